@@ -1,0 +1,33 @@
+"""A finding is trouble in the data, as a value: a code, what it is about, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """
+    One thing that is wrong, or worth knowing.
+
+    ``code`` is stable English (experience.md 4); ``message`` a whole plain sentence that names the
+    record by what people call it; ``hint`` what to do. ``place`` is the field or line, ``values``
+    what the message was made of. ``hold_on`` names the entity whose change may clear it.
+    """
+
+    code: str
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+    place: str = ""
+    hold_on: str = ""
+    retry_after_s: int | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
