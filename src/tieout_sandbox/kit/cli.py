@@ -1,0 +1,129 @@
+"""`serve`, `credentials` and `systems`: the commands that run and describe simulators."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from tieout_sandbox.kit.clock import parse_instant, system_clock
+from tieout_sandbox.kit.codec import dumps
+from tieout_sandbox.kit.registry import SYSTEMS, credentials, simulator_class
+from tieout_sandbox.kit.serve import PortTakenError, serve
+
+OK, USAGE, NOT_NOW = 0, 2, 5
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and gives its exit code: 0 done, 2 used wrongly, 5 port taken."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else USAGE
+    match arguments.command:
+        case "serve":
+            return _serve(arguments)
+        case "credentials":
+            return _credentials(arguments)
+        case _:
+            return _systems(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tieout sandbox", description="Simulators of the systems that Tieout connects."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    served = commands.add_parser("serve", help="run one on 127.0.0.1")
+    served.add_argument("system", choices=sorted(SYSTEMS))
+    served.add_argument("--port", type=_port, default=0, help="0 takes a free port (the default)")
+    served.add_argument("--data", type=_folder, help="a folder to take seeded data from")
+    served.add_argument("--seed", type=int, default=1)
+    served.add_argument("--size", type=_count, default=0)
+    served.add_argument("--latency-ms", type=_count, default=0)
+    served.add_argument("--rate-limits", choices=("vendor", "off"), default="vendor")
+    served.add_argument("--state", type=Path, help="keep the state in this file")
+    served.add_argument("--clock", type=_instant, help="start at 2026-11-25T09:00:00Z")
+    served.add_argument("--json", action="store_true")
+    shown = commands.add_parser("credentials", help="how to sign in to one")
+    shown.add_argument("system", choices=sorted(SYSTEMS))
+    shown.add_argument("--json", action="store_true")
+    commands.add_parser("systems", help="which there are").add_argument(
+        "--json", action="store_true"
+    )
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    try:
+        sim = simulator_class(arguments.system)(
+            seed=arguments.seed,
+            size=arguments.size,
+            clock=system_clock(arguments.clock),
+            rate_limits=arguments.rate_limits == "vendor",
+            state_file=arguments.state,
+            data=arguments.data,
+            latency_ms=arguments.latency_ms,
+        )
+    except (OSError, ValueError) as error:
+        return _complain(str(error), USAGE)
+    token_path = credentials(arguments.system).get("token_path", "")
+    try:
+        asyncio.run(serve(sim, port=arguments.port, token_path=token_path, as_json=arguments.json))
+    except PortTakenError as error:
+        return _complain(str(error), NOT_NOW)
+    return OK
+
+
+def _credentials(arguments: argparse.Namespace) -> int:
+    known = credentials(arguments.system)
+    if arguments.json:
+        return _print(dumps(known).decode())
+    width = max(map(len, known), default=0)
+    return _print("\n".join(f"{name:<{width}}  {value}" for name, value in known.items()))
+
+
+def _systems(arguments: argparse.Namespace) -> int:
+    names = sorted(SYSTEMS)
+    return _print(dumps({"systems": names}).decode() if arguments.json else "\n".join(names))
+
+
+def _print(text: str) -> int:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+    return OK
+
+
+def _complain(text: str, code: int) -> int:
+    sys.stderr.write(text + "\n")
+    return code
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is not like 2026-11-25T09:00:00Z") from error
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    number = _count(text)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port")
+    return number
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a folder")
+    return folder

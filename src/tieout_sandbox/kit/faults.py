@@ -1,0 +1,141 @@
+"""Faults that a caller orders: which call they meet, how often, and what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+KINDS = frozenset(
+    {
+        "drop_before",
+        "drop_after_commit",
+        "commit_late",
+        "status",
+        "rate_limited",
+        "slow",
+        "truncated",
+        "batch_cut",
+        "key_expiry",
+        "garbage",
+        "token_expired",
+        "token_revoked",
+        "stale",
+        "search_lag",
+        "duplicate_webhook",
+        "reordered_webhooks",
+        "lost_webhook",
+    }
+)
+WEBHOOK_KINDS = frozenset({"duplicate_webhook", "reordered_webhooks", "lost_webhook"})
+_NEEDED = {
+    "commit_late": "seconds",
+    "slow": "seconds",
+    "search_lag": "seconds",
+    "status": "status",
+    "batch_cut": "items",
+}
+
+
+class FaultError(ValueError):
+    """A fault was ordered that cannot be; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """An ordered fault. `path` is a path, a template, or either with a `*` at its end;
+    `times` None means always."""
+
+    id: int
+    kind: str
+    method: str = "*"
+    path: str = "*"
+    skip: int = 0
+    times: int | None = 1
+    seconds: float = 0
+    status: int | None = None
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    items: int | None = None
+    hits: int = 0
+
+    def meets(self, method: str, path: str, template: str) -> bool:
+        """Whether a call is one of those that this fault counts."""
+        if self.method not in ("*", method):
+            return False
+        if self.path.endswith("*"):
+            stem = self.path[:-1]
+            return path.startswith(stem) or template.startswith(stem)
+        return self.path in (path, template)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fault as it was ordered, with how often it struck."""
+        return {
+            "id": self.id,
+            "method": self.method,
+            "path": self.path,
+            "kind": self.kind,
+            "skip": self.skip,
+            "times": self.times,
+            "seconds": self.seconds,
+            "status": self.status,
+            "body": self.body,
+            "headers": dict(self.headers),
+            "items": self.items,
+            "hits": self.hits,
+        }
+
+
+class Faults:
+    """All ordered faults, first ordered first met. A call meets at most one."""
+
+    def __init__(self, supported: frozenset[str] = KINDS) -> None:
+        self._supported = supported
+        self._open: list[Fault] = []
+        self._next = 1
+
+    def add(self, order: Mapping[str, Any]) -> Fault:
+        """Takes an order as it comes over the wire; FaultError where it makes no sense."""
+        kind = order.get("kind")
+        if kind not in KINDS:
+            raise FaultError(f"no such kind: {kind!r}; there are {', '.join(sorted(KINDS))}")
+        if kind not in self._supported:
+            raise FaultError(f"this system has nothing that {kind} could do")
+        needed = _NEEDED.get(kind)
+        if needed is not None and order.get(needed) is None:
+            raise FaultError(f"{kind} needs {needed}")
+        allowed = set(Fault.__dataclass_fields__) - {"id", "hits"}
+        unknown = set(order) - allowed - {"id", "hits"}
+        if unknown:
+            raise FaultError(f"no such field: {', '.join(sorted(unknown))}")
+        fields = {name: order[name] for name in allowed if name in order}
+        if fields.get("headers") is None:
+            fields.pop("headers", None)
+        fields["method"] = str(fields.get("method") or "*").upper()
+        fault = Fault(id=self._next, **fields)
+        self._next += 1
+        self._open.append(fault)
+        return fault
+
+    def take(self, method: str, path: str, template: str) -> Fault | None:
+        """The fault that strikes this call, if one does; counts skips and times."""
+        for index, fault in enumerate(self._open):
+            if not fault.meets(method, path, template):
+                continue
+            if fault.skip > 0:
+                self._open[index] = replace(fault, skip=fault.skip - 1)
+                continue
+            if fault.times is not None and fault.hits >= fault.times:
+                continue
+            struck = replace(fault, hits=fault.hits + 1)
+            self._open[index] = struck
+            return struck
+        return None
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every ordered fault, those that are used up too."""
+        return [fault.as_json() for fault in self._open]
+
+    def clear(self, fault_id: int | None = None) -> None:
+        """Removes one fault, or all."""
+        self._open = [fault for fault in self._open if fault_id not in (None, fault.id)]

@@ -1,0 +1,114 @@
+"""A simulator on 127.0.0.1: the same `handle`, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from time import perf_counter
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from tieout_sandbox.kit.codec import dumps
+from tieout_sandbox.kit.http import Dropped, Request, Response, Truncated
+from tieout_sandbox.kit.simulator import Simulator
+
+HOST = "127.0.0.1"
+
+
+class PortTakenError(OSError):
+    """Another process listens on the port."""
+
+
+async def serve(sim: Simulator, *, port: int, token_path: str, as_json: bool) -> None:
+    """Serves until SIGTERM or SIGINT; PortTakenError where the port is not free."""
+    server = web.Server(_handler(sim), access_log=None)
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    site = web.TCPSite(runner, HOST, port, shutdown_timeout=2)
+    try:
+        try:
+            await site.start()
+        except OSError as error:
+            raise PortTakenError(f"Port {port} is taken. Try --port 0.") from error
+        _announce(sim.name, _port(runner), token_path, as_json)
+        await _stopped()
+    finally:
+        await runner.cleanup()
+        sim.close()
+
+
+def _announce(system: str, port: int, token_path: str, as_json: bool) -> None:
+    base = f"http://{HOST}:{port}"
+    line = f"{system} listens on {base}"
+    if as_json:
+        where = {
+            "system": system,
+            "base_url": base,
+            "token_url": base + token_path,
+            "pid": os.getpid(),
+        }
+        line = dumps(where).decode()
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _port(runner: web.ServerRunner) -> int:
+    return int(runner.addresses[0][1])
+
+
+async def _stopped() -> None:
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    await end.wait()
+
+
+def _handler(sim: Simulator):  # type: ignore[no-untyped-def]
+    async def handle(incoming: web.BaseRequest) -> web.StreamResponse:
+        began = perf_counter()
+        request = Request(
+            method=incoming.method,
+            path=incoming.rel_url.raw_path,
+            query=tuple(parse_qsl(incoming.rel_url.raw_query_string, keep_blank_values=True)),
+            headers={name.lower(): value for name, value in incoming.headers.items()},
+            body=await incoming.read(),
+        )
+        answer = await sim.handle(request)
+        _log(request, answer, perf_counter() - began)
+        match answer:
+            case Response():
+                return web.Response(
+                    status=answer.status, headers=dict(answer.headers), body=answer.body
+                )
+            case Truncated():
+                return await _send_half(incoming, answer)
+            case Dropped():
+                return _hang_up(incoming)
+
+    return handle
+
+
+async def _send_half(incoming: web.BaseRequest, answer: Truncated) -> web.StreamResponse:
+    headers = dict(answer.response.headers)
+    headers["Content-Length"] = str(len(answer.response.body))
+    cut = web.StreamResponse(status=answer.response.status, headers=headers)
+    await cut.prepare(incoming)
+    await cut.write(answer.sent)
+    return _hang_up(incoming, cut)
+
+
+def _hang_up(
+    incoming: web.BaseRequest, response: web.StreamResponse | None = None
+) -> web.StreamResponse:
+    if incoming.transport is not None:
+        incoming.transport.close()
+    return response if response is not None else web.Response(status=500)
+
+
+def _log(request: Request, answer: object, seconds: float) -> None:
+    outcome = str(answer.status) if isinstance(answer, Response) else type(answer).__name__.lower()
+    sys.stderr.write(f"{request.method} {request.path} {outcome} {seconds * 1000:.1f} ms\n")
