@@ -132,7 +132,7 @@ class Connector(Protocol):
         """Read now, in order, in the fewest calls; None: not there. Never from a search index."""
 
     async def prepare(self, changes: Sequence[Change]) -> Sequence[Prepared | Refused]:
-        """Decisions to bytes, in order. May read (what a PUT replaces, a version), must not write."""
+        """Decisions to bytes, in order. May read (what a PUT replaces, a version), never write."""
 
     def pack(self, items: Sequence[Prepared]) -> Sequence[Wire]:
         """Pure: items into the fewest requests. The engine stores them before ``send``."""
