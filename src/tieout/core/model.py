@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 Scalar = str | bool | int | Decimal | None
-Extra = Mapping[str, Scalar]
+# Values are Scalar; the looser type is what a typed JSON decoder can read back.
+Extra = Mapping[str, Any]
 
 
 class Entity(StrEnum):
