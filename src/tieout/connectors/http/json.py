@@ -1,0 +1,58 @@
+"""JSON whose numbers keep their digits: 9000.00 comes in and goes out as 9000.00."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def loads(body: bytes | str) -> Any:
+    """
+    The value of a JSON text. Whole numbers are int, numbers with a fraction are Decimal.
+
+    Raises ValueError where the text is not JSON.
+    """
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def dumps(value: object) -> bytes:
+    """
+    JSON bytes, keys in the order given, Decimals as plain digits with their scale.
+
+    Raises TypeError for a float (money has passed through a binary fraction) and ValueError for
+    a Decimal that is no number.
+    """
+    return _ENCODER.encode(_plain(value))
+
+
+def as_decimal(value: object) -> Decimal | None:
+    """A JSON number as Decimal, its scale kept; None where it is none (text, null, boolean)."""
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    return None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"{value} cannot be written as a number")
+        # str() turns small and large values into an exponent, which some vendors do not read.
+        return value if "E" not in str(value) else msgspec.Raw(format(value, "f").encode())
+    if isinstance(value, float):
+        raise TypeError("a float must not be sent; use Decimal")
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
