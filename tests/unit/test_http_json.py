@@ -1,0 +1,52 @@
+"""Numbers keep their digits on the way in and out."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tieout.connectors.http.json import as_decimal, dumps, loads
+
+
+def test_scale_is_kept_both_ways() -> None:
+    value = loads(b'{"a":0.10,"b":9000.00,"c":12}')
+    assert str(value["a"]) == "0.10"
+    assert str(value["b"]) == "9000.00"
+    assert value["c"] == 12
+    assert isinstance(value["c"], int)
+    assert dumps(value) == b'{"a":0.10,"b":9000.00,"c":12}'
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("1E+3", b"1000"), ("1E-7", b"0.0000001"), ("0E-10", b"0.0000000000"), ("-2.50", b"-2.50")],
+)
+def test_no_exponent_leaves(value: str, text: bytes) -> None:
+    assert dumps([Decimal(value)]) == b"[" + text + b"]"
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=4))
+def test_any_amount_comes_back_equal(value: Decimal) -> None:
+    assert as_decimal(loads(dumps({"v": value}))["v"]) == value
+
+
+def test_floats_and_no_numbers_are_refused() -> None:
+    with pytest.raises(TypeError):
+        dumps({"a": [0.1]})
+    with pytest.raises(ValueError, match="NaN"):
+        dumps(Decimal("NaN"))
+
+
+def test_what_is_no_json_is_a_value_error() -> None:
+    for body in (b"", b"<html>", b'{"a":', b"\xff\xfe"):
+        with pytest.raises(ValueError):
+            loads(body)
+
+
+def test_only_numbers_are_decimals() -> None:
+    assert as_decimal("1.0") is None
+    assert as_decimal(True) is None
+    assert as_decimal(None) is None
