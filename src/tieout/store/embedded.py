@@ -167,8 +167,8 @@ class EmbeddedServer:
         if not (data / "PG_VERSION").exists():
             _make_data(binaries, data, account, log, durable=self._durable)
         _check_version(data)
-        _forget_old_server(data)
         sockets = socket_folder(data, account)
+        _forget_old_server(data, sockets)
         process = self._spawn(folder, binaries, data, account, sockets)
         with _opened(data) as opened:
             if _wait_ready(folder, opened, process) is not _State.READY:
@@ -329,9 +329,13 @@ def _stop_watcher(folder: int) -> None:
         end = time.monotonic() + 5.0
         while not locks.try_lock(watch, fcntl.LOCK_EX) and time.monotonic() < end:
             pid = locks.noted_pid(watch)
-            if pid is not None:
-                with contextlib.suppress(ProcessLookupError):
+            try:
+                if pid is not None:
                     os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+            except PermissionError:
+                return  # root's: it ends by itself as soon as the locks are free
             time.sleep(locks.POLL_SECONDS)
     finally:
         os.close(watch)
@@ -375,7 +379,7 @@ def _check_version(data: Path) -> None:
         )
 
 
-def _forget_old_server(data: Path) -> None:
+def _forget_old_server(data: Path, sockets: Path) -> None:
     """Remove what a killed server, or the one that this folder was copied from, left behind."""
     with _opened(data) as opened:
         pid = locks.postmaster_pid(opened)
@@ -386,7 +390,10 @@ def _forget_old_server(data: Path) -> None:
                 f"process {pid}.",
                 hint="Stop that server",
             )
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    # PostgreSQL itself believes these files while a process with that number exists, be it a
+    # stranger or one that is dead and was not fetched by its parent yet.
+    for left in (data / "postmaster.pid", sockets / SOCKET_NAME, sockets / f"{SOCKET_NAME}.lock"):
+        left.unlink(missing_ok=True)
 
 
 def _adopt(folder: int, data: Path, account: Account, log: Path) -> Path | None:
@@ -459,7 +466,8 @@ def _answers(sockets: Path, pid: int) -> bool:
 def _failed(what: str, log: Path, data: Path) -> EmbeddedError:
     check_space(data)
     lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
-    last = lines[-1] if lines else "it wrote nothing"
+    told = [line for line in lines[-20:] if "FATAL:" in line or "PANIC:" in line] or lines
+    last = told[-1] if told else "it wrote nothing"
     return ServerFailedError(
         code="database_failed", message=f"{what}: {last}", hint=f"Read {log}, then try again"
     )

@@ -96,8 +96,7 @@ def account_for(folder: Path, data: Path) -> Account:
         return Account(uid=os.geteuid(), gid=os.getegid(), switch=False)
     for place in (data, folder):
         if place.exists() and place.stat().st_uid != 0:
-            owner = place.stat()
-            return Account(uid=owner.st_uid, gid=owner.st_gid, switch=True)
+            return _owner(place.stat())
     try:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
@@ -107,6 +106,15 @@ def account_for(folder: Path, data: Path) -> Account:
             hint="Run tieout as an ordinary user",
         ) from None
     return Account(uid=nobody.pw_uid, gid=nobody.pw_gid, switch=True)
+
+
+def _owner(seen: os.stat_result) -> Account:
+    # Their own group, not the folder's, which may be root's: else they could not look at it.
+    try:
+        group = pwd.getpwuid(seen.st_uid).pw_gid
+    except KeyError:
+        group = seen.st_gid
+    return Account(uid=seen.st_uid, gid=group, switch=True)
 
 
 def can_reach(path: Path, account: Account) -> bool:

@@ -155,15 +155,23 @@ def stop_server(server: int, data: int | None) -> bool:
     `server` is a descriptor of `pg.server`, `data` one of the data folder. Called by who holds
     `pg.lock` and `pg.users` exclusively. False: it outlived every signal.
     """
+    sockets = [] if data is None else postmaster_lines(data)[4:5]
     for name, seconds in STOP_STEPS:
-        if try_lock(server, fcntl.LOCK_EX):
-            return True
-        pid = server_pid(server, data)
+        pid = None if try_lock(server, fcntl.LOCK_EX) else server_pid(server, data)
         if pid is not None:
             _send(pid, name)
         if wait_for_lock(server, seconds):
+            _remove_empty(sockets)
             return True
     return False
+
+
+def _remove_empty(sockets: list[str]) -> None:
+    for folder in sockets:
+        if os.path.basename(folder).startswith("tieout-"):
+            # Not empty: it is the one of a server that this data was copied from.
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
 
 
 def _send(pid: int, name: signal.Signals) -> None:
