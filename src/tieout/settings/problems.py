@@ -98,7 +98,7 @@ def render_problem(problem: Problem, lines: Sequence[str] | None = None) -> str:
     With the file's lines, the line is shown with a mark under the spot, unless the message
     quotes the value itself: then one line says all.
     """
-    text = " ".join(part for part in (problem.message, problem.hint) if part)
+    text = " ".join(_sentence(part) for part in (problem.message, problem.hint) if part)
     quoted = bool(problem.value) and f'"{problem.value}"' in problem.message
     if quoted or lines is None or not 0 < problem.line <= len(lines):
         return f"{problem.place} {problem.code}  {text}"
@@ -108,6 +108,10 @@ def render_problem(problem: Problem, lines: Sequence[str] | None = None) -> str:
         f"{problem.line:>4} | {shown}\n"
         f"{'':>4} | {' ' * before}^ {text}"
     )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 _WIDTH = 93  # a screen of 100 columns less the line number
