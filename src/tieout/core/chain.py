@@ -1,0 +1,551 @@
+"""
+The tie-out chain of one billing step: from what was sold to what stands in the books.
+
+sold → in scope → trigger true → steps due → released → answered → as the target rounds →
+as the documents stand → not cancelled → booked → by the cut-off → after credits = invoiced.
+
+Each link is the difference of two neighbours, so the parts of a step add up to its gap by
+construction. A link is named by its cause only when its evidence is there; without evidence
+the amount is *unexplained*, whatever it looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from tieout.core.model import DocumentKind
+from tieout.core.money import CENT, round_money
+
+ZERO = Decimal("0.00")
+_BOOKED = (DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE)
+
+
+class Cause(StrEnum):
+    """Why a part of what was sold is not invoiced; the order is the chain's."""
+
+    EXCLUDED_BY_RULE = "excluded_by_rule"
+    TRIGGER_NOT_YET_TRUE = "trigger_not_yet_true"
+    REMAINING_INSTALMENTS = "remaining_instalments"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    EXCEPTION_OPEN = "exception_open"
+    ON_ITS_WAY = "on_its_way"
+    ROUNDING = "rounding"
+    EDITED_IN_THE_BOOKS = "edited_in_the_books"
+    CANCELLED = "cancelled"
+    IN_DRAFT = "in_draft"
+    BOOKED_AFTER_CUT_OFF = "booked_after_cut_off"
+    CREDITED = "credited"
+    CURRENCY_RATE = "currency_rate"
+    ACCEPTED = "accepted"
+    INVOICED_WITHOUT_DEAL = "invoiced_without_deal"
+    UNEXPLAINED = "unexplained"
+
+
+CHAIN_ORDER = {cause: place for place, cause in enumerate(Cause)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A change that somebody made in the books after we wrote: the other version and what moved."""
+
+    version: str
+    changed: str  # the changed line or field, in words
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """A deletion or void that was seen, on the day it was seen."""
+
+    seen_on: date
+    how: str = "deleted"
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentEvidence:
+    """
+    A document of the books as it stands now, with what is known about how it came to stand so.
+
+    `net` is in the document's currency, credit notes by their size. `base_net` is the ledger's
+    own amount in base currency; without it net × rate is used. `written_net` is what the
+    document showed when we last wrote it. `credits` names the invoice that a credit note
+    lowers. `present` is False for a document that no longer is where it was.
+    """
+
+    ref: str
+    number: str
+    kind: DocumentKind
+    net: Decimal
+    currency: str
+    day: date | None = None
+    rate: Decimal | None = None
+    base_net: Decimal | None = None
+    status: str = ""
+    version_is_ours: bool = True
+    written_net: Decimal | None = None
+    edit: Edit | None = None
+    cancellation: Cancellation | None = None
+    present: bool = True
+    credits: str | None = None
+    generation: int = 1
+    customer: str = ""
+
+    def __post_init__(self) -> None:
+        if self.is_booked and self.day is None:
+            raise ValueError(f"a booked document needs its date: {self.ref}")
+
+    @property
+    def is_booked(self) -> bool:
+        """True for invoices and credit notes; drafts and orders make no claim."""
+        return self.kind in _BOOKED
+
+    @property
+    def is_credit(self) -> bool:
+        """True for a credit note, booked or in draft."""
+        return self.kind is DocumentKind.CREDIT_NOTE or self.credits is not None
+
+    @property
+    def signed_net(self) -> Decimal:
+        """Net in the document's currency; a credit note counts against sales."""
+        return -abs(self.net) if self.is_credit else self.net
+
+    @property
+    def is_gone(self) -> bool:
+        return self.cancellation is not None or not self.present
+
+    def is_booked_by(self, cut_off: date) -> bool:
+        return self.is_booked and self.day is not None and self.day <= cut_off
+
+    def base(self, fallback_rate: Decimal, base_currency: str) -> Decimal:
+        """Signed net in base currency: the ledger's own figure, else net × rate."""
+        if self.base_net is not None:
+            return -abs(self.base_net) if self.is_credit else self.base_net
+        rate = self.rate if self.rate is not None else fallback_rate
+        return round_money(self.signed_net * rate, base_currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """An approval that is still awaited."""
+
+    reason: str
+    by: str = "Approver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenException:
+    """A stopped operation that waits for a person; `amount` None holds all that is unwritten."""
+
+    id: str
+    code: str
+    owner: str = "Finance"
+    amount: Decimal | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """An operation whose outcome is unknown or not there yet."""
+
+    operation: str
+    reason: str
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """The net that the target's way of rounding gives, over so many lines."""
+
+    net: Decimal
+    lines: int = 1
+    unit: Decimal = CENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """A person's word for an amount that nothing else explains, in the deal's currency."""
+
+    name: str
+    reason: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFigures:
+    """
+    One billing step of a deal: what was sold, what stops it, and its documents.
+
+    Amounts are net in the deal's currency; `rate` is the deal's own rate to base currency.
+    A stop that is absent is None: `excluded_by` names the rule that leaves the step out,
+    `trigger_missing` says what is still missing, `due_on` is the day of an instalment that is
+    not due yet.
+    """
+
+    deal: str
+    number: str
+    customer: str
+    currency: str
+    close_date: date
+    sold: Decimal
+    title: str = ""
+    link: str | None = None
+    step: int = 1
+    rate: Decimal = Decimal(1)
+    excluded_by: str | None = None
+    trigger_missing: str | None = None
+    trigger_owner: str = "Sales"
+    due_on: date | None = None
+    approval: Approval | None = None
+    exceptions: tuple[OpenException, ...] = ()
+    unanswered: Unanswered | None = None
+    prediction: Prediction | None = None
+    documents: tuple[DocumentEvidence, ...] = ()
+    acceptance: Acceptance | None = None
+    paid: Decimal = ZERO
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One cause's share of a gap, in base currency, with its evidence in a few words."""
+
+    cause: Cause
+    amount: Decimal
+    evidence: str
+    ref: str = ""
+    acts: str = ""
+    day: date | None = None
+    deal: str = ""
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A step walked to its end, in base currency: sold − invoiced = the sum of the parts."""
+
+    sold: Decimal
+    invoiced: Decimal
+    parts: tuple[Part, ...]
+
+    @property
+    def gap(self) -> Decimal:
+        return self.sold - self.invoiced
+
+
+def walk(step: StepFigures, cut_off: date, base_currency: str) -> Chain:
+    """The chain of one step as of the cut-off; its parts add up to its gap to the cent."""
+    return _Walk(step, cut_off, base_currency).run()
+
+
+def counted_documents(step: StepFigures) -> tuple[DocumentEvidence, ...]:
+    """The booked documents of the step that have or had effect: those voided before it are out."""
+    return tuple(
+        sorted(
+            (d for d in step.documents if d.is_booked and not _voided(step, d)), key=_document_order
+        )
+    )
+
+
+def _document_order(document: DocumentEvidence) -> tuple[int, str, str]:
+    return (document.generation, document.number, document.ref)
+
+
+def _credits_of(step: StepFigures, document: DocumentEvidence) -> list[DocumentEvidence]:
+    """The booked credit notes that name the document, in its currency."""
+    return [
+        d
+        for d in step.documents
+        if d.is_booked
+        and d.is_credit
+        and not d.is_gone
+        and d.credits == document.ref
+        and d.currency == document.currency
+    ]
+
+
+def _voided(step: StepFigures, document: DocumentEvidence) -> bool:
+    # A void that made a credit note had effect: that is "credited", not "cancelled".
+    return document.is_gone and not _credits_of(step, document)
+
+
+def _fully_credited(step: StepFigures, document: DocumentEvidence) -> bool:
+    credited = sum((d.signed_net for d in _credits_of(step, document)), ZERO)
+    return bool(document.net) and document.net + credited == 0
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The state of one walk: the figure reached so far, and the parts found on the way."""
+
+    step: StepFigures
+    cut_off: date
+    base_currency: str
+    figure: Decimal = field(init=False)
+    parts: list[Part] = field(init=False, default_factory=list)
+    stopped: bool = field(init=False, default=False)
+    main: DocumentEvidence | None = field(init=False, default=None)
+    others: list[DocumentEvidence] = field(init=False, default_factory=list)
+    foreign: list[DocumentEvidence] = field(init=False, default_factory=list)
+
+    def run(self) -> Chain:
+        self.figure = self.step.sold
+        self._choose_documents()
+        sold = self._base(self.figure)
+        self._stops()
+        self._rounding()
+        self._standing()
+        self._earlier_documents()
+        self._credit_notes()
+        invoiced = self._to_ledger()
+        parts = _accept(self.step, self.parts, self.base_currency)
+        if sum((p.amount for p in parts), ZERO) != sold - invoiced:
+            raise ArithmeticError(f"the parts of {self.step.number} do not add up to its gap")
+        return Chain(sold=sold, invoiced=invoiced, parts=tuple(parts))
+
+    def _base(self, amount: Decimal) -> Decimal:
+        return round_money(amount * self.step.rate, self.base_currency)
+
+    def _move(
+        self,
+        to: Decimal,
+        cause: Cause,
+        evidence: str,
+        *,
+        ref: str = "",
+        acts: str = "",
+        day: date | None = None,
+    ) -> None:
+        # Levels are converted, not differences: so the parts add up in base currency too.
+        amount = self._base(self.figure) - self._base(to)
+        self.figure = to
+        self._add(amount, cause, evidence, ref=ref, acts=acts, day=day)
+
+    def _add(
+        self,
+        amount: Decimal,
+        cause: Cause,
+        evidence: str,
+        *,
+        ref: str = "",
+        acts: str = "",
+        day: date | None = None,
+    ) -> None:
+        if amount:
+            self.parts.append(
+                Part(
+                    cause=cause,
+                    amount=amount,
+                    evidence=evidence,
+                    ref=ref,
+                    acts=acts,
+                    day=day,
+                    deal=self.step.deal,
+                    number=self.step.number,
+                )
+            )
+
+    def _choose_documents(self) -> None:
+        """The newest document is the step's own; what came before or beside it is kept apart."""
+        step = self.step
+        own = [d for d in step.documents if not d.is_credit]
+        self.foreign = [d for d in own if d.currency != step.currency and not _voided(step, d)]
+        own = [d for d in own if d.currency == step.currency]
+        own.sort(key=lambda d: (-d.generation, _voided(step, d), d.number, d.ref))
+        self.main, self.others = (own[0], own[1:]) if own else (None, [])
+        if self.main and self._has_stop() and _fully_credited(step, self.main):
+            # The old invoice and its credit note are history; what is stopped is the next one.
+            self.others = [self.main, *self.others]
+            self.main = None
+
+    def _has_stop(self) -> bool:
+        step = self.step
+        gates = (step.excluded_by, step.trigger_missing, step.due_on, step.approval)
+        return any(g is not None for g in gates) or bool(step.exceptions or step.unanswered)
+
+    def _written(self) -> Decimal:
+        """What already stands in a live document of ours: no stop can hold that back."""
+        main = self.main
+        if main is None or _voided(self.step, main):
+            return ZERO
+        if main.written_net is not None:
+            return main.written_net
+        if main.edit is not None and self.step.prediction is not None:
+            return self.step.prediction.net
+        return main.net
+
+    def _stop(
+        self,
+        cause: Cause,
+        evidence: str,
+        *,
+        amount: Decimal | None = None,
+        ref: str = "",
+        acts: str = "",
+        day: date | None = None,
+    ) -> None:
+        self.stopped = True
+        to = self._written() if amount is None else self.figure - amount
+        self._move(to, cause, evidence, ref=ref, acts=acts, day=day)
+
+    def _stops(self) -> None:
+        step = self.step
+        if step.excluded_by is not None:
+            self._stop(Cause.EXCLUDED_BY_RULE, step.excluded_by)
+        if step.trigger_missing is not None:
+            self._stop(Cause.TRIGGER_NOT_YET_TRUE, step.trigger_missing, acts=step.trigger_owner)
+        if step.due_on is not None:
+            self._stop(Cause.REMAINING_INSTALMENTS, "not due yet", day=step.due_on)
+        if step.approval is not None:
+            self._stop(Cause.WAITING_FOR_APPROVAL, step.approval.reason, acts=step.approval.by)
+        for case in sorted(step.exceptions, key=lambda e: (e.amount is None, e.id)):
+            self._stop(
+                Cause.EXCEPTION_OPEN,
+                case.text or case.code,
+                amount=case.amount,
+                ref=case.id,
+                acts=case.owner,
+            )
+        if step.unanswered is not None:
+            lost = step.unanswered
+            self._stop(Cause.ON_ITS_WAY, lost.reason, amount=lost.amount, ref=lost.operation)
+
+    def _rounding(self) -> None:
+        predicted = self.step.prediction
+        if predicted is None or self.stopped:
+            return
+        most = predicted.unit * predicted.lines / 2
+        if abs(self.figure - predicted.net) <= most:
+            self._move(predicted.net, Cause.ROUNDING, "half a cent a line at most")
+        else:
+            self._move(predicted.net, Cause.UNEXPLAINED, "predicted beyond half a cent a line")
+
+    def _standing(self) -> None:
+        """As the documents stand, not cancelled, booked, by the cut-off."""
+        main = self.main
+        if main is None or (self.stopped and _voided(self.step, main)):
+            reason = "the document is in another currency" if self.foreign else "no document"
+            self._move(ZERO, Cause.UNEXPLAINED, reason)
+            return
+        label = f"{main.kind.value} {main.number}".strip()
+        self._edited(main, label)
+        if _voided(self.step, main):
+            seen = main.cancellation
+            if seen is None:
+                self._move(ZERO, Cause.UNEXPLAINED, f"{label} is gone, not seen why", ref=main.ref)
+            else:
+                by = f" by {seen.by}" if seen.by else ""
+                text = f"{main.kind.value} {seen.how}{by}"
+                self._move(ZERO, Cause.CANCELLED, text, ref=main.ref, day=seen.seen_on)
+        elif not main.is_booked:
+            self._move(ZERO, Cause.IN_DRAFT, label, ref=main.ref, acts="Finance")
+        elif not main.is_booked_by(self.cut_off):
+            self._move(ZERO, Cause.BOOKED_AFTER_CUT_OFF, label, ref=main.ref, day=main.day)
+
+    def _edited(self, main: DocumentEvidence, label: str) -> None:
+        proven = main.edit is not None and not main.version_is_ours
+        written = main.written_net
+        if written is None:
+            written = self.figure if proven else main.net
+        self._move(
+            written, Cause.UNEXPLAINED, f"{label} was never at the planned amount", ref=main.ref
+        )
+        if proven and main.edit is not None:
+            by = f" by {main.edit.by}" if main.edit.by else ""
+            self._move(
+                main.net, Cause.EDITED_IN_THE_BOOKS, f"{main.edit.changed}{by}", ref=main.ref
+            )
+        else:
+            self._move(
+                main.net, Cause.UNEXPLAINED, f"{label} differs, no edit was seen", ref=main.ref
+            )
+
+    def _earlier_documents(self) -> None:
+        """
+        Documents beside the step's own. An invoice and its full credit are closed and count
+        nothing; what is left of them is a second document, which nothing explains.
+        """
+        for other in self.others:
+            if _voided(self.step, other):
+                continue
+            credits = _credits_of(self.step, other)
+            standing = other.net + sum((c.signed_net for c in credits), ZERO)
+            counted = sum((c.signed_net for c in credits if c.is_booked_by(self.cut_off)), ZERO)
+            if other.is_booked_by(self.cut_off):
+                counted += other.net
+            label = f"{other.kind.value} {other.number}"
+            before = self.figure
+            self._move(
+                before + standing, Cause.UNEXPLAINED, f"a second document: {label}", ref=other.ref
+            )
+            late = Cause.BOOKED_AFTER_CUT_OFF if other.is_booked else Cause.IN_DRAFT
+            self._move(before + counted, late, f"{label} and its credit", ref=other.ref)
+
+    def _loose_credits(self) -> list[DocumentEvidence]:
+        """Booked credit notes of the step that lower its own document, or name none of its own."""
+        closed = {d.ref for d in self.others}
+        return sorted(
+            (
+                d
+                for d in self.step.documents
+                if d.is_booked and d.is_credit and d.credits not in closed
+            ),
+            key=_document_order,
+        )
+
+    def _credit_notes(self) -> None:
+        for credit in self._loose_credits():
+            if not credit.is_booked_by(self.cut_off) or _voided(self.step, credit):
+                continue
+            if credit.currency == self.step.currency:
+                self._move(
+                    self.figure + credit.signed_net,
+                    Cause.CREDITED,
+                    f"credit note {credit.number}",
+                    ref=credit.ref,
+                    day=credit.day,
+                )
+            else:
+                self.foreign.append(credit)
+
+    def _to_ledger(self) -> Decimal:
+        """What the ledger shows in base currency; the last part is the difference of the rates."""
+        by_cut_off = [d for d in counted_documents(self.step) if d.is_booked_by(self.cut_off)]
+        own = [d for d in by_cut_off if d.currency == self.step.currency]
+        invoiced = sum((d.base(self.step.rate, self.base_currency) for d in own), ZERO)
+        difference = self._base(self.figure) - invoiced
+        if self.step.currency != self.base_currency:
+            self._add(difference, Cause.CURRENCY_RATE, f"{self.step.currency} at the ledger's rate")
+        else:
+            self._add(difference, Cause.UNEXPLAINED, "the ledger shows another amount")
+        for document in by_cut_off:
+            if document.currency != self.step.currency:
+                amount = document.base(Decimal(1), self.base_currency)
+                text = f"{document.kind.value} {document.number} is in {document.currency}"
+                self._add(-amount, Cause.UNEXPLAINED, text, ref=document.ref)
+                invoiced += amount
+        return invoiced
+
+
+def _accept(step: StepFigures, parts: Iterable[Part], base_currency: str) -> list[Part]:
+    """The parts, with the unexplained ones replaced as far as a person has accepted them."""
+    word = step.acceptance
+    if word is None:
+        return list(parts)
+    left = round_money(word.amount * step.rate, base_currency)
+    result: list[Part] = []
+    for part in parts:
+        if part.cause is not Cause.UNEXPLAINED or left * part.amount <= 0:
+            result.append(part)
+            continue
+        taken = part.amount if abs(part.amount) <= abs(left) else left
+        left -= taken
+        text = f"{word.name}: {word.reason}"
+        result.append(replace(part, cause=Cause.ACCEPTED, amount=taken, evidence=text, acts=""))
+        if part.amount != taken:
+            result.append(replace(part, amount=part.amount - taken))
+    return result
