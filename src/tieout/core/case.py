@@ -1,0 +1,243 @@
+"""A case: one source with all that a decision about it may look at, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from tieout.core.abilities import Abilities, EntityAbilities
+from tieout.core.change import Change, Predicted
+from tieout.core.finding import Finding
+from tieout.core.keys import Slot
+from tieout.core.model import Company, Customer, Deal, Document, ExternalRef, Item, Record, Standing
+from tieout.core.tax import TaxAnswer
+
+
+class OpState(StrEnum):
+    """The states of an operation (once-only.md 3)."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    READY = "ready"
+    STARTED = "started"
+    UNKNOWN = "unknown"
+    CONFIRMING = "confirming"
+    DOUBT = "doubt"
+    APPLIED = "applied"
+    ALREADY_APPLIED = "already_applied"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+WAITING = frozenset({OpState.READY, OpState.AWAITING_APPROVAL})
+OPEN = frozenset({OpState.STARTED, OpState.UNKNOWN, OpState.CONFIRMING, OpState.DOUBT})
+
+
+class RefRole(StrEnum):
+    CURRENT = "current"
+    FORMER = "former"
+    COPY = "copy"
+    NOT_OURS = "not_ours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRef:
+    """A record that was, is or looked like a slot's."""
+
+    ref: ExternalRef
+    generation: int
+    role: RefRole
+    found_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkBase:
+    """
+    What both sides showed when they last agreed: ``wanted`` by us, ``shown`` by the target.
+
+    ``known`` False: it was found, not written by us as it is; it is neither overwritten nor voided.
+    """
+
+    wanted: Record | None
+    shown: Record | None
+    known: bool
+    predicted: Predicted | None = None
+    config_version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOperation:
+    """An operation of a slot that is not final."""
+
+    id: str
+    state: OpState
+    action: str
+    generation: int
+    seq: int
+    want_digest: str
+    net: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotState:
+    """All that is known of one slot. ``seqs`` is the next free sequence per action."""
+
+    slot: Slot
+    key13: str
+    exists: bool = False
+    generation: int = 0
+    refs: tuple[SlotRef, ...] = ()
+    link: LinkBase | None = None
+    operation: OpenOperation | None = None
+    rejected_digest: str = ""
+    verdict: str = ""
+    next_seq: Mapping[str, int] = field(default_factory=dict)
+    approved: frozenset[str] = frozenset()
+
+    @property
+    def current(self) -> SlotRef | None:
+        """The record that the slot stands for now."""
+        return next((ref for ref in self.refs if ref.role is RefRole.CURRENT), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A record as the mirror has it. ``gone`` when it is not over there any more."""
+
+    record: Record
+    gone: bool = False
+    gone_certain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A customer in the books that could be the one, and by which key it was found."""
+
+    customer: Customer
+    by: str
+    linked_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerCase:
+    """One CRM customer and what the books know of it."""
+
+    source: Customer
+    state: SlotState
+    target: Seen | None = None
+    candidates: tuple[Candidate, ...] = ()
+    chosen: ExternalRef | None = None
+    make_new: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buyer:
+    """
+    How far the customer of a deal is in the books: there (``ref``), on its way (``pending``), or
+    held (``findings``).
+    """
+
+    ref: ExternalRef | None = None
+    record: Customer | None = None
+    pending: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The books as a decision sees them: what fits in, what rounds how, which days are open."""
+
+    connection: str
+    company: Company
+    abilities: Abilities
+    rounds_to_unit: bool = False
+
+    def entity(self, name: str) -> EntityAbilities:
+        from tieout.core.model import Entity
+
+        return self.abilities.of(Entity(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentCase:
+    """
+    One billing step of a deal with its closure.
+
+    ``items`` and ``taxes`` are by our item number, ``rates`` by currency (to the base currency),
+    ``released_today`` is the net already released for this customer on this day, in base currency.
+    """
+
+    deal: Deal
+    part: int
+    crm_customer: Customer | None
+    buyer: Buyer
+    state: SlotState
+    target: Target
+    document: Seen | None = None
+    credit_notes: tuple[Document, ...] = ()
+    items: Mapping[str, Item] = field(default_factory=dict)
+    taxes: Mapping[str, TaxAnswer] = field(default_factory=dict)
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
+    released_today: Decimal = Decimal(0)
+    today: date = date(1970, 1, 1)
+    now: datetime | None = None
+    duplicates: tuple[ExternalRef, ...] = ()
+    deal_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingCase:
+    """A deal or customer of the CRM and what the books show for it."""
+
+    ref: ExternalRef
+    of: str
+    wanted: Standing | None
+    state: SlotState
+
+
+class Verdict(StrEnum):
+    """What a decision comes to."""
+
+    WRITE = "write"
+    APPROVAL = "approval"
+    HOLD = "hold"
+    SKIP = "skip"
+    WAIT = "wait"
+    NOTHING = "nothing"
+    AGREED = "agreed"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """
+    The outcome for one source. ``reason`` is a code, ``message`` a sentence for a person.
+
+    ``change`` is there for WRITE and APPROVAL. ``agreed`` (with AGREED): both sides show the same,
+    the base becomes this pair. END: the slot's generation ends (its document is dead and the
+    trigger was seen false). ``supersede``: a waiting operation of the slot is not wanted any more.
+    """
+
+    lane: str
+    source_id: str
+    part: int = 0
+    verdict: Verdict
+    reason: str = ""
+    message: str = ""
+    state: SlotState | None = None
+    change: Change | None = None
+    digest: str = ""
+    findings: tuple[Finding, ...] = ()
+    supersede: bool = False
+    agreed: tuple[Record, Record] | None = None
+    net: Decimal | None = None
+    currency: str = ""
+    predicted: Predicted | None = None
+    customer_id: str = ""
+    number: str = ""
+    title: str = ""
+    differs: tuple[str, ...] = ()
+    adopt: ExternalRef | None = None
+    adopted_record: Record | None = None

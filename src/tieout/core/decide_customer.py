@@ -1,0 +1,438 @@
+"""What to do about one customer: match it, make it, keep its fields in step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tieout.core.case import (
+    OPEN,
+    WAITING,
+    Candidate,
+    CustomerCase,
+    Decision,
+    OpState,
+    SlotState,
+    Verdict,
+)
+from tieout.core.change import Action, Change, Wanted
+from tieout.core.compare import Verdict as Moved
+from tieout.core.compare import compare
+from tieout.core.digest import digest
+from tieout.core.finding import Finding
+from tieout.core.keys import operation_key
+from tieout.core.mapping.errors import MappingError, MissingFieldError, UnmappedValueError
+from tieout.core.mapping.fields import Mode, Owner
+from tieout.core.model import Address, Customer, Entity, IdState
+from tieout.core.policy import CustomerPolicy, FieldRule, FlowMode
+from tieout.core.safeguards import ALL_ON, Safeguards
+from tieout.core.scope import customer_scope
+
+# Fields of ours that a customer in the books has, with who owns them when nothing is configured.
+FIELDS: Mapping[str, Owner] = {
+    "name": Owner.CRM,
+    "kind": Owner.CRM,
+    "identifiers": Owner.CRM,
+    "addresses": Owner.CRM,
+    "emails": Owner.CRM,
+    "phones": Owner.CRM,
+    "contact_name": Owner.CRM,
+    "language": Owner.CRM,
+    "currency": Owner.BOOKS,
+    "terms": Owner.BOOKS,
+}
+
+
+def wanted_customer(
+    source: Customer, policy: CustomerPolicy, currency: str = ""
+) -> tuple[Customer, tuple[Finding, ...]]:
+    """
+    The customer that the books should hold, and what does not resolve on the way.
+
+    ``currency`` is that of the deal that needs it, used where the CRM states none.
+    """
+    findings: list[Finding] = []
+    scope = {"customer": customer_scope(source), "account": customer_scope(source)}
+    values: dict[str, Any] = {
+        name: getattr(source, name) for name in FIELDS if name not in ("terms", "currency")
+    }
+    values["currency"] = source.currency or currency
+    values["terms"] = source.terms
+    for rule in policy.fields:
+        value = _value(rule, scope, source, findings)
+        if value is not None:
+            _set(values, rule.target, value)
+    findings.extend(_numbers(source))
+    return Customer(**values), tuple(findings)
+
+
+def _value(
+    rule: FieldRule, scope: Mapping[str, Any], source: Customer, findings: list[Finding]
+) -> object:
+    try:
+        return rule.value(scope)
+    except UnmappedValueError as error:
+        code = "terms_unmapped" if rule.target == "terms" else "value_unmapped"
+        findings.append(
+            Finding(
+                code=code,
+                message=f"{error} ({source.name}).",
+                hint=f"Add it to tables/{rule.table}.csv." if rule.table else "Correct it.",
+                place=rule.target,
+                hold_on="configuration",
+            )
+        )
+    except MissingFieldError as error:
+        findings.append(
+            Finding(
+                code="unknown_field",
+                message=f"customer.{rule.target} needs {error}, which {source.name} does not have.",
+                hint="Correct the mapping, or read the field.",
+                place=rule.target,
+                hold_on="configuration",
+            )
+        )
+    except MappingError as error:
+        findings.append(
+            Finding(
+                code="mapping_failed",
+                message=f"customer.{rule.target} of {source.name} has no value: {error}.",
+                hint="Correct the value or the mapping.",
+                place=rule.target,
+                hold_on="configuration",
+            )
+        )
+    return None
+
+
+def _set(values: dict[str, Any], target: str, value: object) -> None:
+    """``email`` and ``phone`` are roles of their mappings; the rest are fields."""
+    if target == "email":
+        values["emails"] = {**values["emails"], "invoice": str(value)}
+    elif target == "phone":
+        values["phones"] = {**values["phones"], "general": str(value)}
+    elif target in values:
+        values[target] = value
+
+
+def _numbers(source: Customer) -> list[Finding]:
+    """Wrong company and VAT numbers stop; doubtful ones do not; absent ones are no error."""
+    found = []
+    for number in source.identifiers:
+        if number.state is not IdState.INVALID:
+            continue
+        word = "Company" if number.kind == "company" else "VAT"
+        found.append(
+            Finding(
+                code="number_wrong",
+                message=f"{word} number {number.raw} of {source.name} "
+                f"{_NUMBER_WORDS.get(number.reason or '', 'is not a possible number')}.",
+                hint="Correct it on the account.",
+                place="identifiers",
+                hold_on="customer",
+            )
+        )
+    return found
+
+
+_NUMBER_WORDS = {
+    "check_digit": "has a wrong last digit",
+    "length": "has the wrong length",
+    "country_prefix": "belongs to another country",
+}
+
+
+def decide_customer(
+    case: CustomerCase,
+    policy: CustomerPolicy,
+    lane: str,
+    *,
+    needed: bool,
+    currency: str = "",
+    rules: Safeguards = ALL_ON,
+) -> Decision:
+    """
+    What this customer needs now. ``needed``: a deal waits for it, or a rule wants it.
+
+    A create is decided only when nothing in the books could be this customer; more than one that
+    could be, or one found only by name, goes to a person.
+    """
+    operation = case.state.operation
+    if operation is not None and operation.state in OPEN and rules.one_open_operation:
+        return _decision(case, lane, Verdict.WAIT, "on_its_way")
+    wanted, findings = wanted_customer(case.source, policy, currency)
+    if case.state.current is not None:
+        return _in_step(case, policy, lane, wanted, findings)
+    if not needed:
+        return _decision(case, lane, Verdict.SKIP, "not_needed")
+    found = match(case, policy)
+    if isinstance(found, Finding):
+        return _decision(
+            case, lane, Verdict.HOLD, found.code, found.message, findings=(found, *findings)
+        )
+    if isinstance(found, Candidate):
+        return _decision(
+            case,
+            lane,
+            Verdict.AGREED,
+            "matched",
+            f"Customer {found.customer.number} by {found.by.replace('_', ' ')}.",
+            agreed=(wanted, found.customer),
+            adopt=found.customer.ref,
+            adopted_record=found.customer,
+        )
+    stops = (*findings, *_address(wanted))
+    if stops:
+        return _decision(case, lane, Verdict.HOLD, stops[0].code, stops[0].message, findings=stops)
+    change = Change(
+        key=operation_key(case.state.slot, case.state.generation),
+        entity=Entity.CUSTOMER,
+        action=Action.CREATE,
+        wanted=Wanted(record=wanted, fields=frozenset(FIELDS)),
+    )
+    return _write(case, policy, lane, change, "create", wanted)
+
+
+def _address(wanted: Customer) -> tuple[Finding, ...]:
+    address: Address | None = wanted.address("billing")
+    absent = [
+        word
+        for word, value in (
+            ("post code", address.postcode if address else ""),
+            ("city", address.city if address else ""),
+            ("country", address.country if address else ""),
+        )
+        if not value
+    ]
+    if not absent:
+        return ()
+    return (
+        Finding(
+            code="address_incomplete",
+            message=f"{wanted.name} has no {', no '.join(absent)} in its billing address.",
+            hint="Complete the billing address on the account.",
+            hold_on="customer",
+        ),
+    )
+
+
+# --- matching --------------------
+
+
+def match(case: CustomerCase, policy: CustomerPolicy) -> Candidate | Finding | None:
+    """
+    The one customer in the books that this is, a finding where a person must say, or None.
+
+    Keys in the order of trust. One hit by our own key or by a number with the same post code (or
+    e-invoice address) is it; several, or one by name alone, are for a person, whose answer is kept.
+    """
+    if case.make_new:
+        return None
+    if case.chosen is not None:
+        for candidate in case.candidates:
+            if candidate.customer.ref == case.chosen:
+                return candidate
+    for key in policy.match:
+        hits = [candidate for candidate in case.candidates if candidate.by == key]
+        free = [hit for hit in hits if not hit.linked_to]
+        if not hits:
+            continue
+        if len(hits) == 1 and free and (key == "external_id" or _sure(case.source, hits[0], key)):
+            return hits[0]
+        narrowed = [hit for hit in free if _same_place(case.source, hit.customer)]
+        if key == "tax_number" and len(narrowed) == 1:
+            return narrowed[0]
+        return _ask(case, hits, key)
+    return None
+
+
+def _sure(source: Customer, hit: Candidate, key: str) -> bool:
+    """A number found once is sure unless both sides name different post codes."""
+    if key == "tax_number":
+        mine, theirs = source.address("billing"), hit.customer.address("billing")
+        if mine and theirs and mine.postcode and theirs.postcode:
+            return _same_place(source, hit.customer)
+        return True
+    return key == "name_postcode"
+
+
+def _same_place(source: Customer, other: Customer) -> bool:
+    mine, theirs = source.address("billing"), other.address("billing")
+    my_route, their_route = source.identifier("einvoice"), other.identifier("einvoice")
+    if my_route and their_route and my_route.normal and their_route.normal:
+        return my_route.normal == their_route.normal
+    return bool(
+        mine
+        and theirs
+        and _squeezed(mine.postcode)
+        and _squeezed(mine.postcode) == _squeezed(theirs.postcode)
+    )
+
+
+def _squeezed(postcode: str) -> str:
+    return "".join(character for character in postcode.upper() if character.isalnum())
+
+
+def _ask(case: CustomerCase, hits: Sequence[Candidate], key: str) -> Finding:
+    numbers = [
+        hit.customer.number or (hit.customer.ref.id if hit.customer.ref else "") for hit in hits
+    ]
+    what = {"tax_number": "tax number", "name_postcode": "name and post code"}.get(key, "key")
+    listed = " and ".join(numbers[:2]) if len(numbers) <= 2 else ", ".join(numbers)
+    linked = [hit for hit in hits if hit.linked_to]
+    extra = " (linked to another account already)" if linked else ""
+    return Finding(
+        code="customer_maybe_known",
+        message=f"{case.source.name} has the {what} of customer{'s' if len(hits) > 1 else ''} "
+        f"{listed}{extra}.",
+        hint="Pick one: tieout exceptions show.",
+        hold_on="customer",
+        values={
+            "candidates": " ".join(hit.customer.ref.id for hit in hits if hit.customer.ref),
+            "numbers": " ".join(numbers),
+        },
+    )
+
+
+# --- in step --------------------
+
+
+def _in_step(
+    case: CustomerCase,
+    policy: CustomerPolicy,
+    lane: str,
+    wanted: Customer,
+    findings: tuple[Finding, ...],
+) -> Decision:
+    if case.target is None:
+        return _decision(case, lane, Verdict.WAIT, "not_read_yet")
+    if case.target.gone:
+        finding = Finding(
+            code="customer_gone",
+            message=f"{case.source.name} is not in the books any more.",
+            hint="Say which customer it is now: tieout exceptions show.",
+            hold_on="customer",
+        )
+        return _decision(
+            case, lane, Verdict.HOLD, finding.code, finding.message, findings=(finding,)
+        )
+    shown = case.target.record
+    assert isinstance(shown, Customer)
+    link = case.state.link
+    changed, conflicts = _fields_to_write(case, policy, wanted, shown)
+    if findings:
+        return _decision(
+            case, lane, Verdict.HOLD, findings[0].code, findings[0].message, findings=findings
+        )
+    if conflicts:
+        finding = Finding(
+            code="both_changed",
+            message=f"{case.source.name} changed on both sides: {', '.join(conflicts)}.",
+            hint="Say which side counts, or change one of them.",
+            hold_on="customer",
+            values={"fields": ", ".join(conflicts)},
+        )
+        return _decision(
+            case, lane, Verdict.HOLD, finding.code, finding.message, findings=(finding,)
+        )
+    if not changed:
+        if link is None or link.wanted != wanted or link.shown != shown:
+            return _decision(case, lane, Verdict.AGREED, "agreed", agreed=(wanted, shown))
+        return _decision(case, lane, Verdict.NOTHING, "in_step")
+    current = case.state.current
+    assert current is not None
+    change = Change(
+        key=operation_key(case.state.slot, current.generation),
+        entity=Entity.CUSTOMER,
+        action=Action.UPDATE,
+        wanted=Wanted(record=wanted, fields=frozenset(changed)),
+        target=current.ref,
+        base=link.shown if link else None,
+        version=shown.version,
+    )
+    return replace(_write(case, policy, lane, change, "update", wanted), differs=tuple(changed))
+
+
+def _fields_to_write(
+    case: CustomerCase, policy: CustomerPolicy, wanted: Customer, shown: Customer
+) -> tuple[list[str], list[str]]:
+    """Names of fields to write, and of those that both sides changed and nobody owns."""
+    by_name = {rule.target: rule for rule in policy.fields}
+    link = case.state.link
+    if link is None or not link.known:
+        return [], []
+    base_wanted, base_shown = link.wanted, link.shown
+    changed: list[str] = []
+    conflicts: list[str] = []
+    for name, default in FIELDS.items():
+        rule = by_name.get(name)
+        owner = rule.owner if rule else default
+        mode = rule.mode if rule else Mode.OVERWRITE
+        if owner is Owner.BOOKS or mode is Mode.CREATE_ONLY:
+            continue
+        verdict = compare(
+            getattr(wanted, name),
+            getattr(base_wanted, name, None),
+            getattr(shown, name),
+            getattr(base_shown, name, None),
+        )
+        if verdict is Moved.SOURCE_CHANGED and not (mode is Mode.IF_EMPTY and getattr(shown, name)):
+            changed.append(name)
+        elif verdict is Moved.BOTH_CHANGED:
+            (changed if owner in (Owner.CRM, Owner.LATEST) else conflicts).append(name)
+    return changed, conflicts
+
+
+# --- results --------------------
+
+
+def _write(
+    case: CustomerCase,
+    policy: CustomerPolicy,
+    lane: str,
+    change: Change,
+    reason: str,
+    wanted: Customer,
+) -> Decision:
+    assert change.wanted is not None
+    content = {name: getattr(wanted, name) for name in sorted(change.wanted.fields)}
+    mark = digest(change.key, change.action, change.entity, change.target, content)
+    verdict = Verdict.WRITE
+    if policy.mode is FlowMode.APPROVE and mark not in case.state.approved:
+        verdict, reason = Verdict.APPROVAL, "waiting_for_approval"
+    waiting = case.state.operation
+    same = waiting is not None and waiting.state in WAITING and waiting.want_digest == mark
+    if same and (waiting.state is OpState.READY) == (verdict is Verdict.WRITE):  # type: ignore[union-attr]
+        return _decision(case, lane, Verdict.WAIT, reason, digest=mark, change=change)
+    return _decision(
+        case,
+        lane,
+        verdict,
+        reason,
+        change=change,
+        digest=mark,
+        supersede=waiting is not None and waiting.state in WAITING,
+    )
+
+
+def _decision(
+    case: CustomerCase, lane: str, verdict: Verdict, reason: str, message: str = "", **more: Any
+) -> Decision:
+    state: SlotState = case.state
+    waiting = state.operation is not None and state.operation.state in WAITING
+    wanted = verdict in (Verdict.WRITE, Verdict.APPROVAL, Verdict.WAIT)
+    more.setdefault("supersede", waiting and not wanted)
+    source_id = case.source.ref.id if case.source.ref else ""
+    return Decision(
+        lane=lane,
+        source_id=source_id,
+        verdict=verdict,
+        reason=reason,
+        message=message,
+        state=state,
+        customer_id=source_id,
+        number=case.source.number,
+        title=case.source.name,
+        **more,
+    )

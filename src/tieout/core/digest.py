@@ -1,0 +1,31 @@
+"""Equal values, equal digest: how changes and plans are named by what they say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+
+
+def digest(*values: object) -> str:
+    """SHA-256 in hexadecimal; 1.0 and 1.00 are equal, and the order of a mapping is nothing."""
+    return hashlib.sha256(repr(tuple(_stable(value) for value in values)).encode()).hexdigest()
+
+
+def _stable(value: object) -> object:
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(key), _stable(inner)) for key, inner in value.items()))
+    if isinstance(value, set | frozenset):
+        return tuple(sorted(repr(_stable(inner)) for inner in value))
+    if isinstance(value, Iterable):
+        return tuple(_stable(inner) for inner in value)
+    if is_dataclass(value):
+        return tuple((entry.name, _stable(getattr(value, entry.name))) for entry in fields(value))
+    return str(value)

@@ -1,0 +1,164 @@
+"""
+The configuration as the core sees it: values and compiled rules, nothing that reads or asks.
+
+The settings layer makes a `BridgePolicy` out of a configuration version; the core and the engine
+only read it. A `Rule` is an expression made into a function; a `FieldRule` says where a field of
+ours comes from, who owns it, and how it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from tieout.core.mapping.fields import Mode as WriteMode
+from tieout.core.mapping.fields import Owner
+
+Scope = Mapping[str, object]
+
+
+class FlowMode(StrEnum):
+    """How far a flow goes by itself: plan only, wait for a person, or do it."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    APPROVE = "approve"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A condition. ``text`` is what the person wrote, for messages and for `why`."""
+
+    text: str
+    test: Callable[[Scope], object]
+
+    def holds(self, scope: Scope) -> bool:
+        """Whether the condition is true. Raises `core.mapping.errors.MappingError`."""
+        return self.test(scope) is True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRule:
+    """Where one field of ours comes from. ``table`` names the value table that was used, or ''."""
+
+    target: str
+    text: str
+    value: Callable[[Scope], object]
+    table: str = ""
+    owner: Owner = Owner.CRM
+    mode: WriteMode = WriteMode.OVERWRITE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksPolicy:
+    """
+    One company's books in a bridge: which billing steps go there, and what it takes.
+
+    ``company`` is the vendor's own id of the company; ``seller`` its country.
+    """
+
+    connection: str
+    company: str
+    seller: str
+    base_currency: str
+    time_zone: str
+    when: Rule | None = None
+    currencies: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerPolicy:
+    """``when`` None: a customer is made when a deal needs it. ``match`` in order of trust."""
+
+    mode: FlowMode = FlowMode.AUTO
+    when: Rule | None = None
+    match: tuple[str, ...] = ("external_id", "tax_number", "name_postcode")
+    conflict: Owner = Owner.MANUAL
+    fields: tuple[FieldRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPolicy:
+    """
+    How deals become documents. ``include`` False leaves a deal out by rule; ``trigger`` says when.
+
+    ``approve_above`` is a net amount in the book's base currency, summed per customer and day.
+    ``void_on_reopen`` allows deleting an untouched draft of a deal that is no longer won.
+    ``require_reference``: 'never', 'always', or 'flagged' (public and e-invoice customers).
+    ``tolerance``: how far the predicted net may be from the deal's.
+    """
+
+    mode: FlowMode = FlowMode.APPROVE
+    include: Rule | None = None
+    trigger: Rule | None = None
+    kind: str = "invoice_draft"
+    approve_above: Decimal | None = None
+    four_eyes: bool = False
+    void_on_reopen: bool = True
+    require_reference: str = "flagged"
+    require_email: bool = False
+    tolerance: Decimal = Decimal("0.00")
+    discount_item: str = ""
+    required_dimensions: tuple[str, ...] = ()
+    prices_include_tax: bool = False
+    check_vat_state: bool = False
+    fields: tuple[FieldRule, ...] = ()
+    line_fields: tuple[FieldRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPolicy:
+    """What comes back to the CRM. ``tolerance`` per currency: what still counts as paid."""
+
+    mode: FlowMode = FlowMode.AUTO
+    tolerance: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcilePolicy:
+    """``excluded_ledger`` are rules over documents that are not sales (fees, own group)."""
+
+    sold_amount: str = "lines"
+    threshold: Decimal = Decimal("0.00")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrakePolicy:
+    """
+    When a run stops and asks. Shares are of what is linked, counted only from ``floor`` up.
+    """
+
+    floor: int = 10
+    create_share: Decimal = Decimal("1.0")
+    update_share: Decimal = Decimal("0.3")
+    gone_slots: int = 3
+    gone_share: Decimal = Decimal("0.01")
+    unknown_share: Decimal = Decimal("0.05")
+    clock_offset_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgePolicy:
+    """One configuration version in force. ``crm_org`` is the vendor's own organisation id."""
+
+    name: str
+    version: int
+    digest: str
+    crm: str
+    crm_org: str
+    books: tuple[BooksPolicy, ...]
+    customers: CustomerPolicy = field(default_factory=CustomerPolicy)
+    documents: DocumentPolicy = field(default_factory=DocumentPolicy)
+    status: StatusPolicy = field(default_factory=StatusPolicy)
+    reconcile: ReconcilePolicy = field(default_factory=ReconcilePolicy)
+    brakes: BrakePolicy = field(default_factory=BrakePolicy)
+
+    def book(self, connection: str) -> BooksPolicy:
+        """The books of that connection. Raises KeyError when the bridge has none such."""
+        for book in self.books:
+            if book.connection == connection:
+                return book
+        raise KeyError(connection)

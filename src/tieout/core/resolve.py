@@ -1,0 +1,352 @@
+"""
+What one look at an unclear write proves: presence at any time, absence only after a wait.
+
+`judge` is pure: it is handed the state of the operation, what the system declares, and one look.
+The rules are those of docs/explanation/once-only.md; each is a switch of `core.safeguards`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from tieout.core.abilities import EntityAbilities, Guard, VersionCheck
+from tieout.core.change import Action, Hit, Sight, Wanted
+from tieout.core.compare import DOCUMENT_FIELDS, differing
+from tieout.core.keys import generation_of
+from tieout.core.model import Document, ExternalRef, Record
+from tieout.core.safeguards import ALL_ON, Safeguards
+
+# Pauses before the looks that come before the horizon; then the horizon, then one lag after it.
+LOOK_PAUSES_S = (2, 10, 30, 120)
+ABSENCES_BEFORE_A_PERSON = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtState:
+    """
+    An operation whose answer is missing, as stored. Times are on the vendor's clock.
+
+    ``horizons`` are those of the open attempts (after one of them that attempt can no longer take
+    effect); ``sends`` how many attempts may have taken effect; ``roles`` what is known of other
+    records of the slot ('copy', 'not_ours', 'former').
+    """
+
+    key: str
+    action: Action
+    entity: str
+    state: str
+    first_sent_at: datetime
+    horizons: tuple[datetime, ...]
+    sends: int
+    looks: int
+    first_absence_at: datetime | None = None
+    first_hit_at: datetime | None = None
+    linked: ExternalRef | None = None
+    found_by: str = ""
+    absence_no: int = 0
+    wanted: Wanted | None = None
+    base: Record | None = None
+    nets_sent: tuple[Decimal, ...] = ()
+    roles: Mapping[ExternalRef, str] = field(default_factory=dict)
+
+
+class Step(StrEnum):
+    """What to do after a look."""
+
+    FOUND = "found"
+    CONFIRM = "confirm"
+    CONFIRMED = "confirmed"
+    MOVED = "moved"
+    LOOK_AGAIN = "look_again"
+    ABSENT = "absent"
+    REPEAT = "repeat"
+    DOUBT = "doubt"
+    APPLIED = "applied"
+    PLAN_AGAIN = "plan_again"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """
+    ``record`` is the one found; ``copies`` carry our key but are not it; ``wait_s`` until the next
+    look; ``first_absence_at`` and ``first_hit_at`` are kept for it.
+    """
+
+    step: Step
+    record: Record | None = None
+    copies: tuple[Record, ...] = ()
+    candidates: tuple[Record, ...] = ()
+    wait_s: int = 0
+    first_absence_at: datetime | None = None
+    first_hit_at: datetime | None = None
+    reason: str = ""
+    generation: int | None = None
+
+
+def judge(
+    state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards = ALL_ON
+) -> Judgement:
+    """What this look proves about that operation, and what comes next."""
+    if state.action is Action.CREATE:
+        return _judge_create(state, sight, abilities, rules)
+    if state.action is Action.VOID:
+        return _judge_void(state, sight, abilities, rules)
+    return _judge_update(state, sight, abilities, rules)
+
+
+def horizon(sent_at: datetime, abilities: EntityAbilities) -> datetime:
+    """After this instant of the vendor's clock the request can no longer take effect."""
+    return sent_at + timedelta(seconds=abilities.longest_s + abilities.margin_s)
+
+
+def _after_horizons(state: DoubtState, sight: Sight, rules: Safeguards) -> bool:
+    if not rules.horizon:
+        return True
+    return all(sight.began_at > limit for limit in state.horizons)
+
+
+def _next_look(state: DoubtState, sight: Sight, lag_s: int) -> int:
+    """Seconds until the next look: soon at first, then at the horizon, then one lag later."""
+    latest = max(state.horizons, default=sight.vendor_time)
+    to_horizon = int((latest - sight.vendor_time).total_seconds()) + 1
+    if to_horizon <= 0:
+        return lag_s + 1
+    if state.looks < len(LOOK_PAUSES_S):
+        return min(LOOK_PAUSES_S[state.looks], max(to_horizon, 1))
+    return to_horizon
+
+
+# --- create --------------------
+
+
+def _judge_create(
+    state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
+) -> Judgement:
+    if state.state == "confirming":
+        return _judge_confirming(state, sight, abilities, rules)
+    hits = _ours(state, sight, rules)
+    later = [hit for hit in hits if generation_of(hit.key) > generation_of(state.key)]
+    same = [hit for hit in hits if generation_of(hit.key) == generation_of(state.key)]
+    if later and rules.slot_wide_look:
+        return Judgement(
+            step=Step.FOUND,
+            record=later[0].record,
+            generation=generation_of(later[0].key),
+            reason="later_generation",
+        )
+    if len(same) > 1 and rules.copies_not_adopted:
+        return Judgement(
+            step=Step.DOUBT,
+            candidates=tuple(hit.record for hit in same),
+            reason="two_carriers",
+        )
+    if same:
+        return _one_hit(state, sight, same[0], abilities, rules)
+    return _no_hit(state, sight, abilities, rules)
+
+
+def _ours(state: DoubtState, sight: Sight, rules: Safeguards) -> list[Hit]:
+    """Hits of this slot that nobody has named a copy or not ours; equal refs once."""
+    found: dict[str, Hit] = {}
+    for hit in sight.hits:
+        ref = hit.record.ref
+        if ref is None or hit.key[:14] != state.key[:14]:
+            continue
+        if state.roles.get(ref) in ("copy", "not_ours", "former"):
+            continue
+        if not rules.slot_wide_look and hit.key != state.key:
+            continue
+        found.setdefault(str(ref), hit)
+    return list(found.values())
+
+
+def _one_hit(
+    state: DoubtState,
+    sight: Sight,
+    hit: Hit,
+    abilities: EntityAbilities,
+    rules: Safeguards,
+) -> Judgement:
+    lag = abilities.search_lag_s if rules.second_look_after_lag else 0
+    if lag and not _is_guarded(abilities):
+        first = state.first_hit_at
+        if first is None:
+            return Judgement(
+                step=Step.LOOK_AGAIN,
+                wait_s=lag + 1,
+                first_hit_at=sight.began_at,
+                first_absence_at=state.first_absence_at,
+                reason="seen_once",
+            )
+        if sight.began_at - first <= timedelta(seconds=lag):
+            return Judgement(
+                step=Step.LOOK_AGAIN,
+                wait_s=lag + 1,
+                first_hit_at=first,
+                first_absence_at=state.first_absence_at,
+                reason="seen_once",
+            )
+    if state.sends > 1 and rules.confirming and not _after_horizons(state, sight, rules):
+        return Judgement(step=Step.CONFIRM, record=hit.record, wait_s=_to_horizon(state, sight))
+    return Judgement(step=Step.FOUND, record=hit.record)
+
+
+def _is_guarded(abilities: EntityAbilities) -> bool:
+    """A unique number or external id cannot be on two records, so one hit is final."""
+    return abilities.guard in (Guard.CREATE_ONLY, Guard.OUR_NUMBER, Guard.UPSERT)
+
+
+def _to_horizon(state: DoubtState, sight: Sight) -> int:
+    latest = max(state.horizons, default=sight.vendor_time)
+    return max(int((latest - sight.vendor_time).total_seconds()) + 1, 1)
+
+
+def _no_hit(
+    state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
+) -> Judgement:
+    lag = abilities.search_lag_s
+    if not sight.complete:
+        return Judgement(step=Step.LOOK_AGAIN, wait_s=30, reason="look_incomplete")
+    near = _near(state, sight, abilities, rules)
+    if near:
+        return Judgement(step=Step.DOUBT, candidates=near, reason="near_hit")
+    if _may_repeat(state, sight, abilities, rules):
+        return Judgement(step=Step.REPEAT, reason="guarded")
+    if not rules.look_before_repeat:
+        return Judgement(step=Step.ABSENT)
+    if not _after_horizons(state, sight, rules):
+        return Judgement(
+            step=Step.LOOK_AGAIN, wait_s=_next_look(state, sight, lag), reason="before_horizon"
+        )
+    if rules.two_looks:
+        if state.first_absence_at is None:
+            return Judgement(
+                step=Step.LOOK_AGAIN,
+                wait_s=lag + 1,
+                first_absence_at=sight.began_at,
+                reason="absent_once",
+            )
+        if sight.began_at - state.first_absence_at <= timedelta(seconds=lag):
+            return Judgement(
+                step=Step.LOOK_AGAIN,
+                wait_s=lag + 1,
+                first_absence_at=state.first_absence_at,
+                reason="absent_once",
+            )
+    if state.absence_no + 1 >= ABSENCES_BEFORE_A_PERSON:
+        return Judgement(step=Step.DOUBT, reason="absent_three_times")
+    return Judgement(step=Step.ABSENT)
+
+
+def _near(
+    state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
+) -> tuple[Record, ...]:
+    """Records without any key that could be ours: where nothing is readable, whatever the total."""
+    if not rules.near_hit:
+        return ()
+    unknown = [
+        record
+        for record in sight.near
+        if state.roles.get(getattr(record, "ref", None)) is None  # type: ignore[arg-type]
+    ]
+    if abilities.guard is Guard.OPAQUE:
+        return tuple(unknown)
+    return tuple(
+        record
+        for record in unknown
+        if isinstance(record, Document)
+        and record.totals is not None
+        and record.totals.net in state.nets_sent
+    )
+
+
+def _may_repeat(
+    state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
+) -> bool:
+    """Whether the same bytes may go again at once, because the vendor takes them only once."""
+    if abilities.guard in (Guard.CREATE_ONLY, Guard.OUR_NUMBER):
+        return True
+    if abilities.guard is Guard.UPSERT:
+        return abilities.owned_whole or not rules.no_early_upsert
+    if abilities.guard is Guard.IDEMPOTENCY_KEY and abilities.key_life_s:
+        life = abilities.key_life_s - abilities.longest_s - abilities.margin_s
+        still = sight.vendor_time <= state.first_sent_at + timedelta(seconds=life)
+        return abilities.longest_s < abilities.key_life_s and still
+    return False
+
+
+def _judge_confirming(
+    state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
+) -> Judgement:
+    """The last look after the horizon: exactly the linked record, or another one instead."""
+    if not _after_horizons(state, sight, rules):
+        return Judgement(step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight))
+    hits = _ours(state, sight, rules)
+    same = [hit.record for hit in hits if generation_of(hit.key) == generation_of(state.key)]
+    others = [record for record in same if record.ref != state.linked]  # type: ignore[union-attr]
+    if not others:
+        return Judgement(step=Step.CONFIRMED)
+    if len(others) < len(same):
+        if state.found_by == "answer":
+            return Judgement(step=Step.CONFIRMED, copies=tuple(others), reason="copy")
+        return Judgement(step=Step.DOUBT, candidates=tuple(same), reason="two_carriers")
+    if len(others) == 1:
+        # The one we linked is not among the carriers any more: it was deleted or moved on, and a
+        # late request made, or a booking gave, this one.
+        return Judgement(step=Step.MOVED, record=others[0], reason="another_instead")
+    return Judgement(step=Step.DOUBT, candidates=tuple(others), reason="two_carriers")
+
+
+# --- update and void --------------------
+
+
+def _judge_update(
+    state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
+) -> Judgement:
+    past = _after_horizons(state, sight, rules) or not rules.update_waits
+    versioned = abilities.version is not VersionCheck.NONE
+    if sight.target_gone or sight.target is None:
+        if versioned or past:
+            return Judgement(step=Step.PLAN_AGAIN, reason="gone")
+        return Judgement(step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight))
+    target = sight.target
+    if state.wanted is not None and _as_wanted(state.wanted, target):
+        if versioned or abilities.owned_whole or state.sends <= 1 or past:
+            return Judgement(step=Step.APPLIED, record=target)
+        return Judgement(step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight))
+    if abilities.owned_whole:
+        return Judgement(step=Step.PLAN_AGAIN, record=target, reason="owned_whole")
+    if versioned or past:
+        return Judgement(step=Step.PLAN_AGAIN, record=target, reason="not_as_wanted")
+    return Judgement(step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight))
+
+
+def _as_wanted(wanted: Wanted, target: Record) -> bool:
+    only = wanted.fields & DOCUMENT_FIELDS if isinstance(target, Document) else wanted.fields
+    return not differing(wanted.record, target, frozenset(only))
+
+
+def _judge_void(
+    state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
+) -> Judgement:
+    booked = [hit.record for hit in sight.hits if getattr(hit.record, "booked", False)]
+    if booked:
+        return Judgement(step=Step.MOVED, record=booked[0], reason="booked_meanwhile")
+    if sight.target_gone:
+        if not sight.complete:
+            return Judgement(step=Step.LOOK_AGAIN, wait_s=30)
+        if state.first_absence_at is None and rules.two_looks:
+            return Judgement(
+                step=Step.LOOK_AGAIN,
+                wait_s=abilities.search_lag_s + 1,
+                first_absence_at=sight.began_at,
+            )
+        return Judgement(step=Step.ENDED)
+    if _after_horizons(state, sight, rules) or not rules.void_waits:
+        return Judgement(step=Step.PLAN_AGAIN, record=sight.target, reason="still_there")
+    return Judgement(step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight))

@@ -1,0 +1,82 @@
+"""Records as what mapping expressions see: our field names, then the vendor's own paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from tieout.core.model import Contact, Customer, Deal, Line, Record
+
+
+def record_scope(record: Record | Line | None) -> Mapping[str, Any] | None:
+    """
+    The record's fields by our names, with its ``extra`` paths nested under the vendor's names.
+
+    A path ``Product2.Family`` is reached by two dots, as it is written in a query. None for None.
+    """
+    if record is None:
+        return None
+    scope: dict[str, Any] = {
+        entry.name: getattr(record, entry.name) for entry in fields(record) if entry.name != "extra"
+    }
+    for path, value in getattr(record, "extra", {}).items():
+        _put(scope, path.split("."), value)
+    return scope
+
+
+def customer_scope(customer: Customer | None) -> Mapping[str, Any] | None:
+    """
+    A customer with the parts that mappings name most: ``billing`` and ``shipping`` addresses,
+    ``org_number``, ``vat_number``, ``email``, ``phone``.
+    """
+    if customer is None:
+        return None
+    scope = dict(record_scope(customer) or {})
+    for role in ("billing", "shipping"):
+        address = customer.address(role)
+        scope[role] = None if address is None else _address(address)
+    for kind, name in (("company", "org_number"), ("vat", "vat_number"), ("einvoice", "einvoice")):
+        number = customer.identifier(kind)
+        scope[name] = "" if number is None else (number.normal or number.raw)
+    scope["email"] = customer.emails.get("invoice") or customer.emails.get("general", "")
+    scope["phone"] = customer.phones.get("general", "")
+    return scope
+
+
+def deal_scope(deal: Deal, customer: Customer | None) -> dict[str, Any]:
+    """The whole scope of a document: ``deal``, ``customer`` (also ``account``), ``contact``."""
+    seen = dict(record_scope(deal) or {})
+    seen["won"] = deal.state == "won"
+    seen["contact"] = _contact(deal.billing_contact)
+    buyer = customer_scope(customer)
+    return {"deal": seen, "customer": buyer, "account": buyer, "contact": seen["contact"]}
+
+
+def _contact(contact: Contact | None) -> Mapping[str, Any] | None:
+    if contact is None:
+        return None
+    scope = dict(record_scope(contact) or {})
+    scope["name"] = contact.name
+    return scope
+
+
+def _address(address: Any) -> dict[str, Any]:
+    lines = address.lines
+    return {
+        "name": address.name,
+        "line1": lines[0] if lines else "",
+        "line2": lines[1] if len(lines) > 1 else "",
+        "postcode": address.postcode,
+        "city": address.city,
+        "country": address.country,
+    }
+
+
+def _put(scope: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        inner = scope.get(part)
+        if not isinstance(inner, dict):
+            inner = scope[part] = {}
+        scope = inner
+    scope[path[-1]] = value
