@@ -278,9 +278,7 @@ def no_orgnr(text: str, context: Context) -> Verdict:
     digits = norwegian_digits(text, context) if text else EMPTY
     if isinstance(digits, Verdict):
         return digits
-    return Verdict(
-        state="valid", normal=digits, display=grouped(digits, 3, 3), key="NO" + digits
-    )
+    return Verdict(state="valid", normal=digits, display=grouped(digits, 3, 3), key="NO" + digits)
 
 
 def no_mva(text: str, context: Context) -> Verdict:

@@ -45,7 +45,7 @@ def return_box(seller: str, code: str, rate: Decimal | None) -> str | None:
     if seller == "NO":
         found = load_table("vat_invoice")["saf_t"].get(code)
         if isinstance(found, dict):
-            return None if rate is None else found.get(format(rate.normalize(), "f"))
-        return found
+            found = None if rate is None else found.get(format(rate.normalize(), "f"))
+        return None if found is None else str(found)
     box: str | None = load_table("vat_invoice")["return_boxes"].get(seller, {}).get(code)
     return box

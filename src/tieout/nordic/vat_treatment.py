@@ -253,7 +253,7 @@ def _treatment(facts: SaleFacts, row: dict[str, Any]) -> Treatment:
     )
 
 
-def _rate(facts: SaleFacts, how: str | None) -> Decimal | None | Unknown:
+def _rate(facts: SaleFacts, how: str | None) -> Decimal | Unknown | None:
     if how is None:
         return None
     if how == "zero":
