@@ -94,21 +94,20 @@ def _edited(tree: Located, text: str, path: Sequence[str], value: object) -> str
 
 def _replaced(text: str, node: Located, value: object) -> str:
     rendered = render_value(value)
-    end = node.end
-    if node.kind != "scalar" and not node.flow:
-        end = node.start + len(text[node.start : node.end].rstrip())
+    gap = " " if node.start == node.end else ""  # an empty value begins right behind its colon
+    return text[: node.start] + gap + rendered + text[_content_end(text, node) :]
+
+
+def _content_end(text: str, node: Located) -> int:
+    """Where the last thing in a node ends, without the comments and blank lines behind it."""
+    while node.kind != "scalar" and not node.flow:
+        below = [entry.value for entry in node.entries.values()] or list(node.items)
+        if node.kind == "list" and below[-1].start == below[-1].end:  # a dash with nothing
+            return len(text[: below[-1].start].rstrip())
+        node = below[-1]
     if node.style in ("|", ">"):
-        rendered += "\n"
-    gap = "" if text[node.start - 1 : node.start].isspace() or node.start == 0 else " "
-    if node.start == end:
-        return _behind_colon(text, node.start, rendered)
-    return text[: node.start] + gap + rendered + text[end:]
-
-
-def _behind_colon(text: str, spot: int, rendered: str) -> str:
-    """An empty value has no place of its own: it begins right behind its key's colon."""
-    colon = text.rfind(":", 0, spot + 1)
-    return f"{text[: colon + 1]} {rendered}{text[colon + 1 :]}"
+        return node.start + len(text[node.start : node.end].rstrip())
+    return node.end
 
 
 def _added(parent: Located, text: str, path: Sequence[str], value: object) -> str:
@@ -128,18 +127,7 @@ def _added(parent: Located, text: str, path: Sequence[str], value: object) -> st
 
 def _end_of_entry(text: str, value: Located, key: Located) -> int:
     """Behind the line on which the last thing of an entry stands, its comment included."""
-    last = value
-    while last.kind != "scalar" and not last.flow and (last.entries or last.items):
-        last = (
-            [entry.value for entry in last.entries.values()][-1]
-            if last.entries
-            else (last.items[-1])
-        )
-    end = max(last.end, key.end)
-    if last.style in ("|", ">"):
-        end = max(last.start + len(text[last.start : last.end].rstrip()), key.end)
-    elif last.start == last.end:
-        end = max(text.rfind(":", 0, end + 1), key.end)
+    end = max(key.end, _content_end(text, value))
     stop = text.find("\n", end)
     return len(text) if stop < 0 else stop + 1
 

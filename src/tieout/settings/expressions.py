@@ -340,6 +340,7 @@ class _Translator:
     def _field(self, node: nodes.Expr) -> Expr:
         steps: list[str] = []
         last: int | None = None
+        outer = node
         while not isinstance(node, nodes.Name):
             match node:
                 case nodes.Getattr():
@@ -349,12 +350,12 @@ class _Translator:
                 case nodes.Getitem() | nodes.Call():
                     return self.wrong(node, _REFUSED.get(type(node), _SUBSCRIPT))
                 case _:
-                    return self.wrong(node, "a dot names a field of a field, nothing else")
+                    return self.wrong(outer, "a dot names a field of a field, nothing else")
             if not isinstance(name, str):
                 return self.wrong(node, _SUBSCRIPT)
             last = self._behind(node.lineno) if last is None else last
             steps.append(name)
-            node = node.node
+            outer, node = node, node.node
         path = (node.name, *reversed(steps))
         self.fields.append((path, node.lineno if last is None else last))
         return Field(path=path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -348,8 +348,16 @@ class _Builder:
         elif parent.key is None:
             parent.key = node
         else:
-            self._enter(parent, parent.key, node)
+            self._enter(parent, parent.key, self._behind_colon(parent.key, node))
             parent.key = None
+
+    def _behind_colon(self, key: Located, value: Located) -> Located:
+        """The value; an empty one is put behind its key, since YAML's mark is on a later line."""
+        if value.kind != "scalar" or value.start != value.end:
+            return value
+        colon = self.document.text.find(":", key.end, value.start)
+        spot = colon + 1 if colon >= 0 else key.end
+        return replace(value, start=spot, end=spot)
 
     def _enter(self, parent: _Open, key: Located, value: Located) -> None:
         place = self.document.place(key.start)
