@@ -331,6 +331,44 @@ def test_a_socket_folder_that_is_not_ours_is_refused(
     assert not processes_in(home)
 
 
+def test_a_server_that_somebody_started_by_hand_is_left_alone(project: Path, home: Path) -> None:
+    binaries = find_binaries(find_package())
+    owner = (project / "pg").stat()
+    who = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
+    by_hand = subprocess.Popen(
+        [binaries / "postgres", "-D", project / "pg", "-c", "unix_socket_directories="],
+        cwd=project / "pg",
+        stderr=subprocess.PIPE,
+        **who,
+    )
+    assert by_hand.stderr is not None
+    while b"ready to accept" not in by_hand.stderr.readline():
+        assert by_hand.poll() is None
+    with pytest.raises(PlaceRefusedError) as caught:
+        EmbeddedServer(project, durable=False).start()
+    assert caught.value.code == "database_in_use"
+    assert str(by_hand.pid) in caught.value.message
+    assert by_hand.poll() is None
+    by_hand.send_signal(signal.SIGINT)
+    by_hand.communicate(timeout=10)
+    assert not processes_in(home)
+
+
+def test_a_socket_folder_that_was_opened_to_others_is_closed(
+    project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temp = home / "t"
+    temp.mkdir()
+    temp.chmod(0o777)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(temp))
+    with EmbeddedServer(project, durable=False):
+        (sockets,) = temp.iterdir()
+        sockets.chmod(0o755)
+        with EmbeddedServer(project, durable=False) as second:
+            assert seen(second.url()) == [1]
+        assert sockets.stat().st_mode & 0o777 == 0o700
+
+
 def test_data_of_another_major_version_is_refused(project: Path, home: Path) -> None:
     (project / "pg" / "PG_VERSION").write_text("16\n")
     with pytest.raises(PlaceRefusedError) as caught:

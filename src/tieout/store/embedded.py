@@ -287,7 +287,8 @@ def _log_file(path: Path) -> IO[bytes]:
     if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
         path.replace(path.with_suffix(".log.old"))
     # Closed to others: the server writes parts of failed statements into it.
-    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    log = os.open(path, flags, 0o600)
     if os.geteuid() == 0:
         os.fchown(log, path.parent.stat().st_uid, path.parent.stat().st_gid)
     return os.fdopen(log, "ab")
@@ -353,7 +354,7 @@ def _make_data(binaries: Path, data: Path, account: Account, log: Path, *, durab
     """A new, empty cluster at `data`: made in a folder of its own, then renamed."""
     locks.remove_tries(str(data.parent))
     attempt = Path(tempfile.mkdtemp(prefix=locks.TRY_PREFIX, dir=data.parent))
-    os.chown(attempt, account.uid, account.gid)
+    os.chown(attempt, account.uid, account.gid, follow_symlinks=False)
     command = [str(binaries / "initdb"), "-D", str(attempt), f"--username={OWNER}"]
     # Who may connect is decided by the socket's folder, which is closed to all others.
     command += ["--auth=trust", "--encoding=UTF8", "--no-instructions"]

@@ -308,4 +308,9 @@ def check_socket_folder(folder: Path, account: Account) -> None:
             hint="Find out who made it and remove it, or set TMPDIR to another folder",
         )
     if stat.S_IMODE(seen.st_mode) != 0o700:
-        folder.chmod(0o700)
+        # By descriptor: as root we must not be led elsewhere by a link put there meanwhile.
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fchmod(opened, 0o700)
+        finally:
+            os.close(opened)
