@@ -1,0 +1,445 @@
+"""Reading: what changed, what there is, and rows by their ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from tieout.connectors.salesforce import soql
+from tieout.connectors.salesforce.api import LocatorGoneError, Row, Rows, SalesforceApi
+from tieout.connectors.salesforce.ids import id18, is_id, object_of, unique
+from tieout.connectors.salesforce.settings import SalesforceSettings
+from tieout.connectors.salesforce.shapes import ALL_SOURCES, ROLES, Shape, Shapes, Source
+from tieout.connectors.salesforce.translate import RowError, Translator
+from tieout.core.errors import TransientError
+from tieout.core.finding import Finding
+from tieout.core.model import Entity, ExternalRef, Record
+from tieout.ports import Gone, Page, Selection
+
+_ORDER = "SystemModstamp, Id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """
+    Where a read stands. ``since`` is the stamp that it began from (None: everything), ``began``
+    the server's time of its first answer, ``high`` the highest stamp read; ``step`` the part that
+    is being read, ``stamp`` and ``id`` its last row.
+    """
+
+    since: str | None = None
+    began: str | None = None
+    high: str | None = None
+    step: int = 0
+    stamp: str | None = None
+    id: str | None = None
+
+    def pack(self) -> bytes:
+        """The sweep as bytes to be stored."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def unpack(cls, stored: bytes) -> Sweep:
+        """The sweep that was stored."""
+        return cls(**json.loads(stored))
+
+    def cursor(self, overlap_s: int) -> bytes | None:
+        """
+        The stamp from which the next read begins (less the overlap); None where nothing was seen.
+
+        Not after this sweep began: a line may have moved behind it without its head's stamp. Not
+        before its beginning less the overlap: all that is older was there to be read.
+        """
+        high = self.high or self.since
+        if self.began is None:
+            return high.encode() if high else None
+        floor = soql.earlier(self.began, overlap_s)
+        return max(min(high or floor, self.began), floor).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """
+    One query of a sweep. ``pointer`` '' reads the records themselves, else it names the field
+    that says which record a moved row belongs to. ``by_stamp``: in the order of stamps, else ids.
+    """
+
+    shape: Shape
+    object: str
+    columns: tuple[str, ...]
+    where: tuple[str, ...]
+    pointer: str = ""
+    by_stamp: bool = True
+    deleted_too: bool = True
+
+    def statement(self, stamp: str | None, record_id: str | None) -> str:
+        """The query, behind a row that was read already."""
+        where = list(self.where)
+        if record_id is not None and stamp is not None and self.by_stamp:
+            where.append(soql.after(stamp, record_id))
+        elif record_id is not None:
+            where.append(f"Id > {soql.text(record_id)}")
+        order = _ORDER if self.by_stamp else "Id"
+        return soql.select(self.columns, self.object, where=where, order=order)
+
+
+class Reader:
+    """Reads records of one org. Holds one page at a time."""
+
+    def __init__(
+        self,
+        name: str,
+        api: SalesforceApi,
+        shapes: Shapes,
+        settings: SalesforceSettings,
+    ) -> None:
+        self._name = name
+        self._api = api
+        self._shapes = shapes
+        self._settings = settings
+
+    async def changes(
+        self, want: Selection, cursor: bytes | None, resume: bytes | None
+    ) -> AsyncIterator[Page]:
+        """See `ports.Connector.changes_since`."""
+        overlap = self._settings.overlap_s
+        if resume is not None:
+            sweep = Sweep.unpack(resume)
+        else:
+            since = soql.earlier(cursor.decode(), overlap) if cursor else None
+            sweep = Sweep(since=since)
+        shapes = [
+            shape
+            for source in await self._shapes.sources(want)
+            if (shape := await self._shapes.shape(source, want)) is not None
+        ]
+        unknown = [
+            (ExternalRef(self._name, want.entity.value, finding.place), finding)
+            for shape in shapes
+            for finding in shape.unknown
+        ]
+        if unknown and resume is None:
+            yield Page(unread=tuple(unknown), resume=sweep.pack())
+        translator = await self._translator()
+        steps = [step for shape in shapes for step in await self._steps(shape, sweep.since)]
+        read: set[str] = set()
+        for place in range(sweep.step, len(steps)):
+            sweep = replace(sweep, step=place)
+            async for page, moved in self._run(steps[place], sweep, translator, read):
+                sweep = moved
+                yield page
+            sweep = replace(sweep, stamp=None, id=None)
+        yield Page(cursor=sweep.cursor(overlap) or cursor)
+
+    async def keys(self, entity: Entity) -> AsyncIterator[Sequence[tuple[ExternalRef, str]]]:
+        """See `ports.Connector.keys`."""
+        for source in await self._shapes.sources(Selection(entity=entity)):
+            step = Step(
+                shape=Shape(source=source, columns=()),
+                object=source.object,
+                columns=("Id", "SystemModstamp"),
+                where=(),
+                by_stamp=False,
+                deleted_too=False,
+            )
+            count, total = 0, -1
+            async for rows in self._pages(step.statement, deleted_too=False):
+                total = rows.total if total < 0 else total
+                count += len(rows.rows)
+                yield tuple(
+                    (ExternalRef(self._name, entity.value, id18(row["Id"])), row["SystemModstamp"])
+                    for row in rows.rows
+                )
+            if count < total:
+                raise TransientError(
+                    f"Salesforce told of {total} rows of {source.object} and gave {count}.",
+                    code="answer_garbled",
+                )
+
+    async def get(self, refs: Sequence[ExternalRef], want: Selection) -> tuple[Record | None, ...]:
+        """See `ports.Connector.get`. A row in the recycle bin is not there."""
+        translator = await self._translator()
+        found: dict[str, Record] = {}
+        ids = unique(ref.id for ref in refs if is_id(ref.id))
+        for source in ALL_SOURCES:
+            mine = [record_id for record_id in ids if object_of(record_id) == source.object]
+            if source.entity is not want.entity or not mine:
+                continue
+            shape = await self._shapes.shape(source, want)
+            if shape is None:
+                continue
+            for row in await self._rows_by_id(shape, mine):
+                found[id18(row["Id"])] = self._record(row, shape, translator)
+        return tuple(found.get(id18(ref.id)) if is_id(ref.id) else None for ref in refs)
+
+    async def bin_rows(self, object_name: str, ids: Sequence[str]) -> dict[str, Row]:
+        """Id, stamp, deletion and merge of rows, those of the recycle bin too, by id."""
+        known = await self._api.object(object_name)
+        if known is None:
+            return {}
+        columns = known.only("Id", "SystemModstamp", "IsDeleted", "MasterRecordId")
+        found: dict[str, Row] = {}
+        for chunk in soql.chunks(ids, columns):
+            where = [soql.one_of("Id", chunk)]
+            statement = soql.select(columns, object_name, where=where)
+            async for rows in self._all(statement, deleted_too=True):
+                found.update({id18(row["Id"]): row for row in rows.rows})
+        return found
+
+    # Inside.
+
+    async def _translator(self) -> Translator:
+        await self._api.tokens.access()
+        return Translator(
+            connection=self._name,
+            settings=self._settings,
+            base_url=await self._api.base(),
+            currency=self._settings.currency,
+        )
+
+    async def _steps(self, shape: Shape, since: str | None) -> list[Step]:
+        """The queries that together find all that may have changed."""
+        source = shape.source
+        heads = Step(
+            shape=shape,
+            object=source.object,
+            columns=tuple(shape.select()),
+            where=(soql.since("SystemModstamp", since),) if since else (),
+            deleted_too=since is not None,
+        )
+        if since is None:
+            # Everything is read: what moves meanwhile is found by the next read.
+            return [heads]
+        return [heads, *self._child_steps(shape, since), *await self._parent_steps(shape, since)]
+
+    def _child_steps(self, shape: Shape, since: str) -> list[Step]:
+        """Children move without their head, and so does what a line shows of its product."""
+        source = shape.source
+        found: list[Step] = []
+        if shape.line_columns:
+            found.append(
+                _moved(shape, source.line_object, source.line_parent, since=since),
+            )
+            if "Product2.ProductCode" in shape.line_columns:
+                found.append(
+                    _pointed(
+                        shape,
+                        source.line_object,
+                        source.line_parent,
+                        "Product2Id",
+                        "Product2",
+                        since,
+                    )
+                )
+        if shape.role_columns:
+            child = "OpportunityContactRole"
+            found.append(_moved(shape, child, "OpportunityId", since=since))
+            step = _pointed(shape, child, "OpportunityId", "ContactId", "Contact", since)
+            roles = soql.one_of("Role", self._settings.billing_roles)
+            billing = (
+                f"(IsPrimary = true OR {roles})"
+                if self._settings.billing_roles
+                else ("IsPrimary = true")
+            )
+            found.append(replace(step, where=(*step.where, billing)))
+        return found
+
+    async def _parent_steps(self, shape: Shape, since: str) -> list[Step]:
+        """Where a mapping reads through a parent, a change of the parent is a change of the row."""
+        head = await self._api.object(shape.source.object)
+        found: list[Step] = []
+        for relation in shape.parents_asked:
+            field = head.parents.get(relation.lower()) if head else None
+            if field is None or len(field.targets) != 1 or field.targets[0] == "User":
+                continue
+            found.append(
+                _pointed(shape, shape.source.object, "Id", field.name, field.targets[0], since)
+            )
+        for pointer, relation, target in _PERSON_POINTERS:
+            if any(column.startswith(f"{relation}.") for column in shape.columns):
+                found.append(_pointed(shape, shape.source.object, "Id", pointer, target, since))
+        return found
+
+    async def _run(
+        self, step: Step, sweep: Sweep, translator: Translator, read: set[str]
+    ) -> AsyncIterator[tuple[Page, Sweep]]:
+        start = (sweep.stamp, sweep.id) if sweep.id is not None else None
+        async for rows in self._pages(step.statement, deleted_too=step.deleted_too, start=start):
+            if sweep.began is None and rows.at is not None:
+                sweep = replace(sweep, began=soql.stamp(rows.at))
+            if not rows.rows:
+                continue
+            before, last = sweep, rows.rows[-1]
+            sweep = replace(sweep, stamp=last.get("SystemModstamp"), id=last["Id"])
+            if step.pointer:
+                async for whole, is_last in self._pointed_at(step, rows.rows, read):
+                    # A restart between two parts of this page reads the page again.
+                    at = sweep if is_last else before
+                    yield self._page(whole, step.shape, translator, at), at
+                continue
+            highest = max(str(row["SystemModstamp"]) for row in rows.rows)
+            sweep = replace(sweep, high=max(highest, sweep.high or highest))
+            complete = [await self._whole(row, step.shape) for row in rows.rows]
+            if sweep.since is not None:
+                read.update(id18(row["Id"]) for row in rows.rows)
+            yield self._page(complete, step.shape, translator, sweep), sweep
+
+    async def _pointed_at(
+        self, step: Step, rows: Sequence[Row], read: set[str]
+    ) -> AsyncIterator[tuple[list[Row], bool]]:
+        """The records that moved rows belong to, unless this sweep has read them already."""
+        ids = unique(str(row[step.pointer]) for row in rows if row.get(step.pointer))
+        fresh = [record_id for record_id in ids if record_id not in read]
+        read.update(fresh)
+        chunks = list(soql.chunks(fresh, step.shape.select()))
+        for chunk in chunks:
+            yield await self._rows_by_id(step.shape, chunk), chunk is chunks[-1]
+
+    def _page(
+        self, rows: Sequence[Row], shape: Shape, translator: Translator, sweep: Sweep
+    ) -> Page:
+        records: list[Record] = []
+        gone: list[Gone] = []
+        unread: list[tuple[ExternalRef, Finding]] = []
+        for row in rows:
+            try:
+                if row.get("IsDeleted"):
+                    gone.append(translator.gone(row, shape.source.entity))
+                else:
+                    records.append(translator.record(row, shape))
+            except (RowError, KeyError, TypeError, ValueError) as error:
+                unread.append(self._unread(row, shape.source, error))
+        return Page(
+            records=tuple(records),
+            gone=tuple(gone),
+            unread=tuple(unread),
+            resume=sweep.pack(),
+        )
+
+    def _record(self, row: Row, shape: Shape, translator: Translator) -> Record:
+        try:
+            return translator.record(row, shape)
+        except (RowError, KeyError, TypeError, ValueError) as error:
+            _, finding = self._unread(row, shape.source, error)
+            raise TransientError(finding.message, code=finding.code, hint=finding.hint) from None
+
+    def _unread(self, row: Row, source: Source, error: Exception) -> tuple[ExternalRef, Finding]:
+        record_id = str(row.get("Id") or "")
+        name = str(row.get("Name") or record_id)
+        told = str(error) if isinstance(error, RowError) else "It is not in the form we know."
+        finding = Finding(
+            code="record_unreadable",
+            message=f'{source.object} "{name}" cannot be understood. {told}',
+            hint="It is skipped until it changes; report it with the id.",
+            values={"id": record_id, "object": source.object},
+        )
+        return ExternalRef(self._name, source.entity.value, record_id), finding
+
+    async def _rows_by_id(self, shape: Shape, ids: Sequence[str]) -> list[Row]:
+        columns = shape.select()
+        found: list[Row] = []
+        for chunk in soql.chunks(ids, columns):
+            where = [soql.one_of("Id", chunk)]
+            statement = soql.select(columns, shape.source.object, where=where)
+            async for rows in self._all(statement, deleted_too=False):
+                found.extend([await self._whole(row, shape) for row in rows.rows])
+        return found
+
+    async def _whole(self, row: Row, shape: Shape) -> Row:
+        """The row with all its children: a long list comes in pages of its own."""
+        whole: dict[str, Any] | None = None
+        lists = (
+            (
+                shape.source.lines,
+                shape.source.line_object,
+                shape.source.line_parent,
+                shape.line_columns,
+            ),
+            (ROLES, "OpportunityContactRole", "OpportunityId", shape.role_columns),
+        )
+        for relation, child, pointer, columns in lists:
+            found = row.get(relation) if columns else None
+            if isinstance(found, Mapping) and found.get("nextRecordsUrl"):
+                where = [f"{pointer} = {soql.text(row['Id'])}", "IsDeleted = false"]
+                again = soql.select(columns, child, where=where, order="Id")
+                whole = {**(whole or row), relation: {"records": await self._rest(found, again)}}
+        return row if whole is None else whole
+
+    async def _rest(self, first: Mapping[str, Any], again: str) -> list[Row]:
+        found = list(first.get("records") or ())
+        more: str | None = str(first["nextRecordsUrl"])
+        while more:
+            try:
+                rows = await self._api.more(more)
+            except LocatorGoneError:
+                return [
+                    row async for page in self._all(again, deleted_too=False) for row in page.rows
+                ]
+            found.extend(rows.rows)
+            more = rows.more
+        return found
+
+    async def _pages(
+        self,
+        statement: Callable[[str | None, str | None], str],
+        *,
+        deleted_too: bool,
+        start: tuple[str | None, str | None] | None = None,
+    ) -> AsyncIterator[Rows]:
+        """The pages of an ordered query; a forgotten one is asked anew behind the last row."""
+        last = start or (None, None)
+        rows = await self._api.query(statement(*last), deleted_too=deleted_too)
+        while True:
+            yield rows
+            if rows.rows:
+                row = rows.rows[-1]
+                last = (row.get("SystemModstamp"), str(row["Id"]))
+            if rows.more is None:
+                return
+            try:
+                rows = await self._api.more(rows.more)
+            except LocatorGoneError:
+                rows = await self._api.query(statement(*last), deleted_too=deleted_too)
+
+    async def _all(self, statement: str, *, deleted_too: bool) -> AsyncIterator[Rows]:
+        """The pages of a query over few ids; a forgotten one is asked again as a whole."""
+        rows = await self._api.query(statement, deleted_too=deleted_too)
+        while True:
+            yield rows
+            if rows.more is None:
+                return
+            try:
+                rows = await self._api.more(rows.more)
+            except LocatorGoneError:
+                rows = await self._api.query(statement, deleted_too=deleted_too)
+
+
+_PERSON_POINTERS = (
+    ("BillToContactId", "BillToContact", "Contact"),
+    ("ContactId", "Contact", "Contact"),
+)
+
+
+def _moved(shape: Shape, child: str, pointer: str, *, since: str) -> Step:
+    return Step(
+        shape=shape,
+        object=child,
+        columns=("Id", "SystemModstamp", pointer),
+        where=(soql.since("SystemModstamp", since),),
+        pointer=pointer,
+    )
+
+
+def _pointed(shape: Shape, child: str, pointer: str, field: str, target: str, since: str) -> Step:
+    inner = soql.select(("Id",), target, where=(soql.since("SystemModstamp", since),))
+    return Step(
+        shape=shape,
+        object=child,
+        columns=tuple(dict.fromkeys(("Id", pointer))),
+        where=(f"{field} IN ({inner})",),
+        pointer=pointer,
+        by_stamp=False,
+        deleted_too=False,
+    )

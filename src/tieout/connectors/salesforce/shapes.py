@@ -1,0 +1,363 @@
+"""Which fields are asked for: what this org has, what the settings name, what a mapping wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tieout.connectors.salesforce import soql
+from tieout.connectors.salesforce.api import SalesforceApi
+from tieout.connectors.salesforce.org import OrgObject, unknown_field
+from tieout.connectors.salesforce.settings import SalesforceSettings
+from tieout.core.finding import Finding
+from tieout.core.model import DealKind, Entity
+from tieout.ports import Selection
+
+SYSTEM = ("Id", "SystemModstamp", "IsDeleted")
+LINE_MARK = "line."
+ROLES = "OpportunityContactRoles"
+_COMPOUND = frozenset({"address", "location", "base64", "complexvalue"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """
+    An object of the vendor's behind an entity of ours.
+
+    ``plain`` are fields that any org may have or lack; ``parents`` hold (the field that points,
+    paths through it); ``lines`` names the list of children, ``line_object`` its object and
+    ``line_parent`` the field by which a line points back.
+    """
+
+    object: str
+    entity: Entity
+    kind: str = ""
+    plain: tuple[str, ...] = ()
+    parents: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    lines: str = ""
+    line_object: str = ""
+    line_parent: str = ""
+    line_plain: tuple[str, ...] = ()
+    roles: bool = False
+
+
+_OWNER = ("OwnerId", ("Owner.Name",))
+_OWNER_MAIL = ("OwnerId", ("Owner.Name", "Owner.Email"))
+_RECORD_TYPE = ("RecordTypeId", ("RecordType.DeveloperName",))
+_PERSON = ("FirstName", "LastName", "Email", "Phone", "SystemModstamp")
+_PRODUCT = (
+    "Product2Id",
+    ("Product2.ProductCode", "Product2.Name", "Product2.QuantityUnitOfMeasure"),
+)
+ROLE_COLUMNS = (
+    "Id",
+    "ContactId",
+    "Role",
+    "IsPrimary",
+    *(f"Contact.{name}" for name in _PERSON),
+)
+
+OPPORTUNITY = Source(
+    object="Opportunity",
+    entity=Entity.DEAL,
+    kind=DealKind.OPPORTUNITY.value,
+    plain=(
+        "Name",
+        "AccountId",
+        "StageName",
+        "CloseDate",
+        "IsWon",
+        "IsClosed",
+        "Amount",
+        "Probability",
+        "CurrencyIsoCode",
+        "LastStageChangeDate",
+        "OwnerId",
+        "RecordTypeId",
+    ),
+    parents=(_OWNER_MAIL, _RECORD_TYPE),
+    lines="OpportunityLineItems",
+    line_object="OpportunityLineItem",
+    line_parent="OpportunityId",
+    line_plain=(
+        "Quantity",
+        "UnitPrice",
+        "Discount",
+        "TotalPrice",
+        "ServiceDate",
+        "Description",
+        "SortOrder",
+        "Product2Id",
+    ),
+    roles=True,
+)
+ORDER = Source(
+    object="Order",
+    entity=Entity.DEAL,
+    kind=DealKind.ORDER.value,
+    plain=(
+        "Name",
+        "OrderNumber",
+        "AccountId",
+        "OpportunityId",
+        "QuoteId",
+        "Status",
+        "StatusCode",
+        "EffectiveDate",
+        "TotalAmount",
+        "PoNumber",
+        "ActivatedDate",
+        "IsReductionOrder",
+        "OriginalOrderId",
+        "CurrencyIsoCode",
+        "BillToContactId",
+        "OwnerId",
+        "RecordTypeId",
+    ),
+    parents=(
+        _OWNER_MAIL,
+        _RECORD_TYPE,
+        ("BillToContactId", tuple(f"BillToContact.{name}" for name in _PERSON)),
+        ("QuoteId", ("Quote.OpportunityId",)),
+    ),
+    lines="OrderItems",
+    line_object="OrderItem",
+    line_parent="OrderId",
+    line_plain=(
+        "Quantity",
+        "UnitPrice",
+        "TotalPrice",
+        "ServiceDate",
+        "Description",
+        "OrderItemNumber",
+        "Product2Id",
+    ),
+)
+QUOTE = Source(
+    object="Quote",
+    entity=Entity.DEAL,
+    kind=DealKind.QUOTE.value,
+    plain=(
+        "Name",
+        "QuoteNumber",
+        "OpportunityId",
+        "AccountId",
+        "Status",
+        "TotalPrice",
+        "ShippingHandling",
+        "CurrencyIsoCode",
+        "ContactId",
+        "OwnerId",
+        "RecordTypeId",
+    ),
+    parents=(
+        _OWNER_MAIL,
+        _RECORD_TYPE,
+        ("ContactId", tuple(f"Contact.{name}" for name in _PERSON)),
+        ("OpportunityId", ("Opportunity.CloseDate", "Opportunity.AccountId")),
+    ),
+    lines="QuoteLineItems",
+    line_object="QuoteLineItem",
+    line_parent="QuoteId",
+    line_plain=(
+        "Quantity",
+        "UnitPrice",
+        "Discount",
+        "TotalPrice",
+        "ServiceDate",
+        "Description",
+        "SortOrder",
+        "LineNumber",
+        "Product2Id",
+    ),
+)
+ACCOUNT = Source(
+    object="Account",
+    entity=Entity.CUSTOMER,
+    plain=(
+        "Name",
+        "ParentId",
+        "MasterRecordId",
+        *(
+            f"{role}{part}"
+            for role in ("Billing", "Shipping")
+            for part in ("Street", "City", "PostalCode", "Country", "CountryCode")
+        ),
+        "Phone",
+        "CurrencyIsoCode",
+        "IsPersonAccount",
+        "PersonEmail",
+        "OwnerId",
+    ),
+    parents=(_OWNER,),
+)
+CONTACT = Source(
+    object="Contact",
+    entity=Entity.CONTACT,
+    plain=("AccountId", "FirstName", "LastName", "Email", "Phone", "MobilePhone", "MasterRecordId"),
+)
+PRODUCT = Source(
+    object="Product2",
+    entity=Entity.ITEM,
+    plain=("ProductCode", "Name", "IsActive", "QuantityUnitOfMeasure", "Family"),
+)
+DEAL_SOURCES = {source.kind: source for source in (OPPORTUNITY, ORDER, QUOTE)}
+OTHER_SOURCES = {source.entity: source for source in (ACCOUNT, CONTACT, PRODUCT)}
+ALL_SOURCES = (*DEAL_SOURCES.values(), *OTHER_SOURCES.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """
+    The columns of one object for one selection; ``extra`` is path as asked → path as spelled.
+
+    ``line_extra`` likewise, without ``line.``. ``unknown`` are findings on paths left out.
+    """
+
+    source: Source
+    columns: tuple[str, ...]
+    line_columns: tuple[str, ...] = ()
+    role_columns: tuple[str, ...] = ()
+    extra: tuple[tuple[str, str], ...] = ()
+    line_extra: tuple[tuple[str, str], ...] = ()
+    unknown: tuple[Finding, ...] = ()
+    parents_asked: tuple[str, ...] = ()
+    digest: str = ""
+
+    def select(self) -> list[str]:
+        """All columns with the lists of children."""
+        found = list(self.columns)
+        source = self.source
+        # A deleted child is in the list too where the recycle bin is read.
+        live = ("IsDeleted = false",)
+        if self.line_columns:
+            found.append(f"({soql.select(self.line_columns, source.lines, where=live)})")
+        if self.role_columns:
+            found.append(f"({soql.select(self.role_columns, ROLES, where=live)})")
+        return found
+
+
+class Shapes:
+    """Makes shapes for one org and one set of settings."""
+
+    def __init__(self, api: SalesforceApi, settings: SalesforceSettings) -> None:
+        self._api = api
+        self._settings = settings
+
+    async def sources(self, want: Selection) -> list[Source]:
+        """The objects that a selection means and the org has."""
+        if want.entity is Entity.DEAL:
+            kinds = [k for k in self._settings.sources if not want.kinds or k in want.kinds]
+            chosen = [DEAL_SOURCES[kind] for kind in kinds]
+        else:
+            other = OTHER_SOURCES.get(want.entity)
+            chosen = [other] if other is not None else []
+        return [source for source in chosen if await self._api.object(source.object) is not None]
+
+    async def shape(self, source: Source, want: Selection) -> Shape | None:
+        """The columns for an object; None where the org does not have it."""
+        head = await self._api.object(source.object)
+        if head is None:
+            return None
+        line = await self._api.object(source.line_object) if source.line_object else None
+        unknown: list[Finding] = []
+        extra: list[tuple[str, str]] = []
+        line_extra: list[tuple[str, str]] = []
+        for path in want.extra:
+            if path.startswith(LINE_MARK):
+                if line is not None:
+                    await self._resolve(line, path[len(LINE_MARK) :], line_extra, unknown)
+            else:
+                await self._resolve(head, path, extra, unknown)
+        columns = _columns(head, source, self._named(source))
+        line_columns = _line_columns(line, source) if line is not None else []
+        return Shape(
+            source=source,
+            columns=_once([*columns, *(path for _, path in extra)]),
+            line_columns=_once([*line_columns, *(path for _, path in line_extra)])
+            if line is not None
+            else (),
+            role_columns=ROLE_COLUMNS if source.roles and ROLES in head.children else (),
+            extra=tuple(extra),
+            line_extra=tuple(line_extra),
+            unknown=tuple(unknown),
+            parents_asked=_once([p.partition(".")[0] for _, p in extra if "." in p]),
+            digest=want.shape,
+        )
+
+    async def resolve(self, place: OrgObject, path: str) -> str | Finding:
+        """A path as the org spells it, or what is wrong with it."""
+        here: OrgObject | None = place
+        spelled: list[str] = []
+        *ways, last = path.split(".")
+        for way in ways:
+            assert here is not None
+            field = here.parents.get(way.lower())
+            if field is None or not field.targets:
+                return unknown_field(path, here, way)
+            target = "User" if "User" in field.targets else field.targets[0]
+            spelled.append(field.relation)
+            place_before = here
+            here = await self._api.object(target)
+            if here is None:
+                return unknown_field(path, place_before, way)
+        assert here is not None
+        found = here.field(last)
+        if found is None or found.type in _COMPOUND:
+            return unknown_field(path, here, last)
+        return ".".join([*spelled, found.name])
+
+    async def _resolve(
+        self,
+        place: OrgObject,
+        path: str,
+        found: list[tuple[str, str]],
+        unknown: list[Finding],
+    ) -> None:
+        spelled = await self.resolve(place, path)
+        if isinstance(spelled, Finding):
+            unknown.append(spelled)
+        else:
+            found.append((path, spelled))
+
+    def _named(self, source: Source) -> list[str]:
+        """Fields that the settings name for an object."""
+        settings = self._settings
+        if source.entity is Entity.DEAL:
+            deal = settings.deal
+            return [deal.number, deal.po_number, deal.buyer_reference, deal.delivered_on]
+        if source.entity is Entity.CUSTOMER:
+            account = settings.account
+            return [
+                account.org_number,
+                settings.packaged(account.vat_number),
+                account.terms,
+                account.invoice_email,
+                account.number,
+                settings.packaged(account.credit_stop),
+                account.language,
+                account.tax_group,
+            ]
+        if source.entity is Entity.ITEM:
+            return [settings.item.tax_class]
+        return []
+
+
+def _columns(head: OrgObject, source: Source, named: Sequence[str]) -> list[str]:
+    found = head.only(*SYSTEM, *source.plain, *named)
+    for pointer, paths in source.parents:
+        if head.has(pointer):
+            found.extend(paths)
+    return found
+
+
+def _line_columns(line: OrgObject, source: Source) -> list[str]:
+    found = line.only("Id", *source.line_plain)
+    pointer, paths = _PRODUCT
+    if line.has(pointer):
+        found.extend(paths)
+    return found
+
+
+def _once(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))

@@ -1,0 +1,421 @@
+"""Rows of Salesforce into our records. Pure: the same row gives the same record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from tieout.connectors.http.json import as_decimal
+from tieout.connectors.salesforce import soql
+from tieout.connectors.salesforce.countries import country_code
+from tieout.connectors.salesforce.ids import id18, is_id
+from tieout.connectors.salesforce.settings import SalesforceSettings
+from tieout.connectors.salesforce.shapes import ROLES, Shape
+from tieout.core.model import (
+    Address,
+    Contact,
+    Customer,
+    Deal,
+    DealKind,
+    DealState,
+    Entity,
+    ExternalRef,
+    Extra,
+    Identifier,
+    Item,
+    ItemRef,
+    Line,
+    LineKind,
+    PartyKind,
+    Record,
+    Scalar,
+)
+from tieout.ports import Gone
+
+Row = Mapping[str, Any]
+
+_HUNDRED = Decimal(100)
+_ORDER_STATES = {
+    "Draft": DealState.OPEN,
+    "Activated": DealState.WON,
+    "Canceled": DealState.LOST,
+    "Expired": DealState.LOST,
+    "Superseded": DealState.LOST,
+}
+
+
+class RowError(ValueError):
+    """A row cannot be understood; the text says why, in words for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translator:
+    """Knows the connection's name, the org's address, its currency, and the settings."""
+
+    connection: str
+    settings: SalesforceSettings
+    base_url: str
+    currency: str
+
+    def record(self, row: Row, shape: Shape) -> Record:
+        """The record of a row. Raises `RowError` where it has no meaning for us."""
+        match shape.source.entity:
+            case Entity.DEAL:
+                return self._deal(row, shape)
+            case Entity.CUSTOMER:
+                return self._customer(row, shape)
+            case Entity.CONTACT:
+                return self._contact_row(row, shape)
+            case _:
+                return self._item(row, shape)
+
+    def gone(self, row: Row, entity: Entity) -> Gone:
+        """What the recycle bin tells about a deleted row."""
+        master = row.get("MasterRecordId")
+        return Gone(
+            ref=self._ref(entity, row["Id"]),
+            certain=True,
+            merged_into=self._ref(entity, master) if master else None,
+            at=moment_of(row, "SystemModstamp"),
+        )
+
+    # Deals.
+
+    def _deal(self, row: Row, shape: Shape) -> Deal:
+        kind = DealKind(shape.source.kind)
+        settings = self.settings.deal
+        lines = self._lines(row, shape)
+        freight = number_of(row, "ShippingHandling") if kind is DealKind.QUOTE else None
+        if freight:
+            lines = (*lines, _freight(freight, len(lines) + 1))
+        record_id = id18(row["Id"])
+        return Deal(
+            ref=self._ref(Entity.DEAL, record_id),
+            version=text_of(row, "SystemModstamp") or None,
+            changed_at=moment_of(row, "SystemModstamp"),
+            came_from=self._origins(row, kind),
+            kind=kind,
+            source_id=_root(row, kind),
+            number=text_of(row, settings.number)
+            or text_of(row, "OrderNumber")
+            or text_of(row, "QuoteNumber"),
+            title=text_of(row, "Name"),
+            url=f"{self.base_url}/{record_id}",
+            customer=self._ref_at(row, "AccountId", Entity.CUSTOMER)
+            or self._ref_at(row, "Opportunity.AccountId", Entity.CUSTOMER),
+            billing_contact=self._billing_contact(row, kind),
+            state=self._state(row, kind),
+            stage=text_of(row, "StageName") or text_of(row, "Status"),
+            close_date=_first_date(row, "CloseDate", "EffectiveDate", "Opportunity.CloseDate"),
+            won_at=self._won_at(row, kind),
+            delivered_on=date_of(row, settings.delivered_on),
+            currency=text_of(row, "CurrencyIsoCode") or self.currency,
+            lines=lines,
+            stated_total=_stated_total(row, kind, freight),
+            po_number=text_of(row, settings.po_number) or text_of(row, "PoNumber"),
+            buyer_reference=text_of(row, settings.buyer_reference),
+            owner=text_of(row, "Owner.Name"),
+            owner_email=text_of(row, "Owner.Email"),
+            probability=_fraction(number_of(row, "Probability")),
+            record_type=text_of(row, "RecordType.DeveloperName"),
+            extra=extra_of(row, shape.extra),
+            shape=shape.digest,
+        )
+
+    def _origins(self, row: Row, kind: DealKind) -> tuple[ExternalRef, ...]:
+        if kind is DealKind.OPPORTUNITY:
+            return ()
+        paths = ["OpportunityId", "QuoteId", "OriginalOrderId"]
+        found = (self._ref_at(row, path, Entity.DEAL) for path in paths)
+        return tuple(ref for ref in found if ref is not None)
+
+    def _state(self, row: Row, kind: DealKind) -> DealState:
+        if kind is DealKind.OPPORTUNITY:
+            # Never the stage: stages are renamed and translated.
+            if value_at(row, "IsWon"):
+                return DealState.WON
+            return DealState.LOST if value_at(row, "IsClosed") else DealState.OPEN
+        if kind is DealKind.ORDER:
+            code = text_of(row, "StatusCode")
+            if code not in _ORDER_STATES:
+                raise RowError(f"The status category {code!r} of an order is not known.")
+            return _ORDER_STATES[code]
+        status = text_of(row, "Status")
+        if status in self.settings.quote_won:
+            return DealState.WON
+        return DealState.LOST if status in self.settings.quote_lost else DealState.OPEN
+
+    def _won_at(self, row: Row, kind: DealKind) -> datetime | None:
+        if self._state(row, kind) is not DealState.WON:
+            return None
+        return moment_of(row, "LastStageChangeDate") or moment_of(row, "ActivatedDate")
+
+    def _lines(self, row: Row, shape: Shape) -> tuple[Line, ...]:
+        children = children_of(row, shape.source.lines)
+        ordered = sorted(children, key=_line_order)
+        return tuple(self._line(child, at, shape) for at, child in enumerate(ordered, start=1))
+
+    def _line(self, row: Row, position: int, shape: Shape) -> Line:
+        product = value_at(row, "Product2Id")
+        item = ItemRef(
+            number=text_of(row, "Product2.ProductCode"),
+            name=text_of(row, "Product2.Name"),
+            ref=self._ref(Entity.ITEM, product) if product else None,
+        )
+        price = number_of(row, "UnitPrice")
+        quantity = number_of(row, "Quantity")
+        return Line(
+            ref=ExternalRef(self.connection, "line", id18(row["Id"])),
+            position=position,
+            kind=LineKind.ITEM,
+            item=item if product else None,
+            text=text_of(row, "Description"),
+            quantity=quantity if quantity is not None else Decimal(1),
+            unit=text_of(row, "Product2.QuantityUnitOfMeasure"),
+            unit_price=price if price is not None else Decimal(0),
+            discount=_fraction(number_of(row, "Discount")) or Decimal(0),
+            stated_net=number_of(row, "TotalPrice"),
+            delivered_on=date_of(row, "ServiceDate"),
+            extra=extra_of(row, shape.line_extra),
+        )
+
+    def _billing_contact(self, row: Row, kind: DealKind) -> Contact | None:
+        if kind is DealKind.ORDER:
+            return self._person(row, "BillToContactId", "BillToContact", ("billing",))
+        if kind is DealKind.QUOTE:
+            return self._person(row, "ContactId", "Contact", ())
+        chosen = self._billing_role(children_of(row, ROLES))
+        if chosen is None:
+            return None
+        role, roles = chosen
+        return self._person(role, "ContactId", "Contact", roles)
+
+    def _billing_role(self, roles: Sequence[Row]) -> tuple[Row, tuple[str, ...]] | None:
+        wanted = [name.casefold() for name in self.settings.billing_roles]
+        ordered = sorted(roles, key=lambda role: str(role.get("Id")))
+        for name in wanted:
+            for role in ordered:
+                if text_of(role, "Role").casefold() == name:
+                    return role, ("billing",)
+        for role in ordered:
+            if role.get("IsPrimary"):
+                return role, ("primary",)
+        return None
+
+    def _person(
+        self, row: Row, pointer: str, relation: str, roles: tuple[str, ...]
+    ) -> Contact | None:
+        record_id = value_at(row, pointer)
+        if not record_id:
+            return None
+        stamp = text_of(row, f"{relation}.SystemModstamp")
+        return Contact(
+            ref=self._ref(Entity.CONTACT, record_id),
+            version=stamp or None,
+            given=text_of(row, f"{relation}.FirstName"),
+            family=text_of(row, f"{relation}.LastName"),
+            email=text_of(row, f"{relation}.Email"),
+            phone=text_of(row, f"{relation}.Phone"),
+            roles=roles,
+        )
+
+    # Master data.
+
+    def _customer(self, row: Row, shape: Shape) -> Customer:
+        names = self.settings.account
+        billing = _address(row, "Billing", "billing")
+        shipping = _address(row, "Shipping", "shipping")
+        country = billing.country if billing else ""
+        emails = {
+            "invoice": text_of(row, names.invoice_email),
+            "general": text_of(row, "PersonEmail"),
+        }
+        phone = text_of(row, "Phone")
+        vat = self.settings.packaged(names.vat_number)
+        return Customer(
+            ref=self._ref(Entity.CUSTOMER, row["Id"]),
+            version=text_of(row, "SystemModstamp") or None,
+            changed_at=moment_of(row, "SystemModstamp"),
+            number=text_of(row, names.number),
+            name=text_of(row, "Name"),
+            kind=PartyKind.PERSON if row.get("IsPersonAccount") else PartyKind.COMPANY,
+            identifiers=tuple(
+                Identifier(kind=kind, country=country or None, raw=text_of(row, field))
+                for kind, field in (("company", names.org_number), ("vat", vat))
+                if text_of(row, field)
+            ),
+            addresses=tuple(found for found in (billing, shipping) if found is not None),
+            emails={role: address for role, address in emails.items() if address},
+            phones={"general": phone} if phone else {},
+            language=text_of(row, names.language),
+            currency=text_of(row, "CurrencyIsoCode") or self.currency,
+            terms=text_of(row, names.terms),
+            tax_group=text_of(row, names.tax_group),
+            credit_stop=bool(value_at(row, self.settings.packaged(names.credit_stop))),
+            parent=self._ref_at(row, "ParentId", Entity.CUSTOMER),
+            owner=text_of(row, "Owner.Name"),
+            merged_into=self._ref_at(row, "MasterRecordId", Entity.CUSTOMER),
+            extra=extra_of(row, shape.extra),
+            shape=shape.digest,
+        )
+
+    def _contact_row(self, row: Row, shape: Shape) -> Contact:
+        return Contact(
+            ref=self._ref(Entity.CONTACT, row["Id"]),
+            version=text_of(row, "SystemModstamp") or None,
+            changed_at=moment_of(row, "SystemModstamp"),
+            customer=self._ref_at(row, "AccountId", Entity.CUSTOMER),
+            given=text_of(row, "FirstName"),
+            family=text_of(row, "LastName"),
+            email=text_of(row, "Email"),
+            phone=text_of(row, "Phone") or text_of(row, "MobilePhone"),
+            extra=extra_of(row, shape.extra),
+            shape=shape.digest,
+        )
+
+    def _item(self, row: Row, shape: Shape) -> Item:
+        names = self.settings.item
+        return Item(
+            ref=self._ref(Entity.ITEM, row["Id"]),
+            version=text_of(row, "SystemModstamp") or None,
+            changed_at=moment_of(row, "SystemModstamp"),
+            number=text_of(row, "ProductCode"),
+            name=text_of(row, "Name"),
+            service=text_of(row, "Family") in names.service_families,
+            unit=text_of(row, "QuantityUnitOfMeasure"),
+            tax_class=text_of(row, names.tax_class),
+            active=bool(row.get("IsActive")),
+            extra=extra_of(row, shape.extra),
+            shape=shape.digest,
+        )
+
+    # Refs.
+
+    def _ref(self, entity: Entity, record_id: Any) -> ExternalRef:
+        return ExternalRef(self.connection, entity.value, id18(str(record_id)))
+
+    def _ref_at(self, row: Row, path: str, entity: Entity) -> ExternalRef | None:
+        value = value_at(row, path)
+        return self._ref(entity, value) if isinstance(value, str) and is_id(value) else None
+
+
+# Values of a row.
+
+
+def value_at(row: Row, path: str) -> Any:
+    """The value at a path through parents; None where it is empty, or a parent is."""
+    here: Any = row
+    for name in path.split("."):
+        if not isinstance(here, Mapping):
+            return None
+        here = here.get(name)
+    return here
+
+
+def text_of(row: Row, path: str) -> str:
+    """The text at a path; '' for an empty value or an empty path."""
+    value = value_at(row, path) if path else None
+    return "" if value is None else str(value)
+
+
+def number_of(row: Row, path: str) -> Decimal | None:
+    """The number at a path with the scale that it was sent with; None where it is empty."""
+    return as_decimal(value_at(row, path))
+
+
+def date_of(row: Row, path: str) -> date | None:
+    """The date at a path, never moved between time zones; None where it is empty."""
+    value = value_at(row, path) if path else None
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        return date.fromisoformat(value[:10])
+    except ValueError:
+        raise RowError(f"{path} holds {value!r}, which is no date.") from None
+
+
+def moment_of(row: Row, path: str) -> datetime | None:
+    """The time at a path, in UTC; None where it is empty."""
+    value = value_at(row, path)
+    return soql.parse_moment(value) if isinstance(value, str) and value else None
+
+
+def children_of(row: Row, relation: str) -> Sequence[Row]:
+    """The rows of a list of children; an empty list is null on the wire."""
+    found = row.get(relation)
+    return tuple(found.get("records") or ()) if isinstance(found, Mapping) else ()
+
+
+def extra_of(row: Row, paths: Iterable[tuple[str, str]]) -> Extra:
+    """The values that a mapping asked for, under the paths as it wrote them."""
+    return {asked: _scalar(value_at(row, spelled)) for asked, spelled in paths}
+
+
+def _scalar(value: Any) -> Scalar:
+    if value is None or isinstance(value, (str, bool, int, Decimal)):
+        return value
+    raise RowError(f"A field holds {type(value).__name__}, which is no single value.")
+
+
+def _fraction(percent: Decimal | None) -> Decimal | None:
+    return None if percent is None else percent / _HUNDRED
+
+
+def _first_date(row: Row, *paths: str) -> date | None:
+    return next((found for path in paths if (found := date_of(row, path))), None)
+
+
+def _line_order(row: Row) -> tuple[int, str, str]:
+    place = row.get("SortOrder")
+    number = str(row.get("OrderItemNumber") or row.get("LineNumber") or "")
+    # Rows without a place come after those that have one.
+    return (place if isinstance(place, int) else 1 << 30, number, str(row.get("Id")))
+
+
+def _freight(amount: Decimal, position: int) -> Line:
+    return Line(
+        position=position,
+        kind=LineKind.CHARGE,
+        text="Shipping and handling",
+        unit_price=amount,
+        stated_net=amount,
+    )
+
+
+def _stated_total(row: Row, kind: DealKind, freight: Decimal | None) -> Decimal | None:
+    if kind is DealKind.OPPORTUNITY:
+        return number_of(row, "Amount")
+    if kind is DealKind.ORDER:
+        return number_of(row, "TotalAmount")
+    # Not the grand total: that one holds tax.
+    total = number_of(row, "TotalPrice")
+    return total if total is None or not freight else total + freight
+
+
+def _root(row: Row, kind: DealKind) -> str:
+    own = id18(row["Id"])
+    if kind is DealKind.OPPORTUNITY or row.get("IsReductionOrder"):
+        # A reduction order takes back: it must not pass for the order that it reduces.
+        return own
+    root = value_at(row, "OpportunityId") or value_at(row, "Quote.OpportunityId")
+    return id18(root) if root else own
+
+
+def _address(row: Row, prefix: str, role: str) -> Address | None:
+    street = text_of(row, f"{prefix}Street").replace("\r\n", "\n")
+    city = text_of(row, f"{prefix}City")
+    postcode = text_of(row, f"{prefix}PostalCode")
+    code = text_of(row, f"{prefix}CountryCode").upper()
+    country = code or country_code(text_of(row, f"{prefix}Country"))
+    if not (street or city or postcode or country):
+        return None
+    return Address(
+        role=role,
+        lines=tuple(part.strip() for part in street.split("\n") if part.strip()),
+        postcode=postcode,
+        city=city,
+        country=country,
+    )
