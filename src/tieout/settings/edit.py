@@ -195,7 +195,7 @@ def _key(key: object) -> str:
 
 def _text(text: str) -> str:
     plain = _PLAIN_TEXT.fullmatch(text) and text.casefold() not in _RISKY_WORDS
-    if plain and isinstance(resolve(text), str):
+    if plain:
         return text
     return '"' + "".join(map(_escaped, text)) + '"'
 
