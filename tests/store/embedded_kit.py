@@ -32,9 +32,8 @@ with psycopg.connect(url.replace("+psycopg", "")) as c:
         c.execute("select pg_advisory_xact_lock(1)")
         c.execute("create table if not exists seen (who int)")
     c.execute("insert into seen values (%s)", (int(sys.argv[2]),))
-    c.commit()
-    print(c.execute("select pg_backend_pid()").fetchone()[0],
-          open(server.folder / "pg.server").read().strip(), url, flush=True)
+    backend = c.execute("select pg_backend_pid()").fetchone()[0]
+print(backend, open(server.folder / "pg.server").read().split()[0], url, flush=True)
 sys.stdin.readline()
 server.stop()
 """

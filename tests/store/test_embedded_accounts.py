@@ -74,7 +74,7 @@ def accounts() -> str:
 def test_root_runs_it_as_nobody(home: Path) -> None:
     before = accounts()
     with EmbeddedServer(home / "project", durable=False) as server:
-        pid = int((home / "project" / "pg.server").read_text())
+        pid = int((home / "project" / "pg.server").read_text().split()[0])
         assert owner_of(pid) == "nobody"
         assert server.url()
     assert accounts() == before
@@ -169,7 +169,7 @@ def test_closed_binaries_are_copied(home: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("tieout.store.embedded_place.find_package", lambda: closed / package.name)
     with EmbeddedServer(home / "project", durable=False) as server:
         (copy,) = (home / "state").glob("postgres-*")
-        pid = int((server.folder / "pg.server").read_text())
+        pid = int((server.folder / "pg.server").read_text().split()[0])
         assert Path(f"/proc/{pid}/exe").readlink().is_relative_to(copy)
     assert closed.stat().st_mode & 0o777 == 0o700
     with EmbeddedServer(home / "project", durable=False):

@@ -27,7 +27,6 @@ from urllib.parse import quote
 from tieout.store import embedded_watch as locks
 from tieout.store.embedded_place import (
     MAJOR,
-    SOCKET_NAME,
     Account,
     BinariesMissingError,
     DiskFullError,
@@ -167,6 +166,7 @@ class EmbeddedServer:
         if not (data / "PG_VERSION").exists():
             _make_data(binaries, data, account, log, durable=self._durable)
         _check_version(data)
+        _refuse_stranger(data)
         sockets = socket_folder(data, account)
         _forget_old_server(data, sockets)
         process = self._spawn(folder, binaries, data, account, sockets)
@@ -190,7 +190,7 @@ class EmbeddedServer:
             locks.note_pid(server, None)
             with _log_file(self.folder / LOG) as log:
                 process = _popen(command, cwd=data, log=log, account=account, keep=(server,))
-            locks.note_pid(server, process.pid)
+            locks.note_pid(server, process.pid, str(sockets))
         finally:
             # The server and its children hold the same lock on, until the last of them ends.
             os.close(server)
@@ -380,8 +380,8 @@ def _check_version(data: Path) -> None:
         )
 
 
-def _forget_old_server(data: Path, sockets: Path) -> None:
-    """Remove what a killed server, or the one that this folder was copied from, left behind."""
+def _refuse_stranger(data: Path) -> None:
+    """Raise if a server that does not hold our lock works on this data."""
     with _opened(data) as opened:
         pid = locks.postmaster_pid(opened)
         if pid is not None and locks.works_in(pid, opened):
@@ -391,9 +391,14 @@ def _forget_old_server(data: Path, sockets: Path) -> None:
                 f"process {pid}.",
                 hint="Stop that server",
             )
+
+
+def _forget_old_server(data: Path, sockets: Path) -> None:
+    """Remove what a killed server, or the one that this folder was copied from, left behind."""
     # PostgreSQL itself believes these files while a process with that number exists, be it a
     # stranger or one that is dead and was not fetched by its parent yet.
-    for left in (data / "postmaster.pid", sockets / SOCKET_NAME, sockets / f"{SOCKET_NAME}.lock"):
+    name = locks.SOCKET_NAME
+    for left in (data / "postmaster.pid", sockets / name, sockets / f"{name}.lock"):
         left.unlink(missing_ok=True)
 
 
@@ -455,7 +460,7 @@ def _answers(sockets: Path, pid: int) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(10.0)
         try:
-            client.connect(str(sockets / SOCKET_NAME))
+            client.connect(str(sockets / locks.SOCKET_NAME))
         except OSError:
             return False
         if not hasattr(socket, "SO_PEERCRED"):

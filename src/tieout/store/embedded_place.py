@@ -17,13 +17,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tieout.store.embedded_watch import SOCKET_NAME
+
 MAJOR = 18
 DATA = "pg"
 ELSEWHERE = "pg.elsewhere"
 SPACE_NEEDED = 200_000_000
 # The socket's whole path, its closing zero byte included, in the kernel's address structure.
 SOCKET_PATH_MAX = 108
-SOCKET_NAME = ".s.PGSQL.5432"
 
 
 class EmbeddedError(Exception):

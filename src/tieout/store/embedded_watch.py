@@ -31,6 +31,7 @@ USERS = "pg.users"
 SERVER = "pg.server"
 WATCH = "pg.watch"
 TRY_PREFIX = "pg.try-"
+SOCKET_NAME = ".s.PGSQL.5432"
 
 # A checkpoint on a slow disk takes its time; only then the rougher signals.
 STOP_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
@@ -86,16 +87,20 @@ def is_alone(folder: int) -> int | None:
     return None
 
 
-def note_pid(lock: int, pid: int | None) -> None:
-    """Write who holds the lock into its file; None while that is not known yet."""
+def note_pid(lock: int, pid: int | None, sockets: str = "") -> None:
+    """Write who holds the lock into its file, and where it listens; None: not known yet."""
     os.ftruncate(lock, 0)
     if pid is not None:
-        os.pwrite(lock, f"{pid}\n".encode("ascii"), 0)
+        os.pwrite(lock, f"{pid}\n{sockets}\n".encode("ascii"), 0)
 
 
 def noted_pid(lock: int) -> int | None:
     """The process that `note_pid` wrote, or None."""
     return _number(os.pread(lock, 32, 0))
+
+
+def _noted_sockets(lock: int) -> str:
+    return os.pread(lock, 256, 0).decode("ascii").partition("\n")[2].strip()
 
 
 def _number(text: bytes) -> int | None:
@@ -155,23 +160,28 @@ def stop_server(server: int, data: int | None) -> bool:
     `server` is a descriptor of `pg.server`, `data` one of the data folder. Called by who holds
     `pg.lock` and `pg.users` exclusively. False: it outlived every signal.
     """
-    sockets = [] if data is None else postmaster_lines(data)[4:5]
+    sockets = ""
     for name, seconds in STOP_STEPS:
         pid = None if try_lock(server, fcntl.LOCK_EX) else server_pid(server, data)
         if pid is not None:
+            # Believed only while it lives: the note of a copied folder names the original's.
+            sockets = _noted_sockets(server)
             _send(pid, name)
         if wait_for_lock(server, seconds):
-            _remove_empty(sockets)
+            _remove_sockets(sockets)
             return True
     return False
 
 
-def _remove_empty(sockets: list[str]) -> None:
-    for folder in sockets:
-        if os.path.basename(folder).startswith("tieout-"):
-            # Not empty: it is the one of a server that this data was copied from.
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+def _remove_sockets(folder: str) -> None:
+    if not os.path.basename(folder).startswith("tieout-"):
+        return
+    for name in (SOCKET_NAME, f"{SOCKET_NAME}.lock"):
+        # Left where the server was killed, or lost its data.
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(folder, name))
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
 
 
 def _send(pid: int, name: signal.Signals) -> None:
