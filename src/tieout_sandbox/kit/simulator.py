@@ -122,6 +122,13 @@ class Simulator:
         """The vendor's entities by name, each as a function that gives all its records."""
         return {}
 
+    def counts(self) -> Mapping[str, int]:
+        """How many records each entity has, deleted ones left out."""
+        return {
+            name: sum(1 for record in every() if not record.get("_deleted"))
+            for name, every in self.entities().items()
+        }
+
     def actions(self) -> Mapping[str, Action]:
         """What a person would do in the vendor's own screens, by name."""
         return {}

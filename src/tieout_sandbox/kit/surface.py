@@ -32,8 +32,7 @@ def _route(sim: Simulator, request: Request) -> Response:
         case ("GET", "health"):
             return json_response(200, {"status": "ok", "system": sim.name})
         case ("GET", "records"):
-            counts = {name: sum(1 for _ in all_of()) for name, all_of in sim.entities().items()}
-            return json_response(200, counts)
+            return json_response(200, sim.counts())
         case ("GET", "records", entity):
             return _records(sim, request, entity)
         case ("GET", "calls"):

@@ -1,0 +1,253 @@
+"""One call as a handler sees it, and the list answer every resource shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from tieout_sandbox.kit import Request, Response, json_response
+from tieout_sandbox.visma_eaccounting.books import Books
+from tieout_sandbox.visma_eaccounting.errors import (
+    INVALID_INPUT,
+    NOT_FOUND,
+    QUERY_PARAMETER,
+    VALIDATION,
+    VismaError,
+)
+from tieout_sandbox.visma_eaccounting.fields import Record, as_guid
+from tieout_sandbox.visma_eaccounting.filters import (
+    FilterDateError,
+    FilterSyntaxError,
+    Node,
+    parse,
+    paths,
+    stamp_literal,
+    test,
+)
+from tieout_sandbox.visma_eaccounting.tables import Table
+
+PAGE_SIZE = 50
+MAX_PAGE_SIZE = 1000
+
+Present = Callable[[Books, Record], Record]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request with the ids of its path."""
+
+    request: Request
+    ids: tuple[str, ...] = ()
+    scopes: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def id(self) -> str:
+        """The first id of the path, as it is stored; VismaError 3000 where it is no GUID."""
+        return self.guid(0)
+
+    def guid(self, place: int) -> str:
+        """An id of the path, as it is stored; VismaError 3000 where it is no GUID."""
+        found = as_guid(self.ids[place])
+        if found is None:
+            raise VismaError(
+                NOT_FOUND, f"ResourceNotFoundException - {self.ids[place]}", path_id=True
+            )
+        return found
+
+    def flag(self, name: str) -> bool | None:
+        """A boolean parameter, None where it is absent; VismaError 6001 where it is neither."""
+        raw = self.request.param(name)
+        if raw is None or raw == "":
+            return None
+        if raw.lower() not in ("true", "false"):
+            raise VismaError(INVALID_INPUT, f"The value '{raw}' is not valid for {name}.")
+        return raw.lower() == "true"
+
+    def body(self, *, optional: bool = False) -> Any:
+        """The JSON body; VismaError 2000 where there is none."""
+        if not self.request.body.strip():
+            if optional:
+                return {}
+            raise VismaError(VALIDATION, "A non-empty request body is required.")
+        try:
+            return self.request.json()
+        except ValueError as error:
+            raise VismaError(VALIDATION, f"The body is no JSON: {error}") from error
+
+
+def ok(value: object, status: int = 200) -> Response:
+    """A JSON answer."""
+    return json_response(status, value)
+
+
+def visible(record: Record) -> Record:
+    """A record without what is ours alone."""
+    return {name: value for name, value in record.items() if not name.startswith("_")}
+
+
+def shown(_books: Books, record: Record) -> Record:
+    """The record as it stands."""
+    return visible(record)
+
+
+def with_blanks(table: Table) -> Present:
+    """A record with every property of its schema."""
+    assert table.schema is not None
+    blank = table.schema.blank
+
+    def present(_books: Books, record: Record) -> Record:
+        return {**blank, **visible(record)}
+
+    return present
+
+
+def list_answer(
+    books: Books,
+    call: Call,
+    table: Table,
+    present: Present,
+    *,
+    derived: dict[str, Callable[[Books, Record], Any]] | None = None,
+    since: str | None = None,
+    source: Iterable[Record] | None = None,
+) -> Response:
+    """One page of a table by `$filter`, `$orderby`, `$select`, `$page` and `$pagesize`. `derived`:
+    properties that are not stored; `since`: changed at or after; `source`: records in place of the
+    table's own."""
+    page, size = _page(books, call)
+    node = _filter(books, call, table)
+    fold = books.assumptions.filter_ignores_case
+    computed = derived or {}
+
+    def get(record: Record, path: str) -> Any:
+        found = computed.get(path)
+        return found(books, record) if found is not None else record.get(path)
+
+    records: Iterable[Record]
+    if source is not None:
+        records = source
+    elif since is not None and not table.lagging:
+        records = table.since(since)
+    else:
+        records = table.candidates(node)
+    if table.lagging:
+        records = _lagged(books, table, records)
+        if since is not None:
+            stamp = table.stamp or ""
+            records = [record for record in records if record[stamp] >= since]
+    if node is not None:
+        records = [record for record in records if test(node, record, get, fold)]
+    else:
+        records = list(records) if not isinstance(records, list) else records
+    records = _ordered(call, table, records, get)
+    total = len(records)
+    rows = [present(books, record) for record in records[(page - 1) * size : page * size]]
+    return ok({"Meta": _meta(books, page, size, total), "Data": _selected(call, rows)})
+
+
+def _meta(books: Books, page: int, size: int, total: int) -> Record:
+    return {
+        "CurrentPage": page,
+        "PageSize": size,
+        "TotalNumberOfPages": -(-total // size) if total else books.assumptions.pages_when_empty,
+        "TotalNumberOfResults": total,
+        "ServerTimeUtc": books.server_time(),
+    }
+
+
+def _page(books: Books, call: Call) -> tuple[int, int]:
+    page = _whole(call, "$page", 1)
+    size = _whole(call, "$pagesize", PAGE_SIZE)
+    if size > MAX_PAGE_SIZE:
+        if books.assumptions.page_size_above_limit == "error":
+            raise VismaError(QUERY_PARAMETER, f"$pagesize can be at most {MAX_PAGE_SIZE}.")
+        size = MAX_PAGE_SIZE
+    return page, size
+
+
+def _whole(call: Call, name: str, default: int) -> int:
+    raw = call.request.param(name)
+    if raw is None:
+        return default
+    try:
+        value = Decimal(raw)
+    except InvalidOperation as error:
+        raise VismaError(QUERY_PARAMETER, f"{name} must be a number.") from error
+    if value != value.to_integral_value() or value < 1:
+        raise VismaError(QUERY_PARAMETER, f"{name} must be a whole number from 1.")
+    return int(value)
+
+
+def _filter(books: Books, call: Call, table: Table) -> Node | None:
+    raw = call.request.param("$filter")
+    if raw is None or not raw.strip():
+        return None
+    try:
+        node = parse(raw)
+    except FilterDateError as error:
+        raise VismaError(INVALID_INPUT, f"InvalidInput - {error} is not a date") from error
+    except FilterSyntaxError as error:
+        raise VismaError(QUERY_PARAMETER, f"QueryParameterError - {error}") from error
+    allowed = books.assumptions.filterable.get(table.name)
+    unknown = [path for path in paths(node) if allowed is not None and path not in allowed]
+    if unknown:
+        if books.assumptions.unsupported_filter == "ignored":
+            return None
+        raise VismaError(
+            QUERY_PARAMETER,
+            f"QueryParameterError - filtering on {unknown[0]} is not supported",
+        )
+    return node
+
+
+def parse_since(raw: str) -> str:
+    """`modifiedSinceUtc` as the stamps are written; VismaError 6001 where it is no time."""
+    try:
+        return stamp_literal(raw)
+    except FilterDateError as error:
+        raise VismaError(INVALID_INPUT, f"InvalidInput - {raw} is not a date") from error
+
+
+def _lagged(books: Books, table: Table, records: Iterable[Record]) -> list[Record]:
+    now = books.server_time()
+    for record_id in [key for key, (until, _) in table.lagging.items() if until <= now]:
+        del table.lagging[record_id]
+    found = []
+    for record in records:
+        held = table.lagging.get(record["Id"])
+        if held is None:
+            found.append(record)
+        elif held[1] is not None:
+            found.append(held[1])
+    return found
+
+
+def _ordered(
+    call: Call, table: Table, records: list[Record], get: Callable[[Record, str], Any]
+) -> list[Record]:
+    raw = call.request.param("$orderby")
+    if not raw:
+        return records
+    name, _, direction = raw.strip().partition(" ")
+    known = table.schema.fields if table.schema is not None else (records[0] if records else {name})
+    if name not in known or direction.strip().lower() not in ("", "asc", "desc"):
+        raise VismaError(QUERY_PARAMETER, f"QueryParameterError - cannot order by {raw}")
+
+    def key(record: Record) -> tuple[bool, Any]:
+        value = get(record, name)
+        return (value is not None, 0 if value is None else value)
+
+    return sorted(records, key=key, reverse=direction.strip().lower() == "desc")
+
+
+def _selected(call: Call, rows: list[Record]) -> list[Record]:
+    raw = call.request.param("$select")
+    if not raw:
+        return rows
+    names = [name.strip() for name in raw.split(",") if name.strip()]
+    if rows and not all(name in rows[0] for name in names):
+        missing = next(name for name in names if name not in rows[0])
+        raise VismaError(QUERY_PARAMETER, f"QueryParameterError - no property {missing}")
+    return [{name: row[name] for name in names} for row in rows]
