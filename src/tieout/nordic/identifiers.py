@@ -52,6 +52,9 @@ KINDS = frozenset(RULES)
 # A site and a location are not the company: they never show that two customers are one.
 NOT_A_COMPANY = frozenset({"dk.pnr", "gln", "fi.ovt"})
 
+# Kinds whose rules cannot tell a person from a company: the shape alone decides on masking.
+UNCHECKED_KINDS = frozenset({"dk.pnr", "eu.vat", "other.company", "other.vat"})
+
 _TAX_HOME = {"AX": "FI", "SJ": "NO"}  # territories that use the numbers of another country
 _COMPANY_KINDS = {
     "SE": ("se.orgnr", "se.personnummer", "se.vat"),
@@ -141,7 +144,7 @@ def parse_identifier(
 
 def _identifier(kind: str, country: str | None, raw: str, verdict: Verdict) -> Identifier:
     state: State = verdict.state  # type: ignore[assignment]
-    unsure = verdict.state == "invalid" or kind in ("dk.pnr", "eu.vat", "other.company")
+    unsure = verdict.state == "invalid" or kind in UNCHECKED_KINDS
     return Identifier(
         kind=kind,
         country=country,

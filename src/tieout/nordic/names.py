@@ -35,14 +35,16 @@ _INITIALS = re.compile(r"\b(\w)\.")
 class FoldedName:
     """A name reduced to what counts.
 
-    `text` is the plain spelling with its words, `key` the same without blanks, for an index: two
-    names with one key are equal, but equal names may have two keys, so `spellings` decides.
+    `text` is the name in lower case without forms and signs, `plain` the same in plain letters,
+    `key` that without blanks, for an index: two names with one key are equal, but equal names may
+    have two keys, so `spellings` decides.
     `forms` are the legal forms that were taken off; `unsure` says that a word which was taken
     for a form may belong to the name.
     """
 
     country: str | None
     text: str
+    plain: str
     key: str
     spellings: frozenset[str]
     forms: frozenset[Form]
@@ -61,17 +63,18 @@ class Suggestion:
 def fold_name(name: str, country: str | None) -> FoldedName:
     """The name without case, signs, legal form and special letters.
 
-    Folding what was folded changes nothing. An unknown country (None) allows the forms of all
-    countries, and aa as a spelling of å.
+    Folding the text of what was folded changes nothing. An unknown country (None) allows the
+    forms of all countries, and aa as a spelling of å.
     """
     words = _words(name)
     rest, forms, unsure = _take_forms(words, country)
     double_a = country is None or country in load_table("names")["double_a"]
-    text = " ".join(folded for folded in map(_plain, rest) if folded)
+    plain = " ".join(folded for folded in map(_plain, rest) if folded)
     return FoldedName(
         country=country,
-        text=text,
-        key=text.replace(" ", ""),
+        text=" ".join(rest),
+        plain=plain,
+        key=plain.replace(" ", ""),
         spellings=_spellings("".join(rest), double_a),
         forms=forms,
         only_form=len(rest) == 1 and bool(_form_of(rest, country)),
@@ -96,9 +99,9 @@ def compare_names(a: str, country_a: str | None, b: str, country_b: str | None) 
 
 def suggest(name: str, candidates: Sequence[str], limit: int = 5) -> tuple[Suggestion, ...]:
     """Candidates that a person should see, most alike first. Never a decision."""
-    folded = [fold_name(candidate, None).text for candidate in candidates]
+    folded = [fold_name(candidate, None).plain for candidate in candidates]
     found = process.extract(
-        fold_name(name, None).text,
+        fold_name(name, None).plain,
         folded,
         scorer=fuzz.token_sort_ratio,
         score_cutoff=SUGGEST_FROM,
@@ -128,15 +131,17 @@ def _composed(text: str) -> str:
 def _take_forms(words: Words, country: str | None) -> tuple[Words, frozenset[Form], bool]:
     """The words without legal forms, the forms, and whether one of them may be a word."""
     found: list[Form] = []
+    tails: set[str] = set()
     longest = _longest_form()
     while (size := _tail_size(words, country, longest)) > 0:
         found.append(_form_of(words[-size:], country))
+        tails.add(words[-size])
         words = words[:-size]
     unsure = False
     front = load_table("names")["front"]
     while len(words) > 1 and words[0] in front and (form := _form_of(words[:1], country)):
         phrase = f"{words[0]} {words[1]}"
-        repeated = country != "FI" and form in found  # Oy … Ab is one form in two languages
+        repeated = words[0] in tails  # "AB Foo AB": one of them may be a word
         unsure = unsure or phrase in load_table("names")["words_in_front"] or repeated
         found.append(form)
         words = words[1:]

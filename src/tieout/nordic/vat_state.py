@@ -61,17 +61,22 @@ def vat_number_state(
     A fresh answer about this very number decides. Without one, an impossible form is invalid and
     everything else unknown. `max_age` is the limit that the company has set.
     """
-    number = parse_vat_number(raw or "", country, today=now.date())
+    number, finding = _parsed(raw or "", country)
     if number.state == "absent":
         return NumberState(state="absent", reason="empty")
     if not any(sign.isdigit() for sign in raw or ""):
         return NumberState(state="absent", reason="text", finding="number_is_text")
-    finding = None
-    if number.reason == "country_prefix":  # may be a real number of another state
-        number, finding = parse_vat_number(raw or "", None, today=now.date()), "country_prefix"
     told = None if answer is None else _told(number, answer, now, max_age)
     found = _by_form(number, answer) if told is None else told
     return replace(found, finding=finding)
+
+
+def _parsed(raw: str, country: str | None) -> tuple[Identifier, str | None]:
+    """The number, read by its own letters where they name another state, with that finding."""
+    number = parse_vat_number(raw, country)
+    if number.reason != "country_prefix":
+        return number, None
+    return parse_vat_number(raw, None), "country_prefix"
 
 
 def _told(
@@ -90,8 +95,10 @@ def _told(
 
 
 def _asked_about(number: Identifier, answer: RegisterAnswer) -> bool:
-    asked = compact(written(answer.number))
-    return asked in (compact(written(number.raw)), number.normal)
+    asked, _ = _parsed(answer.number, number.country)
+    if asked.normal is not None and number.normal is not None:
+        return asked.normal == number.normal
+    return compact(written(answer.number)) == compact(written(number.raw))
 
 
 def _held_by_form(number: Identifier, reason: str) -> NumberState:

@@ -31,7 +31,14 @@ def parse(raw: str, country: str | None, kind: str) -> Identifier:
         ("se.orgnr", "SE", "Org.nr: 556016-0680", "5560160680", "556016-0680", "SE5560160680"),
         ("se.orgnr", "SE", "16 556016-0680", "5560160680", "556016-0680", "SE5560160680"),
         ("se.orgnr", "SE", "Org. No. 556016-0680", "5560160680", "556016-0680", "SE5560160680"),
-        ("se.orgnr", "SE", "\u200b５５６０１６－０６８０", "5560160680", "556016-0680", "SE5560160680"),
+        (
+            "se.orgnr",
+            "SE",
+            "\u200b５５６０１６－０６８０",
+            "5560160680",
+            "556016-0680",
+            "SE5560160680",
+        ),
         ("se.vat", "SE", "VAT no. SE556016068001", "SE556016068001", None, "SE5560160680"),
         ("fi.ytunnus", "FI", "112038-9", "01120389", "0112038-9", "FI01120389"),
         ("fi.vat", "FI", "ALV FI 0112038-9", "FI01120389", None, "FI01120389"),
@@ -98,9 +105,7 @@ def test_written_forms_are_understood(
         ("ch.vat", "CH", "CHE-107.787.578 MWST", "checksum"),
     ],
 )
-def test_impossible_numbers_say_why(
-    kind: str, country: str | None, raw: str, reason: str
-) -> None:
+def test_impossible_numbers_say_why(kind: str, country: str | None, raw: str, reason: str) -> None:
     found = parse(raw, country, kind)
     assert (found.state, found.reason) == ("invalid", reason)
     assert (found.normal, found.display, found.key) == (None, None, None)
