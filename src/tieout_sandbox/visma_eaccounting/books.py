@@ -19,7 +19,7 @@ from tieout_sandbox.visma_eaccounting.errors import (
     VismaError,
 )
 from tieout_sandbox.visma_eaccounting.fields import Record
-from tieout_sandbox.visma_eaccounting.ledger import Entry, Ledger, voucher_rows
+from tieout_sandbox.visma_eaccounting.ledger import Entry, Ledger
 from tieout_sandbox.visma_eaccounting.tables import Table
 
 ZONES = {"SE": "Europe/Stockholm", "NO": "Europe/Oslo", "NL": "Europe/Amsterdam"}
@@ -231,7 +231,7 @@ class Books:
             "SourceId": source,
             "CreatedUtc": stamp,
             "ModifiedUtc": stamp,
-            "Rows": voucher_rows(kept),
+            "_entries": [[entry.account, entry.amount, entry.text] for entry in kept],
         }
         return self.vouchers.save(voucher)
 

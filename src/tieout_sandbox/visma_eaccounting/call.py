@@ -18,9 +18,13 @@ from tieout_sandbox.visma_eaccounting.errors import (
 )
 from tieout_sandbox.visma_eaccounting.fields import Record, as_guid
 from tieout_sandbox.visma_eaccounting.filters import (
+    All,
+    Compare,
     FilterDateError,
     FilterSyntaxError,
+    Getter,
     Node,
+    needed,
     parse,
     paths,
     stamp_literal,
@@ -125,26 +129,40 @@ def list_answer(
         found = computed.get(path)
         return found(books, record) if found is not None else record.get(path)
 
-    records: Iterable[Record]
+    def find() -> list[Record]:
+        return _ordered(call, table, _meeting(books, table, node, since, get), get)
+
+    order = call.request.param("$orderby") or ""
     if source is not None:
-        records = source
-    elif since is not None and not table.lagging:
-        records = table.since(since)
+        kept = [record for record in source if node is None or test(node, record, get, fold)]
+        records = _ordered(call, table, kept, get)
+    elif computed and {order.split(" ")[0], *(paths(node) if node else ())} & set(computed):
+        records = find()  # depends on more than the table
     else:
-        records = table.candidates(node)
-    if table.lagging:
-        records = _lagged(books, table, records)
-        if since is not None:
-            stamp = table.stamp or ""
-            records = [record for record in records if record[stamp] >= since]
-    if node is not None:
-        records = [record for record in records if test(node, record, get, fold)]
-    else:
-        records = list(records) if not isinstance(records, list) else records
-    records = _ordered(call, table, records, get)
+        records = table.remembered((node, since, order, fold), find)
     total = len(records)
     rows = [present(books, record) for record in records[(page - 1) * size : page * size]]
     return ok({"Meta": _meta(books, page, size, total), "Data": _selected(call, rows)})
+
+
+def _meeting(
+    books: Books,
+    table: Table,
+    node: Node | None,
+    since: str | None,
+    get: Getter,
+) -> list[Record]:
+    """The records of a table that were changed since and meet the filter."""
+    if since is not None:
+        newer = Compare(table.stamp or "", "ge", since)
+        node = newer if node is None else All((newer, *needed(node)))
+    records: Iterable[Record] = table.candidates(node)
+    if table.lagging:
+        records = _lagged(books, table, records)
+    if node is None:
+        return list(records)
+    fold = books.assumptions.filter_ignores_case
+    return [record for record in records if test(node, record, get, fold)]
 
 
 def _meta(books: Books, page: int, size: int, total: int) -> Record:

@@ -26,7 +26,7 @@ from tieout_sandbox.visma_eaccounting.errors import (
     VismaError,
 )
 from tieout_sandbox.visma_eaccounting.fields import Record
-from tieout_sandbox.visma_eaccounting.ledger import Entry
+from tieout_sandbox.visma_eaccounting.ledger import turned
 
 ZERO = Decimal(0)
 KIND = Kind(schema=schemas.INVOICE_ROW, quantity_decimals=4, text_flag=False)
@@ -171,13 +171,9 @@ def void(books: Books, invoice: Record) -> Record:
 
 def _cancel(books: Books, invoice: Record, day: date) -> Record:
     voucher = books.vouchers.records[invoice["VoucherId"]]
-    turned = [
-        Entry(row["AccountNumber"], row["CreditAmount"] - row["DebitAmount"])
-        for row in voucher["Rows"]
-    ]
     text = f"Makulering faktura {invoice['InvoiceNumber']}"
     kind = voucher["VoucherType"]
-    books.post_voucher(day, text, turned, kind=kind, source=invoice["Id"])
+    books.post_voucher(day, text, turned(voucher), kind=kind, source=invoice["Id"])
     gone = {**invoice, "ModifiedUtc": books.stamp(), "RemainingAmount": Decimal("0.00")}
     gone["RemainingAmountInvoiceCurrency"] = Decimal("0.00")
     return books.save(books.invoices, gone)

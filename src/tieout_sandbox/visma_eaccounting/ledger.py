@@ -119,6 +119,11 @@ class Ledger:
         self._sums = {account: dict(days) for account, days in state}
 
 
+def turned(voucher: dict[str, Any]) -> list[Entry]:
+    """The entries that take a voucher back."""
+    return [Entry(account, -amount) for account, amount, _ in voucher["_entries"]]
+
+
 def voucher_rows(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """The entries as rows of a voucher."""
     return [

@@ -21,7 +21,7 @@ from tieout_sandbox.visma_eaccounting.errors import (
     VismaError,
 )
 from tieout_sandbox.visma_eaccounting.fields import Record
-from tieout_sandbox.visma_eaccounting.ledger import ACCOUNT_NAMES
+from tieout_sandbox.visma_eaccounting.ledger import ACCOUNT_NAMES, Entry, voucher_rows
 from tieout_sandbox.visma_eaccounting.tables import Table
 
 Handler = Callable[[Books, Call], Response]
@@ -296,7 +296,8 @@ _VOUCHER_ROW = dict.fromkeys(
 
 def voucher(_books: Books, record: Record) -> Record:
     """A voucher as the API shows it."""
-    rows = [{**_VOUCHER_ROW, **row} for row in record["Rows"]]
+    entries = (Entry(*entry) for entry in record["_entries"])
+    rows = [{**_VOUCHER_ROW, **row} for row in voucher_rows(entries)]
     return {**visible(record), "Attachments": None, "Rows": rows}
 
 

@@ -20,10 +20,14 @@ from tieout_sandbox.visma_eaccounting.credentials import COMPANY_ID
 from tieout_sandbox.visma_eaccounting.fields import Record
 from tieout_sandbox.visma_eaccounting.tables import Table
 
-EU = frozenset(
-    ("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK").split()
-)
-OTHERS = frozenset("AU CA CH CN GB IN IS JP NO SG US".split())
+EU = frozenset({
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR",
+    "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO",
+    "SE", "SI", "SK",
+})  # fmt: skip
+OTHERS = frozenset({
+    "AU", "CA", "CH", "CN", "GB", "IN", "IS", "JP", "NO", "SG", "US",
+})  # fmt: skip
 NAMES = {
     "SE": "Sverige", "NO": "Norge", "DK": "Danmark", "FI": "Finland", "DE": "Tyskland",
     "NL": "Nederländerna", "FR": "Frankrike", "GB": "Storbritannien", "US": "USA", "IS": "Island",

@@ -24,6 +24,7 @@ from tieout_sandbox.visma_eaccounting.ledger import (
     RECEIVABLES,
     ROUNDING,
     Entry,
+    turned,
 )
 from tieout_sandbox.visma_eaccounting.totals import cents
 
@@ -175,14 +176,10 @@ def give_back(books: Books, invoice: Record, payment: Record, day: date) -> Reco
     if payment.get("_returned"):
         raise VismaError(CANNOT_UPDATE, "The payment was returned already.")
     voucher = books.vouchers.records[payment["_voucher"]]
-    turned = [
-        Entry(row["AccountNumber"], row["CreditAmount"] - row["DebitAmount"])
-        for row in voucher["Rows"]
-    ]
     books.post_voucher(
         day,
         f"Retur betalning faktura {invoice['InvoiceNumber']}",
-        turned,
+        turned(voucher),
         kind=CUSTOMER_PAYMENT,
         source=invoice["Id"],
     )

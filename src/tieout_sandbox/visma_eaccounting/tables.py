@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,10 @@ from tieout_sandbox.visma_eaccounting.fields import Record, Schema
 from tieout_sandbox.visma_eaccounting.filters import All, Compare, Lambda, Node, needed
 
 WINDOW = 16
+MEMO_SIZE = 8
+FEW = 50
+# Most keys belong to one record: its id stands alone then, which takes a fifth of the room.
+_Index = dict[Any, str | dict[str, None]]
 _RUN = re.compile(rf"[0-9A-Z]{{{WINDOW},}}")
 
 
@@ -43,8 +47,9 @@ class Table:
         self.deleted: dict[str, Record] = {}
         self.lagging: dict[str, tuple[str, Record | None]] = {}
         self.open: dict[str, None] = {}
-        self._equal: dict[str, dict[Any, dict[str, None]]] = {name: {} for name in equal}
-        self._windows: dict[str, dict[str, dict[str, None]]] = {name: {} for name in self._texts}
+        self._equal: dict[str, _Index] = {name: {} for name in equal}
+        self._windows: dict[str, _Index] = {name: {} for name in self._texts}
+        self._memo: dict[Any, list[Record]] = {}
         if row_texts:
             self._windows["Rows/Text"] = {}
         self._stamps: list[tuple[str, str]] = []
@@ -59,7 +64,7 @@ class Table:
 
     def find(self, field: str, value: Any) -> list[Record]:
         """Records with this value in an indexed field, oldest first."""
-        return [self.records[found] for found in self._equal[field].get(_key(value), ())]
+        return [self.records[found] for found in _ids(self._equal[field], _key(value))]
 
     def save(self, record: Record) -> Record:
         """Puts a new record, or a new version in the place of the old one."""
@@ -94,6 +99,18 @@ class Table:
 
     # Search.
 
+    def remembered(self, key: Any, find: Callable[[], list[Record]]) -> list[Record]:
+        """The records a search found, found once as long as nothing changes: so the pages of one
+        long list cost one search."""
+        if self.lagging:
+            return find()
+        found = self._memo.get(key)
+        if found is None:
+            if len(self._memo) >= MEMO_SIZE:
+                self._memo.clear()
+            found = self._memo[key] = find()
+        return found
+
     def since(self, stamp: str) -> list[Record]:
         """Records stamped at or after, by their stamp."""
         assert self.stamp is not None
@@ -111,13 +128,19 @@ class Table:
         if self.lagging or node is None:
             return self.records.values()
         best: Sequence[Record] | None = None
-        for part in needed(node):
+        # The stamp comes last: its records are many, and cost something to gather.
+        for part in sorted(needed(node), key=self._is_stamp):
+            if best is not None and (len(best) <= FEW or self._is_stamp(part)):
+                break
             found = self._narrow(part)
             if found is not None and (best is None or len(found) < len(best)):
                 best = found
         if best is None:
             return self.records.values()
         return sorted(best, key=lambda record: record["_seq"])
+
+    def _is_stamp(self, part: Node) -> bool:
+        return isinstance(part, Compare) and part.path == self.stamp
 
     def _narrow(self, part: Node) -> list[Record] | None:
         match part:
@@ -145,26 +168,28 @@ class Table:
         run = _RUN.search(value.upper())
         if run is None:
             return None
-        found = self._windows[path].get(run.group()[:WINDOW], ())
+        found = _ids(self._windows[path], run.group()[:WINDOW])
         return [self.records[record_id] for record_id in found]
 
     # Indexes.
 
     def _index(self, record: Record) -> None:
+        self._memo.clear()
         record_id = record["Id"]
         for name, values in self._equal.items():
             value = record.get(name)
             if value is not None:
-                values.setdefault(_key(value), {})[record_id] = None
+                _add(values, _key(value), record_id)
         for name, windows in self._windows.items():
             for window in self._windows_of(record, name):
-                windows.setdefault(window, {})[record_id] = None
+                _add(windows, window, record_id)
         if self.open_amount is not None and record.get(self.open_amount):
             self.open[record_id] = None
         if self.stamp is not None:
             self._stamp(record[self.stamp], record_id)
 
     def _unindex(self, record: Record) -> None:
+        self._memo.clear()
         record_id = record["Id"]
         for name, values in self._equal.items():
             value = record.get(name)
@@ -224,9 +249,24 @@ def _key(value: Any) -> Any:
     return value.casefold() if isinstance(value, str) else value
 
 
-def _drop(values: dict[Any, dict[str, None]], key: Any, record_id: str) -> None:
-    found = values.get(key)
-    if found is not None:
+def _ids(index: _Index, key: Any) -> Iterable[str]:
+    found = index.get(key, ())
+    return (found,) if isinstance(found, str) else found
+
+
+def _add(index: _Index, key: Any, record_id: str) -> None:
+    found = index.get(key)
+    if found is None:
+        index[key] = record_id
+    elif isinstance(found, str):
+        index[key] = {found: None, record_id: None}
+    else:
+        found[record_id] = None
+
+
+def _drop(index: _Index, key: Any, record_id: str) -> None:
+    found = index.get(key)
+    if found == record_id:
+        del index[key]
+    elif isinstance(found, dict):
         found.pop(record_id, None)
-        if not found:
-            del values[key]
