@@ -1,0 +1,255 @@
+"""One org: its objects, rows, users and switches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tieout_sandbox.kit.clock import SandboxClock
+from tieout_sandbox.salesforce.ids import make_id
+from tieout_sandbox.salesforce.schema import ObjectType, Options, load_schema
+from tieout_sandbox.salesforce.tables import Journal, Table
+from tieout_sandbox.salesforce.values import Row, Value, moment, stamp
+
+ORG_ID = make_id("00D", 1)
+PROFILE_ID = make_id("00e", 1)
+STANDARD_BOOK_NUMBER = 1
+
+
+@dataclass(slots=True)
+class Switches:
+    """What an administrator may set; the defaults are a freshly made org with ours in it."""
+
+    session_timeout_s: int = 7200
+    refresh_rotation: bool = False
+    user_approved: bool = True
+    client_credentials_user: bool = True
+    soap_login: bool = True
+    api_enabled: bool = True
+    daily_api_requests: int = 100_000
+    duplicate_rule: str = "off"
+    """off, block, or allow (the caller may save anyway)."""
+    second_price_code: str = "DUPLICATE_VALUE"
+    order_needs_product: bool = True
+    bulk_polls: int = 0
+    """How often a bulk job answers InProgress before it is complete."""
+
+    def set(self, name: str, value: Any) -> None:
+        """Sets one switch; ValueError where there is none of that name or the kind is wrong."""
+        known = {each.name for each in fields(self)}
+        if name not in known:
+            raise ValueError(f"no such switch: {name}; there are {', '.join(sorted(known))}")
+        if type(value) is not type(getattr(self, name)):
+            raise ValueError(f"{name} takes {type(getattr(self, name)).__name__}, not {value!r}")
+        setattr(self, name, value)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every switch by name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+@dataclass(slots=True)
+class Rules:
+    """What the org's own administrators demand of rows."""
+
+    required: list[tuple[str, str, str]] = field(default_factory=list)
+    """Object, field, and the text of the validation rule that wants it filled."""
+    locked_until: dict[str, str] = field(default_factory=dict)
+    """Ids of rows somebody else holds, with the moment until which."""
+    approval_locks: set[str] = field(default_factory=set)
+    """Ids of rows that wait for an approval."""
+
+
+class Org:
+    """The data and settings of one org. Every change goes through `transaction`."""
+
+    def __init__(self, clock: SandboxClock, options: Options) -> None:
+        self.clock = clock
+        self.options = options
+        self.journal = Journal()
+        self.switches = Switches()
+        self.rules = Rules()
+        self.hidden: dict[str, set[str]] = {}
+        self.numbers: dict[str, int] = {}
+        self.age_s = 0.0
+        self.user_id = ""
+        self._load_schema()
+
+    def _load_schema(self) -> None:
+        self.schema: dict[str, ObjectType] = load_schema(self.options)
+        self.tables: dict[str, Table] = {
+            name: Table(kind, self.journal) for name, kind in self.schema.items()
+        }
+        self._by_prefix = {kind.prefix: name for name, kind in self.schema.items()}
+        self._by_lower = {name.lower(): name for name in self.schema}
+        self._seen: dict[str, ObjectType] = {}
+        self._rates: dict[str, Decimal] = {}
+
+    @property
+    def multi_currency(self) -> bool:
+        """Whether rows carry a currency."""
+        return bool(self.options.currencies)
+
+    # Time.
+
+    def now(self) -> datetime:
+        """The simulator's present moment."""
+        return self.clock.now()
+
+    def stamp(self) -> str:
+        """The stamp that rows get now; older inside `aged`."""
+        return stamp(self.now() - timedelta(seconds=self.age_s))
+
+    def today(self) -> str:
+        """The present date in UTC."""
+        return self.now().date().isoformat()
+
+    @contextmanager
+    def aged(self, seconds: float) -> Iterator[None]:
+        """Stamps inside are so much older: a transaction that began then and commits now."""
+        before = self.age_s
+        self.age_s = seconds
+        try:
+            yield
+        finally:
+            self.age_s = before
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: an error inside takes every change of the block back."""
+        mark = self.journal.mark()
+        try:
+            yield
+        except BaseException:
+            self.journal.back_to(mark)
+            raise
+        if mark == 0:
+            self.journal.clear()
+
+    # Objects and rows.
+
+    def full(self, name: str) -> ObjectType | None:
+        """The object of that name in any case, with every field."""
+        known = self._by_lower.get(name.lower())
+        return self.schema[known] if known else None
+
+    def visible(self, name: str) -> ObjectType | None:
+        """The object as the integration user sees it."""
+        kind = self.full(name)
+        if kind is None or not self.hidden.get(kind.name):
+            return kind
+        seen = self._seen.get(kind.name)
+        if seen is None:
+            seen = self._seen[kind.name] = kind.without(frozenset(self.hidden[kind.name]))
+        return seen
+
+    def hide(self, kind: ObjectType, name: str, *, hidden: bool = True) -> None:
+        """Hides a field from the integration user, or shows it again."""
+        names = self.hidden.setdefault(kind.name, set())
+        if hidden:
+            names.add(name)
+        else:
+            names.discard(name)
+        self._seen.pop(kind.name, None)
+
+    def table_of(self, record_id: str) -> Table | None:
+        """The table that ids with that prefix belong to."""
+        name = self._by_prefix.get(record_id[:3])
+        return self.tables[name] if name else None
+
+    def kind_of(self, record_id: str) -> ObjectType:
+        """The object of an id that is known to be one."""
+        return self.schema[self._by_prefix[record_id[:3]]]
+
+    def row(self, record_id: Value) -> Row | None:
+        """The row of an 18-character id of any object, deleted or not."""
+        if not isinstance(record_id, str):
+            return None
+        table = self.table_of(record_id)
+        return table.get(record_id) if table else None
+
+    def name_of(self, row: Row) -> Value:
+        """What a person calls a row."""
+        kind = self.kind_of(str(row["Id"]))
+        return row.get(kind.name_field.name) if kind.name_field else None
+
+    def new_id(self, kind: str) -> str:
+        """The next id of an object."""
+        number = self.numbers.get(kind, 0) + 1
+        self.numbers[kind] = number
+        return make_id(self.schema[kind].prefix, number)
+
+    def next_auto(self, kind: str) -> str:
+        """The next number that the platform gives to rows with an auto-number."""
+        key = f"auto:{kind}"
+        number = self.numbers.get(key, 0) + 1
+        self.numbers[key] = number
+        if kind.endswith("__c"):
+            return f"{''.join(w[0] for w in kind[:-3].split('_'))}-{number:06d}"
+        return f"{number:08d}"
+
+    def standard_book(self) -> str:
+        """The id of the one standard price book."""
+        return make_id("01s", STANDARD_BOOK_NUMBER)
+
+    # Currency.
+
+    def corporate_currency(self) -> str:
+        """The org's own currency."""
+        return self.options.currencies[0] if self.options.currencies else "USD"
+
+    def rate(self, currency: Value) -> Decimal:
+        """Units of a currency per one of the corporate currency; 1 where it is unknown."""
+        if not self._rates and "CurrencyType" in self.tables:
+            self._rates = {
+                str(row["IsoCode"]): Decimal(str(row["ConversionRate"]))
+                for row in self.tables["CurrencyType"].live()
+            }
+        return self._rates.get(str(currency), Decimal(1))
+
+    def currency_active(self, code: str) -> bool:
+        """Whether rows may be written in that currency."""
+        return any(
+            row["IsoCode"] == code and row["IsActive"] for row in self.tables["CurrencyType"].live()
+        )
+
+    # State.
+
+    def state(self) -> dict[str, Any]:
+        """Everything that would have to be kept."""
+        return {
+            "tables": {name: list(table.rows.values()) for name, table in self.tables.items()},
+            "numbers": self.numbers,
+            "switches": self.switches.as_dict(),
+            "required": self.rules.required,
+            "locked_until": self.rules.locked_until,
+            "approval_locks": sorted(self.rules.approval_locks),
+            "hidden": {name: sorted(names) for name, names in self.hidden.items()},
+            "user_id": self.user_id,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes back what `state` gave."""
+        self._load_schema()
+        for name, rows in state["tables"].items():
+            self.tables[name].fill(rows)
+        self.numbers = dict(state["numbers"])
+        for name, value in state["switches"].items():
+            self.switches.set(name, value)
+        self.rules = Rules(
+            required=[(a, b, c) for a, b, c in state["required"]],
+            locked_until=dict(state["locked_until"]),
+            approval_locks=set(state["approval_locks"]),
+        )
+        self.hidden = {name: set(names) for name, names in state["hidden"].items()}
+        self.user_id = state["user_id"]
+
+    def is_locked(self, record_id: str) -> bool:
+        """Whether somebody else holds the row now."""
+        until = self.rules.locked_until.get(record_id)
+        found = moment(until) if until else None
+        return found is not None and self.now() < found
