@@ -183,14 +183,22 @@ def se_vat(text: str, context: Context) -> Verdict:
         reason = _swedish_organisation(ten).reason
     if reason:
         return invalid(reason)
+    doubt = None if suffix == "01" else "suffix_not_01"
+    if not text.startswith("SE") and _may_be_person(digits, context.today):
+        doubt, personal = "may_be_person", True
     return Verdict(
-        state="valid" if suffix == "01" else "doubtful",
-        reason=None if suffix == "01" else "suffix_not_01",
+        state="doubtful" if doubt else "valid",
+        reason=doubt,
         normal="SE" + digits,
         display="SE" + digits,
         key="SE" + ten,
         personal=personal,
     )
+
+
+def _may_be_person(digits: str, today: date | None) -> bool:
+    """True for twelve bare digits that are also a personal number with its century."""
+    return digits[:2] in ("18", "19", "20") and swedish_person_problem(digits, today) is None
 
 
 # Finland

@@ -115,6 +115,7 @@ def test_impossible_numbers_say_why(kind: str, country: str | None, raw: str, re
     ("kind", "country", "raw", "reason"),
     [
         ("se.vat", "SE", "SE556016068002", "suffix_not_01"),
+        ("se.vat", "SE", "199401012001", "may_be_person"),
         ("no.mva", "NO", "923609016", "mva_missing"),
         ("is.kennitala", "IS", "010565-2039", "no_check_digit"),
         ("is.kennitala", "IS", "811234-5679", "system_kennitala"),
