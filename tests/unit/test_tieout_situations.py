@@ -106,6 +106,15 @@ def test_exceptions_with_amounts_share_and_the_open_one_takes_the_rest():
     assert [p.ref for p in chain.parts] == ["EX-1", "EX-2"]
 
 
+def test_nothing_is_stopped_twice():
+    case = OpenException(id="EX-1", code="item_no_code", amount=D("30.00"))
+    assert parts(walked(approval=Approval(reason="limit"), exceptions=(case,))) == [
+        ("waiting_for_approval", "100.00")
+    ]
+    large = replace(case, amount=D("130.00"))
+    assert parts(walked(exceptions=(large,))) == [("exception_open", "100.00")]
+
+
 def test_a_stop_holds_only_what_is_not_yet_written():
     chain = walked(draft("1", "60.00"), approval=Approval(reason="raised"))
     assert parts(chain) == [("waiting_for_approval", "40.00"), ("in_draft", "60.00")]

@@ -389,8 +389,15 @@ class _Walk:
         day: date | None = None,
     ) -> None:
         self.stopped = True
-        to = self._written() if amount is None else self.figure - amount
+        to = self._written() if amount is None else self.figure - self._held(amount)
         self._move(to, cause, evidence, ref=ref, acts=acts, day=day)
+
+    def _held(self, amount: Decimal) -> Decimal:
+        """So much of the amount as is still unwritten: nothing is stopped twice."""
+        unwritten = self.figure - self._written()
+        if amount * unwritten <= 0:
+            return ZERO
+        return amount if abs(amount) <= abs(unwritten) else unwritten
 
     def _stops(self) -> None:
         step = self.step
@@ -428,7 +435,11 @@ class _Walk:
         """As the documents stand, not cancelled, booked, by the cut-off."""
         main = self.main
         if main is None or (self.stopped and _voided(self.step, main)):
-            reason = "the document is in another currency" if self.foreign else "no document"
+            reason = (
+                "the document is in another currency"
+                if self.foreign
+                else "no document, and no reason"
+            )
             self._move(ZERO, Cause.UNEXPLAINED, reason)
             return
         label = f"{main.kind.value} {main.number}".strip()
@@ -519,7 +530,7 @@ class _Walk:
         invoiced = sum((d.base(self.step.rate, self.base_currency) for d in own), ZERO)
         difference = self._base(self.figure) - invoiced
         if self.step.currency != self.base_currency:
-            self._add(difference, Cause.CURRENCY_RATE, f"{self.step.currency} at the ledger's rate")
+            self._add(difference, Cause.CURRENCY_RATE, self._rates(own))
         else:
             self._add(difference, Cause.UNEXPLAINED, "the ledger shows another amount")
         for document in by_cut_off:
@@ -529,6 +540,11 @@ class _Walk:
                 self._add(-amount, Cause.UNEXPLAINED, text, ref=document.ref)
                 invoiced += amount
         return invoiced
+
+    def _rates(self, documents: list[DocumentEvidence]) -> str:
+        rates = {d.rate for d in documents if d.rate is not None}
+        at = f"{rates.pop()}" if len(rates) == 1 else "the ledger's rates"
+        return f"{self.step.currency} at {at}, sold at {self.step.rate}"
 
 
 def _accept(step: StepFigures, parts: Iterable[Part], base_currency: str) -> list[Part]:

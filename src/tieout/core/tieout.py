@@ -129,6 +129,7 @@ class DealRow:
     note: str = ""
     paid: Decimal = ZERO
     steps: int = 1
+    document: DocumentKind | None = None  # of a row that stands for a document, not a deal
 
     @property
     def gap(self) -> Decimal:
@@ -362,6 +363,7 @@ def _no_deal_row(document: DocumentEvidence, base_currency: str) -> DealRow:
         invoiced=amount,
         parts=(part,) if amount else (),
         note=f"{label}, no deal",
+        document=document.kind,
     )
 
 
@@ -384,6 +386,7 @@ def _difference_row(difference: LedgerDifference) -> DealRow:
         invoiced=-difference.amount,
         parts=(part,) if difference.amount else (),
         note=f"{name} {difference.text}",
+        document=difference.kind,
     )
 
 

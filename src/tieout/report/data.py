@@ -83,7 +83,7 @@ def digest(report: Report) -> str:
         "definitions": list(bare.definitions),
         **figures(report),
     }
-    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

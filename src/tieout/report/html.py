@@ -18,6 +18,7 @@ from tieout.report.data import digest
 from tieout.report.markup import (
     CHECK,
     MARKS,
+    SIGNS,
     Axis,
     amount_cell,
     big_number,
@@ -50,6 +51,12 @@ from tieout.report.words import (
 
 MOST_DEALS = 500  # beyond it, deals that agree are one row; the CSV has them all
 _FEW_DEALS = 2
+_MOST_RED = 20  # unexplained amounts named before the waterfall
+_MANY_ROWS = 25  # from here on a reader wants to search
+_TOOLS = (
+    '<p class="tools" id="tools" hidden="hidden"><label>Find <input type="search"/></label>'
+    '<label><input type="checkbox"/> Only with a gap</label></p>'
+)
 
 
 def render(report: Report) -> str:
@@ -81,7 +88,7 @@ def render(report: Report) -> str:
         '<meta name="referrer" content="no-referrer"/>\n'
         '<meta name="color-scheme" content="light dark"/>\n'
         f"<title>{text(title)}</title>\n<style>{_asset('style.css')}</style>\n</head>\n"
-        f"<body>\n<main>\n{''.join(part + chr(10) for part in body if part)}</main>\n"
+        f"<body>\n{SIGNS}\n<main>\n{''.join(part + chr(10) for part in body if part)}</main>\n"
         f"<script>{_asset('script.js')}</script>\n</body>\n</html>\n"
     )
 
@@ -142,7 +149,7 @@ def _verdict(result: TieOut) -> str:
     return (
         f'<div class="{name}" role="status"><svg viewBox="0 0 26 26" aria-hidden="true">'
         f'<circle class="disc" cx="13" cy="13" r="13"/><path class="mark" d="{shape}"/></svg>'
-        f"<strong>{said}</strong><span>{text(more)}</span></div>"
+        f"<strong>{said}</strong> <span>{text(more)}</span></div>"
     )
 
 
@@ -169,9 +176,13 @@ def _unexplained(result: TieOut) -> str:
     if not found:
         return ""
     rows = "".join(
-        f'<tr><td class="n">{number(size)}</td><td>{note_text(sentence(said))}</td></tr>'
-        for size, said in found
+        f'<tr><td class="n">{number(size)}</td><td>{_note(sentence(said))}</td></tr>'
+        for size, said in found[:_MOST_RED]
     )
+    if len(found) > _MOST_RED:
+        rest = sum((size for size, _ in found[_MOST_RED:]), Decimal(0))
+        more = f"{len(found) - _MOST_RED} more, first in the list of deals"
+        rows += f'<tr><td class="n">{number(rest)}</td><td>{more}</td></tr>'
     return (
         '<section class="red-list"><h2>Without evidence</h2>'
         f"<table><tbody>{rows}</tbody></table></section>"
@@ -233,7 +244,7 @@ def _fall_row(total: CauseTotal, bar: str) -> str:
     red = ' class="red"' if total.cause is Cause.UNEXPLAINED and total.parts else ""
     return (
         f'<tr{red}><th class="what" scope="row">{text(sentence(CAUSES[total.cause]))} '
-        f'<span class="note">{note_text(cause_note(total))}</span></th><td class="bar">{bar}</td>'
+        f'<span class="note">{_note(cause_note(total))}</span></th><td class="bar">{bar}</td>'
         f"{amount_cell(-total.amount, 'amt', plus=True)}"
         f'<td class="who">{text(_who(total))}</td>'
         f'<td class="acts">{text(", ".join(total.acts))}</td></tr>'
@@ -257,20 +268,19 @@ def _deals(result: TieOut) -> str:
     closed = f"Closed in {period_short(result.period)}, by number."
     body = "".join(_deal(row) for row in rows) + _rest(left_out)
     total = (
-        f'<tr class="sum"><td class="id"></td><td class="cust">Total</td>'
-        f"{amount_cell(result.sold, 'sold')}{amount_cell(result.invoiced, 'inv')}"
-        f'{amount_cell(result.gap, "gap")}<td class="why"></td></tr>'
+        f'<tr class="sum"><td></td><td>Total</td>'
+        f"{_deal_amount(result.sold)}{_deal_amount(result.invoiced)}"
+        f"{_deal_amount(result.gap)}<td></td></tr>"
     )
     return (
         '<section class="page"><div class="title"><h2>Deal by deal</h2>'
         f"<p>{text(closed)} The gap of each row is the sum of its causes.</p></div>"
-        '<p class="tools" id="tools" hidden="hidden"><label>Find <input type="search"/></label>'
-        '<label><input type="checkbox"/> Only with a gap</label></p>'
-        '<table class="deals" id="deals"><thead><tr><th class="id" scope="col" data-sort="text">'
-        'Deal</th><th class="cust" scope="col" data-sort="text">Customer</th><th class="n sold" '
-        'scope="col" data-sort="number">Sold</th><th class="n inv" scope="col" '
-        'data-sort="number">Invoiced</th><th class="n gap" scope="col" data-sort="number">Gap'
-        '</th><th class="why" scope="col" data-sort="text">Cause</th></tr></thead>'
+        f"{_TOOLS if len(rows) > _MANY_ROWS else ''}"
+        '<table class="deals" id="deals"><thead><tr><th scope="col" data-sort="text">'
+        'Deal</th><th scope="col" data-sort="text">Customer</th><th '
+        'scope="col" data-sort="number">Sold</th><th scope="col" '
+        'data-sort="number">Invoiced</th><th scope="col" data-sort="number">Gap'
+        '</th><th scope="col" data-sort="text">Cause</th></tr></thead>'
         f"<tbody>{body}</tbody><tbody>{total}</tbody></table></section>"
     )
 
@@ -282,17 +292,17 @@ def _is_red(row: DealRow) -> bool:
 def _deal(row: DealRow) -> str:
     labels = {RowKind.NO_DEAL: "no deal", RowKind.LEDGER: "ledger"}
     if row.kind is RowKind.DEAL:
-        name = f'<td class="id">{link(row.number or row.ref, row.link)}</td>'
+        name = f"<td>{link(row.number or row.ref, row.link)}</td>"
     else:
-        name = f'<td class="id mute">{labels[row.kind]}</td>'
+        name = f'<td class="mute">{labels[row.kind]}</td>'
     note = deal_note(row)
-    said = f' <span class="note">{note_text(note)}</span>' if note else ""
+    said = f' <span class="note">{_note(note)}</span>' if note else ""
     opening = '<tr class="red">' if _is_red(row) else "<tr>"
     return (
         f"{opening}{name}"
-        f'<td class="cust">{text(row.customer)}{said}</td>'
-        f"{amount_cell(row.sold, 'sold')}{amount_cell(row.invoiced, 'inv')}"
-        f'{amount_cell(row.gap, "gap")}<td class="why">{_causes(row)}</td></tr>\n'
+        f"<td>{text(row.customer)}{said}</td>"
+        f"{_deal_amount(row.sold)}{_deal_amount(row.invoiced)}"
+        f"{_deal_amount(row.gap)}<td>{_causes(row)}</td></tr>\n"
     )
 
 
@@ -317,12 +327,17 @@ def _rest(rows: list[DealRow]) -> str:
     sold = sum((r.sold for r in rows), Decimal(0))
     invoiced = sum((r.invoiced for r in rows), Decimal(0))
     return (
-        f'<tr><td class="id mute">others</td><td class="cust">{count(len(rows), "deal")} that '
+        f'<tr><td class="mute">others</td><td>{count(len(rows), "deal")} that '
         'agree <span class="note">all in the CSV</span></td>'
-        f"{amount_cell(sold, 'sold')}{amount_cell(invoiced, 'inv')}"
-        f'{amount_cell(sold - invoiced, "gap")}<td class="why"><div class="ok">{CHECK}agree</div>'
+        f"{_deal_amount(sold)}{_deal_amount(invoiced)}"
+        f'{_deal_amount(sold - invoiced)}<td><div class="ok">{CHECK}agree</div>'
         "</td></tr>"
     )
+
+
+def _deal_amount(value: Decimal) -> str:
+    # No class but for zero: the style sheet knows these cells by their place, and there are many.
+    return f"<td>{number(value)}</td>" if value else f'<td class="zero">{number(value)}</td>'
 
 
 def _line(label: str, value: Decimal, name: str = "") -> str:
@@ -432,7 +447,7 @@ def _foot(report: Report) -> str:
     ]  # fmt: skip
     told = " · ".join(fact for fact in facts if fact)
     sha = context.digest or digest(report)
-    pieces = "".join(f"<i>{text(sha[n : n + 4])}</i>" for n in range(0, len(sha), 4))
+    pieces = "<wbr/>".join(f"<i>{text(sha[n : n + 4])}</i>" for n in range(0, len(sha), 4))
     check = f"<br/>Check: <code>{text(context.check)}</code>" if context.check else ""
     definitions = " ".join(_typographic(d) for d in context.definitions)
     return (
@@ -442,6 +457,10 @@ def _foot(report: Report) -> str:
         '</section><p class="sign">Prepared by, date</p><p class="sign">Reviewed by, date</p>'
         "</div></footer>"
     )
+
+
+def _note(said: str) -> str:
+    return note_text(_typographic(said))
 
 
 def _typographic(said: str) -> str:

@@ -21,7 +21,16 @@ MARKS = {
     Group.UNEXPLAINED: "unexplained",
 }
 
-CHECK = '<svg viewBox="0 0 10 10" aria-hidden="true"><path d="M1 5.5 3.8 8.2 9 2"/></svg>'
+# The signs, drawn once and used by reference: a row of the report stays small.
+SIGNS = (
+    '<svg class="marks" aria-hidden="true">'
+    '<symbol id="square" viewBox="0 0 10 10"><rect width="10" height="10" rx="1.5"/></symbol>'
+    '<symbol id="box" viewBox="0 0 10 10">'
+    '<rect x=".5" y=".5" width="9" height="9" rx="1"/></symbol>'
+    '<symbol id="diamond" viewBox="0 0 10 10"><path d="M5 0 10 5 5 10 0 5Z"/></symbol>'
+    '<symbol id="tick" viewBox="0 0 10 10"><path d="M1 5.5 3.8 8.2 9 2"/></symbol></svg>'
+)
+CHECK = '<svg class="k"><use href="#tick"/></svg>'
 
 
 def text(value: str) -> str:
@@ -76,14 +85,9 @@ def urlsplit_scheme(address: str) -> str:
 
 def mark(group: Group) -> str:
     """The sign of a group by form and colour: square, outlined square, diamond."""
-    name = MARKS[group]
-    if group is Group.RATE_ROUNDING_NO_DEAL:
-        shape = '<path d="M5 0 10 5 5 10 0 5Z"/>'
-    elif group is Group.WILL_NOT_BE_INVOICED:
-        shape = '<rect x=".5" y=".5" width="9" height="9" rx="1"/>'
-    else:
-        shape = '<rect width="10" height="10" rx="1.5"/>'
-    return f'<svg class="k {name}" viewBox="0 0 10 10" aria-hidden="true">{shape}</svg>'
+    shapes = {Group.RATE_ROUNDING_NO_DEAL: "diamond", Group.WILL_NOT_BE_INVOICED: "box"}
+    shape = shapes.get(group, "square")
+    return f'<svg class="k {MARKS[group]}"><use href="#{shape}"/></svg>'
 
 
 def mark_of(cause: Cause) -> str:
@@ -108,9 +112,10 @@ class Axis:
         """A bar from one level to the other; a hairline where it would be too thin to see."""
         left, right = sorted((self.place(start), self.place(end)))
         lines = ""
-        if "above" in joins:
-            lines += _join(self.place(start), "0", "26%")
-        if "below" in joins:
+        if joins and start == end:
+            lines = _join(self.place(start), "0", "100%")
+        elif joins:
+            lines = _join(self.place(start), "0", "26%") if "above" in joins else ""
             lines += _join(self.place(end), "74%", "100%")
         if start == end:
             shape = ""

@@ -2,18 +2,15 @@
   "use strict";
   var table = document.getElementById("deals");
   var tools = document.getElementById("tools");
-  if (!table || !tools) { return; }
+  if (!table) { return; }
   var body = table.tBodies[0];
   var rows = Array.from(body.rows);
-  var search = tools.querySelector("input[type=search]");
-  var only = tools.querySelector("input[type=checkbox]");
-  tools.hidden = false;
 
-  function filter() {
+  function filter(search, only) {
     var wanted = search.value.trim().toLowerCase();
     rows.forEach(function (row) {
       var found = row.textContent.toLowerCase().includes(wanted);
-      var gap = row.querySelector(".gap").classList.contains("zero");
+      var gap = row.cells[4].classList.contains("zero");
       row.hidden = !found || (only.checked ? gap : false);
     });
   }
@@ -40,8 +37,14 @@
     rows.forEach(function (row) { body.appendChild(row); });
   }
 
-  search.addEventListener("input", filter);
-  only.addEventListener("change", filter);
+  if (tools) {
+    var search = tools.querySelector("input[type=search]");
+    var only = tools.querySelector("input[type=checkbox]");
+    var run = function () { filter(search, only); };
+    tools.hidden = false;
+    search.addEventListener("input", run);
+    only.addEventListener("change", run);
+  }
   Array.from(table.tHead.rows[0].cells).forEach(function (head) {
     if (!head.dataset.sort) { return; }
     head.tabIndex = 0;

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from tieout.core.chain import Cause, Part
+from tieout.core.ledger_list import kind_word
 from tieout.core.tieout import CauseTotal, DealRow, Group, Period, PeriodLine, RowKind, TieOut
 
 _MONTHS = (
@@ -160,8 +161,9 @@ def cause_note(total: CauseTotal) -> str:
         case Cause.ROUNDING:
             return "half a cent a line at most"
         case Cause.EDITED_IN_THE_BOOKS:
-            said = _few((p.evidence for p in parts), count(number, "document"), most=1)
-            return f"{said}, versions kept"
+            return _few(
+                (p.evidence for p in parts), f"{count(number, 'document')}, versions kept", 1
+            )
         case Cause.IN_DRAFT:
             return f"{count(number, 'draft')} to book"
         case Cause.BOOKED_AFTER_CUT_OFF:
@@ -213,11 +215,13 @@ def unexplained_sentences(result: TieOut) -> list[tuple[Decimal, str]]:
 def gap_note(result: TieOut) -> str:
     """15 deals and one invoice without a deal"""
     deals = sum(1 for row in result.deals if row.parts)
-    loose = sum(1 for row in result.without_deal if row.parts)
+    kinds = [kind_word(row.document) for row in result.without_deal if row.parts and row.document]
     said = count(deals, "deal")
-    if loose:
-        what = "one document" if loose == 1 else f"{loose} documents"
-        said += f" and {what} without a deal"
+    if kinds:
+        what = kinds[0] if len(set(kinds)) == 1 else "document"
+        said += (
+            f" and {f'one {what}' if len(kinds) == 1 else count(len(kinds), what)} without a deal"
+        )
     return said
 
 
