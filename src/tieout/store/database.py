@@ -1,0 +1,229 @@
+"""
+Transactions: one workspace, one instant, one entry in the activity log.
+
+A store function is plain and synchronous over a `Tx`. In production it runs on the async engine
+by `run_sync`; in a simulation on a blocking engine inside the virtual loop. Nothing else differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, Row, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from tieout.core.errors import EvidenceError, StoreError
+from tieout.store import codec
+
+T = TypeVar("T")
+
+APP_ROLE = "tieout_app"
+
+
+@dataclass(slots=True)
+class Tx:
+    """One transaction of one workspace. ``log`` collects what the activity log will say."""
+
+    conn: Connection
+    workspace: str
+    now: datetime
+    who: str
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+    def rows(self, sql: str, **values: Any) -> Sequence[Row[Any]]:
+        """All rows of a query. ``:name`` parameters are written ``%(name)s``."""
+        return self.conn.exec_driver_sql(sql, {"ws": self.workspace, **values}).fetchall()
+
+    def row(self, sql: str, **values: Any) -> Row[Any] | None:
+        """The first row, or None."""
+        return self.conn.exec_driver_sql(sql, {"ws": self.workspace, **values}).fetchone()
+
+    def run(self, sql: str, **values: Any) -> int:
+        """How many rows a statement touched."""
+        return self.conn.exec_driver_sql(sql, {"ws": self.workspace, **values}).rowcount
+
+    def many(self, sql: str, values: Iterable[Mapping[str, Any]]) -> None:
+        """One statement for many rows."""
+        batch = [{"ws": self.workspace, **row} for row in values]
+        if batch:
+            self.conn.exec_driver_sql(sql, batch)
+
+    def log(self, kind: str, **data: Any) -> None:
+        """Something that the activity log has to say about this transaction."""
+        self.entries.append({"kind": kind, **data})
+
+    def number(self, kind: str) -> int:
+        """The next number of a kind in this workspace: 1, 2, 3 (runs, plans, exceptions)."""
+        found = self.row(
+            "INSERT INTO counter (workspace, kind, value) VALUES (%(ws)s, %(kind)s, 1)"
+            " ON CONFLICT (workspace, kind) DO UPDATE SET value = counter.value + 1"
+            " RETURNING value",
+            kind=kind,
+        )
+        assert found is not None
+        return int(found[0])
+
+
+def chain_hash(previous: bytes, seq: int, at: datetime, who: str, entries: bytes) -> bytes:
+    """The hash of an entry of the activity log: over the one before and all that this one says."""
+    digest = hashlib.sha256()
+    for part in (previous, str(seq).encode(), at.isoformat().encode(), who.encode(), entries):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.digest()
+
+
+def _append_activity(tx: Tx) -> None:
+    head = tx.row(
+        "SELECT seq, hash FROM activity_head WHERE workspace = %(ws)s FOR UPDATE",
+    )
+    if head is None:
+        raise EvidenceError("The activity log has no head; the database was changed from outside.")
+    seq, previous = int(head[0]) + 1, bytes(head[1])
+    entries = codec.encode(tx.entries)
+    hashed = chain_hash(previous, seq, tx.now, tx.who, entries)
+    tx.run(
+        "INSERT INTO activity (workspace, seq, at, who, entries, previous, hash)"
+        " VALUES (%(ws)s, %(seq)s, %(at)s, %(who)s, %(entries)s, %(previous)s, %(hash)s)",
+        seq=seq,
+        at=tx.now,
+        who=tx.who,
+        entries=entries,
+        previous=previous,
+        hash=hashed,
+    )
+    tx.run(
+        "UPDATE activity_head SET seq = %(seq)s, hash = %(hash)s WHERE workspace = %(ws)s",
+        seq=seq,
+        hash=hashed,
+    )
+
+
+@contextmanager
+def _translated() -> Any:
+    """Database errors as errors of ours, with a plain sentence and what to do."""
+    try:
+        yield
+    except OperationalError as error:
+        raise _store_error(error) from error
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == "53100":
+            raise _store_error(error) from error
+        raise
+
+
+def _store_error(error: DBAPIError) -> StoreError:
+    if getattr(error.orig, "sqlstate", None) == "53100":
+        return StoreError(
+            "The disk of the database is full. Nothing was sent that could not be recorded.",
+            code="disk_full",
+            hint="Free space, then tieout run",
+        )
+    detail = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
+    return StoreError(
+        f"The database does not answer: {detail}",
+        code="database_unreachable",
+        hint="Check TIEOUT_DATABASE_URL and that the server runs.",
+    )
+
+
+class Runner(Protocol):
+    """Runs a store function in a transaction of its own."""
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """What the function gives; its transaction is committed, or rolled back on an error."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class AsyncRunner:
+    """Production: the async engine."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        with _translated():
+            async with self._engine.begin() as conn:
+                return await conn.run_sync(work)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+class BlockingRunner:
+    """Simulations: the same functions, blocking, so that no thread disturbs the virtual loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        with _translated(), self._engine.begin() as conn:
+            return work(conn)
+
+    async def close(self) -> None:
+        """The engine belongs to the whole simulation; nothing is let go of here."""
+
+
+def in_workspace(
+    workspace: str, now: datetime, who: str, work: Callable[[Tx], T]
+) -> Callable[[Connection], T]:
+    """The work with the workspace set for its transaction and its activity appended last."""
+
+    def run(conn: Connection) -> T:
+        conn.exec_driver_sql(
+            "SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": workspace}
+        )
+        tx = Tx(conn=conn, workspace=workspace, now=now, who=who)
+        result = work(tx)
+        if tx.entries:
+            _append_activity(tx)
+        return result
+
+    return run
+
+
+# --- engines --------------------
+
+
+def _driver_url(url: str) -> URL:
+    parsed = make_url(url)
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def blocking_engine(url: str, *, as_app: bool = True, pool_size: int = 2) -> Engine:
+    """An engine for blocking use; ``as_app`` binds it by row-level security."""
+    engine = create_engine(
+        _driver_url(url), pool_size=pool_size, max_overflow=2, connect_args=_CONNECT
+    )
+    if as_app:
+        event.listen(engine, "connect", _become_app)
+    return engine
+
+
+def async_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
+    """The engine of production, as the role that row-level security binds."""
+    engine = create_async_engine(
+        _driver_url(url), pool_size=pool_size, max_overflow=4, connect_args=_CONNECT
+    )
+    event.listen(engine.sync_engine, "connect", _become_app)
+    return engine
+
+
+_CONNECT = {"options": "-c timezone=UTC -c client_encoding=UTF8", "connect_timeout": 10}
+
+
+def _become_app(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET ROLE {APP_ROLE}")
+    cursor.close()
+    connection.commit()

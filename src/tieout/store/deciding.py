@@ -1,0 +1,464 @@
+"""Due rows in, decisions out: operations, bases, and exceptions that somebody can see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from tieout.core.case import Decision, RefRole, SlotState, Verdict
+from tieout.core.change import Action, Change
+from tieout.core.finding import Finding, Severity
+from tieout.core.model import ExternalRef
+from tieout.ports import Ids
+from tieout.store import codec
+from tieout.store import slots as slot_store
+from tieout.store.database import Tx
+from tieout.storing import DueRow
+
+NOTE = "note"
+
+
+def due_window(
+    tx: Tx,
+    lane: str,
+    limit: int,
+    now: datetime,
+    after: str = "",
+    parked: Sequence[str] = (),
+) -> list[DueRow]:
+    """The next due rows of a lane by source id. ``parked`` also takes rows parked for these."""
+    return [
+        DueRow(lane=lane, source_id=row[0], revision=row[1], parked=row[2])
+        for row in tx.rows(
+            "SELECT source_id, revision, parked FROM due WHERE workspace = %(ws)s"
+            " AND lane = %(lane)s AND source_id > %(after)s"
+            " AND (parked IS NULL OR parked = ANY(%(parked)s) OR not_before <= %(now)s)"
+            " AND (not_before IS NULL OR not_before <= %(now)s)"
+            " ORDER BY source_id LIMIT %(limit)s",
+            lane=lane,
+            after=after,
+            parked=list(parked),
+            now=now,
+            limit=limit,
+        )
+    ]
+
+
+def record(
+    tx: Tx,
+    ids: Ids,
+    *,
+    bridge: str,
+    connection: str,
+    decisions: Sequence[Decision],
+    due: Sequence[DueRow],
+    run: int | None,
+    config_version: int,
+    now: datetime,
+    day: date,
+    shadow: bool,
+) -> dict[str, int]:
+    """
+    One transaction: the due rows that were decided go (or are parked), if unchanged since, and
+    their decisions take their place. Counts by verdict.
+    """
+    still = _unchanged(tx, due)
+    counts: dict[str, int] = {}
+    parked: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        if decision.lane in {row.lane for row in due} and decision.source_id not in still:
+            counts["moved_on"] = counts.get("moved_on", 0) + 1
+            continue
+        done = _record_one(
+            tx, ids, bridge, connection, decision, run, config_version, now, day, shadow
+        )
+        counts[done] = counts.get(done, 0) + 1
+        parked.setdefault(decision.source_id, []).append(decision)
+    _settle_due(tx, [row for row in due if row.source_id in still], parked, now, shadow)
+    return counts
+
+
+def _unchanged(tx: Tx, due: Sequence[DueRow]) -> set[str]:
+    if not due:
+        return set()
+    wanted = {row.source_id: row.revision for row in due}
+    return {
+        row[0]
+        for row in tx.rows(
+            "SELECT source_id, revision FROM due WHERE workspace = %(ws)s AND lane = %(lane)s"
+            " AND source_id = ANY(%(ids)s) ORDER BY source_id FOR UPDATE",
+            lane=due[0].lane,
+            ids=list(wanted),
+        )
+        if wanted[row[0]] == row[1]
+    }
+
+
+def _settle_due(
+    tx: Tx,
+    due: Sequence[DueRow],
+    decisions: dict[str, list[Decision]],
+    now: datetime,
+    shadow: bool,
+) -> None:
+    gone, kept = [], []
+    for row in due:
+        reason, on, retry = _parking(decisions.get(row.source_id, []), shadow)
+        if reason is None:
+            gone.append(row.source_id)
+        else:
+            kept.append(
+                {
+                    "lane": row.lane,
+                    "id": row.source_id,
+                    "parked": reason,
+                    "on": on,
+                    "not_before": None if retry is None else _later(now, retry),
+                }
+            )
+    if gone:
+        tx.run(
+            "DELETE FROM due WHERE workspace = %(ws)s AND lane = %(lane)s"
+            " AND source_id = ANY(%(ids)s)",
+            lane=due[0].lane,
+            ids=gone,
+        )
+    tx.many(
+        "UPDATE due SET parked = %(parked)s, parked_on = %(on)s, not_before = %(not_before)s"
+        " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = %(id)s",
+        kept,
+    )
+
+
+def _later(now: datetime, seconds: int) -> datetime:
+    from datetime import timedelta
+
+    return now + timedelta(seconds=seconds)
+
+
+def _parking(decisions: Sequence[Decision], shadow: bool) -> tuple[str | None, str, int | None]:
+    """Held rows stay, parked on what may free them; so does what a shadow flow would write."""
+    for decision in decisions:
+        if decision.verdict is Verdict.HOLD:
+            stops = [f for f in decision.findings if f.severity is Severity.ERROR]
+            on = ",".join(sorted({f.hold_on for f in stops}))
+            retries = [f.retry_after_s for f in stops if f.retry_after_s]
+            return "hold", on, min(retries) if retries else None
+    waits = {d.reason for d in decisions if d.verdict is Verdict.WAIT}
+    for reason, parked in (("on_its_way", "op"), ("not_read_yet", "unread")):
+        if reason in waits:
+            return parked, "", None
+    if shadow and any(d.verdict in (Verdict.WRITE, Verdict.APPROVAL) for d in decisions):
+        return "shadow", "", None
+    if any(d.verdict is Verdict.APPROVAL for d in decisions):
+        return "approval", "", None
+    if "waiting_for_approval" in waits:
+        return "approval", "", None
+    return None, "", None
+
+
+def _record_one(
+    tx: Tx,
+    ids: Ids,
+    bridge: str,
+    connection: str,
+    decision: Decision,
+    run: int | None,
+    config_version: int,
+    now: datetime,
+    day: date,
+    shadow: bool,
+) -> str:
+    state = decision.state
+    if decision.supersede and state is not None and state.operation is not None and not shadow:
+        _supersede(tx, state, now)
+    if decision.verdict is not Verdict.WAIT:
+        _exceptions(tx, bridge, decision, now)
+    if decision.verdict in (Verdict.WRITE, Verdict.APPROVAL):
+        if shadow:
+            return "shadow"
+        assert decision.change is not None
+        assert state is not None
+        slot_store.ensure_slot(tx, state, bridge, connection)
+        _insert_operation(
+            tx,
+            ids,
+            bridge,
+            connection,
+            decision,
+            decision.change,
+            state,
+            run,
+            config_version,
+            now,
+            day,
+        )
+        return str(decision.verdict)
+    if decision.verdict is Verdict.AGREED and state is not None and decision.agreed is not None:
+        return _agree(tx, bridge, connection, decision, state, config_version, now)
+    if decision.verdict is Verdict.END and state is not None:
+        slot_store.end_generation(tx, state.key13, decision.reason)
+        tx.run(
+            "INSERT INTO due (workspace, lane, source_id, revision, since) VALUES (%(ws)s,"
+            " %(lane)s, %(id)s, 1, %(now)s) ON CONFLICT (workspace, lane, source_id) DO UPDATE SET"
+            " revision = due.revision + 1",
+            lane=decision.lane,
+            id=decision.source_id,
+            now=now,
+        )
+    return str(decision.verdict)
+
+
+def _agree(
+    tx: Tx,
+    bridge: str,
+    connection: str,
+    decision: Decision,
+    state: SlotState,
+    config_version: int,
+    now: datetime,
+) -> str:
+    """Both sides show the same: the pair is the base. A matched record becomes the slot's."""
+    assert decision.agreed is not None
+    slot_store.ensure_slot(tx, state, bridge, connection)
+    if decision.adopt is not None:
+        other = slot_store.put_ref(
+            tx, decision.adopt, state.key13, state.generation, RefRole.CURRENT, "match", now
+        )
+        if other is not None:
+            return "moved_on"
+        tx.log("link.matched", key13=state.key13, ref=str(decision.adopt), by=decision.message)
+    wanted, shown = decision.agreed
+    slot_store.put_link(
+        tx,
+        state.key13,
+        wanted=wanted,
+        shown=shown,
+        known=True,
+        predicted=None,
+        config_version=config_version,
+        now=now,
+    )
+    return "agreed"
+
+
+def _supersede(tx: Tx, state: SlotState, now: datetime) -> None:
+    assert state.operation is not None
+    done = tx.run(
+        "UPDATE operation SET state = 'superseded', updated_at = %(now)s WHERE workspace = %(ws)s"
+        " AND id = %(id)s AND state IN ('ready', 'awaiting_approval')"
+        " AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.workspace = %(ws)s"
+        " AND a.operation = operation.id AND a.result = 'open')",
+        id=state.operation.id,
+        now=now,
+    )
+    if done:
+        tx.log("operation.superseded", operation=state.operation.id, key13=state.key13)
+
+
+def _insert_operation(
+    tx: Tx,
+    ids: Ids,
+    bridge: str,
+    connection: str,
+    decision: Decision,
+    change: Change,
+    state: SlotState,
+    run: int | None,
+    config_version: int,
+    now: datetime,
+    day: date,
+) -> None:
+    operation_id = ids.new("operation")
+    generation = state.generation if change.action is Action.CREATE else _generation(state)
+    place = f"{change.action}:{generation}"
+    ready = decision.verdict is Verdict.WRITE
+    body = codec.encode_change(change)
+    done = tx.run(
+        "INSERT INTO operation (workspace, id, bridge, lane, connection, key13, key, source_id,"
+        " entity, action, generation, seq, state, target_id, depends_on, payload_rev, want_digest,"
+        " config_version, run, net, currency, customer_id, released_on, created_at, updated_at)"
+        " VALUES (%(ws)s, %(id)s, %(bridge)s, %(lane)s, %(connection)s, %(key13)s, %(key)s,"
+        " %(source)s, %(entity)s, %(action)s, %(generation)s, %(seq)s, %(state)s, %(target)s,"
+        " %(depends)s, 1, %(digest)s, %(version)s, %(run)s, %(net)s, %(currency)s, %(customer)s,"
+        " %(released)s, %(now)s, %(now)s) ON CONFLICT DO NOTHING",
+        id=operation_id,
+        bridge=bridge,
+        lane=decision.lane,
+        connection=connection,
+        key13=state.key13,
+        key=change.key,
+        source=decision.source_id,
+        entity=str(change.entity),
+        action=str(change.action),
+        generation=generation,
+        seq=state.next_seq.get(place, 0),
+        state="ready" if ready else "awaiting_approval",
+        target=change.target.id if change.target else None,
+        depends=change.depends_on,
+        digest=decision.digest,
+        version=config_version,
+        run=run,
+        net=decision.net,
+        currency=decision.currency,
+        customer=decision.customer_id,
+        released=day if ready else None,
+        now=now,
+    )
+    if not done:
+        return
+    tx.run(
+        "INSERT INTO payload (workspace, operation, rev, change, sha256, config_version) VALUES"
+        " (%(ws)s, %(id)s, 1, %(change)s, %(sha)s, %(version)s)",
+        id=operation_id,
+        change=body,
+        sha=codec.digest(decision.digest),
+        version=config_version,
+    )
+    tx.log(
+        "operation.planned",
+        operation=operation_id,
+        key=change.key,
+        action=str(change.action),
+        state="ready" if ready else "awaiting_approval",
+        net=decision.net,
+        currency=decision.currency,
+    )
+
+
+def _generation(state: SlotState) -> int:
+    current = state.current
+    return state.generation if current is None else current.generation
+
+
+# --- exceptions --------------------
+
+
+def _exceptions(tx: Tx, bridge: str, decision: Decision, now: datetime) -> None:
+    """Findings that stop are open exceptions; those that stopped before and do not, are closed."""
+    stops = (
+        [f for f in decision.findings if f.severity is Severity.ERROR]
+        if decision.verdict is Verdict.HOLD
+        else []
+    )
+    by_code: dict[str, list[Finding]] = {}
+    for finding in stops:
+        by_code.setdefault(finding.code, []).append(finding)
+    close_others(tx, decision.lane, decision.source_id, list(by_code), now, "settled by itself")
+    for code, findings in by_code.items():
+        open_exception(
+            tx,
+            bridge=bridge,
+            lane=decision.lane,
+            source_id=decision.source_id,
+            key13=decision.state.key13 if decision.state else None,
+            code=code,
+            message=" ".join(f.message for f in findings),
+            hint=findings[0].hint,
+            details={
+                "number": decision.number,
+                "title": decision.title,
+                "places": [f.place for f in findings],
+                "values": [dict(f.values) for f in findings],
+                "hold_on": findings[0].hold_on,
+            },
+            candidates=(),
+            amount=decision.net,
+            currency=decision.currency,
+            now=now,
+        )
+
+
+def open_exception(
+    tx: Tx,
+    *,
+    bridge: str,
+    lane: str,
+    source_id: str,
+    key13: str | None,
+    code: str,
+    message: str,
+    hint: str,
+    details: dict[str, Any],
+    candidates: Sequence[ExternalRef],
+    amount: Any,
+    currency: str,
+    now: datetime,
+    severity: str = "error",
+) -> int:
+    """The number of the exception: a new one, or the open one of this source, tried again."""
+    found = tx.row(
+        "UPDATE exception_case SET tries = tries + 1, tried_at = %(now)s, message = %(message)s,"
+        " hint = %(hint)s, details = %(details)s, candidates = %(candidates)s,"
+        " amount = %(amount)s, currency = %(currency)s WHERE workspace = %(ws)s"
+        " AND lane = %(lane)s AND source_id = %(source)s AND code = %(code)s"
+        " AND closed_at IS NULL RETURNING number",
+        lane=lane,
+        source=source_id,
+        code=code,
+        message=message,
+        hint=hint,
+        details=codec.encode_text(details),
+        candidates=codec.encode_text([str(ref) for ref in candidates]),
+        amount=amount,
+        currency=currency,
+        now=now,
+    )
+    if found is not None:
+        return int(found[0])
+    number = tx.number("exception")
+    tx.run(
+        "INSERT INTO exception_case (workspace, number, bridge, lane, source_id, key13, code,"
+        " message, hint, severity, candidates, details, amount, currency, tries, opened_at,"
+        " tried_at) VALUES (%(ws)s, %(number)s, %(bridge)s, %(lane)s, %(source)s, %(key13)s,"
+        " %(code)s, %(message)s, %(hint)s, %(severity)s, %(candidates)s, %(details)s, %(amount)s,"
+        " %(currency)s, 1, %(now)s, %(now)s)",
+        number=number,
+        bridge=bridge,
+        lane=lane,
+        source=source_id,
+        key13=key13,
+        code=code,
+        message=message,
+        hint=hint,
+        severity=severity,
+        candidates=codec.encode_text([str(ref) for ref in candidates]),
+        details=codec.encode_text(details),
+        amount=amount,
+        currency=currency,
+        now=now,
+    )
+    tx.log("exception.opened", number=number, code=code, source=source_id)
+    return number
+
+
+# Opened by the resolver or the reader, not by a decision: only their own end closes them.
+NOT_BY_DECISION = (
+    "two_carriers",
+    "copy",
+    "near_hit",
+    "absent_three_times",
+    "total_differs",
+    "found_for_closed_deal",
+    "old_generation_alive",
+)
+
+
+def close_others(
+    tx: Tx, lane: str, source_id: str, keep: Sequence[str], now: datetime, reason: str
+) -> None:
+    """Exceptions of a source that are not among the codes to keep are closed, with the reason."""
+    rows = tx.rows(
+        "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout',"
+        " closed_reason = %(reason)s WHERE workspace = %(ws)s AND lane = %(lane)s"
+        " AND source_id = %(source)s AND closed_at IS NULL AND NOT (code = ANY(%(keep)s))"
+        " RETURNING number, code",
+        now=now,
+        reason=reason,
+        lane=lane,
+        source=source_id,
+        keep=[*keep, *NOT_BY_DECISION],
+    )
+    for row in rows:
+        tx.log("exception.closed", number=int(row[0]), code=row[1])

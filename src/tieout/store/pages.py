@@ -1,0 +1,506 @@
+"""Reading: pages into the mirror together with their cursor, and who becomes due by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tieout.core.case import Seen
+from tieout.core.model import Entity, Record
+from tieout.ports import Gone
+from tieout.store import codec
+from tieout.store.database import Tx
+from tieout.storing import CursorRow, FanOut, MirrorRow, PageIn, PageResult
+
+
+def cursor(tx: Tx, connection: str, entity: Entity, shape: str) -> CursorRow | None:
+    found = tx.row(
+        "SELECT position, resume, revision, read_at, through_at, swept_at FROM cursor"
+        " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
+        " AND shape = %(shape)s",
+        connection=connection,
+        entity=str(entity),
+        shape=shape,
+    )
+    if found is None:
+        return None
+    return CursorRow(
+        position=None if found[0] is None else bytes(found[0]),
+        resume=None if found[1] is None else bytes(found[1]),
+        revision=found[2],
+        read_at=found[3],
+        through_at=found[4],
+        swept_at=found[5],
+    )
+
+
+def page_in(tx: Tx, page: PageIn, *, ignore_stale: bool = True) -> PageResult:
+    """
+    One transaction: cursor (moved only from the revision that was read), mirror, due rows.
+
+    Rows whose content and version are those of the mirror are not touched; a version that is
+    older than the mirror's is a stale read and is ignored.
+    """
+    if not _move_cursor(tx, page):
+        return PageResult(moved=False, revision=page.revision, changed=0, gone=0)
+    changed = upsert(tx, page.rows, page.now, ignore_stale=ignore_stale)
+    fan_out(tx, page.connection, page.entity, changed, page.fan_out, page.now)
+    gone = mark_gone(tx, page.connection, page.entity, page.gone, page.fan_out, page.now)
+    for ref, finding in page.unread:
+        tx.log("record.unread", ref=str(ref), code=finding.code)
+    return PageResult(moved=True, revision=page.revision + 1, changed=len(changed), gone=gone)
+
+
+def _move_cursor(tx: Tx, page: PageIn) -> bool:
+    keys = {
+        "connection": page.connection,
+        "entity": str(page.entity),
+        "shape": page.shape,
+        "now": page.now,
+        "cursor": page.cursor,
+        "resume": page.resume,
+        "through": page.now if page.complete else None,
+        "old": page.revision,
+    }
+    if page.revision == 0:
+        done = tx.run(
+            "INSERT INTO cursor (workspace, connection, entity, shape, position, resume, revision,"
+            " read_at, through_at) VALUES (%(ws)s, %(connection)s, %(entity)s, %(shape)s,"
+            " %(cursor)s, %(resume)s, 1, %(now)s, %(through)s) ON CONFLICT DO NOTHING",
+            **keys,
+        )
+    else:
+        done = tx.run(
+            "UPDATE cursor SET position = coalesce(%(cursor)s, position), resume = %(resume)s,"
+            " revision = revision + 1, read_at = %(now)s,"
+            " through_at = coalesce(%(through)s, through_at)"
+            " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
+            " AND shape = %(shape)s AND revision = %(old)s",
+            **keys,
+        )
+    return done == 1
+
+
+_UPSERT = (
+    "INSERT INTO mirror (workspace, connection, entity, id, version, shape, content_hash, seen_at,"
+    " changed_at, gone_at, gone_certain, merged_into, customer_id, parent_id, kind, number,"
+    " carried_key13, carried_key, status, day, due_day, currency, net, tax, gross, open_amount,"
+    " org_number, vat_number, email, name_folded, postcode, record)"
+    " VALUES (%(ws)s, %(connection)s, %(entity)s, %(id)s, %(version)s, %(shape)s, %(hash)s,"
+    " %(now)s, %(changed_at)s, NULL, NULL, NULL, %(customer_id)s, %(parent_id)s, %(kind)s,"
+    " %(number)s, %(key13)s, %(key)s, %(status)s, %(day)s, %(due_day)s, %(currency)s, %(net)s,"
+    " %(tax)s, %(gross)s, %(open)s, %(org)s, %(vat)s, %(email)s, %(name)s, %(postcode)s,"
+    " %(record)s)"
+    " ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET version = excluded.version,"
+    " shape = excluded.shape, content_hash = excluded.content_hash, seen_at = excluded.seen_at,"
+    " changed_at = excluded.changed_at, gone_at = NULL, gone_certain = NULL, merged_into = NULL,"
+    " customer_id = excluded.customer_id, parent_id = excluded.parent_id, kind = excluded.kind,"
+    " number = excluded.number, carried_key13 = excluded.carried_key13,"
+    " carried_key = excluded.carried_key, status = excluded.status, day = excluded.day,"
+    " due_day = excluded.due_day, currency = excluded.currency, net = excluded.net,"
+    " tax = excluded.tax, gross = excluded.gross, open_amount = excluded.open_amount,"
+    " org_number = excluded.org_number, vat_number = excluded.vat_number,"
+    " email = excluded.email, name_folded = excluded.name_folded,"
+    " postcode = excluded.postcode, record = excluded.record"
+)
+
+
+def upsert(
+    tx: Tx, rows: Sequence[MirrorRow], now: datetime, *, ignore_stale: bool = True
+) -> list[str]:
+    """The ids of those rows whose content is new or different; the rest are not touched."""
+    changed: list[MirrorRow] = []
+    hashes: dict[str, bytes] = {}
+    latest = {row.ref: row for row in rows}
+    by_place: dict[tuple[str, str], list[MirrorRow]] = {}
+    for row in latest.values():
+        by_place.setdefault((row.ref.connection, row.ref.entity), []).append(row)
+    for (connection, entity), members in by_place.items():
+        known = _known(tx, connection, entity, [row.ref.id for row in members])
+        for row in members:
+            digest = codec.content_hash(row.record)
+            before = known.get(row.ref.id)
+            if before is not None and ignore_stale and _is_stale(before, row.record):
+                continue
+            if before is not None and before[0] == digest and before[2] is None:
+                if before[3] != (getattr(row.record, "shape", "") or ""):
+                    changed.append(row)
+                    hashes[row.ref.id] = digest
+                continue
+            hashes[row.ref.id] = digest
+            changed.append(row)
+    tx.many(_UPSERT, (_values(row, hashes[row.ref.id], now) for row in changed))
+    _amounts(tx, changed, now)
+    return [row.ref.id for row in changed]
+
+
+def _known(
+    tx: Tx, connection: str, entity: str, ids: Sequence[str]
+) -> dict[str, tuple[bytes, datetime | None, datetime | None, str]]:
+    return {
+        row[0]: (bytes(row[1]), row[2], row[3], row[4])
+        for row in tx.rows(
+            "SELECT id, content_hash, changed_at, gone_at, shape FROM mirror"
+            " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
+            " AND id = ANY(%(ids)s)",
+            connection=connection,
+            entity=entity,
+            ids=list(ids),
+        )
+    }
+
+
+def _is_stale(before: tuple[bytes, datetime | None, datetime | None, str], record: Record) -> bool:
+    stamp = getattr(record, "changed_at", None)
+    return before[1] is not None and stamp is not None and stamp < before[1]
+
+
+def _values(row: MirrorRow, digest: bytes, now: datetime) -> dict[str, Any]:
+    facts = row.facts
+    return {
+        "connection": row.ref.connection,
+        "entity": row.ref.entity,
+        "id": row.ref.id,
+        "version": getattr(row.record, "version", None) or "",
+        "shape": getattr(row.record, "shape", "") or "",
+        "hash": digest,
+        "now": now,
+        "changed_at": getattr(row.record, "changed_at", None),
+        "customer_id": facts.customer_id,
+        "parent_id": facts.parent_id,
+        "kind": facts.kind,
+        "number": facts.number,
+        "key13": facts.carried_key[:13] if facts.carried_key else None,
+        "key": facts.carried_key,
+        "status": facts.status,
+        "day": facts.day,
+        "due_day": facts.due_day,
+        "currency": facts.currency,
+        "net": facts.net,
+        "tax": facts.tax,
+        "gross": facts.gross,
+        "open": facts.open,
+        "org": facts.org_number,
+        "vat": facts.vat_number,
+        "email": facts.email,
+        "name": facts.name_folded,
+        "postcode": facts.postcode,
+        "record": codec.encode_text(row.record),
+    }
+
+
+def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
+    """Amounts carry their history: a filed month must be found again as it was."""
+    documents = [row for row in rows if row.ref.entity == Entity.DOCUMENT]
+    if not documents:
+        return
+    last: dict[str, tuple[int, tuple[Any, ...]]] = {}
+    for row in tx.rows(
+        "SELECT DISTINCT ON (id) id, seq, kind, status, day, net, tax, gross, open_amount, paid,"
+        " credited FROM mirror_amount WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = 'document' AND id = ANY(%(ids)s) ORDER BY id, seq DESC",
+        connection=documents[0].ref.connection,
+        ids=[row.ref.id for row in documents],
+    ):
+        last[row[0]] = (row[1], tuple(row[2:]))
+    new = []
+    for document in documents:
+        facts = document.facts
+        state = (
+            facts.kind,
+            facts.status,
+            facts.day,
+            facts.net,
+            facts.tax,
+            facts.gross,
+            facts.open,
+            facts.paid,
+            facts.credited,
+        )
+        seq, before = last.get(document.ref.id, (0, ()))
+        if before == state:
+            continue
+        new.append(
+            {
+                "connection": document.ref.connection,
+                "id": document.ref.id,
+                "seq": seq + 1,
+                "now": now,
+                "version": getattr(document.record, "version", None) or "",
+                "kind": facts.kind,
+                "status": facts.status,
+                "day": facts.day,
+                "currency": facts.currency,
+                "net": facts.net,
+                "tax": facts.tax,
+                "gross": facts.gross,
+                "open": facts.open,
+                "paid": facts.paid,
+                "credited": facts.credited,
+            }
+        )
+    tx.many(
+        "INSERT INTO mirror_amount (workspace, connection, entity, id, seq, seen_at, version,"
+        " kind, status, day, currency, net, tax, gross, open_amount, paid, credited) VALUES"
+        " (%(ws)s, %(connection)s, 'document', %(id)s, %(seq)s, %(now)s, %(version)s, %(kind)s,"
+        " %(status)s, %(day)s, %(currency)s, %(net)s, %(tax)s, %(gross)s, %(open)s, %(paid)s,"
+        " %(credited)s)",
+        new,
+    )
+
+
+# --- who becomes due --------------------
+
+_SOURCES: Mapping[str, str] = {
+    "self": "SELECT unnest(%(ids)s::text[])",
+    "deals_of_customer": "SELECT id FROM mirror WHERE workspace = %(ws)s AND entity = 'deal'"
+    " AND connection = %(connection)s AND customer_id = ANY(%(ids)s)",
+    "slot_source": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
+    " AND s.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.connection = %(connection)s"
+    " AND r.entity = %(entity)s AND r.id = ANY(%(ids)s)"
+    " UNION SELECT s.source_id FROM mirror m JOIN slot s ON s.workspace = m.workspace"
+    " AND s.key13 = m.carried_key13 WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
+    " AND m.entity = %(entity)s AND m.id = ANY(%(ids)s)"
+    " UNION SELECT s.source_id FROM mirror m JOIN ref r ON r.workspace = m.workspace"
+    " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.parent_id"
+    " JOIN slot s ON s.workspace = r.workspace AND s.key13 = r.key13"
+    " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
+    " AND m.id = ANY(%(ids)s)",
+    "customer_of_slot": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
+    " AND s.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.connection = %(connection)s"
+    " AND r.entity = 'customer' AND r.role = 'current' AND r.id IN (SELECT customer_id FROM mirror"
+    " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
+    " AND id = ANY(%(ids)s) AND customer_id IS NOT NULL)",
+    "credited": "SELECT s.source_id FROM mirror m JOIN ref r ON r.workspace = m.workspace"
+    " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.parent_id"
+    " JOIN slot s ON s.workspace = r.workspace AND s.key13 = r.key13"
+    " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
+    " AND m.id = ANY(%(ids)s)",
+}
+
+
+def fan_out(
+    tx: Tx,
+    connection: str,
+    entity: Entity,
+    ids: Sequence[str],
+    rules: Sequence[FanOut],
+    now: datetime,
+) -> None:
+    """Due rows for every lane that a changed record concerns."""
+    if not ids:
+        return
+    for rule in rules:
+        if rule.entity is not entity:
+            continue
+        if rule.source == "parked":
+            wake(tx, rule.lane, [str(entity)], now)
+            continue
+        tx.run(
+            "INSERT INTO due (workspace, lane, source_id, revision, since)"
+            f" SELECT %(ws)s, %(lane)s, found.id, 1, %(now)s FROM ({_SOURCES[rule.source]})"
+            " AS found (id) WHERE found.id IS NOT NULL"
+            " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET revision = due.revision + 1,"
+            " parked = NULL, parked_on = NULL, not_before = NULL",
+            lane=rule.lane,
+            now=now,
+            ids=list(ids),
+            connection=connection,
+            entity=str(entity),
+        )
+
+
+def make_due(tx: Tx, lane: str, source_ids: Sequence[str], now: datetime) -> None:
+    if not source_ids:
+        return
+    tx.run(
+        "INSERT INTO due (workspace, lane, source_id, revision, since)"
+        " SELECT %(ws)s, %(lane)s, id, 1, %(now)s FROM unnest(%(ids)s::text[]) AS found (id)"
+        " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET revision = due.revision + 1,"
+        " parked = NULL, parked_on = NULL, not_before = NULL",
+        lane=lane,
+        now=now,
+        ids=sorted(set(source_ids)),
+    )
+
+
+def wake(tx: Tx, lane: str, parked_on: Sequence[str], now: datetime) -> int:
+    """Parked rows that wait on one of these are due again. Empty: all parked rows."""
+    condition = "" if not parked_on else " AND string_to_array(parked_on, ',') && %(on)s::text[]"
+    return tx.run(
+        "UPDATE due SET parked = NULL, parked_on = NULL, not_before = NULL,"
+        " revision = revision + 1, since = %(now)s WHERE workspace = %(ws)s AND lane = %(lane)s"
+        f" AND parked IS NOT NULL{condition}",
+        lane=lane,
+        on=list(parked_on),
+        now=now,
+    )
+
+
+# --- deletions --------------------
+
+
+def mark_gone(
+    tx: Tx,
+    connection: str,
+    entity: Entity,
+    gone: Sequence[Gone],
+    rules: Sequence[FanOut],
+    now: datetime,
+) -> int:
+    """Records that are not there any more; certain ones stay certain. How many were new."""
+    newly = []
+    for one in gone:
+        found = tx.row(
+            "UPDATE mirror SET gone_at = coalesce(gone_at, %(now)s),"
+            " gone_certain = coalesce(gone_certain, false) OR %(certain)s,"
+            " merged_into = coalesce(%(into)s, merged_into), seen_at = %(now)s"
+            " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
+            " AND id = %(id)s AND (gone_at IS NULL OR (NOT coalesce(gone_certain, false)"
+            " AND %(certain)s)) RETURNING id",
+            now=now,
+            certain=one.certain,
+            into=one.merged_into.id if one.merged_into else None,
+            connection=connection,
+            entity=str(entity),
+            id=one.ref.id,
+        )
+        if found is not None:
+            newly.append(one.ref.id)
+    if newly:
+        tx.log("records.gone", connection=connection, entity=str(entity), ids=newly)
+        fan_out(tx, connection, entity, newly, rules, now)
+    return len(newly)
+
+
+def mark_swept(tx: Tx, connection: str, entity: Entity, shape: str, now: datetime) -> None:
+    tx.run(
+        "UPDATE cursor SET swept_at = %(now)s WHERE workspace = %(ws)s"
+        " AND connection = %(connection)s AND entity = %(entity)s AND shape = %(shape)s",
+        now=now,
+        connection=connection,
+        entity=str(entity),
+        shape=shape,
+    )
+
+
+def missing_keys(
+    tx: Tx, connection: str, entity: Entity, prefix: str, present: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """
+    Compared in a temporary table: ids that only we have, and ids that are new or stamped later
+    over there. ``prefix`` narrows our side to one collection of the entity.
+    """
+    tx.conn.exec_driver_sql(
+        "CREATE TEMP TABLE present_keys (id text PRIMARY KEY, stamp text NOT NULL) ON COMMIT DROP"
+    )
+    tx.many(
+        "INSERT INTO present_keys (id, stamp) VALUES (%(id)s, %(stamp)s)",
+        ({"id": key, "stamp": stamp} for key, stamp in present.items()),
+    )
+    ours = {
+        "connection": connection,
+        "entity": str(entity),
+        "prefix": prefix,
+    }
+    missing = tx.rows(
+        "SELECT m.id FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
+        " AND m.entity = %(entity)s AND m.gone_at IS NULL AND starts_with(m.id, %(prefix)s)"
+        " AND NOT EXISTS (SELECT 1 FROM present_keys p WHERE p.id = m.id) ORDER BY m.id",
+        **ours,
+    )
+    newer = tx.rows(
+        "SELECT p.id FROM present_keys p LEFT JOIN mirror m ON m.workspace = %(ws)s"
+        " AND m.connection = %(connection)s AND m.entity = %(entity)s AND m.id = p.id"
+        " WHERE m.id IS NULL OR m.gone_at IS NOT NULL OR (p.stamp <> '' AND m.version <> p.stamp)"
+        " ORDER BY p.id",
+        **ours,
+    )
+    return [row[0] for row in missing], [row[0] for row in newer]
+
+
+# --- what the mirror holds --------------------
+
+
+def mirror(tx: Tx, connection: str, entity: Entity, ids: Sequence[str]) -> dict[str, Seen]:
+    if not ids:
+        return {}
+    return {
+        row[0]: Seen(
+            record=codec.decode_record(entity, row[1]),
+            gone=row[2] is not None,
+            gone_certain=bool(row[3]),
+        )
+        for row in tx.rows(
+            "SELECT id, record::text, gone_at, gone_certain FROM mirror WHERE workspace = %(ws)s"
+            " AND connection = %(connection)s AND entity = %(entity)s AND id = ANY(%(ids)s)",
+            connection=connection,
+            entity=str(entity),
+            ids=list(ids),
+        )
+    }
+
+
+def mirror_by_number(
+    tx: Tx, connection: str, entity: Entity, numbers: Sequence[str]
+) -> dict[str, Record]:
+    if not numbers:
+        return {}
+    return {
+        row[0]: codec.decode_record(entity, row[1])
+        for row in tx.rows(
+            "SELECT number, record::text FROM mirror WHERE workspace = %(ws)s"
+            " AND connection = %(connection)s AND entity = %(entity)s AND number = ANY(%(numbers)s)"
+            " AND gone_at IS NULL ORDER BY number, id",
+            connection=connection,
+            entity=str(entity),
+            numbers=list(numbers),
+        )
+    }
+
+
+def codes(tx: Tx, connection: str, kind: str) -> list[Record]:
+    return [
+        codec.decode_record(Entity.CODE, row[0])
+        for row in tx.rows(
+            "SELECT record::text FROM mirror WHERE workspace = %(ws)s"
+            " AND connection = %(connection)s AND entity = 'code' AND kind = %(kind)s"
+            " AND gone_at IS NULL ORDER BY id",
+            connection=connection,
+            kind=kind,
+        )
+    ]
+
+
+def credit_notes(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, list[Record]]:
+    """Credit notes by the document that they correct (kept as its parent)."""
+    found: dict[str, list[Record]] = {}
+    if not ids:
+        return found
+    for row in tx.rows(
+        "SELECT parent_id, record::text FROM mirror WHERE workspace = %(ws)s"
+        " AND connection = %(connection)s AND entity = 'document' AND kind = 'credit_note'"
+        " AND parent_id = ANY(%(ids)s) AND gone_at IS NULL ORDER BY parent_id, id",
+        connection=connection,
+        ids=list(ids),
+    ):
+        found.setdefault(row[0], []).append(codec.decode_record(Entity.DOCUMENT, row[1]))
+    return found
+
+
+def documents_of_customers(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, list[Record]]:
+    """Booked documents with an open amount, by customer of the books."""
+    found: dict[str, list[Record]] = {}
+    if not ids:
+        return found
+    for row in tx.rows(
+        "SELECT customer_id, record::text FROM mirror WHERE workspace = %(ws)s"
+        " AND connection = %(connection)s AND entity = 'document' AND customer_id = ANY(%(ids)s)"
+        " AND kind <> 'draft' AND gone_at IS NULL AND open_amount IS NOT NULL ORDER BY"
+        " customer_id, id",
+        connection=connection,
+        ids=list(ids),
+    ):
+        found.setdefault(row[0], []).append(codec.decode_record(Entity.DOCUMENT, row[1]))
+    return found

@@ -1,0 +1,325 @@
+"""The store of one workspace on PostgreSQL: the port's methods, each one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from tieout.core.brakes import Counts
+from tieout.core.case import Candidate, Decision, Seen, SlotState
+from tieout.core.finding import Finding
+from tieout.core.keys import Slot
+from tieout.core.model import Entity, ExternalRef, Record
+from tieout.core.resolve import Judgement
+from tieout.core.safeguards import ALL_ON, Safeguards
+from tieout.ports import Clock, Gone, Ids
+from tieout.store import deciding, operations, pages, resolving, runs, slots
+from tieout.store.database import Runner, Tx, in_workspace
+from tieout.storing import (
+    CursorRow,
+    CustomerQuery,
+    DueRow,
+    FanOut,
+    Lease,
+    MirrorRow,
+    OpenDoubt,
+    PageIn,
+    PageResult,
+    ReadyOperation,
+    Sending,
+    Settled,
+)
+
+T = TypeVar("T")
+
+LEASE_S = 60
+
+
+class PostgresStore:
+    """
+    `tieout.storing.Store` over a runner. ``who`` is named in the activity log.
+
+    ``rules`` are all on; tests switch one off to show what it is for.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        workspace: str,
+        ids: Ids,
+        clock: Clock,
+        who: str = "tieout",
+        rules: Safeguards = ALL_ON,
+    ) -> None:
+        self._runner = runner
+        self._workspace = workspace
+        self._ids = ids
+        self._clock = clock
+        self._who = who
+        self._rules = rules
+
+    async def do(self, work: Callable[[Tx], T]) -> T:
+        """Any store function in one transaction of this workspace."""
+        run = in_workspace(self._workspace, self._clock.now(), self._who, work)
+        return await self._runner.run(run)
+
+    # --- bridge and runs ---
+
+    async def take_lease(
+        self, bridge: str, holder: str, process: str, seconds: int, now: datetime
+    ) -> Lease | tuple[str, datetime]:
+        return await self.do(lambda tx: runs.take_lease(tx, bridge, holder, process, seconds, now))
+
+    async def renew_lease(self, lease: Lease, seconds: int, now: datetime) -> bool:
+        return await self.do(lambda tx: runs.renew_lease(tx, lease, seconds, now))
+
+    async def release_lease(self, lease: Lease) -> None:
+        await self.do(lambda tx: runs.release_lease(tx, lease))
+
+    async def start_run(self, bridge: str, who: str, now: datetime) -> int:
+        return await self.do(lambda tx: runs.start_run(tx, bridge, who, now))
+
+    async def finish_run(
+        self, number: int, state: str, counts: Mapping[str, int], now: datetime
+    ) -> None:
+        await self.do(lambda tx: runs.finish_run(tx, number, state, counts, now))
+
+    # --- reading ---
+
+    async def cursor(self, connection: str, entity: Entity, shape: str) -> CursorRow | None:
+        return await self.do(lambda tx: pages.cursor(tx, connection, entity, shape))
+
+    async def page_in(self, page: PageIn) -> PageResult:
+        stale = self._rules.stale_version_ignored
+        return await self.do(lambda tx: pages.page_in(tx, page, ignore_stale=stale))
+
+    async def mark_swept(self, connection: str, entity: Entity, shape: str, now: datetime) -> None:
+        await self.do(lambda tx: pages.mark_swept(tx, connection, entity, shape, now))
+
+    async def missing_keys(
+        self, connection: str, entity: Entity, prefix: str, present: Mapping[str, str]
+    ) -> tuple[list[str], list[str]]:
+        return await self.do(lambda tx: pages.missing_keys(tx, connection, entity, prefix, present))
+
+    async def mark_gone(
+        self,
+        connection: str,
+        entity: Entity,
+        gone: Sequence[Gone],
+        fan_out: Sequence[FanOut],
+        now: datetime,
+    ) -> int:
+        return await self.do(lambda tx: pages.mark_gone(tx, connection, entity, gone, fan_out, now))
+
+    async def make_due(self, lane: str, source_ids: Sequence[str], now: datetime) -> None:
+        await self.do(lambda tx: pages.make_due(tx, lane, source_ids, now))
+
+    async def wake(self, lane: str, parked_on: Sequence[str], now: datetime) -> int:
+        return await self.do(lambda tx: pages.wake(tx, lane, parked_on, now))
+
+    # --- deciding ---
+
+    async def due_window(
+        self, lane: str, limit: int, now: datetime, after: str = "", parked: Sequence[str] = ()
+    ) -> list[DueRow]:
+        return await self.do(lambda tx: deciding.due_window(tx, lane, limit, now, after, parked))
+
+    async def mirror(self, connection: str, entity: Entity, ids: Sequence[str]) -> dict[str, Seen]:
+        return await self.do(lambda tx: pages.mirror(tx, connection, entity, ids))
+
+    async def mirror_by_number(
+        self, connection: str, entity: Entity, numbers: Sequence[str]
+    ) -> dict[str, Record]:
+        return await self.do(lambda tx: pages.mirror_by_number(tx, connection, entity, numbers))
+
+    async def codes(self, connection: str, kind: str) -> list[Record]:
+        return await self.do(lambda tx: pages.codes(tx, connection, kind))
+
+    async def slots(self, wanted: Sequence[Slot]) -> dict[str, SlotState]:
+        return await self.do(lambda tx: slots.slots(tx, wanted))
+
+    async def slots_of_sources(
+        self, bridge: str, kind: str, source_ids: Sequence[str]
+    ) -> dict[str, list[SlotState]]:
+        return await self.do(lambda tx: slots.slots_of_sources(tx, bridge, kind, source_ids))
+
+    async def candidates(
+        self, connection: str, queries: Sequence[CustomerQuery]
+    ) -> dict[str, list[Candidate]]:
+        return await self.do(lambda tx: slots.candidates(tx, connection, queries))
+
+    async def customer_verdicts(
+        self, connection: str, source_ids: Sequence[str]
+    ) -> dict[str, tuple[str, str]]:
+        return await self.do(lambda tx: slots.customer_verdicts(tx, connection, source_ids))
+
+    async def released_on(
+        self, lane: str, customer_ids: Sequence[str], day: date
+    ) -> dict[str, dict[str, Decimal]]:
+        return await self.do(lambda tx: slots.released_on(tx, lane, customer_ids, day))
+
+    async def credit_notes(
+        self, connection: str, document_ids: Sequence[str]
+    ) -> dict[str, list[Record]]:
+        return await self.do(lambda tx: pages.credit_notes(tx, connection, document_ids))
+
+    async def documents_of_customers(
+        self, connection: str, customer_ids: Sequence[str]
+    ) -> dict[str, list[Record]]:
+        return await self.do(lambda tx: pages.documents_of_customers(tx, connection, customer_ids))
+
+    async def record(
+        self,
+        *,
+        bridge: str,
+        connection: str,
+        decisions: Sequence[Decision],
+        due: Sequence[DueRow],
+        run: int | None,
+        config_version: int,
+        now: datetime,
+        day: date,
+        shadow: bool,
+    ) -> dict[str, int]:
+        return await self.do(
+            lambda tx: deciding.record(
+                tx,
+                self._ids,
+                bridge=bridge,
+                connection=connection,
+                decisions=decisions,
+                due=due,
+                run=run,
+                config_version=config_version,
+                now=now,
+                day=day,
+                shadow=shadow,
+            )
+        )
+
+    async def counts(
+        self, bridge: str, connection: str, entity: Entity, shape: str, now: datetime
+    ) -> Counts:
+        return await self.do(lambda tx: runs.counts(tx, bridge, connection, entity, shape, now))
+
+    async def open_brakes(
+        self, bridge: str, findings: Sequence[tuple[str, str, str]], now: datetime
+    ) -> None:
+        await self.do(lambda tx: runs.open_brakes(tx, bridge, findings, now))
+
+    # --- executing ---
+
+    async def pick_ready(
+        self,
+        bridge: str,
+        connection: str,
+        limit: int,
+        now: datetime,
+        creates: bool,
+        only: Sequence[str] | None,
+    ) -> list[ReadyOperation]:
+        return await self.do(
+            lambda tx: operations.pick_ready(tx, bridge, connection, limit, now, creates, only)
+        )
+
+    async def carriers(self, key13s: Sequence[str]) -> dict[str, list[tuple[str, Record]]]:
+        return await self.do(lambda tx: operations.carriers(tx, key13s))
+
+    async def draw_number(self, connection: str, entity: Entity, start: int, count: int) -> int:
+        return await self.do(
+            lambda tx: operations.draw_number(tx, connection, entity, start, count)
+        )
+
+    async def mark_started(
+        self, sendings: Sequence[Sending], worker: str, lease_s: int, now: datetime
+    ) -> dict[str, dict[str, tuple[int, int]]]:
+        return await self.do(lambda tx: operations.mark_started(tx, sendings, worker, lease_s, now))
+
+    async def settle(
+        self, bridge: str, settled: Sequence[Settled], fan_out: Sequence[FanOut], now: datetime
+    ) -> None:
+        await self.do(lambda tx: operations.settle(tx, bridge, settled, fan_out, now, self._rules))
+
+    async def not_sent(
+        self, sending: Sending, started: Mapping[str, tuple[int, int]], now: datetime
+    ) -> None:
+        await self.do(lambda tx: operations.not_sent(tx, sending, started, now))
+
+    async def refuse(
+        self,
+        bridge: str,
+        operation: ReadyOperation,
+        findings: Sequence[Finding],
+        stale: bool,
+        seen: MirrorRow | None,
+        now: datetime,
+    ) -> None:
+        await self.do(
+            lambda tx: operations.refuse(tx, bridge, operation, findings, stale, seen, now)
+        )
+
+    async def adopt(
+        self,
+        bridge: str,
+        operation: ReadyOperation,
+        row: MirrorRow,
+        generation: int,
+        base_known: bool,
+        now: datetime,
+    ) -> None:
+        await self.do(
+            lambda tx: operations.adopt(
+                tx, bridge, operation, row, generation, base_known, now, self._rules
+            )
+        )
+
+    # --- resolving ---
+
+    async def expire_leases(
+        self, bridge: str, now: datetime, horizons: Mapping[str, datetime]
+    ) -> int:
+        return await self.do(
+            lambda tx: resolving.expire_leases(tx, bridge, now, LEASE_S, horizons, self._rules)
+        )
+
+    async def doubts_due(
+        self, bridge: str, connection: str, limit: int, now: datetime
+    ) -> list[OpenDoubt]:
+        return await self.do(lambda tx: resolving.doubts_due(tx, bridge, connection, limit, now))
+
+    async def apply_judgement(
+        self,
+        bridge: str,
+        doubt: OpenDoubt,
+        judgement: Judgement,
+        row: MirrorRow | None,
+        fan_out: Sequence[FanOut],
+        now: datetime,
+    ) -> None:
+        await self.do(
+            lambda tx: resolving.apply_judgement(
+                tx, bridge, doubt, judgement, row, fan_out, now, self._rules
+            )
+        )
+
+    async def move_ref(
+        self,
+        old: ExternalRef,
+        row: MirrorRow,
+        found_by: str,
+        fan_out: Sequence[FanOut],
+        now: datetime,
+    ) -> None:
+        await self.do(lambda tx: resolving.move_ref(tx, old, row, found_by, fan_out, now))
+
+    async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
+        return await self.do(lambda tx: resolving.vanished(tx, connection, entity))
+
+    async def open_work(self, bridge: str) -> dict[str, int]:
+        return await self.do(lambda tx: runs.open_work(tx, bridge))
+
+    async def next_wake(self, bridge: str, now: datetime) -> datetime | None:
+        return await self.do(lambda tx: runs.next_wake(tx, bridge, now))

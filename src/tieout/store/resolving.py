@@ -1,0 +1,470 @@
+"""Unclear writes: leases that ran out, looks that are due, and what each look proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from tieout.core.case import RefRole
+from tieout.core.change import Action
+from tieout.core.compare import document_content
+from tieout.core.model import Document, Entity, ExternalRef, Record
+from tieout.core.resolve import DoubtState, Judgement, Step
+from tieout.core.safeguards import Safeguards
+from tieout.store import codec
+from tieout.store import pages as page_store
+from tieout.store import slots as slot_store
+from tieout.store.database import Tx
+from tieout.store.deciding import open_exception
+from tieout.store.operations import (
+    _COLUMNS,
+    _FROM,
+    _set_state,
+    link_applied,
+    operation_of,
+    second_carrier,
+)
+from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
+
+
+def expire_leases(
+    tx: Tx,
+    bridge: str,
+    now: datetime,
+    lease_s: int,
+    horizons: Mapping[str, datetime],
+    rules: Safeguards,
+) -> int:
+    """
+    A lost lease makes an operation unknown, never ready: its request may still be on the way.
+
+    A lease that ends later than now and its length was granted under another clock: dead too.
+    """
+    state = "unknown" if rules.dead_lease_unknown else "ready"
+    rows = tx.rows(
+        "UPDATE operation SET state = %(state)s, detail = 'lease_lost', lease_owner = NULL,"
+        " next_look_at = %(now)s, updated_at = %(now)s WHERE workspace = %(ws)s"
+        " AND bridge = %(bridge)s AND state = 'started'"
+        " AND (lease_until <= %(now)s OR lease_until > %(future)s)"
+        " RETURNING id, connection, entity",
+        bridge=bridge,
+        now=now,
+        future=now + timedelta(seconds=2 * lease_s),
+        state=state,
+    )
+    for row in rows:
+        later = horizons.get(f"{row[1]}/{row[2]}")
+        if later is not None:
+            tx.run(
+                "UPDATE attempt SET horizon = greatest(horizon, %(later)s)"
+                " WHERE workspace = %(ws)s AND operation = %(id)s AND result = 'open'",
+                later=later,
+                id=row[0],
+            )
+        if not rules.dead_lease_unknown:
+            tx.run(
+                "UPDATE attempt SET result = 'expired' WHERE workspace = %(ws)s"
+                " AND operation = %(id)s AND result = 'open'",
+                id=row[0],
+            )
+        tx.log("operation.unknown", operation=row[0], reason="lease_lost")
+    return len(rows)
+
+
+def doubts_due(tx: Tx, bridge: str, connection: str, limit: int, now: datetime) -> list[OpenDoubt]:
+    """Operations whose next look is due, with all that was ever sent for them."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS}, o.first_sent_at, o.looks, o.first_absence_at, o.first_hit_at,"
+        " o.found_by, o.created_at"
+        f"{_FROM} WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
+        " AND o.connection = %(connection)s"
+        " AND o.state IN ('unknown', 'confirming') AND o.next_look_at <= %(now)s"
+        " ORDER BY o.next_look_at, o.id LIMIT %(limit)s",
+        bridge=bridge,
+        connection=connection,
+        now=now,
+        limit=limit,
+    )
+    if not rows:
+        return []
+    ids = [row[0] for row in rows]
+    attempts = _attempts(tx, ids)
+    refs = _refs(tx, [row[3] for row in rows])
+    return [_open_doubt(tx, row, attempts.get(row[0], []), refs.get(row[3], [])) for row in rows]
+
+
+def _attempts(tx: Tx, ids: Sequence[str]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in tx.rows(
+        "SELECT a.operation, a.result, a.horizon, a.witness::text, s.body, p.change, a.no"
+        " FROM attempt a JOIN send s ON s.workspace = a.workspace AND s.id = a.send"
+        " JOIN payload p ON p.workspace = a.workspace AND p.operation = a.operation"
+        " AND p.rev = a.payload_rev WHERE a.workspace = %(ws)s AND a.operation = ANY(%(ids)s)"
+        " ORDER BY a.operation, a.no",
+        ids=list(ids),
+    ):
+        found.setdefault(row[0], []).append(row)
+    return found
+
+
+def _refs(tx: Tx, keys: Sequence[str]) -> dict[str, list[tuple[ExternalRef, str]]]:
+    found: dict[str, list[tuple[ExternalRef, str]]] = {}
+    for row in tx.rows(
+        "SELECT key13, connection, entity, id, role FROM ref WHERE workspace = %(ws)s"
+        " AND key13 = ANY(%(keys)s) ORDER BY key13, id",
+        keys=list(keys),
+    ):
+        found.setdefault(row[0], []).append((ExternalRef(row[1], row[2], row[3]), row[4]))
+    return found
+
+
+def _open_doubt(
+    tx: Tx,
+    row: Sequence[Any],
+    attempts: Sequence[Any],
+    refs: Sequence[tuple[ExternalRef, str]],
+) -> OpenDoubt:
+    operation = operation_of(row)
+    sent, looks, absence, hit, found_by, created = row[20:26]
+    open_attempts = [attempt for attempt in attempts if attempt[1] == "open"]
+    nets = []
+    witness: dict[str, str] = {}
+    for attempt in attempts:
+        witness.update(codec.decode_loose(attempt[3]))
+        wanted = codec.decode_change(bytes(attempt[5])).wanted
+        if wanted and isinstance(wanted.record, Document) and wanted.record.totals:
+            nets.append(wanted.record.totals.net)
+    linked = next((ref for ref, role in refs if role == "current"), None)
+    change = operation.change
+    state = DoubtState(
+        key=change.key,
+        action=change.action,
+        entity=str(change.entity),
+        state=operation.state,
+        first_sent_at=sent or created,
+        horizons=tuple(attempt[2] for attempt in open_attempts),
+        sends=len(open_attempts),
+        looks=looks,
+        first_absence_at=absence,
+        first_hit_at=hit,
+        linked=linked,
+        found_by=found_by,
+        absence_no=operation.absence_no,
+        wanted=change.wanted,
+        base=change.base,
+        nets_sent=tuple(nets),
+        roles={ref: role for ref, role in refs if role != "current"},
+    )
+    return OpenDoubt(
+        operation=operation,
+        state=state,
+        bodies=tuple(bytes(attempt[4]) for attempt in attempts),
+        customers=_customers(tx, change.wanted.record if change.wanted else None, operation),
+    )
+
+
+def _customers(tx: Tx, record: Record | None, operation: ReadyOperation) -> tuple[ExternalRef, ...]:
+    """All refs of the customer's lineage: customers merge while a create is unclear."""
+    customer = getattr(record, "customer", None)
+    if customer is None:
+        return ()
+    found = {customer}
+    for row in tx.rows(
+        "SELECT b.connection, b.entity, b.id FROM ref a JOIN ref b ON b.workspace = a.workspace"
+        " AND b.key13 = a.key13 WHERE a.workspace = %(ws)s AND a.connection = %(connection)s"
+        " AND a.entity = %(entity)s AND a.id = %(id)s UNION SELECT connection, entity, merged_into"
+        " FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND id = %(id)s AND merged_into IS NOT NULL",
+        connection=customer.connection,
+        entity=customer.entity,
+        id=customer.id,
+    ):
+        found.add(ExternalRef(row[0], row[1], row[2]))
+    return tuple(sorted(found))
+
+
+# --- what a look proved --------------------
+
+
+def apply_judgement(
+    tx: Tx,
+    bridge: str,
+    doubt: OpenDoubt,
+    judgement: Judgement,
+    row: MirrorRow | None,
+    fan_out: Sequence[FanOut],
+    now: datetime,
+    rules: Safeguards,
+) -> None:
+    """One transaction: the operation's state, ref, link; only if nobody settled it meanwhile."""
+    op = doubt.operation
+    locked = tx.row(
+        "SELECT state, looks FROM operation WHERE workspace = %(ws)s AND id = %(id)s FOR UPDATE",
+        id=op.id,
+    )
+    if locked is None or locked[0] != op.state or locked[1] != doubt.state.looks:
+        return
+    if row is not None:
+        page_store.upsert(tx, [row], now, ignore_stale=False)
+    tx.log("operation.looked", operation=op.id, step=str(judgement.step), why=judgement.reason)
+    match judgement.step:
+        case Step.LOOK_AGAIN:
+            _look_again(tx, op, judgement, now)
+        case Step.FOUND | Step.APPLIED:
+            _found(tx, bridge, doubt, judgement, row, now, rules)
+        case Step.CONFIRM:
+            _found(tx, bridge, doubt, judgement, row, now, rules)
+        case Step.CONFIRMED:
+            _confirmed(tx, bridge, op, judgement, now)
+        case Step.MOVED:
+            _moved(tx, bridge, doubt, row, now, rules)
+        case Step.ABSENT:
+            _absent(tx, op, now)
+        case Step.REPEAT:
+            _repeat(tx, op, now)
+        case Step.PLAN_AGAIN:
+            _close_attempts(tx, op.id, "expired", now)
+            _set_state(tx, op.id, "superseded", judgement.reason, now)
+            _due(tx, op, now)
+        case Step.ENDED:
+            _close_attempts(tx, op.id, "effect_seen", now)
+            slot_store.end_generation(tx, op.key13, "voided")
+            _set_state(tx, op.id, "applied", "void_seen", now)
+            _due(tx, op, now)
+        case Step.DOUBT:
+            _doubt(tx, bridge, op, judgement, now)
+    if row is not None:
+        others = [rule for rule in fan_out if rule.lane != op.lane and rule.source != "parked"]
+        page_store.fan_out(
+            tx, row.ref.connection, Entity(row.ref.entity), [row.ref.id], others, now
+        )
+
+
+def _look_again(tx: Tx, op: ReadyOperation, judgement: Judgement, now: datetime) -> None:
+    tx.run(
+        "UPDATE operation SET looks = looks + 1, next_look_at = %(at)s,"
+        " first_absence_at = %(absence)s, first_hit_at = %(hit)s, updated_at = %(now)s"
+        " WHERE workspace = %(ws)s AND id = %(id)s",
+        id=op.id,
+        at=now + timedelta(seconds=max(judgement.wait_s, 1)),
+        absence=judgement.first_absence_at,
+        hit=judgement.first_hit_at,
+        now=now,
+    )
+
+
+def _close_attempts(tx: Tx, operation: str, result: str, now: datetime) -> None:
+    tx.run(
+        "UPDATE attempt SET result = %(result)s, answered_at = %(now)s WHERE workspace = %(ws)s"
+        " AND operation = %(id)s AND result = 'open'",
+        id=operation,
+        result=result,
+        now=now,
+    )
+
+
+def _due(tx: Tx, op: ReadyOperation, now: datetime) -> None:
+    page_store.make_due(tx, op.lane, [op.source_id], now)
+
+
+def _found(
+    tx: Tx,
+    bridge: str,
+    doubt: OpenDoubt,
+    judgement: Judgement,
+    row: MirrorRow | None,
+    now: datetime,
+    rules: Safeguards,
+) -> None:
+    op = doubt.operation
+    assert row is not None
+    if judgement.step is not Step.CONFIRM:
+        _close_attempts(tx, op.id, "effect_seen", now)
+    sent = op.change.wanted.record if op.change.wanted else None
+    link_applied(
+        tx,
+        bridge,
+        op,
+        row.ref,
+        shown=row.record,
+        predicted=None,
+        found_by="key",
+        now=now,
+        rules=rules,
+        generation=judgement.generation,
+        base_known=_untouched(sent, row.record) or op.change.action is not Action.CREATE,
+    )
+    _due(tx, op, now)
+
+
+def _untouched(sent: Record | None, found: Record) -> bool:
+    """Whether what was found is what we sent: then it may be updated and voided by us."""
+    if isinstance(sent, Document) and isinstance(found, Document):
+        mine, theirs = document_content(sent), document_content(found)
+        return all(mine[name] == theirs[name] for name in ("customer", "lines"))
+    return True
+
+
+def _confirmed(
+    tx: Tx, bridge: str, op: ReadyOperation, judgement: Judgement, now: datetime
+) -> None:
+    _close_attempts(tx, op.id, "expired", now)
+    for copy in judgement.copies:
+        ref = copy.ref
+        assert isinstance(ref, ExternalRef)
+        slot_store.put_ref(tx, ref, op.key13, op.generation, RefRole.COPY, "key", now)
+    if judgement.copies:
+        second_carrier(tx, bridge, op, [c.ref for c in judgement.copies if c.ref], now)  # type: ignore[misc]
+    _set_state(tx, op.id, "applied", "confirmed", now)
+    _due(tx, op, now)
+
+
+def _moved(
+    tx: Tx,
+    bridge: str,
+    doubt: OpenDoubt,
+    row: MirrorRow | None,
+    now: datetime,
+    rules: Safeguards,
+) -> None:
+    """Another record stands in the place: booked before a void came, or made late by a create."""
+    op = doubt.operation
+    assert row is not None
+    _close_attempts(tx, op.id, "expired", now)
+    slot_store.put_ref(tx, row.ref, op.key13, op.generation, RefRole.CURRENT, "key", now)
+    state = "superseded" if op.change.action is Action.VOID else "applied"
+    _set_state(tx, op.id, state, "another_instead", now)
+    if op.change.action is Action.CREATE and not getattr(row.record, "booked", False):
+        open_exception(
+            tx,
+            bridge=bridge,
+            lane=op.lane,
+            source_id=op.source_id,
+            key13=op.key13,
+            code="found_after_deletion",
+            message="Its document was deleted, and an earlier request made it again: "
+            f"{row.ref.id}.",
+            hint="Finance keeps it or deletes it.",
+            details={"key": op.change.key},
+            candidates=[row.ref],
+            amount=None,
+            currency="",
+            now=now,
+        )
+    _due(tx, op, now)
+
+
+def _absent(tx: Tx, op: ReadyOperation, now: datetime) -> None:
+    """Proven absent: planned again from today's deal and configuration, under a new wire key."""
+    _close_attempts(tx, op.id, "expired", now)
+    _set_state(tx, op.id, "superseded", "absent", now)
+    _due(tx, op, now)
+
+
+def _repeat(tx: Tx, op: ReadyOperation, now: datetime) -> None:
+    """The vendor takes this key once: the same bytes may go again, earlier attempts stay open."""
+    tx.run(
+        "UPDATE operation SET state = 'ready', repeats = true, looks = looks + 1,"
+        " lease_owner = NULL, updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
+        id=op.id,
+        now=now,
+    )
+
+
+_DOUBT_WORDS = {
+    "two_carriers": (
+        "More than one document carries the key of this deal",
+        "Name the one that counts: tieout exceptions show.",
+    ),
+    "near_hit": (
+        "A document of this customer could be the one whose answer was lost",
+        "Say whether it is: tieout exceptions show.",
+    ),
+    "absent_three_times": (
+        "Three times a write was sent and never arrived",
+        "Look into the books, then: tieout exceptions retry.",
+    ),
+}
+
+
+def _doubt(tx: Tx, bridge: str, op: ReadyOperation, judgement: Judgement, now: datetime) -> None:
+    words, hint = _DOUBT_WORDS[judgement.reason]
+    refs = [record.ref for record in judgement.candidates if record.ref is not None]
+    named = f": {', '.join(ref.id for ref in refs)}" if refs else ""
+    open_exception(
+        tx,
+        bridge=bridge,
+        lane=op.lane,
+        source_id=op.source_id,
+        key13=op.key13,
+        code=judgement.reason,
+        message=f"{words}{named}.",
+        hint=hint,
+        details={"key": op.change.key, "operation": op.id},
+        candidates=refs,
+        amount=None,
+        currency="",
+        now=now,
+    )
+    _set_state(tx, op.id, "doubt", judgement.reason, now)
+    tx.run(
+        "UPDATE operation SET state = 'doubt' WHERE workspace = %(ws)s AND id = %(id)s",
+        id=op.id,
+    )
+
+
+# --- lineage --------------------
+
+
+def vanished(tx: Tx, connection: str, entity: Entity) -> list[ExternalRef]:
+    """Current refs whose record is missing from a complete read and whose fate is not known."""
+    return [
+        ExternalRef(connection, str(entity), row[0])
+        for row in tx.rows(
+            "SELECT m.id FROM mirror m JOIN ref r ON r.workspace = m.workspace"
+            " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
+            " AND r.role = 'current' WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
+            " AND m.entity = %(entity)s AND m.gone_at IS NOT NULL"
+            " AND NOT coalesce(m.gone_certain, false) ORDER BY m.id",
+            connection=connection,
+            entity=str(entity),
+        )
+    ]
+
+
+def move_ref(
+    tx: Tx,
+    old: ExternalRef,
+    row: MirrorRow,
+    found_by: str,
+    fan_out: Sequence[FanOut],
+    now: datetime,
+) -> None:
+    """A record became another one (a draft was booked): the link follows, its base is kept."""
+    place = tx.row(
+        "SELECT key13, generation FROM ref WHERE workspace = %(ws)s AND connection ="
+        " %(connection)s AND entity = %(entity)s AND id = %(id)s AND role = 'current'",
+        connection=old.connection,
+        entity=old.entity,
+        id=old.id,
+    )
+    page_store.upsert(tx, [row], now, ignore_stale=False)
+    if place is None:
+        return
+    other = slot_store.put_ref(tx, row.ref, place[0], place[1], RefRole.CURRENT, found_by, now)
+    if other is None:
+        tx.log("ref.moved", key13=place[0], old=str(old), new=str(row.ref), by=found_by)
+        tx.run(
+            "UPDATE mirror SET gone_at = coalesce(gone_at, %(now)s), gone_certain = true,"
+            " merged_into = %(into)s WHERE workspace = %(ws)s AND connection = %(connection)s"
+            " AND entity = %(entity)s AND id = %(id)s",
+            now=now,
+            into=row.ref.id,
+            connection=old.connection,
+            entity=old.entity,
+            id=old.id,
+        )
+        page_store.fan_out(
+            tx, row.ref.connection, Entity(row.ref.entity), [row.ref.id], fan_out, now
+        )

@@ -1,0 +1,250 @@
+"""Who works on a bridge, what a run did, what the brakes count, and what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from tieout.core.brakes import Counts
+from tieout.core.model import Entity
+from tieout.store import codec
+from tieout.store.database import Tx
+from tieout.store.deciding import close_others, open_exception
+from tieout.storing import Lease
+
+
+def take_lease(
+    tx: Tx, bridge: str, holder: str, process: str, seconds: int, now: datetime
+) -> Lease | tuple[str, datetime]:
+    """
+    The right to work on a bridge, or which process has it since when.
+
+    It keeps two runs from doing the same work; safety does not rest on it.
+    """
+    row = tx.row(
+        "SELECT lease_holder, lease_process, lease_since, lease_until, fence FROM bridge"
+        " WHERE workspace = %(ws)s AND name = %(bridge)s FOR UPDATE",
+        bridge=bridge,
+    )
+    if row is None:
+        raise KeyError(bridge)
+    future = now + timedelta(seconds=2 * seconds)
+    held = row[0] is not None and row[0] != holder and row[3] > now and row[3] <= future
+    if held:
+        return str(row[1]), row[2]
+    until = now + timedelta(seconds=seconds)
+    tx.run(
+        "UPDATE bridge SET lease_holder = %(holder)s, lease_process = %(process)s,"
+        " lease_since = %(now)s, lease_until = %(until)s, fence = fence + 1"
+        " WHERE workspace = %(ws)s AND name = %(bridge)s",
+        bridge=bridge,
+        holder=holder,
+        process=process,
+        now=now,
+        until=until,
+    )
+    return Lease(bridge=bridge, holder=holder, fence=row[4] + 1, until=until)
+
+
+def renew_lease(tx: Tx, lease: Lease, seconds: int, now: datetime) -> bool:
+    return bool(
+        tx.run(
+            "UPDATE bridge SET lease_until = %(until)s WHERE workspace = %(ws)s"
+            " AND name = %(bridge)s AND lease_holder = %(holder)s AND fence = %(fence)s",
+            bridge=lease.bridge,
+            holder=lease.holder,
+            fence=lease.fence,
+            until=now + timedelta(seconds=seconds),
+        )
+    )
+
+
+def release_lease(tx: Tx, lease: Lease) -> None:
+    tx.run(
+        "UPDATE bridge SET lease_holder = NULL, lease_until = NULL, lease_process = ''"
+        " WHERE workspace = %(ws)s AND name = %(bridge)s AND lease_holder = %(holder)s"
+        " AND fence = %(fence)s",
+        bridge=lease.bridge,
+        holder=lease.holder,
+        fence=lease.fence,
+    )
+
+
+def start_run(tx: Tx, bridge: str, who: str, now: datetime) -> int:
+    number = tx.number("run")
+    tx.run(
+        "INSERT INTO run (workspace, number, bridge, who, started_at, state, counts) VALUES"
+        " (%(ws)s, %(number)s, %(bridge)s, %(who)s, %(now)s, 'running', '{}')",
+        number=number,
+        bridge=bridge,
+        who=who,
+        now=now,
+    )
+    return number
+
+
+def finish_run(tx: Tx, number: int, state: str, counts: Mapping[str, int], now: datetime) -> None:
+    tx.run(
+        "UPDATE run SET finished_at = %(now)s, state = %(state)s, counts = %(counts)s"
+        " WHERE workspace = %(ws)s AND number = %(number)s",
+        number=number,
+        state=state,
+        counts=codec.encode_text(dict(counts)),
+        now=now,
+    )
+
+
+def counts(
+    tx: Tx, bridge: str, connection: str, entity: Entity, shape: str, now: datetime
+) -> Counts:
+    """What the brakes look at, for one connection of a bridge."""
+    waiting = {
+        row[0]: row[1]
+        for row in tx.rows(
+            "SELECT action, count(*) FROM operation WHERE workspace = %(ws)s"
+            " AND bridge = %(bridge)s AND connection = %(connection)s AND state = 'ready'"
+            " AND entity = %(entity)s GROUP BY action",
+            bridge=bridge,
+            connection=connection,
+            entity=str(entity),
+        )
+    }
+    seen = tx.row(
+        "SELECT count(*) FILTER (WHERE gone_at IS NULL), count(*),"
+        " count(*) FILTER (WHERE gone_at IS NOT NULL AND NOT coalesce(gone_certain, false))"
+        " FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s",
+        connection=connection,
+        entity=str(entity),
+    )
+    linked = tx.row(
+        "SELECT count(*) FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND role = 'current'",
+        connection=connection,
+        entity=str(entity),
+    )
+    gone = tx.row(
+        "SELECT count(*) FROM mirror m JOIN ref r ON r.workspace = m.workspace"
+        " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
+        " AND r.role = 'current' WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
+        " AND m.entity = %(entity)s AND m.gone_at > %(since)s AND m.merged_into IS NULL",
+        connection=connection,
+        entity=str(entity),
+        since=now - timedelta(minutes=5),
+    )
+    through = tx.row(
+        "SELECT through_at FROM cursor WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND shape = %(shape)s",
+        connection=connection,
+        entity=str(entity),
+        shape=shape,
+    )
+    unclear = tx.row(
+        "SELECT count(*) FILTER (WHERE state = 'unknown'),"
+        " count(*) FILTER (WHERE first_sent_at > %(hour)s) FROM operation"
+        " WHERE workspace = %(ws)s AND bridge = %(bridge)s AND connection = %(connection)s"
+        " AND entity = %(entity)s",
+        bridge=bridge,
+        connection=connection,
+        entity=str(entity),
+        hour=now - timedelta(hours=1),
+    )
+    doubles = tx.row(
+        "SELECT count(*) FROM exception_case WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND code = 'two_carriers' AND closed_at IS NULL AND opened_at > %(day)s",
+        bridge=bridge,
+        day=now - timedelta(days=1),
+    )
+    assert seen is not None
+    assert linked is not None
+    assert gone is not None
+    assert unclear is not None
+    assert doubles is not None
+    return Counts(
+        connection=connection,
+        linked=linked[0],
+        seen_before=seen[1] - seen[2],
+        seen_now=seen[0],
+        read_through=through is not None and through[0] is not None,
+        creates=waiting.get("create", 0),
+        updates=waiting.get("update", 0),
+        voids=waiting.get("void", 0),
+        newly_gone=gone[0],
+        sent_last_hour=unclear[1],
+        unknown_now=unclear[0],
+        double_hits_today=doubles[0],
+        clock_offset_s=0,
+    )
+
+
+def open_brakes(
+    tx: Tx, bridge: str, findings: Sequence[tuple[str, str, str]], now: datetime
+) -> None:
+    """Brakes as exceptions of the bridge; those that no longer hold are closed."""
+    lane = f"{bridge}/brakes/"
+    close_others(tx, lane, bridge, [code for code, _, _ in findings], now, "went by itself")
+    for code, message, hint in findings:
+        open_exception(
+            tx,
+            bridge=bridge,
+            lane=lane,
+            source_id=bridge,
+            key13=None,
+            code=code,
+            message=message,
+            hint=hint,
+            details={},
+            candidates=[],
+            amount=None,
+            currency="",
+            now=now,
+        )
+
+
+def open_work(tx: Tx, bridge: str) -> dict[str, int]:
+    found = {
+        f"operation.{row[0]}": row[1]
+        for row in tx.rows(
+            "SELECT state, count(*) FROM operation WHERE workspace = %(ws)s"
+            " AND bridge = %(bridge)s AND state IN ('ready', 'awaiting_approval', 'started',"
+            " 'unknown', 'confirming', 'doubt') GROUP BY state",
+            bridge=bridge,
+        )
+    }
+    for row in tx.rows(
+        "SELECT coalesce(parked, 'due'), count(*) FROM due WHERE workspace = %(ws)s"
+        " AND starts_with(lane, %(prefix)s) GROUP BY 1",
+        prefix=f"{bridge}/",
+    ):
+        found[f"due.{row[0]}"] = row[1]
+    exceptions = tx.row(
+        "SELECT count(*) FROM exception_case WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND closed_at IS NULL",
+        bridge=bridge,
+    )
+    attempts = tx.row(
+        "SELECT count(*) FROM attempt a JOIN operation o ON o.workspace = a.workspace"
+        " AND o.id = a.operation WHERE a.workspace = %(ws)s AND o.bridge = %(bridge)s"
+        " AND a.result = 'open'",
+        bridge=bridge,
+    )
+    assert exceptions is not None
+    assert attempts is not None
+    found["exceptions"] = exceptions[0]
+    found["attempts.open"] = attempts[0]
+    return found
+
+
+def next_wake(tx: Tx, bridge: str, now: datetime) -> datetime | None:
+    """When something that waits by the clock is due next."""
+    row = tx.row(
+        "SELECT min(at) FROM (SELECT next_look_at AS at FROM operation WHERE workspace = %(ws)s"
+        " AND bridge = %(bridge)s AND state IN ('unknown', 'confirming') UNION ALL"
+        " SELECT not_before FROM operation WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND state = 'ready' AND not_before > %(now)s UNION ALL"
+        " SELECT lease_until FROM operation WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND state = 'started') AS times",
+        bridge=bridge,
+        now=now,
+    )
+    return None if row is None else row[0]

@@ -1,0 +1,373 @@
+"""Slots with their refs, link and open operation, and who in the books a customer could be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from tieout.core.case import (
+    Candidate,
+    LinkBase,
+    OpenOperation,
+    OpState,
+    RefRole,
+    SlotRef,
+    SlotState,
+)
+from tieout.core.keys import KeyKind, Slot
+from tieout.core.model import Customer, Entity, ExternalRef
+from tieout.store import codec
+from tieout.store.database import Tx
+from tieout.storing import CustomerQuery
+
+ENTITY_OF = {
+    KeyKind.DOCUMENT: Entity.DOCUMENT,
+    KeyKind.CUSTOMER: Entity.CUSTOMER,
+    KeyKind.STANDING: Entity.STANDING,
+    KeyKind.CREDIT: Entity.DOCUMENT,
+    KeyKind.PAYMENT: Entity.PAYMENT,
+}
+
+
+def slots(tx: Tx, wanted: Sequence[Slot]) -> dict[str, SlotState]:
+    """The state of each slot by its 13 characters; one that was never used is empty."""
+    keys = {slot.key13: slot for slot in wanted}
+    found = _load(tx, list(keys))
+    return {key: found.get(key) or SlotState(slot=slot, key13=key) for key, slot in keys.items()}
+
+
+def slots_of_sources(
+    tx: Tx, bridge: str, kind: str, source_ids: Sequence[str]
+) -> dict[str, list[SlotState]]:
+    """All slots of a kind that grew out of these sources, by source, in order of part."""
+    rows = tx.rows(
+        "SELECT key13, source_id FROM slot WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND kind = %(kind)s AND source_id = ANY(%(ids)s) ORDER BY source_id, part, key13",
+        bridge=bridge,
+        kind=kind,
+        ids=list(source_ids),
+    )
+    states = _load(tx, [row[0] for row in rows])
+    found: dict[str, list[SlotState]] = {}
+    for key, source in rows:
+        found.setdefault(source, []).append(states[key])
+    return found
+
+
+def _load(tx: Tx, keys: list[str]) -> dict[str, SlotState]:
+    if not keys:
+        return {}
+    refs: dict[str, list[SlotRef]] = {}
+    for row in tx.rows(
+        "SELECT key13, connection, entity, id, generation, role, found_by FROM ref"
+        " WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s) ORDER BY key13, since, id",
+        keys=keys,
+    ):
+        refs.setdefault(row[0], []).append(
+            SlotRef(
+                ref=ExternalRef(row[1], row[2], row[3]),
+                generation=row[4],
+                role=RefRole(row[5]),
+                found_by=row[6],
+            )
+        )
+    operations: dict[str, OpenOperation] = {}
+    seqs: dict[str, dict[str, int]] = {}
+    for row in tx.rows(
+        "SELECT key13, id, state, action, generation, seq, want_digest, net FROM operation"
+        " WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s) ORDER BY key13, seq",
+        keys=keys,
+    ):
+        state = OpState(row[2])
+        place = f"{row[3]}:{row[4]}"
+        inner = seqs.setdefault(row[0], {})
+        inner[place] = max(inner.get(place, 0), row[5] + 1)
+        if state in _NOT_FINAL:
+            previous = operations.get(row[0])
+            if previous is None or previous.state in _WAITING:
+                operations[row[0]] = OpenOperation(
+                    id=row[1],
+                    state=state,
+                    action=row[3],
+                    generation=row[4],
+                    seq=row[5],
+                    want_digest=row[6],
+                    net=row[7],
+                )
+    approved: dict[str, set[str]] = {}
+    for row in tx.rows(
+        "SELECT key13, digest FROM approval WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s)",
+        keys=keys,
+    ):
+        approved.setdefault(row[0], set()).add(row[1])
+    found = {}
+    for row in tx.rows(
+        "SELECT s.key13, s.crm_org, s.source_id, s.company, s.kind, s.part, s.generation,"
+        " s.verdict, l.wanted::text, l.shown::text, l.base_known, l.predicted::text,"
+        " l.config_version FROM slot s LEFT JOIN link l ON l.workspace = s.workspace"
+        " AND l.key13 = s.key13 WHERE s.workspace = %(ws)s AND s.key13 = ANY(%(keys)s)",
+        keys=keys,
+    ):
+        found[row[0]] = SlotState(
+            slot=slot_of(row[1:6]),
+            key13=row[0],
+            exists=True,
+            generation=row[6],
+            refs=tuple(refs.get(row[0], ())),
+            link=_link(KeyKind(row[4]), row[8:13]),
+            operation=operations.get(row[0]),
+            verdict=row[7] or "",
+            next_seq=seqs.get(row[0], {}),
+            approved=frozenset(approved.get(row[0], ())),
+        )
+    return found
+
+
+_WAITING = frozenset({OpState.READY, OpState.AWAITING_APPROVAL})
+_NOT_FINAL = _WAITING | {OpState.STARTED, OpState.UNKNOWN, OpState.CONFIRMING, OpState.DOUBT}
+
+
+def slot_of(row: Sequence[Any]) -> Slot:
+    """A slot from the columns crm_org, source_id, company, kind, part."""
+    return Slot(crm_org=row[0], source_id=row[1], company=row[2], kind=KeyKind(row[3]), part=row[4])
+
+
+def _link(kind: KeyKind, row: Sequence[Any]) -> LinkBase | None:
+    wanted, shown, known, predicted, version = row
+    if known is None:
+        return None
+    entity = ENTITY_OF[kind]
+    return LinkBase(
+        wanted=None if wanted is None else codec.decode_record(entity, wanted),
+        shown=None if shown is None else codec.decode_record(entity, shown),
+        known=known,
+        predicted=None if predicted is None else codec.decode_predicted(predicted),
+        config_version=version,
+    )
+
+
+def ensure_slot(tx: Tx, state: SlotState, bridge: str, connection: str) -> None:
+    """The slot's row, made on first use. The 13 characters catch a collision before any send."""
+    if state.exists:
+        return
+    slot = state.slot
+    tx.run(
+        "INSERT INTO slot (workspace, key13, crm_org, source_id, company, kind, part, connection,"
+        " bridge, generation) VALUES (%(ws)s, %(key13)s, %(org)s, %(source)s, %(company)s,"
+        " %(kind)s, %(part)s, %(connection)s, %(bridge)s, %(generation)s)"
+        " ON CONFLICT (workspace, crm_org, source_id, company, kind, part) DO NOTHING",
+        key13=state.key13,
+        org=slot.crm_org,
+        source=slot.source_id,
+        company=slot.company,
+        kind=str(slot.kind),
+        part=slot.part,
+        connection=connection,
+        bridge=bridge,
+        generation=state.generation,
+    )
+
+
+def put_link(
+    tx: Tx,
+    key13: str,
+    *,
+    wanted: object,
+    shown: object,
+    known: bool,
+    predicted: object,
+    config_version: int,
+    now: datetime,
+) -> None:
+    """The base: what each side showed when they agreed."""
+    tx.run(
+        "INSERT INTO link (workspace, key13, wanted, shown, base_known, predicted, config_version,"
+        " revision, updated_at) VALUES (%(ws)s, %(key13)s, %(wanted)s, %(shown)s, %(known)s,"
+        " %(predicted)s, %(version)s, 1, %(now)s) ON CONFLICT (workspace, key13) DO UPDATE SET"
+        " wanted = excluded.wanted, shown = excluded.shown, base_known = excluded.base_known,"
+        " predicted = coalesce(excluded.predicted, link.predicted),"
+        " config_version = excluded.config_version, revision = link.revision + 1,"
+        " updated_at = excluded.updated_at",
+        key13=key13,
+        wanted=None if wanted is None else codec.encode_text(wanted),
+        shown=None if shown is None else codec.encode_text(shown),
+        known=known,
+        predicted=None if predicted is None else codec.encode_text(predicted),
+        version=config_version,
+        now=now,
+    )
+
+
+def put_ref(
+    tx: Tx,
+    ref: ExternalRef,
+    key13: str,
+    generation: int,
+    role: RefRole,
+    found_by: str,
+    now: datetime,
+    evidence: str = "",
+) -> str | None:
+    """
+    A record of a slot. A slot has one current ref; the one before becomes former.
+
+    None when stored; else the 13 characters of the other slot that has this record already.
+    """
+    other = tx.row(
+        "SELECT key13, role FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND id = %(id)s",
+        connection=ref.connection,
+        entity=ref.entity,
+        id=ref.id,
+    )
+    if other is not None and other[0] != key13:
+        return str(other[0])
+    if role is RefRole.CURRENT:
+        tx.run(
+            "UPDATE ref SET role = 'former' WHERE workspace = %(ws)s AND key13 = %(key13)s"
+            " AND role = 'current' AND NOT (connection = %(connection)s AND entity = %(entity)s"
+            " AND id = %(id)s)",
+            key13=key13,
+            connection=ref.connection,
+            entity=ref.entity,
+            id=ref.id,
+        )
+    tx.run(
+        "INSERT INTO ref (workspace, connection, entity, id, key13, generation, role, found_by,"
+        " evidence, since) VALUES (%(ws)s, %(connection)s, %(entity)s, %(id)s, %(key13)s,"
+        " %(generation)s, %(role)s, %(found_by)s, %(evidence)s, %(now)s)"
+        " ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET role = excluded.role,"
+        " generation = excluded.generation",
+        connection=ref.connection,
+        entity=ref.entity,
+        id=ref.id,
+        key13=key13,
+        generation=generation,
+        role=str(role),
+        found_by=found_by,
+        evidence=evidence,
+        now=now,
+    )
+    return None
+
+
+def end_generation(tx: Tx, key13: str, reason: str) -> None:
+    """The slot's document is dead and its end was recorded: the next one has the next number."""
+    tx.run(
+        "UPDATE ref SET role = 'former' WHERE workspace = %(ws)s AND key13 = %(key13)s"
+        " AND role = 'current'",
+        key13=key13,
+    )
+    tx.run(
+        "UPDATE slot SET generation = generation + 1, verdict = NULL WHERE workspace = %(ws)s"
+        " AND key13 = %(key13)s",
+        key13=key13,
+    )
+    tx.run(
+        "DELETE FROM link WHERE workspace = %(ws)s AND key13 = %(key13)s",
+        key13=key13,
+    )
+    tx.log("slot.generation_ended", key13=key13, reason=reason)
+
+
+# --- customers in the books --------------------
+
+
+def candidates(
+    tx: Tx, connection: str, queries: Sequence[CustomerQuery]
+) -> dict[str, list[Candidate]]:
+    """Who in the books each CRM customer could be, by which key, in the order of trust."""
+    found: dict[str, list[Candidate]] = {query.source_id: [] for query in queries}
+    if not queries:
+        return found
+    rows = _customers(tx, connection, queries)
+    for query in queries:
+        seen: set[tuple[str, str]] = set()
+        for row, by in _hits(query, rows):
+            if (row[0], by) in seen:
+                continue
+            seen.add((row[0], by))
+            record = codec.decode_record(Entity.CUSTOMER, row[1])
+            assert isinstance(record, Customer)
+            found[query.source_id].append(Candidate(customer=record, by=by, linked_to=row[7] or ""))
+    return found
+
+
+def _customers(tx: Tx, connection: str, queries: Sequence[CustomerQuery]) -> Sequence[Any]:
+    def named(attribute: str) -> list[str]:
+        return sorted({value for query in queries if (value := getattr(query, attribute))})
+
+    return tx.rows(
+        "SELECT m.id, m.record::text, m.org_number, m.vat_number, m.name_folded, m.postcode,"
+        " m.carried_key13, r.key13 FROM mirror m LEFT JOIN ref r ON r.workspace = m.workspace"
+        " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
+        " AND r.role = 'current' WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
+        " AND m.entity = 'customer' AND m.gone_at IS NULL AND (m.org_number = ANY(%(org)s)"
+        " OR m.vat_number = ANY(%(vat)s) OR m.name_folded = ANY(%(name)s)"
+        " OR m.carried_key13 = ANY(%(keys)s)) ORDER BY m.id",
+        connection=connection,
+        org=named("org_number"),
+        vat=named("vat_number"),
+        name=named("name_folded"),
+        keys=named("key13"),
+    )
+
+
+def _hits(query: CustomerQuery, rows: Sequence[Any]) -> list[tuple[Any, str]]:
+    hits = []
+    for row in rows:
+        if row[6] == query.key13 and row[7] in (None, query.key13):
+            hits.append((row, "external_id"))
+        if (query.org_number and row[2] == query.org_number) or (
+            query.vat_number and row[3] == query.vat_number
+        ):
+            hits.append((row, "tax_number"))
+        if (
+            query.name_folded
+            and row[4] == query.name_folded
+            and query.postcode
+            and row[5] == query.postcode
+            and not (query.org_number and row[2] and row[2] != query.org_number)
+        ):
+            hits.append((row, "name_postcode"))
+    return hits
+
+
+def customer_verdicts(
+    tx: Tx, connection: str, source_ids: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """A person's newest word on a CRM customer: ('is', id in the books) or ('new', '')."""
+    found: dict[str, tuple[str, str]] = {}
+    if not source_ids:
+        return found
+    subjects = {f"customer:{connection}:{source}": source for source in source_ids}
+    for row in tx.rows(
+        "SELECT DISTINCT ON (subject) subject, verdict, refs::text FROM verdict"
+        " WHERE workspace = %(ws)s AND subject = ANY(%(subjects)s) ORDER BY subject, seq DESC",
+        subjects=sorted(subjects),
+    ):
+        refs = codec.decode_loose(row[2])
+        found[subjects[row[0]]] = (row[1], str(refs[0]) if refs else "")
+    return found
+
+
+def released_on(
+    tx: Tx, lane: str, customer_ids: Sequence[str], day: date
+) -> dict[str, dict[str, Decimal]]:
+    """Net already released on that day, by CRM customer and currency."""
+    found: dict[str, dict[str, Decimal]] = {}
+    if not customer_ids:
+        return found
+    for row in tx.rows(
+        "SELECT customer_id, currency, sum(net) FROM operation WHERE workspace = %(ws)s"
+        " AND lane = %(lane)s AND customer_id = ANY(%(ids)s) AND released_on = %(day)s"
+        " AND action = 'create' AND state NOT IN ('awaiting_approval', 'superseded', 'rejected')"
+        " GROUP BY customer_id, currency",
+        lane=lane,
+        ids=list(customer_ids),
+        day=day,
+    ):
+        found.setdefault(row[0], {})[row[1]] = row[2]
+    return found

@@ -1,0 +1,401 @@
+"""
+The store as the engine sees it: the values that cross, and the promise of each transaction.
+
+Every method is one transaction in one workspace. Nothing here names a database or a system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from tieout.core.brakes import Counts
+from tieout.core.case import Candidate, Decision, Seen, SlotState
+from tieout.core.change import Change, Outcome, Prepared, Wire
+from tieout.core.finding import Finding
+from tieout.core.keys import Slot
+from tieout.core.model import Entity, ExternalRef, Record
+from tieout.core.resolve import DoubtState, Judgement
+from tieout.ports import Gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CursorRow:
+    """How far reading got. ``through_at`` is set once the side was read to its end."""
+
+    position: bytes | None
+    resume: bytes | None
+    revision: int
+    read_at: datetime
+    through_at: datetime | None
+    swept_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorFacts:
+    """What the mirror keeps beside the record, in columns that SQL can use."""
+
+    kind: str = ""
+    number: str = ""
+    customer_id: str | None = None
+    parent_id: str | None = None
+    carried_key: str | None = None
+    status: str = ""
+    day: date | None = None
+    due_day: date | None = None
+    currency: str = ""
+    net: Decimal | None = None
+    tax: Decimal | None = None
+    gross: Decimal | None = None
+    open: Decimal | None = None
+    paid: Decimal | None = None
+    credited: Decimal | None = None
+    org_number: str = ""
+    vat_number: str = ""
+    email: str = ""
+    name_folded: str = ""
+    postcode: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorRow:
+    """One record as it goes into the mirror."""
+
+    ref: ExternalRef
+    record: Record
+    facts: MirrorFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanOut:
+    """
+    Which lane becomes due when a record of an entity changes, and for which source.
+
+    ``source``: 'self' (the record's own id), 'deals_of_customer', 'slot_source' (the source of the
+    slot whose ref it is, whose key it carries, or that it grew out of), 'customer_of_slot',
+    'parked' (every parked row that waits on this entity), 'credited' (the slots of documents that
+    it credits).
+    """
+
+    lane: str
+    entity: Entity
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageIn:
+    """A page with the cursor that belongs to it."""
+
+    connection: str
+    entity: Entity
+    shape: str
+    rows: Sequence[MirrorRow]
+    gone: Sequence[Gone]
+    unread: Sequence[tuple[ExternalRef, Finding]]
+    cursor: bytes | None
+    resume: bytes | None
+    revision: int
+    complete: bool
+    fan_out: Sequence[FanOut]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageResult:
+    """``moved`` False: somebody else moved the cursor, nothing was stored."""
+
+    moved: bool
+    revision: int
+    changed: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRow:
+    lane: str
+    source_id: str
+    revision: int
+    parked: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyOperation:
+    """An operation that may be sent: its stored change and what it depends on, resolved."""
+
+    id: str
+    lane: str
+    source_id: str
+    key13: str
+    slot: Slot
+    change: Change
+    state: str
+    payload_rev: int
+    absence_no: int
+    seq: int
+    generation: int
+    repeats: bool
+    want_digest: str
+    number: str = ""
+    predicted: Any = None
+    wire: Wire | None = None
+    witness: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """A wire about to leave, with the prepared items in the order of its outcomes."""
+
+    send_id: str
+    wire: Wire
+    items: Sequence[tuple[ReadyOperation, Prepared]]
+    vendor_time: datetime
+    horizon: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What came back for one attempt. ``number`` is the attempt's."""
+
+    operation: ReadyOperation
+    prepared: Prepared
+    attempt: int
+    fence: int
+    outcome: Outcome
+    next_look_s: int
+    row: MirrorRow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDoubt:
+    """An operation that has to be looked up, with all that a look needs."""
+
+    operation: ReadyOperation
+    state: DoubtState
+    bodies: tuple[bytes, ...]
+    customers: tuple[ExternalRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerQuery:
+    """What a CRM customer could be found by in the books."""
+
+    source_id: str
+    key13: str
+    org_number: str
+    vat_number: str
+    name_folded: str
+    postcode: str
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A right to work on a bridge. ``fence`` grows with every holder."""
+
+    bridge: str
+    holder: str
+    fence: int
+    until: datetime
+
+
+class Store(Protocol):
+    """The store of one workspace."""
+
+    # bridge and runs
+    async def take_lease(
+        self, bridge: str, holder: str, process: str, seconds: int, now: datetime
+    ) -> Lease | tuple[str, datetime]:
+        """The lease, or who holds it since when."""
+
+    async def renew_lease(self, lease: Lease, seconds: int, now: datetime) -> bool: ...
+
+    async def release_lease(self, lease: Lease) -> None: ...
+
+    async def start_run(self, bridge: str, who: str, now: datetime) -> int: ...
+
+    async def finish_run(
+        self, number: int, state: str, counts: Mapping[str, int], now: datetime
+    ) -> None: ...
+
+    # reading
+    async def cursor(self, connection: str, entity: Entity, shape: str) -> CursorRow | None: ...
+
+    async def page_in(self, page: PageIn) -> PageResult: ...
+
+    async def mark_swept(
+        self, connection: str, entity: Entity, shape: str, now: datetime
+    ) -> None: ...
+
+    async def missing_keys(
+        self, connection: str, entity: Entity, prefix: str, present: Mapping[str, str]
+    ) -> tuple[list[str], list[str]]:
+        """Ids that the mirror has and the side has not, and ids that are new or newer there."""
+
+    async def mark_gone(
+        self,
+        connection: str,
+        entity: Entity,
+        gone: Sequence[Gone],
+        fan_out: Sequence[FanOut],
+        now: datetime,
+    ) -> int: ...
+
+    async def make_due(self, lane: str, source_ids: Sequence[str], now: datetime) -> None: ...
+
+    async def wake(self, lane: str, parked_on: Sequence[str], now: datetime) -> int: ...
+
+    # deciding
+    async def due_window(
+        self, lane: str, limit: int, now: datetime, after: str = "", parked: Sequence[str] = ()
+    ) -> list[DueRow]: ...
+
+    async def mirror(
+        self, connection: str, entity: Entity, ids: Sequence[str]
+    ) -> dict[str, Seen]: ...
+
+    async def mirror_by_number(
+        self, connection: str, entity: Entity, numbers: Sequence[str]
+    ) -> dict[str, Record]: ...
+
+    async def codes(self, connection: str, kind: str) -> list[Record]: ...
+
+    async def slots(self, wanted: Sequence[Slot]) -> dict[str, SlotState]: ...
+
+    async def slots_of_sources(
+        self, bridge: str, kind: str, source_ids: Sequence[str]
+    ) -> dict[str, list[SlotState]]: ...
+
+    async def candidates(
+        self, connection: str, queries: Sequence[CustomerQuery]
+    ) -> dict[str, list[Candidate]]: ...
+
+    async def customer_verdicts(
+        self, connection: str, source_ids: Sequence[str]
+    ) -> dict[str, tuple[str, str]]: ...
+
+    async def released_on(
+        self, lane: str, customer_ids: Sequence[str], day: date
+    ) -> dict[str, dict[str, Decimal]]: ...
+
+    async def credit_notes(
+        self, connection: str, document_ids: Sequence[str]
+    ) -> dict[str, list[Record]]: ...
+
+    async def documents_of_customers(
+        self, connection: str, customer_ids: Sequence[str]
+    ) -> dict[str, list[Record]]: ...
+
+    async def record(
+        self,
+        *,
+        bridge: str,
+        connection: str,
+        decisions: Sequence[Decision],
+        due: Sequence[DueRow],
+        run: int | None,
+        config_version: int,
+        now: datetime,
+        day: date,
+        shadow: bool,
+    ) -> dict[str, int]:
+        """Decisions replace their due rows, if unchanged since. Counts by verdict."""
+
+    async def counts(
+        self, bridge: str, connection: str, entity: Entity, shape: str, now: datetime
+    ) -> Counts: ...
+
+    async def open_brakes(
+        self, bridge: str, findings: Sequence[tuple[str, str, str]], now: datetime
+    ) -> None: ...
+
+    # executing
+    async def pick_ready(
+        self,
+        bridge: str,
+        connection: str,
+        limit: int,
+        now: datetime,
+        creates: bool,
+        only: Sequence[str] | None,
+    ) -> list[ReadyOperation]: ...
+
+    async def carriers(self, key13s: Sequence[str]) -> dict[str, list[tuple[str, Record]]]: ...
+
+    async def draw_number(self, connection: str, entity: Entity, start: int, count: int) -> int: ...
+
+    async def mark_started(
+        self,
+        sendings: Sequence[Sending],
+        worker: str,
+        lease_s: int,
+        now: datetime,
+    ) -> dict[str, dict[str, tuple[int, int]]]:
+        """By send id: operation id → (attempt number, fence). Absent: a send that lost an item."""
+
+    async def settle(
+        self, bridge: str, settled: Sequence[Settled], fan_out: Sequence[FanOut], now: datetime
+    ) -> None: ...
+
+    async def not_sent(
+        self, sending: Sending, started: Mapping[str, tuple[int, int]], now: datetime
+    ) -> None: ...
+
+    async def refuse(
+        self,
+        bridge: str,
+        operation: ReadyOperation,
+        findings: Sequence[Finding],
+        stale: bool,
+        seen: MirrorRow | None,
+        now: datetime,
+    ) -> None: ...
+
+    async def adopt(
+        self,
+        bridge: str,
+        operation: ReadyOperation,
+        row: MirrorRow,
+        generation: int,
+        base_known: bool,
+        now: datetime,
+    ) -> None: ...
+
+    # resolving
+    async def expire_leases(
+        self, bridge: str, now: datetime, horizons: Mapping[str, datetime]
+    ) -> int: ...
+
+    async def doubts_due(
+        self, bridge: str, connection: str, limit: int, now: datetime
+    ) -> list[OpenDoubt]: ...
+
+    async def apply_judgement(
+        self,
+        bridge: str,
+        doubt: OpenDoubt,
+        judgement: Judgement,
+        row: MirrorRow | None,
+        fan_out: Sequence[FanOut],
+        now: datetime,
+    ) -> None: ...
+
+    async def move_ref(
+        self,
+        old: ExternalRef,
+        row: MirrorRow,
+        found_by: str,
+        fan_out: Sequence[FanOut],
+        now: datetime,
+    ) -> None: ...
+
+    async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
+        """Current refs whose record is missing and whose fate is not certain yet."""
+
+    async def open_work(self, bridge: str) -> dict[str, int]:
+        """Counts of operations by state, of due rows and of open exceptions."""
+
+    async def next_wake(self, bridge: str, now: datetime) -> datetime | None:
+        """When something that waits by the clock is due next, or None."""
