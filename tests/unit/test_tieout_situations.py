@@ -216,6 +216,29 @@ def test_the_ledgers_own_base_amount_counts():
     assert parts(chain) == [("currency_rate", "-0.01")]
 
 
+def test_a_base_amount_that_does_not_fit_its_rate_is_unexplained():
+    euro = document("1", "10.00", currency="EUR", rate=D("11.0432"), base_net=D("90.00"))
+    chain = walked(euro, sold="10.00", currency="EUR", rate=D("11.20"))
+    assert parts(chain) == [("unexplained", "20.43"), ("currency_rate", "1.57")]
+    assert chain.parts[0].evidence == "invoice 1 does not fit its rate"
+
+
+def test_a_lost_answer_whose_document_shows_the_amount_stops_nothing():
+    lost = Unanswered(operation="OP-1", reason="answer lost")
+    sent = draft("1", "100.00", written_net=D("90.00"))
+    assert parts(walked(sent, unanswered=lost)) == [("in_draft", "100.00")]
+    before = draft("1", "90.00", written_net=D("90.00"))
+    assert parts(walked(before, unanswered=lost)) == [
+        ("on_its_way", "10.00"),
+        ("in_draft", "90.00"),
+    ]
+
+
+def test_a_draft_that_awaits_approval_in_the_books_says_so():
+    chain = walked(draft("1", "100.00", status="awaiting_approval"))
+    assert chain.parts[0].evidence == "draft 1, awaiting approval"
+
+
 def test_a_person_accepts_so_much_and_no_more():
     word = Acceptance(name="Anna Lind", reason="price agreed", amount=D("60.00"))
     chain = walked(acceptance=word)

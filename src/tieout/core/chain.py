@@ -19,9 +19,15 @@ from enum import StrEnum
 
 from tieout.core.model import DocumentKind
 from tieout.core.money import CENT, round_money
+from tieout.core.status import Status
 
 ZERO = Decimal("0.00")
 _BOOKED = (DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE)
+
+
+def kind_word(kind: DocumentKind) -> str:
+    """The kind as it is said: 'credit note'."""
+    return kind.value.replace("_", " ")
 
 
 class Cause(StrEnum):
@@ -357,10 +363,17 @@ class _Walk:
         own = [d for d in own if d.currency == step.currency]
         own.sort(key=lambda d: (-d.generation, _voided(step, d), d.number, d.ref))
         self.main, self.others = (own[0], own[1:]) if own else (None, [])
+        if self.main and step.unanswered and self._arrived(self.main):
+            # The answer was lost but the document shows what was sent: that is what we wrote.
+            self.main = replace(self.main, written_net=self.main.net)
         if self.main and self._has_stop() and _fully_credited(step, self.main):
             # The old invoice and its credit note are history; what is stopped is the next one.
             self.others = [self.main, *self.others]
             self.main = None
+
+    def _arrived(self, main: DocumentEvidence) -> bool:
+        sent = self.step.prediction.net if self.step.prediction else self.step.sold
+        return not _voided(self.step, main) and main.net == sent
 
     def _has_stop(self) -> bool:
         step = self.step
@@ -442,7 +455,7 @@ class _Walk:
             )
             self._move(ZERO, Cause.UNEXPLAINED, reason)
             return
-        label = f"{main.kind.value} {main.number}".strip()
+        label = f"{kind_word(main.kind)} {main.number}".strip()
         self._edited(main, label)
         if _voided(self.step, main):
             seen = main.cancellation
@@ -450,10 +463,11 @@ class _Walk:
                 self._move(ZERO, Cause.UNEXPLAINED, f"{label} is gone, not seen why", ref=main.ref)
             else:
                 by = f" by {seen.by}" if seen.by else ""
-                text = f"{main.kind.value} {seen.how}{by}"
+                text = f"{kind_word(main.kind)} {seen.how}{by}"
                 self._move(ZERO, Cause.CANCELLED, text, ref=main.ref, day=seen.seen_on)
         elif not main.is_booked:
-            self._move(ZERO, Cause.IN_DRAFT, label, ref=main.ref, acts="Finance")
+            waits = ", awaiting approval" if main.status == Status.AWAITING_APPROVAL else ""
+            self._move(ZERO, Cause.IN_DRAFT, f"{label}{waits}", ref=main.ref, acts="Finance")
         elif not main.is_booked_by(self.cut_off):
             self._move(ZERO, Cause.BOOKED_AFTER_CUT_OFF, label, ref=main.ref, day=main.day)
 
@@ -488,7 +502,7 @@ class _Walk:
             counted = sum((c.signed_net for c in credits if c.is_booked_by(self.cut_off)), ZERO)
             if other.is_booked_by(self.cut_off):
                 counted += other.net
-            label = f"{other.kind.value} {other.number}"
+            label = f"{kind_word(other.kind)} {other.number}"
             before = self.figure
             self._move(
                 before + standing, Cause.UNEXPLAINED, f"a second document: {label}", ref=other.ref
@@ -530,16 +544,31 @@ class _Walk:
         invoiced = sum((d.base(self.step.rate, self.base_currency) for d in own), ZERO)
         difference = self._base(self.figure) - invoiced
         if self.step.currency != self.base_currency:
+            for document in own:
+                difference -= self._beyond_its_rate(document)
             self._add(difference, Cause.CURRENCY_RATE, self._rates(own))
         else:
             self._add(difference, Cause.UNEXPLAINED, "the ledger shows another amount")
         for document in by_cut_off:
             if document.currency != self.step.currency:
                 amount = document.base(Decimal(1), self.base_currency)
-                text = f"{document.kind.value} {document.number} is in {document.currency}"
+                text = f"{kind_word(document.kind)} {document.number} is in {document.currency}"
                 self._add(-amount, Cause.UNEXPLAINED, text, ref=document.ref)
                 invoiced += amount
         return invoiced
+
+    def _beyond_its_rate(self, document: DocumentEvidence) -> Decimal:
+        """What the ledger's amount differs from net × its own rate by, beyond a cent a line."""
+        if document.rate is None or document.base_net is None:
+            return ZERO
+        booked = document.base(document.rate, self.base_currency)
+        at_rate = round_money(document.signed_net * document.rate, self.base_currency)
+        lines = self.step.prediction.lines if self.step.prediction else 1
+        if abs(at_rate - booked) <= CENT * lines:
+            return ZERO
+        text = f"{kind_word(document.kind)} {document.number} does not fit its rate"
+        self._add(at_rate - booked, Cause.UNEXPLAINED, text, ref=document.ref)
+        return at_rate - booked
 
     def _rates(self, documents: list[DocumentEvidence]) -> str:
         rates = {d.rate for d in documents if d.rate is not None}

@@ -225,8 +225,3 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key by which D-9 comes before D-10."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", text)
     return tuple((0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in pieces)
-
-
-def kind_word(kind: DocumentKind) -> str:
-    """The kind as it is said: 'credit note'."""
-    return kind.value.replace("_", " ")

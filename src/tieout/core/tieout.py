@@ -32,6 +32,7 @@ from tieout.core.chain import (
     StepFigures,
     Unanswered,
     counted_documents,
+    kind_word,
     walk,
 )
 from tieout.core.ledger_list import (
@@ -41,7 +42,6 @@ from tieout.core.ledger_list import (
     OurList,
     Period,
     compare,
-    kind_word,
     natural,
     net_to_gross,
     number_holes,

@@ -12,7 +12,7 @@ from importlib.resources import files
 from tieout.core.ageing import Ageing
 from tieout.core.chain import Cause
 from tieout.core.receivables import Receivables
-from tieout.core.tieout import CauseTotal, DealRow, RowKind, TieOut
+from tieout.core.tieout import CauseTotal, DealRow, Group, RowKind, TieOut
 from tieout.report.context import Report
 from tieout.report.data import digest
 from tieout.report.markup import (
@@ -212,9 +212,12 @@ def _fall(result: TieOut) -> str:
         _fall_end(f"Invoiced by {day_full(result.cut_off)}",
                   _last_bar(axis, result.invoiced), result.invoiced, ""),
     ]  # fmt: skip
+    groups = dict(GROUPS)
+    if result.unexplained_parts:
+        groups[Group.UNEXPLAINED] = "Unexplained"
     key = "".join(
         f"<li>{mark(group)}{text(name)} <span>{number(result.group_total(group))}</span></li>"
-        for group, name in GROUPS.items()
+        for group, name in groups.items()
     )
     return (
         f'<section><div class="title"><h2>From sold to invoiced</h2><ul class="key">{key}</ul>'

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
-from tieout.core.chain import Cause, Part
-from tieout.core.ledger_list import kind_word
+from tieout.core.chain import Cause, Part, kind_word
 from tieout.core.tieout import CauseTotal, DealRow, Group, Period, PeriodLine, RowKind, TieOut
 
 _MONTHS = (
