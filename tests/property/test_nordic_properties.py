@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -22,7 +23,9 @@ from tieout.nordic.payment_terms import (
     overdue_from,
     parse_terms,
 )
+from tieout.nordic.reasons import REASONS
 from tieout.nordic.rounding import Line, document_totals, payable_amount, round_amount
+from tieout.nordic.vat_treatment import SaleFacts, decide_treatment
 
 no_deadline = settings(deadline=None)  # other tests share the machine
 
@@ -356,3 +359,73 @@ def test_giro_numbers_catch_every_single_wrong_digit(number: str) -> None:
             for digit in DIGITS.replace(whole[place], ""):
                 wrong = whole[:place] + digit + whole[place + 1 :]
                 assert check_reference(kind, wrong).state == "invalid"
+
+
+PLACES = st.sampled_from(["SE", "FI", "NO", "DK", "IS", "DE", "AX", "XI", "GB", "MC", "US", "GL"])
+MAYBE_PLACES = st.one_of(st.none(), PLACES)
+YES_NO_OR_UNKNOWN = st.sampled_from([True, False, None])
+TAX_CLASSES = """standard food book health construction mobile_phone scrap gold consulting
+    restaurant electronic_service local_service passenger_transport unmapped flowers"""
+SALES = st.builds(
+    SaleFacts,
+    seller=st.sampled_from(["SE", "FI", "DK", "NO", "IS"]),
+    buyer=MAYBE_PLACES,
+    business=YES_NO_OR_UNKNOWN,
+    vat_state=st.sampled_from(["valid", "invalid", "unknown", "absent"]),
+    vat_prefix=st.sampled_from(["SE", "FI", "DK", "DE", "EL", "XI", "GB", "NO", None]),
+    kind=st.sampled_from(["goods", "service"]),
+    tax_class=st.sampled_from(TAX_CLASSES.split()),
+    day=st.dates(date(2015, 1, 1), date(2028, 12, 31)),
+    ship_to=MAYBE_PLACES,
+    ships_from=st.sampled_from([None, "SE", "FI"]),
+    place=MAYBE_PLACES,
+    buyer_sells_construction=YES_NO_OR_UNKNOWN,
+    class_net_total=st.sampled_from([None, Decimal(1), Decimal("100000.01")]),
+    oss=YES_NO_OR_UNKNOWN,
+    below_threshold=YES_NO_OR_UNKNOWN,
+    collected_for_export=st.booleans(),
+    proof_buyer_established_abroad=st.booleans(),
+    international=st.booleans(),
+)
+
+
+@no_deadline
+@given(facts=SALES)
+def test_every_sale_is_decided_or_held_with_a_reason(facts: SaleFacts) -> None:
+    found = decide_treatment(facts)
+    if found.held:
+        assert found.reason in REASONS
+        assert (found.rate, found.ec_list, found.numbers_on_invoice) == (None, None, ())
+        return
+    assert (found.rate is None) == (found.code == "exempt")
+    assert found.approval == (found.reason is not None)
+    assert found.basis
+    assert found.numbers_on_invoice
+    assert found.vat_category is not None
+
+
+@no_deadline
+@given(facts=SALES)
+def test_an_unverified_number_never_exempts_and_never_becomes_domestic_vat(
+    facts: SaleFacts,
+) -> None:
+    unverified = decide_treatment(replace(facts, vat_state="unknown"))
+    needs_a_number = {
+        "eu_goods_exempt",
+        "eu_service_reverse_charge",
+        "domestic_reverse_charge",
+        "foreign_local_reverse_charge",
+    }
+    assert unverified.code not in needs_a_number
+    assert unverified.reason not in ("no_valid_number", "number_not_eu")
+    if decide_treatment(replace(facts, vat_state="valid")).code in needs_a_number:
+        assert unverified.held
+
+
+@no_deadline
+@given(facts=SALES)
+def test_norway_and_iceland_are_never_in_the_union(facts: SaleFacts) -> None:
+    found = decide_treatment(facts)
+    if facts.seller in ("NO", "IS"):
+        assert found.code not in ("eu_goods_exempt", "eu_service_reverse_charge", "oss_destination")
+        assert found.ec_list in ("none", None)

@@ -13,5 +13,6 @@ known comes back as a value that says so, and the caller holds.
     payment_terms       parse_terms, due_date, overdue_from
     payment_references  check_reference, make_reference, find_reference
     einvoice            check_address, candidate, rewrite
+    reasons             explain
     rounding            document_totals, payable_amount, cash_amount
 """

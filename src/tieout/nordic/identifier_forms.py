@@ -13,15 +13,16 @@ _LABELS = (
     r"ORG(?:ANISATIONS?|ANISASJONS|ANISATION)?" + _NUMBER_WORD,
     r"REG[. -]*(?:NR|NO(?=[.:# ]|$))",
     r"FORETAKSREGISTERET",
-    r"L?Y-TUNNUS",
-    r"FO-(?:NUMMER|NR)",
+    r"L?Y[- ]?TUNNUS",
+    r"FO[- ](?:NUMMER|NR)",
     r"BUSINESS ID",
-    r"ALV(?:-TUNNUS)?" + _NUMBER_WORD,
+    r"ALV(?:[- ]?(?:TUNNUS|REK))?" + _NUMBER_WORD,
     r"CVR" + _NUMBER_WORD,
     r"SE[ -](?:NR|NUMMER)",
     r"P[ -](?:NR|NUMMER)",
     r"MOMS(?:REG(?:ISTRERINGS)?)?" + _NUMBER_WORD,
-    r"V\.?A\.?T\.?(?: ?(?:ID|REG))?" + _NUMBER_WORD,
+    r"(?:EU )?V\.?A\.?T\.?(?: ?(?:ID|REG))?" + _NUMBER_WORD,
+    r"MVA[. -]*(?:NR|NUMMER)",
     r"UST-?ID(?:-?NR)?",
     r"BTW" + _NUMBER_WORD,
     r"TVA" + _NUMBER_WORD,
@@ -37,7 +38,7 @@ _NORWEGIAN_TAIL = re.compile(r"[ .-]*(?:FORETAKSREGISTERET|M\.?V\.?A\.?)$")
 _SWISS_TAIL = re.compile(r"[ .-]*(?:MWST|TVA|IVA)$")
 _SEPARATORS = str.maketrans("", "", " .-/")
 _OTHER_PREFIX = re.compile(r"^[A-Z]{2}(?=[\d .\-/]*\d)[\d .\-/]+$")
-_FINNISH_PERSON = re.compile(r"(?<!\d)\d{6}[-+A-FU-Y]\d{3}[0-9A-Z](?![0-9A-Z])")
+_FINNISH_PERSON = re.compile(r"(?<!\d)(\d{6})[-+A-FU-Y]\d{3}[0-9A-Z](?![0-9A-Z])")
 _LONG_DIGITS = re.compile(r"(?<!\d)\d{10,12}(?!\d)")
 
 
@@ -46,7 +47,7 @@ def written(raw: str) -> str:
 
     A dash alone and a label alone both come back empty: there is no number in them.
     """
-    text = clean_text(raw).upper()
+    text = clean_text(raw).upper().lstrip("'# ")  # a spreadsheet marks text by an apostrophe
     while (found := _LABEL.match(text)) is not None:
         text = text[found.end() :]
     return "" if not text.strip("-.:# ") else text
@@ -82,7 +83,7 @@ def looks_personal(raw: str) -> bool:
     Used for masking only, so it is generous: a false alarm costs a few stars in a log line.
     """
     text = clean_text(raw).upper()
-    if _FINNISH_PERSON.search(text):
+    if any(_is_day(born[2:4], born[:2]) for born in _FINNISH_PERSON.findall(text)):
         return True
     return any(
         _begins_with_date(run)

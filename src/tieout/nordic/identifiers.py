@@ -87,7 +87,7 @@ _KIND_OF_LETTERS = {"NO": "no.mva", "IS": "is.vsk", "GB": "gb.vat", "CH": "ch.va
 class Identifier:
     """A number as it was given and as it was understood.
 
-    `reason` is a code (see `reasons` in the documentation): why it is invalid or doubtful, or
+    `reason` is a code (in words: `tieout.nordic.reasons`): why it is invalid or doubtful, or
     "empty" when it is absent. `normal`, `display` and `key` are None unless the number is valid
     or doubtful. Printing it, in whatever way, shows personal numbers starred.
     """

@@ -39,6 +39,11 @@ def parse(raw: str, country: str | None, kind: str) -> Identifier:
             "556016-0680",
             "SE5560160680",
         ),
+        ("se.orgnr", "SE", "'5560160680", "5560160680", "556016-0680", "SE5560160680"),
+        ("se.orgnr", "SE", "org.nr/personnr 556016-0680", "5560160680", None, "SE5560160680"),
+        ("fi.ytunnus", "FI", "Y tunnus/FO-nummer: 0112038-9", "01120389", None, "FI01120389"),
+        ("no.mva", "NO", "MVA-nr. 923609016 MVA", "NO923609016MVA", None, "NO923609016"),
+        ("eu.vat", "DE", "EU VAT no: DE 818 341 704", "DE818341704", None, "DE818341704"),
         ("se.vat", "SE", "VAT no. SE556016068001", "SE556016068001", None, "SE5560160680"),
         ("fi.ytunnus", "FI", "112038-9", "01120389", "0112038-9", "FI01120389"),
         ("fi.vat", "FI", "ALV FI 0112038-9", "FI01120389", None, "FI01120389"),
@@ -183,6 +188,7 @@ def test_numbers_of_companies_are_printed() -> None:
     assert not found.personal
     assert str(found) == "471008-0280"
     assert "471008-0280" in repr(found)
+    assert "(556016-0681)" in repr(parse("(556016-0681)", "SE", "se.orgnr"))
 
 
 def test_plus_sign_is_shown_from_the_year_of_the_hundredth_birthday() -> None:
