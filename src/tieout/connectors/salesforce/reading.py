@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,7 +18,9 @@ from tieout.core.finding import Finding
 from tieout.core.model import Entity, ExternalRef, Record
 from tieout.ports import Gone, Page, Selection
 
+_QUERIES_MOST = 5
 _ORDER = "SystemModstamp, Id"
+Place = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,19 @@ class Step:
     by_stamp: bool = True
     deleted_too: bool = True
 
+    def place(self, rows: Sequence[Row], began: str | None, before: Place) -> Place:
+        """
+        The stamp and id behind which this query goes on after these rows.
+
+        A later page shows rows as they are when it is fetched. One that has moved since the
+        query began stands where it was, with a stamp that would skip all rows between.
+        """
+        for row in reversed(rows):
+            stamp = row.get("SystemModstamp")
+            if not self.by_stamp or began is None or str(stamp) < began:
+                return stamp, str(row["Id"])
+        return before
+
     def statement(self, stamp: str | None, record_id: str | None) -> str:
         """The query, behind a row that was read already."""
         where = list(self.where)
@@ -124,10 +139,12 @@ class Reader:
             yield Page(unread=tuple(unknown), resume=sweep.pack())
         translator = await self._translator()
         steps = [step for shape in shapes for step in await self._steps(shape, sweep.since)]
+        firsts = await self._firsts(steps) if resume is None else {}
         read: set[str] = set()
         for place in range(sweep.step, len(steps)):
             sweep = replace(sweep, step=place)
-            async for page, moved in self._run(steps[place], sweep, translator, read):
+            first = firsts.pop(place, None)
+            async for page, moved in self._run(steps[place], sweep, translator, read, first):
                 sweep = moved
                 yield page
             sweep = replace(sweep, stamp=None, id=None)
@@ -145,7 +162,7 @@ class Reader:
                 deleted_too=False,
             )
             count, total = 0, -1
-            async for rows in self._pages(step.statement, deleted_too=False):
+            async for rows, _ in self._pages(step):
                 total = rows.total if total < 0 else total
                 count += len(rows.rows)
                 yield tuple(
@@ -199,6 +216,19 @@ class Reader:
             currency=self._settings.currency,
         )
 
+    async def _firsts(self, steps: Sequence[Step]) -> dict[int, Rows]:
+        """The first pages of all steps, five to a call: a quiet read costs one or two calls."""
+        found: dict[int, Rows] = {}
+        if len(steps) < 2:
+            return found
+        for start in range(0, len(steps), _QUERIES_MOST):
+            group = steps[start : start + _QUERIES_MOST]
+            asked = [(step.statement(None, None), step.deleted_too) for step in group]
+            for at, rows in enumerate(await self._api.queries(asked), start=start):
+                if rows is not None:
+                    found[at] = rows
+        return found
+
     async def _steps(self, shape: Shape, since: str | None) -> list[Step]:
         """The queries that together find all that may have changed."""
         source = shape.source
@@ -207,6 +237,8 @@ class Reader:
             object=source.object,
             columns=tuple(shape.select()),
             where=(soql.since("SystemModstamp", since),) if since else (),
+            # A complete read may take hours and be resumed: in the order of ids, which stay.
+            by_stamp=since is not None,
             deleted_too=since is not None,
         )
         if since is None:
@@ -263,16 +295,21 @@ class Reader:
         return found
 
     async def _run(
-        self, step: Step, sweep: Sweep, translator: Translator, read: set[str]
+        self,
+        step: Step,
+        sweep: Sweep,
+        translator: Translator,
+        read: set[str],
+        first: Rows | None,
     ) -> AsyncIterator[tuple[Page, Sweep]]:
-        start = (sweep.stamp, sweep.id) if sweep.id is not None else None
-        async for rows in self._pages(step.statement, deleted_too=step.deleted_too, start=start):
+        start = (sweep.stamp, sweep.id) if sweep.id is not None else (None, None)
+        async for rows, place in self._pages(step, start, sweep.began, first):
             if sweep.began is None and rows.at is not None:
                 sweep = replace(sweep, began=soql.stamp(rows.at))
             if not rows.rows:
                 continue
-            before, last = sweep, rows.rows[-1]
-            sweep = replace(sweep, stamp=last.get("SystemModstamp"), id=last["Id"])
+            before = sweep
+            sweep = replace(sweep, stamp=place[0], id=place[1])
             if step.pointer:
                 async for whole, is_last in self._pointed_at(step, rows.rows, read):
                     # A restart between two parts of this page reads the page again.
@@ -383,25 +420,28 @@ class Reader:
 
     async def _pages(
         self,
-        statement: Callable[[str | None, str | None], str],
-        *,
-        deleted_too: bool,
-        start: tuple[str | None, str | None] | None = None,
-    ) -> AsyncIterator[Rows]:
-        """The pages of an ordered query; a forgotten one is asked anew behind the last row."""
-        last = start or (None, None)
-        rows = await self._api.query(statement(*last), deleted_too=deleted_too)
+        step: Step,
+        start: Place = (None, None),
+        began: str | None = None,
+        first: Rows | None = None,
+    ) -> AsyncIterator[tuple[Rows, Place]]:
+        """
+        The pages of an ordered query, each with the place behind which it can be continued; a
+        query that the server has forgotten is asked anew from there.
+        """
+        place = start
+        rows = first or await self._api.query(step.statement(*place), deleted_too=step.deleted_too)
+        if began is None and rows.at is not None:
+            began = soql.stamp(rows.at)
         while True:
-            yield rows
-            if rows.rows:
-                row = rows.rows[-1]
-                last = (row.get("SystemModstamp"), str(row["Id"]))
+            place = step.place(rows.rows, began, place)
+            yield rows, place
             if rows.more is None:
                 return
             try:
                 rows = await self._api.more(rows.more)
             except LocatorGoneError:
-                rows = await self._api.query(statement(*last), deleted_too=deleted_too)
+                rows = await self._api.query(step.statement(*place), deleted_too=step.deleted_too)
 
     async def _all(self, statement: str, *, deleted_too: bool) -> AsyncIterator[Rows]:
         """The pages of a query over few ids; a forgotten one is asked again as a whole."""

@@ -123,6 +123,7 @@ class SalesforceSettings:
     daily_calls: int = 100_000
     quota_share: str = "0.8"
     quota_stop: str = "0.95"
+    page_rows: int = 2000
     timeout_s: int = 120
 
     @classmethod
@@ -195,6 +196,8 @@ class SalesforceSettings:
         for label, share in (("quota_share", self.quota_share), ("quota_stop", self.quota_stop)):
             if not _is_share(share):
                 found.append(f"{label} is a fraction such as 0.8, not {share!r}.")
+        if not 200 <= self.page_rows <= 2000:
+            found.append("page_rows is between 200 and 2000.")
         if self.overlap_s < 60:
             found.append("overlap_s is at least 60: rows are committed late with older stamps.")
         if self.currency and not (len(self.currency) == 3 and self.currency.isupper()):
