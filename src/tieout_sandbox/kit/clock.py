@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 
 class SandboxClock:
@@ -61,6 +62,13 @@ def parse_instant(text: str) -> datetime:
     if when.tzinfo is None:
         raise ValueError(f"{text} has no time zone; write 2026-11-25T09:00:00Z")
     return when.astimezone(UTC)
+
+
+def seconds_of(value: object, name: str) -> float:
+    """A JSON number of seconds, exact to the microsecond; ValueError where it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        raise ValueError(f"{name} must be a number of seconds")
+    return value if isinstance(value, int) else int(value * 1_000_000) / 1_000_000
 
 
 def instant_text(when: datetime) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tieout_sandbox.kit.clock import seconds_of
+
 KINDS = frozenset(
     {
         "drop_before",
@@ -111,6 +113,12 @@ class Faults:
         fields = {name: order[name] for name in allowed if name in order}
         if fields.get("headers") is None:
             fields.pop("headers", None)
+        if "seconds" in fields:
+            fields["seconds"] = seconds_of(fields["seconds"], "seconds")
+        for name in ("skip", "times", "status", "items"):
+            given = fields.get(name)
+            if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
+                raise FaultError(f"{name} must be a whole number")
         fields["method"] = str(fields.get("method") or "*").upper()
         fault = Fault(id=self._next, **fields)
         self._next += 1

@@ -25,16 +25,17 @@ class PortTakenError(OSError):
 async def serve(sim: Simulator, *, port: int, token_path: str, as_json: bool) -> None:
     """Serves until SIGTERM or SIGINT; PortTakenError where the port is not free."""
     server = web.Server(_handler(sim), access_log=None)
-    runner = web.ServerRunner(server)
+    runner = web.ServerRunner(server, shutdown_timeout=2)
     await runner.setup()
-    site = web.TCPSite(runner, HOST, port, shutdown_timeout=2)
+    site = web.TCPSite(runner, HOST, port)
     try:
         try:
             await site.start()
         except OSError as error:
             raise PortTakenError(f"Port {port} is taken. Try --port 0.") from error
+        end = _end_signal()
         _announce(sim.name, _port(runner), token_path, as_json)
-        await _stopped()
+        await end.wait()
     finally:
         await runner.cleanup()
         sim.close()
@@ -59,12 +60,13 @@ def _port(runner: web.ServerRunner) -> int:
     return int(runner.addresses[0][1])
 
 
-async def _stopped() -> None:
+def _end_signal() -> asyncio.Event:
+    """What SIGTERM and SIGINT set."""
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    await end.wait()
+    return end
 
 
 def _handler(sim: Simulator):  # type: ignore[no-untyped-def]

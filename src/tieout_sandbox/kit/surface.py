@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tieout_sandbox.kit.clock import instant_text, parse_instant
+from tieout_sandbox.kit.clock import instant_text, parse_instant, seconds_of
 from tieout_sandbox.kit.codec import dumps
 from tieout_sandbox.kit.faults import FaultError
 from tieout_sandbox.kit.http import Request, Response, json_response
@@ -108,19 +108,12 @@ def _clock(sim: Simulator, request: Request) -> Response:
         case "PUT":
             sim.set_clock(parse_instant(str(_object(request).get("now"))))
         case "POST":
-            # Seconds leave exact numbers here: the clock counts microseconds.
-            sim.advance_clock(_seconds(_object(request).get("advance_s")))
+            sim.advance_clock(seconds_of(_object(request).get("advance_s"), "advance_s"))
         case "GET":
             pass
         case _:
             return json_response(404, {"error": f"no {request.method} {request.path}"})
     return json_response(200, {"now": instant_text(sim.clock.now())})
-
-
-def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        raise ValueError("advance_s must be a number of seconds")
-    return value if isinstance(value, int) else int(value * 1_000_000) / 1_000_000
 
 
 def _object(request: Request) -> dict[str, Any]:
