@@ -29,6 +29,8 @@ from tieout.nordic.tables import load_table
         ("Volvo AB", "SE", "Volvo Cars AB", "SE", "different"),
         ("Volvo AB", "SE", "Volvo AS", "NO", "different"),
         ("Volvo AB", "SE", "Volvo", "SE", "review"),
+        ("Volvo", "SE", "Volvo", "NO", "different"),
+        ("Hansen AS", "NO", "Hansen AS", "EE", "different"),
         ("Åbenrå Færge A/S", "DK", "Aabenraa Faerge AS", "DK", "same"),
         ("Båd ApS", "DK", "Baad ApS", "DK", "same"),
         ("Bad ApS", "DK", "Baad ApS", "DK", "different"),
@@ -174,6 +176,7 @@ def test_a_post_code_moves_a_record_for_tax() -> None:
     assert territory("NO", "9180") == "NO"
     assert territory("GB", "BT1 5GS") == "XI"
     assert territory("GB", "B1 1AA") == "GB"
+    assert territory("GB", "BTX 1AA") == "GB"
     assert territory("FI", None) == "FI"
     greenland = post_code("3900", "DK")
     assert greenland is not None

@@ -352,6 +352,8 @@ def test_half_goes_away_from_zero_on_decimals() -> None:
     assert str(round_amount(Decimal("-25.005"), 2)) == "-25.01"
     assert str(round_amount(Decimal("-0.004"), 2)) == "0.00"
     assert str(round_to_step(Decimal("10.75"), Decimal("0.50"))) == "11.00"
+    assert str(round_to_step(Decimal("10.25"), Decimal("0.50"))) == "10.50"
+    assert str(round_to_step(Decimal("-10.25"), Decimal("0.50"))) == "-10.50"
     with pytest.raises(ValueError, match="above zero"):
         round_to_step(Decimal(1), Decimal(0))
 
