@@ -130,7 +130,7 @@ def _text(org: Org, found: Field, value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             raise _unreadable("string", value)
         value = str(value)
-    text = value.strip() if found.type != "textarea" else value.rstrip()
+    text: str = value.strip() if found.type != "textarea" else value.rstrip()
     if not text:
         return None
     if found.length and len(text) > found.length:

@@ -67,9 +67,9 @@ def before_order(writer: Writer, row: Row, old: Row | None, given: Row) -> None:
                 "You can't edit this field on an activated order",
                 fields=sorted(kept),
             )
-    if row.get("Pricebook2Id") != old.get("Pricebook2Id"):
-        if org.tables["OrderItem"].find_live("OrderId", row["Id"]):
-            raise integrity("Pricebook2Id (cannot change with products)", "Pricebook2Id")
+    moved = row.get("Pricebook2Id") != old.get("Pricebook2Id")
+    if moved and org.tables["OrderItem"].find_live("OrderId", row["Id"]):
+        raise integrity("Pricebook2Id (cannot change with products)", "Pricebook2Id")
 
 
 def before_item(writer: Writer, row: Row, old: Row | None, given: Row) -> None:

@@ -76,6 +76,7 @@ class Org:
         self.hidden: dict[str, set[str]] = {}
         self.numbers: dict[str, int] = {}
         self.age_s = 0.0
+        self._depth = 0
         self.user_id = ""
         self._load_schema()
 
@@ -122,12 +123,15 @@ class Org:
     def transaction(self) -> Iterator[None]:
         """All or nothing: an error inside takes every change of the block back."""
         mark = self.journal.mark()
+        self._depth += 1
         try:
             yield
         except BaseException:
             self.journal.back_to(mark)
             raise
-        if mark == 0:
+        finally:
+            self._depth -= 1
+        if self._depth == 0:
             self.journal.clear()
 
     # Objects and rows.

@@ -198,27 +198,34 @@ def _object(line: str, options: Options) -> ObjectType | None:
     return found
 
 
+_WITHOUT_BIN = ("OpportunityStage", "RecordType", "Organization", "CurrencyType", "User")
+
+
 def _system_fields(owner: ObjectType) -> list[Field]:
-    fixed = {"createable": False, "updateable": False}
     label = owner.name.removesuffix("__c").replace("_", " ")
-    found = [Field(name="Id", label=f"{label} ID", type="id", length=18, id_lookup=True, **fixed)]
-    if owner.name not in ("OpportunityStage", "RecordType", "Organization", "CurrencyType", "User"):
-        found.append(Field(name="IsDeleted", label="Deleted", type="boolean", **fixed))
-    for who, when in (("Created", "CreatedDate"), ("LastModified", "LastModifiedDate")):
-        found.append(Field(name=when, label=_label(when, "datetime"), type="datetime", **fixed))
-        found.append(
-            Field(
-                name=f"{who}ById",
-                label=_label(f"{who}ById", "reference"),
-                type="reference",
-                length=18,
-                targets=("User",),
-                relation=f"{who}By",
-                **fixed,
-            )
-        )
-    found.append(Field(name="SystemModstamp", label="System Modstamp", type="datetime", **fixed))
+    found = [_system("Id", "id", f"{label} ID")]
+    if owner.name not in _WITHOUT_BIN:
+        found.append(_system("IsDeleted", "boolean", "Deleted"))
+    for name in ("CreatedDate", "LastModifiedDate", "SystemModstamp"):
+        found.append(_system(name, "datetime"))
+    for name in ("CreatedById", "LastModifiedById"):
+        found.append(_system(name, "reference"))
     return found
+
+
+def _system(name: str, kind: str, label: str | None = None) -> Field:
+    is_user = kind == "reference"
+    return Field(
+        name=name,
+        label=label or _label(name, kind),
+        type=kind,
+        length=18 if kind in ("id", "reference") else 0,
+        createable=False,
+        updateable=False,
+        id_lookup=kind == "id",
+        targets=("User",) if is_user else (),
+        relation=name.removesuffix("Id") if is_user else None,
+    )
 
 
 _VALUES = re.compile(r"\{(.*)\}")

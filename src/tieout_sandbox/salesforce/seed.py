@@ -45,10 +45,25 @@ CURRENCIES = (
     Currency(code="GBP", rate=Decimal("0.076000"), active=False),
 )
 _HOME_CURRENCY = {"SE": "SEK", "NO": "NOK", "DK": "DKK", "US": "USD", "CH": "EUR", "GB": "EUR"}
-_COUNTRIES = ("SE",) * 45 + ("FI",) * 15 + ("NO",) * 15 + ("DK",) * 12
-_COUNTRIES += ("DE",) * 5 + ("EE",) * 3 + ("CH",) * 2 + ("US",) * 2 + ("GB",)
-_TERMS = ("Net 30",) * 60 + ("Net 14",) * 15 + ("Net 10",) * 10 + ("Net 20",) * 7 + ("Net 60",) * 5
-_TERMS += ("Net 45",) * 3
+_COUNTRIES = [
+    code
+    for code, share in zip(
+        ("SE", "FI", "NO", "DK", "DE", "EE", "CH", "US", "GB"),
+        (45, 15, 15, 12, 5, 3, 2, 2, 1),
+        strict=True,
+    )
+    for _ in range(share)
+]
+_TERMS = [
+    terms
+    for terms, share in zip(
+        # Net 45 is what no table of payment terms has.
+        ("Net 30", "Net 14", "Net 10", "Net 20", "Net 60", "Net 45"),
+        (55, 15, 10, 12, 5, 3),
+        strict=True,
+    )
+    for _ in range(share)
+]
 _CATALOGUE = (
     ("Senior consultant, hour", "CONS-SR", "Consulting", "Hour", "1450.00"),
     ("Consultant, hour", "CONS", "Consulting", "Hour", "1150.00"),
@@ -305,7 +320,7 @@ class _Generator:
             Erp_Overdue__c=False,
         )
         opportunity["SystemModstamp"] = opportunity["LastModifiedDate"] = stamp(changed)
-        if not self._chance(0.5):
+        if not self._chance(3):  # some deals are won with nothing in them
             self._lines(opportunity, changed)
         apply_stage(self._org, opportunity)
         derive(opportunity)

@@ -1,4 +1,4 @@
-"""The old SOAP sign-in with user name, password and security token, which some clients still use."""
+"""The old SOAP sign-in with user name, password and security token."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tieout_sandbox.salesforce import behaviour
+from tieout_sandbox.salesforce import behaviour, prices
 from tieout_sandbox.salesforce.coerce import coerce
 from tieout_sandbox.salesforce.errors import (
     SalesforceError,
@@ -115,7 +115,11 @@ class Writer:
         with self.org.transaction():
             self._check_lock(kind, row)
             behaviour.check_delete(self, kind, row)
-            self._bin(kind, row)
+            if kind.name == "PricebookEntry" and prices.is_used(self.org, row):
+                gone = {"IsArchived": True, "IsActive": False}
+                self.change(kind.name, str(row["Id"]), gone)
+            else:
+                self._bin(kind, row)
 
     def undelete(self, record_id: str) -> None:
         """Takes a row, and what was deleted with it, out of the recycle bin."""

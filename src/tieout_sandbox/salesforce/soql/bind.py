@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from tieout_sandbox.salesforce.schema import Field, ObjectType
 from tieout_sandbox.salesforce.soql.parse import fault
-from tieout_sandbox.salesforce.soql.syntax import Call, Expression, Path
+from tieout_sandbox.salesforce.soql.syntax import PASS_THROUGH, Call, Expression, Path
 from tieout_sandbox.salesforce.values import Row, Value
 
 if TYPE_CHECKING:
     from tieout_sandbox.salesforce.org import Org
 
 Getter = Callable[[Row], Any]
-AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX"})
 _NO_COLUMN = (
     "No such column '{name}' on entity '{entity}'. If you are attempting to use a custom field, "
     "be sure to append the '__c' after the custom field name. Please reference your WSDL or the "
@@ -83,9 +82,9 @@ class Binder:
     def own(self, path: Path) -> tuple[str, ...]:
         """The names of a path without the alias or name of the object in front."""
         names = path.names
-        if len(names) > 1 and names[0].lower() == self.alias:
-            if names[0].lower() not in self.kind.by_relation:
-                return names[1:]
+        first = names[0].lower()
+        if len(names) > 1 and first == self.alias and first not in self.kind.by_relation:
+            return names[1:]
         return names
 
     def parent_rows(self, reference: Field) -> Callable[[Row], Row | None]:
@@ -129,7 +128,7 @@ class Binder:
         if call.argument is None:
             raise self._fault("MALFORMED_QUERY", f"{call.function} needs a field", call)
         inner = self.expression(call.argument)
-        if call.function in ("TOLABEL", "CONVERTCURRENCY", "FORMAT", "CONVERTTIMEZONE"):
+        if call.function in PASS_THROUGH:
             if call.function == "TOLABEL":
                 labels: Mapping[Value, str] = dict(inner.field.values)
                 read = inner.get

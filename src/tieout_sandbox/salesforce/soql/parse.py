@@ -12,6 +12,9 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput
 
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.soql.syntax import (
+    AGGREGATES,
+    DATE_FUNCTIONS,
+    PASS_THROUGH,
     Call,
     Compare,
     Condition,
@@ -29,9 +32,7 @@ from tieout_sandbox.salesforce.soql.syntax import (
 
 MAX_LENGTH = 100_000
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
-_FUNCTIONS = frozenset(
-    ["COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX", "TOLABEL", "CONVERTCURRENCY", "FORMAT", "CALENDAR_YEAR", "CALENDAR_QUARTER", "CALENDAR_MONTH", "DAY_IN_MONTH", "DAY_IN_WEEK", "DAY_IN_YEAR", "DAY_ONLY", "FISCAL_YEAR", "FISCAL_QUARTER", "FISCAL_MONTH", "HOUR_IN_DAY", "WEEK_IN_MONTH", "WEEK_IN_YEAR", "CONVERTTIMEZONE"]
-)
+_FUNCTIONS = AGGREGATES | PASS_THROUGH | frozenset(DATE_FUNCTIONS)
 
 
 def fault(code: str, text: str, at: tuple[int, int], statement: str) -> SalesforceError:

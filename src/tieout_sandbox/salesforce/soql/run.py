@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.schema import Field, ObjectType
-from tieout_sandbox.salesforce.soql.bind import AGGREGATES, Binder, Bound, value_getter
+from tieout_sandbox.salesforce.soql.bind import Binder, Bound, value_getter
 from tieout_sandbox.salesforce.soql.parse import fault, parse
 from tieout_sandbox.salesforce.soql.syntax import (
+    AGGREGATES,
     Call,
     Compare,
     Expression,
@@ -386,14 +387,15 @@ def _compares(found: Any, op: str, literal: Any) -> bool:
     if found is None:
         return op == "!="
     left, right = _folded(found), _folded(wanted)
-    return {
+    outcomes: dict[str, bool] = {
         "=": left == right,
         "!=": left != right,
         "<": left < right,
         "<=": left <= right,
         ">": left > right,
         ">=": left >= right,
-    }[op]
+    }
+    return outcomes[op]
 
 
 def _folded(value: Any) -> Any:

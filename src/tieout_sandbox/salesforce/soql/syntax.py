@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX"})
+PASS_THROUGH = frozenset({"TOLABEL", "CONVERTCURRENCY", "FORMAT", "CONVERTTIMEZONE"})
+DATE_FUNCTIONS = (
+    "CALENDAR_YEAR",
+    "CALENDAR_QUARTER",
+    "CALENDAR_MONTH",
+    "FISCAL_YEAR",
+    "FISCAL_QUARTER",
+    "FISCAL_MONTH",
+    "DAY_IN_MONTH",
+    "DAY_IN_WEEK",
+    "DAY_IN_YEAR",
+    "WEEK_IN_YEAR",
+    "WEEK_IN_MONTH",
+    "HOUR_IN_DAY",
+    "DAY_ONLY",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
