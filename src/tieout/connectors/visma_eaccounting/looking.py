@@ -1,0 +1,249 @@
+"""Looking: is there a record that carries our key, and what became of one that vanished?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from tieout.connectors.http.json import loads
+from tieout.connectors.visma_eaccounting.api import (
+    FilterNotSupportedError,
+    Query,
+    VismaApi,
+    in_order,
+)
+from tieout.connectors.visma_eaccounting.filters import CUSTOMERS, DRAFTS, INVOICES, FilterBook
+from tieout.connectors.visma_eaccounting.names import split_ref
+from tieout.connectors.visma_eaccounting.reading import Reader, place_of
+from tieout.connectors.visma_eaccounting.values import (
+    Payload,
+    any_equal,
+    instant_of,
+    quoted,
+    stamp_text,
+    text_of,
+)
+from tieout.core.change import Action, Doubt, Fate, FateKind, Hit, Sight
+from tieout.core.keys import key_in, keys_in
+from tieout.core.model import Document, Entity, ExternalRef, Record
+
+_BEFORE = timedelta(minutes=5)
+Rows = list[dict[str, Any]]
+
+
+class _Look:
+    """One round of looks: lists that several doubts need whole are read once per stage."""
+
+    def __init__(self) -> None:
+        self.times: list[datetime] = []
+        self.shared: dict[tuple[str, str], Rows] = {}
+
+
+class Looker:
+    """Finds records by what they carry."""
+
+    def __init__(self, api: VismaApi, reader: Reader, filters: FilterBook) -> None:
+        self._api = api
+        self._reader = reader
+        self._filters = filters
+
+    async def find_by_key(self, doubts: Sequence[Doubt]) -> list[Sight]:
+        """One look for each doubt; see `ports.Connector.find_by_key`."""
+        shared: dict[tuple[str, str], Rows] = {}
+        sights = []
+        # One after the other: what the first one reads whole, the others use.
+        for doubt in doubts:
+            look = _Look()
+            look.shared = shared
+            sights.append(await self._sight(doubt, look))
+        return sights
+
+    async def trace(self, refs: Sequence[ExternalRef]) -> list[Fate]:
+        """What became of records that vanished; one look, two are the caller's business."""
+        return await in_order([self._fate(ref) for ref in refs])
+
+    # --- a look ----------------------------------------------------------------------------------
+
+    async def _sight(self, doubt: Doubt, look: _Look) -> Sight:
+        target: Record | None = None
+        gone = False
+        hits: list[Hit] = []
+        near: list[Record] = []
+        complete = True
+        if doubt.target is not None:
+            fate = await self._fate(doubt.target)
+            target = fate.record if fate.kind is FateKind.PRESENT else None
+            gone = target is None
+            if fate.kind is FateKind.BECAME and fate.record is not None:
+                hits.append(Hit(key=doubt.key, record=fate.record))
+        if doubt.action is Action.CREATE and doubt.entity is Entity.CUSTOMER:
+            hits += await self._customers(doubt, look)
+        elif doubt.action is Action.CREATE and doubt.entity is Entity.DOCUMENT:
+            hits, near, complete = await self._documents(doubt, look)
+        now = self._api.seen_at or self._api.clock.now()
+        return Sight(
+            key=doubt.key,
+            began_at=look.times[0] if look.times else now,
+            vendor_time=look.times[-1] if look.times else now,
+            hits=tuple(hits),
+            near=tuple(near),
+            target=target,
+            target_gone=gone,
+            complete=complete,
+        )
+
+    async def _documents(self, doubt: Doubt, look: _Look) -> tuple[list[Hit], list[Record], bool]:
+        """Drafts, then invoices, then drafts again: as documents move, and back where undone."""
+        stages = [
+            (DRAFTS, await self._carrying(DRAFTS, doubt, look, "first")),
+            (INVOICES, await self._carrying(INVOICES, doubt, look, "first")),
+            (DRAFTS, await self._carrying(DRAFTS, doubt, look, "again")),
+        ]
+        found: dict[ExternalRef, Hit] = {}
+        for path, rows in stages:
+            for row in rows:
+                record = await self._reader.record(row, path)
+                assert isinstance(record, Document)
+                key = key_in(record.carrier_text, doubt.key13)
+                if key is not None and record.ref is not None:
+                    found[record.ref] = Hit(key=key, record=record)
+        # A draft that was booked while we looked is seen twice and is one document.
+        moved = {
+            ref
+            for hit in found.values()
+            if isinstance(hit.record, Document)
+            for ref in hit.record.came_from
+        }
+        hits = [hit for ref, hit in found.items() if ref not in moved]
+        if hits:
+            return hits, [], True
+        near = await self._near(doubt, look)
+        return [], near, bool(doubt.customers)
+
+    async def _carrying(self, path: str, doubt: Doubt, look: _Look, stage: str) -> Rows:
+        """The rows of a list that may carry the key, by the best filter that works."""
+        in_reference = self._api.settings.carrier == "our_reference"
+        prop = "OurReference" if in_reference else "Rows/Text"
+        text = (
+            f"contains(OurReference,{quoted(doubt.key13)})"
+            if in_reference
+            else f"Rows/any(c: contains(c/Text,{quoted(doubt.key13)}))"
+        )
+        if await self._filters.can(path, prop):
+            try:
+                return await self._api.filtered(path, text, times=look.times)
+            except FilterNotSupportedError:
+                self._filters.refuse(path, prop)
+        return await self._of_customers(path, doubt, look, stage)
+
+    async def _of_customers(self, path: str, doubt: Doubt, look: _Look, stage: str) -> Rows:
+        """The documents of the customer's whole lineage, or the whole list where need be."""
+        since: Query = ()
+        if path == INVOICES:
+            since = (("modifiedSinceUtc", stamp_text(doubt.first_sent_at - _BEFORE)),)
+        if doubt.customers and await self._filters.can(path, "CustomerId"):
+            guids = [ref.id for ref in doubt.customers]
+            try:
+                return await self._api.filtered(
+                    path, any_equal("CustomerId", guids), since, times=look.times
+                )
+            except FilterNotSupportedError:
+                self._filters.refuse(path, "CustomerId")
+        shared = (path, stage + (since[0][1] if since else ""))
+        if shared not in look.shared:
+            look.shared[shared] = await self._api.whole(path, since, times=look.times)
+        elif not look.times:
+            look.times.append(self._api.seen_at or self._api.clock.now())
+        return look.shared[shared]
+
+    async def _near(self, doubt: Doubt, look: _Look) -> list[Record]:
+        """Documents of the customer without any key, made since the first send."""
+        customers = set(doubt.customers)
+        earliest = doubt.first_sent_at - timedelta(seconds=60)
+        found: list[Record] = []
+        for path in (DRAFTS, INVOICES):
+            for row in await self._of_customers(path, doubt, look, "near"):
+                made_at = instant_of(row, "CreatedUtc")
+                if made_at is None or made_at < earliest or row.get("IsCreditInvoice"):
+                    continue
+                record = await self._reader.record(row, path)
+                assert isinstance(record, Document)
+                if record.customer in customers and not keys_in(record.carrier_text):
+                    found.append(record)
+        return found
+
+    async def _customers(self, doubt: Doubt, look: _Look) -> list[Hit]:
+        """
+        The customer with one of the numbers that we sent, where its name or its company number is
+        ours too; anybody else's customer under that number is no hit.
+        """
+        sent = [body for body in (_body(raw) for raw in doubt.bodies) if body]
+        numbers = {text_of(body, "CustomerNumber") for body in sent}
+        numbers.add(doubt.witness.get("number", ""))
+        numbers.discard("")
+        hits: dict[ExternalRef, Hit] = {}
+        for row in await self._numbered(sorted(numbers), look):
+            if text_of(row, "CustomerNumber") not in numbers:
+                continue
+            if sent and not any(_same_party(row, body) for body in sent):
+                continue
+            record = await self._reader.record(row, CUSTOMERS)
+            assert record.ref is not None
+            hits[record.ref] = Hit(key=doubt.key, record=record)
+        return list(hits.values())
+
+    async def _numbered(self, numbers: Sequence[str], look: _Look) -> Rows:
+        if numbers and await self._filters.can(CUSTOMERS, "CustomerNumber"):
+            text = " or ".join(f"CustomerNumber eq {quoted(number)}" for number in numbers)
+            try:
+                return await self._api.filtered(CUSTOMERS, text, times=look.times)
+            except FilterNotSupportedError:
+                self._filters.refuse(CUSTOMERS, "CustomerNumber")
+        shared = (CUSTOMERS, "")
+        if shared not in look.shared:
+            look.shared[shared] = await self._api.whole(CUSTOMERS, times=look.times)
+        return look.shared[shared]
+
+    # --- what became of it -----------------------------------------------------------------------
+
+    async def _fate(self, ref: ExternalRef) -> Fate:
+        path, guid = place_of(ref)
+        payload = await self._reader.payload(ref)
+        if payload is not None:
+            return Fate(
+                ref=ref,
+                kind=FateKind.PRESENT,
+                record=await self._reader.record(payload, path),
+            )
+        if split_ref(ref)[0] != "draft":
+            return Fate(ref=ref, kind=FateKind.DELETED)
+        for row in await self._booked_from(guid):
+            if text_of(row, "CreatedFromDraftId").casefold() == guid.casefold():
+                record = await self._reader.record(row, INVOICES)
+                return Fate(ref=ref, kind=FateKind.BECAME, into=record.ref, record=record)
+        return Fate(ref=ref, kind=FateKind.DELETED)
+
+    async def _booked_from(self, guid: str) -> Rows:
+        prop = "CreatedFromDraftId"
+        if await self._filters.can(INVOICES, prop):
+            try:
+                return await self._api.filtered(INVOICES, f"{prop} eq {guid}")
+            except FilterNotSupportedError:
+                self._filters.refuse(INVOICES, prop)
+        return await self._api.whole(INVOICES)
+
+
+def _same_party(row: Payload, body: Payload) -> bool:
+    name = text_of(row, "Name").casefold()
+    number = text_of(row, "CorporateIdentityNumber")
+    same_number = bool(number) and number == text_of(body, "CorporateIdentityNumber")
+    return same_number or (bool(name) and name == text_of(body, "Name").casefold())
+
+
+def _body(raw: bytes) -> dict[str, Any] | None:
+    try:
+        value = loads(raw)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,424 @@
+"""Reading: what may have changed, all keys, and single records now."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.visma_eaccounting import translate
+from tieout.connectors.visma_eaccounting.api import (
+    FilterNotSupportedError,
+    Query,
+    VismaApi,
+    in_order,
+)
+from tieout.connectors.visma_eaccounting.codes import read_codes
+from tieout.connectors.visma_eaccounting.filters import (
+    ARTICLES,
+    CUSTOMERS,
+    DRAFTS,
+    INVOICES,
+    FilterBook,
+)
+from tieout.connectors.visma_eaccounting.names import Names, draft_ref, split_ref
+from tieout.connectors.visma_eaccounting.values import (
+    Payload,
+    any_equal,
+    instant,
+    stamp_text,
+    text_of,
+)
+from tieout.core.errors import TransientError
+from tieout.core.finding import Finding
+from tieout.core.model import Entity, ExternalRef, Record
+from tieout.ports import Gone, Page, Selection
+
+Maker = Callable[[Payload, Names, Selection | None], Record]
+_DAWN = datetime(2000, 1, 1, tzinfo=UTC)
+_IDS_PER_CALL = 20
+_MAKERS: Mapping[str, Maker] = {
+    CUSTOMERS: translate.customer,
+    ARTICLES: translate.item,
+    DRAFTS: translate.draft,
+    INVOICES: translate.invoice,
+}
+_ENTITY = {CUSTOMERS: "customer", ARTICLES: "item", DRAFTS: "document", INVOICES: "document"}
+
+
+@dataclass(slots=True)
+class Sweep:
+    """
+    Where a sweep over a stamped list stands: it asks by value, not by page number, since a row
+    that is edited meanwhile moves to the end and would shift the others past us.
+    """
+
+    path: str
+    stamp: str
+    position: datetime
+    page: int = 1
+    started: datetime | None = None
+    seen: set[tuple[str, str]] = field(default_factory=set)
+
+    def query(self) -> Query:
+        """The list from the position on, oldest first."""
+        since = stamp_text(self.position)
+        if self.path == INVOICES:
+            narrowed = ("modifiedSinceUtc", since)
+        else:
+            narrowed = ("$filter", f"{self.stamp} ge {since}")
+        return (narrowed, ("$orderby", self.stamp))
+
+    def move_behind(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Goes on after these rows."""
+        stamps = [text_of(row, self.stamp) for row in rows]
+        last = max((instant(stamp) for stamp in stamps if stamp), default=self.position)
+        if stamp_text(last) == stamp_text(self.position):
+            self.page += 1  # a whole page of one second
+        else:
+            self.position, self.page = last, 1
+
+    def fresh(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows that this sweep has not given yet, in this state."""
+        found = []
+        for row in rows:
+            mark = (text_of(row, "Id"), text_of(row, self.stamp))
+            if mark not in self.seen:
+                self.seen.add(mark)
+                found.append(row)
+        # Rows come again only from the second of the position on; older marks are of no use.
+        if self.page == 1:
+            edge = stamp_text(self.position)
+            self.seen = {m for m in self.seen if not m[1] or m[1][:19] >= edge[:19]}
+        return found
+
+
+class Reader:
+    """Changes, keys and records of one connection."""
+
+    def __init__(self, api: VismaApi, filters: FilterBook) -> None:
+        self._api = api
+        self._filters = filters
+
+    # --- changes ---------------------------------------------------------------------------------
+
+    async def changes_since(
+        self, want: Selection, cursor: bytes | None, resume: bytes | None
+    ) -> AsyncIterator[Page]:
+        """All that may have changed since the cursor; see `ports.Connector.changes_since`."""
+        match want.entity:
+            case Entity.CUSTOMER:
+                stream = self._stamped(CUSTOMERS, "ChangedUtc", want, cursor, resume)
+            case Entity.ITEM:
+                stream = self._stamped(ARTICLES, "ChangedUtc", want, cursor, resume)
+            case Entity.DOCUMENT:
+                stream = self._documents(want, cursor, resume)
+            case Entity.BALANCE:
+                stream = self._balances(want)
+            case Entity.CODE:
+                stream = self._codes(want)
+            case _:
+                return
+        async for page in stream:
+            yield page
+
+    async def _stamped(
+        self, path: str, stamp: str, want: Selection, cursor: bytes | None, resume: bytes | None
+    ) -> AsyncIterator[Page]:
+        state = _state(resume) or _state(cursor)
+        sweep = _sweep(path, stamp, state, resumed=resume is not None)
+        async for rows, more in self._swept(sweep):
+            records, unread = await self._translated(rows, path, want)
+            yield Page(
+                records=records,
+                unread=unread,
+                resume=dumps(_marks(sweep)) if more else None,
+                cursor=None if more else self._cursor(sweep, {}),
+            )
+
+    async def _documents(
+        self, want: Selection, cursor: bytes | None, resume: bytes | None
+    ) -> AsyncIterator[Page]:
+        kinds = want.kinds or frozenset({"draft", "invoice"})
+        before, resumed = _state(cursor), _state(resume)
+        state: dict[str, Any] = dict(resumed or before or {})
+        gone: list[str] = []
+        if "draft" in kinds and resumed is None:
+            # Drafts have no stamp: the whole list each time, and what is missing from the last one.
+            rows = await self._api.whole(DRAFTS)
+            records, unread = await self._translated(rows, DRAFTS, want)
+            ids = sorted(text_of(row, "Id") for row in rows)
+            gone = sorted(set((before or {}).get("drafts", ())) - set(ids))
+            state["drafts"] = ids
+            yield Page(records=records, unread=unread)
+        if "invoice" in kinds:
+            sweep = _sweep(INVOICES, "ModifiedUtc", state or None, resumed=resumed is not None)
+            async for rows, more in self._swept(sweep):
+                records, unread = await self._translated(rows, INVOICES, want)
+                marks = {**_marks(sweep), **_carried(state)}
+                # Until the end no resume is given while vanished drafts are still to be told.
+                yield Page(
+                    records=records,
+                    unread=unread,
+                    resume=dumps(marks) if more and not gone else None,
+                )
+            state["since"] = stamp_text(
+                (sweep.started or _DAWN) - timedelta(seconds=self._api.settings.overlap_s)
+            )
+            async for page in self._open_invoices(want, state, first=before is None):
+                yield page
+        names = await self._api.names()
+        yield Page(
+            gone=tuple(Gone(ref=draft_ref(names, guid), certain=False) for guid in gone),
+            cursor=dumps(
+                {name: state[name] for name in ("since", "drafts", "open") if name in state}
+            ),
+        )
+
+    async def _open_invoices(
+        self, want: Selection, state: dict[str, Any], *, first: bool
+    ) -> AsyncIterator[Page]:
+        """
+        Every open invoice on a timetable of its own: a payment may not move the stamp. One that
+        left the list since the last time was settled, and is read once more.
+        """
+        now = self._api.seen_at or self._api.clock.now()
+        memory = state.get("open") or {}
+        every = timedelta(seconds=self._api.settings.open_invoices_every_s)
+        if memory.get("at") and now - instant(memory["at"]) < every:
+            return
+        narrowed = "RemainingAmountInvoiceCurrency ne 0"
+        prop = "RemainingAmountInvoiceCurrency"
+        try:
+            if await self._filters.can(INVOICES, prop):
+                rows = await self._api.filtered(INVOICES, narrowed)
+            else:
+                rows = await self._api.whole(INVOICES)
+        except FilterNotSupportedError:
+            self._filters.refuse(INVOICES, prop)
+            rows = await self._api.whole(INVOICES)
+        still_open = [row for row in rows if row.get(prop) != 0]
+        ids = sorted(text_of(row, "Id") for row in still_open)
+        left = sorted(set(memory.get("ids", ())) - set(ids))
+        state["open"] = {"at": stamp_text(now), "ids": ids}
+        if not first:
+            # The first read gave every invoice already.
+            records, unread = await self._translated(still_open, INVOICES, want)
+            yield Page(records=records, unread=unread)
+        if left:
+            names = await self._api.names()
+            refs = [names.ref("document", f"invoice:{guid}") for guid in left]
+            settled = await self.get(refs, want)
+            yield Page(records=tuple(record for record in settled if record is not None))
+
+    async def _balances(self, want: Selection) -> AsyncIterator[Page]:
+        names = await self._api.names()
+        rows = await self._api.whole(CUSTOMERS)
+        found = tuple(translate.balance(row, names, want) for row in rows)
+        yield Page(records=found, whole=True, cursor=dumps({"at": self._now_text()}))
+
+    async def _codes(self, want: Selection) -> AsyncIterator[Page]:
+        found, complete = await read_codes(self._api, want)
+        yield Page(records=found, whole=complete, cursor=dumps({"at": self._now_text()}))
+
+    # --- keys ------------------------------------------------------------------------------------
+
+    async def keys(self, entity: Entity) -> AsyncIterator[Sequence[tuple[ExternalRef, str]]]:
+        """Ids and stamps, complete or an error; drafts before invoices, as documents move."""
+        names = await self._api.names()
+        match entity:
+            case Entity.CUSTOMER:
+                lists = [(CUSTOMERS, "ChangedUtc")]
+            case Entity.ITEM:
+                lists = [(ARTICLES, "ChangedUtc")]
+            case Entity.BALANCE:
+                lists = [(CUSTOMERS, "")]
+            case Entity.DOCUMENT:
+                lists = [(DRAFTS, ""), (INVOICES, "ModifiedUtc")]
+            case Entity.CODE:
+                found, complete = await read_codes(self._api, Selection(entity=Entity.CODE))
+                if not complete:
+                    raise TransientError("Not every list of codes can be read with this sign-in.")
+                yield [(code.ref, "") for code in found if code.ref is not None]
+                return
+            case _:
+                return
+        for path, stamp in lists:
+            select = f"Id,{stamp}" if stamp else "Id"
+            rows = await self._api.whole(path, (("$select", select),))
+            name = "balance" if entity is Entity.BALANCE else _ENTITY[path]
+            prefix = {DRAFTS: "draft:", INVOICES: "invoice:"}.get(path, "")
+            for start in range(0, len(rows), 1000):
+                yield [
+                    (names.ref(name, prefix + text_of(row, "Id")), text_of(row, stamp))
+                    for row in rows[start : start + 1000]
+                ]
+
+    # --- single records --------------------------------------------------------------------------
+
+    async def get(self, refs: Sequence[ExternalRef], want: Selection) -> list[Record | None]:
+        """The records now, in order; None where one is not there."""
+        by_path: dict[str, list[str]] = {}
+        for ref in refs:
+            path, guid = place_of(ref)
+            by_path.setdefault(path, []).append(guid)
+        payloads: dict[tuple[str, str], dict[str, Any]] = {}
+        for path, guids in by_path.items():
+            for guid, payload in (await self.payloads(path, guids)).items():
+                payloads[path, guid] = payload
+        found: list[Record | None] = []
+        names = await self._names_for(list(payloads.values()))
+        for ref in refs:
+            path, guid = place_of(ref)
+            payload_or_none = payloads.get((path, guid))
+            if payload_or_none is None:
+                found.append(None)
+            elif ref.entity == "balance":
+                found.append(translate.balance(payload_or_none, names, want))
+            else:
+                found.append(_MAKERS[path](payload_or_none, names, want))
+        return found
+
+    async def payloads(self, path: str, guids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """
+        The vendor's objects by id, in the fewest calls. What a filter does not give is asked for
+        singly before it counts as not there.
+        """
+        wanted = list(dict.fromkeys(guids))
+        found: dict[str, dict[str, Any]] = {}
+        if len(wanted) > 2 and await self._filters.can(path, "Id"):
+            for start in range(0, len(wanted), _IDS_PER_CALL):
+                chunk = wanted[start : start + _IDS_PER_CALL]
+                try:
+                    rows = await self._api.filtered(path, any_equal("Id", chunk))
+                except FilterNotSupportedError:
+                    self._filters.refuse(path, "Id")
+                    break
+                found.update((text_of(row, "Id"), row) for row in rows)
+        missing = [guid for guid in wanted if guid not in found]
+        singles = await in_order(
+            [self._api.one(f"{path}/{guid}", f"{path}/{{id}}") for guid in missing]
+        )
+        for guid, payload in zip(missing, singles, strict=True):
+            if payload is not None:
+                found[guid] = payload
+        return {guid: found[guid] for guid in wanted if guid in found}
+
+    async def payload(self, ref: ExternalRef) -> dict[str, Any] | None:
+        """The vendor's object behind a ref, read now and singly."""
+        path, guid = place_of(ref)
+        return await self._api.one(f"{path}/{guid}", f"{path}/{{id}}")
+
+    async def record(self, payload: Payload, path: str) -> Record:
+        """A payload of a list as our record."""
+        return _MAKERS[path](payload, await self._names_for([payload]), None)
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    async def _swept(self, sweep: Sweep) -> AsyncIterator[tuple[list[dict[str, Any]], bool]]:
+        while True:
+            sheet = await self._api.sheet(sweep.path, sweep.query(), page=sweep.page)
+            if sweep.started is None:
+                sweep.started = sheet.at
+            if not _ascending(sheet.rows, sweep.stamp):
+                # The order is not kept: then only the complete list loses nothing.
+                yield await self._api.whole(sweep.path, sweep.query()[:1]), False
+                return
+            fresh = sweep.fresh(sheet.rows)
+            if sheet.last or not sheet.rows:
+                yield fresh, False
+                return
+            sweep.move_behind(sheet.rows)
+            yield fresh, True
+
+    async def _translated(
+        self, rows: Sequence[dict[str, Any]], path: str, want: Selection
+    ) -> tuple[tuple[Record, ...], tuple[tuple[ExternalRef, Finding], ...]]:
+        names = await self._names_for(rows)
+        records: list[Record] = []
+        unread: list[tuple[ExternalRef, Finding]] = []
+        for row in rows:
+            try:
+                records.append(_MAKERS[path](row, names, want))
+            except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+                prefix = {DRAFTS: "draft:", INVOICES: "invoice:"}.get(path, "")
+                ref = names.ref(_ENTITY[path], prefix + text_of(row, "Id"))
+                number = text_of(row, "InvoiceNumber") or text_of(row, "CustomerNumber")
+                message = f"{_ENTITY[path].capitalize()} {number or ref.id} was not understood."
+                values = {"error": type(error).__name__}
+                unread.append((ref, Finding(code="not_read", message=message, values=values)))
+        return tuple(records), tuple(unread)
+
+    async def _names_for(self, payloads: Sequence[Payload]) -> Names:
+        names = await self._api.names()
+        if any(translate.unknown_ids(payload, names) for payload in payloads):
+            names = await self._api.names(fresh=self._may_refresh())
+        return names
+
+    def _may_refresh(self) -> bool:
+        # At most once a minute: an id that stays unknown must not cost five calls a page.
+        now = self._api.clock.steady()
+        if now - self._refreshed_ms < 60_000:
+            return False
+        self._refreshed_ms = now
+        return True
+
+    _refreshed_ms = -60_000
+
+    def _cursor(self, sweep: Sweep, more: Mapping[str, Any]) -> bytes:
+        overlap = timedelta(seconds=self._api.settings.overlap_s)
+        return dumps({"since": stamp_text((sweep.started or _DAWN) - overlap), **more})
+
+    def _now_text(self) -> str:
+        return stamp_text(self._api.seen_at or self._api.clock.now())
+
+
+def place_of(ref: ExternalRef) -> tuple[str, str]:
+    """The list and the id in it where a record is found. Raises ValueError for another's ref."""
+    head, guid = split_ref(ref)
+    match (ref.entity, head):
+        case ("document", "draft"):
+            return DRAFTS, guid
+        case ("document", "invoice"):
+            return INVOICES, guid
+        case (("customer" | "balance"), ""):
+            return CUSTOMERS, guid
+        case ("item", ""):
+            return ARTICLES, guid
+    raise ValueError(f"{ref} is no record of this system")
+
+
+def _sweep(path: str, stamp: str, state: Mapping[str, Any] | None, *, resumed: bool) -> Sweep:
+    if state is None:
+        return Sweep(path, stamp, _DAWN)
+    if resumed:
+        started = instant(state["started"]) if state.get("started") else None
+        return Sweep(path, stamp, instant(state["position"]), int(state["page"]), started)
+    since = state.get("since")
+    return Sweep(path, stamp, instant(since) if since else _DAWN)
+
+
+def _marks(sweep: Sweep) -> dict[str, Any]:
+    return {
+        "position": stamp_text(sweep.position),
+        "page": sweep.page,
+        "started": stamp_text(sweep.started) if sweep.started else None,
+    }
+
+
+def _carried(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: state[name] for name in ("drafts", "open") if name in state}
+
+
+def _state(blob: bytes | None) -> dict[str, Any] | None:
+    if blob is None:
+        return None
+    value = loads(blob)
+    return value if isinstance(value, dict) else None
+
+
+def _ascending(rows: Sequence[Payload], stamp: str) -> bool:
+    stamps = [instant(text_of(row, stamp)) for row in rows if text_of(row, stamp)]
+    return stamps == sorted(stamps)
