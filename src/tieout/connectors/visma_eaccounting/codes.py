@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from tieout.connectors.visma_eaccounting.api import Query, VismaApi
 from tieout.connectors.visma_eaccounting.names import PROJECT, Names, cost_center_kind
@@ -24,18 +24,16 @@ _LISTS = {
 }
 
 
-async def read_codes(api: VismaApi, want: Selection) -> tuple[tuple[Code, ...], bool]:
+async def read_codes(api: VismaApi, want: Selection) -> AsyncIterator[tuple[str, tuple[Code, ...]]]:
     """
-    All codes of the wanted kinds ('dimension' means cost centres and projects), and whether every
-    list could be read: a sign-in without the accounting scope gets no VAT codes.
+    The complete list of each wanted kind ('dimension' means cost centres and projects). A kind
+    that the sign-in may not read is left out: without the accounting scope there are no VAT codes.
     """
     kinds = set(want.kinds) or set(KINDS)
     if "dimension" in kinds:
         kinds |= {"cost_center", PROJECT}
     names = await api.names()
     settings = await api.company_settings()
-    found: list[Code] = []
-    complete = True
     for kind in KINDS:
         if kind not in kinds or not _in_use(kind, settings):
             continue
@@ -44,11 +42,13 @@ async def read_codes(api: VismaApi, want: Selection) -> tuple[tuple[Code, ...], 
         except ConnectionBrokenError as error:
             if error.code not in ("scope_missing", "not_in_plan", "rights_missing"):
                 raise
-            complete = False
             continue
         rates = await _rates(api, names, rows) if kind == "currency" else {}
-        found.extend(_codes(kind, rows, names, want.shape, rates))
-    return tuple(found), complete
+        by_kind: dict[str, list[Code]] = {kind: []}
+        for code in _codes(kind, rows, names, want.shape, rates):
+            by_kind.setdefault(code.kind, []).append(code)
+        for name, codes in by_kind.items():
+            yield name, tuple(codes)
 
 
 def _in_use(kind: str, settings: Payload) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tieout.connectors.http.json import dumps, loads
-from tieout.connectors.visma_eaccounting import translate
+from tieout.connectors.visma_eaccounting import documents, translate
 from tieout.connectors.visma_eaccounting.api import (
     FilterNotSupportedError,
     Query,
@@ -23,7 +23,7 @@ from tieout.connectors.visma_eaccounting.filters import (
     INVOICES,
     FilterBook,
 )
-from tieout.connectors.visma_eaccounting.names import Names, draft_ref, split_ref
+from tieout.connectors.visma_eaccounting.names import Names, split_ref
 from tieout.connectors.visma_eaccounting.values import (
     Payload,
     any_equal,
@@ -31,10 +31,9 @@ from tieout.connectors.visma_eaccounting.values import (
     stamp_text,
     text_of,
 )
-from tieout.core.errors import TransientError
 from tieout.core.finding import Finding
 from tieout.core.model import Entity, ExternalRef, Record
-from tieout.ports import Gone, Page, Selection
+from tieout.ports import Page, Selection
 
 Maker = Callable[[Payload, Names, Selection | None], Record]
 _DAWN = datetime(2000, 1, 1, tzinfo=UTC)
@@ -42,8 +41,8 @@ _IDS_PER_CALL = 20
 _MAKERS: Mapping[str, Maker] = {
     CUSTOMERS: translate.customer,
     ARTICLES: translate.item,
-    DRAFTS: translate.draft,
-    INVOICES: translate.invoice,
+    DRAFTS: documents.draft,
+    INVOICES: documents.invoice,
 }
 _ENTITY = {CUSTOMERS: "customer", ARTICLES: "item", DRAFTS: "document", INVOICES: "document"}
 
@@ -144,38 +143,23 @@ class Reader:
         kinds = want.kinds or frozenset({"draft", "invoice"})
         before, resumed = _state(cursor), _state(resume)
         state: dict[str, Any] = dict(resumed or before or {})
-        gone: list[str] = []
         if "draft" in kinds and resumed is None:
-            # Drafts have no stamp: the whole list each time, and what is missing from the last one.
+            # Drafts have no stamp: the whole list each time.
             rows = await self._api.whole(DRAFTS)
             records, unread = await self._translated(rows, DRAFTS, want)
-            ids = sorted(text_of(row, "Id") for row in rows)
-            gone = sorted(set((before or {}).get("drafts", ())) - set(ids))
-            state["drafts"] = ids
-            yield Page(records=records, unread=unread)
+            yield Page(records=records, unread=unread, whole=True, scope="draft:")
         if "invoice" in kinds:
             sweep = _sweep(INVOICES, "ModifiedUtc", state or None, resumed=resumed is not None)
             async for rows, more in self._swept(sweep):
                 records, unread = await self._translated(rows, INVOICES, want)
-                marks = {**_marks(sweep), **_carried(state)}
-                # Until the end no resume is given while vanished drafts are still to be told.
-                yield Page(
-                    records=records,
-                    unread=unread,
-                    resume=dumps(marks) if more and not gone else None,
-                )
+                marks = {**_marks(sweep), **_carried(state)} if more else None
+                yield Page(records=records, unread=unread, resume=dumps(marks) if marks else None)
             state["since"] = stamp_text(
                 (sweep.started or _DAWN) - timedelta(seconds=self._api.settings.overlap_s)
             )
             async for page in self._open_invoices(want, state, first=before is None):
                 yield page
-        names = await self._api.names()
-        yield Page(
-            gone=tuple(Gone(ref=draft_ref(names, guid), certain=False) for guid in gone),
-            cursor=dumps(
-                {name: state[name] for name in ("since", "drafts", "open") if name in state}
-            ),
-        )
+        yield Page(cursor=dumps({name: state[name] for name in ("since", "open") if name in state}))
 
     async def _open_invoices(
         self, want: Selection, state: dict[str, Any], *, first: bool
@@ -220,8 +204,9 @@ class Reader:
         yield Page(records=found, whole=True, cursor=dumps({"at": self._now_text()}))
 
     async def _codes(self, want: Selection) -> AsyncIterator[Page]:
-        found, complete = await read_codes(self._api, want)
-        yield Page(records=found, whole=complete, cursor=dumps({"at": self._now_text()}))
+        async for kind, found in read_codes(self._api, want):
+            yield Page(records=found, whole=True, scope=f"{kind}:")
+        yield Page(cursor=dumps({"at": self._now_text()}))
 
     # --- keys ------------------------------------------------------------------------------------
 
@@ -238,10 +223,8 @@ class Reader:
             case Entity.DOCUMENT:
                 lists = [(DRAFTS, ""), (INVOICES, "ModifiedUtc")]
             case Entity.CODE:
-                found, complete = await read_codes(self._api, Selection(entity=Entity.CODE))
-                if not complete:
-                    raise TransientError("Not every list of codes can be read with this sign-in.")
-                yield [(code.ref, "") for code in found if code.ref is not None]
+                async for _, codes in read_codes(self._api, Selection(entity=Entity.CODE)):
+                    yield [(code.ref, "") for code in codes if code.ref is not None]
                 return
             case _:
                 return
@@ -409,7 +392,7 @@ def _marks(sweep: Sweep) -> dict[str, Any]:
 
 
 def _carried(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: state[name] for name in ("drafts", "open") if name in state}
+    return {name: state[name] for name in ("open",) if name in state}
 
 
 def _state(blob: bytes | None) -> dict[str, Any] | None:

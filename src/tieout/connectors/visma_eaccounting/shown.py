@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tieout.connectors.visma_eaccounting.compose import Made
+from tieout.connectors.visma_eaccounting.making import Made
 from tieout.connectors.visma_eaccounting.names import Names
 from tieout.connectors.visma_eaccounting.totals import PricedRow, predict
 from tieout.connectors.visma_eaccounting.values import Payload, amount_of, text_of

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from tieout.connectors.http.client import Call
-from tieout.connectors.http.json import dumps, loads
-from tieout.connectors.visma_eaccounting import compose, shown, translate
+from tieout.connectors.http.json import dumps
+from tieout.connectors.visma_eaccounting import documents, shown, translate
 from tieout.connectors.visma_eaccounting.api import FilterNotSupportedError, VismaApi
-from tieout.connectors.visma_eaccounting.errors import Kind, error_of, problem_of
+from tieout.connectors.visma_eaccounting.compose_customer import customer_body
+from tieout.connectors.visma_eaccounting.compose_draft import check_body, draft_body
 from tieout.connectors.visma_eaccounting.filters import (
     ARTICLES,
     CUSTOMERS,
     DRAFTS,
     FilterBook,
 )
-from tieout.connectors.visma_eaccounting.names import Names, draft_ref, invoice_ref, split_ref
+from tieout.connectors.visma_eaccounting.names import Names, draft_ref, split_ref
+from tieout.connectors.visma_eaccounting.outcomes import outcome_of, template_of
 from tieout.connectors.visma_eaccounting.reading import Reader
 from tieout.connectors.visma_eaccounting.values import (
     Payload,
@@ -27,29 +27,24 @@ from tieout.connectors.visma_eaccounting.values import (
     quoted,
     stamp_text,
     text_of,
-    vendor_time,
 )
 from tieout.core.change import (
     Action,
-    Applied,
     Change,
     Deferred,
     Outcome,
     Predicted,
     Prepared,
     Refused,
-    Rejected,
-    Stale,
     Unknown,
     Wire,
 )
-from tieout.core.errors import ConnectionBrokenError, TransientError
+from tieout.core.errors import TransientError
 from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
-from tieout.core.model import Customer, Document, DocumentKind, Entity, ExternalRef, Record
-from tieout.ports import HttpResponse, LostError, NotSentError
+from tieout.core.model import Document, DocumentKind, Entity, Record
+from tieout.ports import LostError, NotSentError
 
-_GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _JSON = {"Content-Type": "application/json"}
 _KEEP_DATE = "?keepOriginalDraftDate=true&overrideCompanyKeepOriginalDraftDate=true"
 _ARTICLES_LIVE_MS = 600_000
@@ -108,14 +103,18 @@ class Writer:
                 "second customer.",
                 hint="Set number_start of the connection to a range of your own.",
             )
-        made = compose.customer_body(
+        made = customer_body(
             change.wanted, names, self._api.settings, number=change.number, read=read
         )
         if made.findings:
             return Refused(key=change.key, findings=tuple(made.findings))
         seen = {**(read or {}), **made.body}
-        if not seen.get("CurrencyCode"):
-            seen["CurrencyCode"] = names.currency
+        for name, default in (
+            ("CurrencyCode", names.currency),
+            ("InvoiceCountryCode", names.country),
+        ):
+            # What the vendor fills in by itself.
+            seen[name] = seen.get(name) or default
         before = translate.customer(read, names) if read is not None else None
         after = translate.customer(seen, names)
         if before is None:
@@ -149,7 +148,7 @@ class Writer:
         if change.action is Action.UPDATE:
             return await self._draft(change, customers, read)
         names = await self._names(change)
-        record = translate.draft(read, names)
+        record = documents.draft(read, names)
         if change.action is Action.VOID:
             return self._made(
                 change, method="DELETE", path=f"{DRAFTS}/{guid}", body=b"", shows=None, read=record
@@ -169,7 +168,7 @@ class Writer:
             change,
             method="POST",
             path=f"{DRAFTS}/{guid}/convert{_KEEP_DATE}",
-            body=dumps(compose.check_body(read)),
+            body=dumps(check_body(read)),
             shows=_as_booked(record, names, guid),
             read=record,
             totals=totals,
@@ -190,7 +189,7 @@ class Writer:
             return Refused(key=change.key, stale=True)
         names = await self._names(change)
         base = change.base if isinstance(change.base, Document) else None
-        made = compose.draft_body(
+        made = draft_body(
             wanted,
             names,
             self._api.settings,
@@ -230,8 +229,8 @@ class Writer:
             method="POST" if read is None else "PUT",
             path=path,
             body=dumps(made.body),
-            shows=translate.draft(payload, names),
-            read=translate.draft(read, names) if read is not None else None,
+            shows=documents.draft(payload, names),
+            read=documents.draft(read, names) if read is not None else None,
             totals=totals,
             witness={"customer": guid},
         )
@@ -352,100 +351,7 @@ class Writer:
             ]
         except LostError:
             return [Unknown(key=key, reason="No whole answer came from Visma.")]
-        if 200 <= response.status < 300:
-            return [_accepted(key, wire, response, names)]
-        return [_refusal(key, wire, response)]
-
-
-def template_of(path: str) -> str:
-    """The path without query, its ids replaced: the route that the vendor counts."""
-    return _GUID.sub("{id}", path.partition("?")[0])
-
-
-def _accepted(key: str, wire: Wire, response: HttpResponse, names: Names) -> Outcome:
-    at = vendor_time(response)
-    target = _target(wire.path, names)
-    if not response.body.strip():
-        if target is None or wire.path.partition("?")[0].endswith("/convert"):
-            # Done, yet nobody said under which id.
-            return Unknown(key=key, reason="Visma's answer is empty.", vendor_time=at)
-        return Applied(key=key, ref=target, vendor_time=at)
-    try:
-        payload = loads(response.body)
-    except ValueError:
-        payload = None
-    if wire.method == "DELETE":
-        if target is not None and _is_json(response, payload):
-            return Applied(key=key, ref=target, vendor_time=at)
-        return Unknown(key=key, reason="Visma's answer has not its form.", vendor_time=at)
-    if not isinstance(payload, dict) or not payload.get("Id"):
-        return Unknown(key=key, reason="Visma's answer has not its form.", vendor_time=at)
-    try:
-        record = _echo(wire.path, payload, names)
-    except (ValueError, TypeError, ArithmeticError):
-        record = None
-    if record is None:
-        ref = _ref_of_echo(wire.path, payload, names)
-        return Applied(key=key, ref=ref, vendor_time=at)
-    assert record.ref is not None
-    return Applied(key=key, ref=record.ref, version=record.version, shows=record, vendor_time=at)
-
-
-def _refusal(key: str, wire: Wire, response: HttpResponse) -> Outcome:
-    at: datetime | None = vendor_time(response)
-    problem = problem_of(response)
-    match problem.kind:
-        case Kind.THROTTLED:
-            return Deferred(
-                key=key,
-                retry_after_s=problem.retry_after_s,
-                reason=problem.message,
-                vendor_time=at,
-            )
-        case Kind.UNKNOWN:
-            return Unknown(key=key, reason=problem.message, vendor_time=at)
-        case Kind.BROKEN:
-            error = error_of(problem)
-            assert isinstance(error, ConnectionBrokenError)
-            raise error
-        case Kind.NOT_FOUND if response.status == 404 and _GUID.search(wire.path):
-            # The record of the path itself is gone: read again and decide anew.
-            return Stale(key=key, vendor_time=at)
-    return Rejected(
-        key=key,
-        findings=(problem.finding(),),
-        number_taken=problem.number_taken and wire.path == CUSTOMERS,
-        vendor_time=at,
-    )
-
-
-def _is_json(response: HttpResponse, payload: object) -> bool:
-    return payload is not None or response.body.strip() == b"null"
-
-
-def _target(path: str, names: Names) -> ExternalRef | None:
-    found = _GUID.search(path)
-    if found is None:
-        return None
-    guid = found.group(0)
-    return names.ref("customer", guid) if path.startswith(CUSTOMERS) else draft_ref(names, guid)
-
-
-def _echo(path: str, payload: Payload, names: Names) -> Customer | Document | None:
-    bare = path.partition("?")[0]
-    if bare.startswith(CUSTOMERS + "/") or bare == CUSTOMERS:
-        return translate.customer(payload, names)
-    if bare.endswith("/convert"):
-        return translate.invoice(payload, names)
-    return translate.draft(payload, names)
-
-
-def _ref_of_echo(path: str, payload: Payload, names: Names) -> ExternalRef:
-    guid = text_of(payload, "Id")
-    if path.startswith(CUSTOMERS + "/") or path == CUSTOMERS:
-        return names.ref("customer", guid)
-    booked = path.partition("?")[0].endswith("/convert")
-    return invoice_ref(names, guid) if booked else draft_ref(names, guid)
+        return [outcome_of(wire, response, names)]
 
 
 def _as_booked(record: Document, names: Names, guid: str) -> Document:

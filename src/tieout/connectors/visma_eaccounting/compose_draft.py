@@ -1,37 +1,20 @@
-"""Our changes in the vendor's form. Pure: records, names and what was read in, bodies out."""
+"""A draft in the vendor's form. Pure: a record, names and what was read in, a body out."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from tieout.connectors.visma_eaccounting.documents import draft, line_content
+from tieout.connectors.visma_eaccounting.making import Made, terms_id
 from tieout.connectors.visma_eaccounting.names import PROJECT, Names
 from tieout.connectors.visma_eaccounting.settings import VismaSettings
-from tieout.connectors.visma_eaccounting.translate import draft, line_content
 from tieout.connectors.visma_eaccounting.values import Payload, cut_at_word, rate_of, text_of
 from tieout.core.change import Wanted
-from tieout.core.finding import Finding
-from tieout.core.model import Address, Customer, Document, Line, LineKind, PartyKind
+from tieout.core.model import Document, Line, LineKind
 
-_VAT_NUMBER = re.compile(r"[A-Z]{2}[A-Z0-9]{8,12}")
-_CUSTOMER_READ_ONLY = frozenset(
-    {
-        "Id",
-        "PayToAccountId",
-        "TermsOfPayment",
-        "LastInvoiceDate",
-        "ChangedUtc",
-        "MessageThreads",
-        "Notes",
-        "IsFutureInvoiceDateAllowed",
-        "UnpaidInvoicesAmount",
-        "RequiresReferenceNumber",
-    }
-)
-_DRAFT_READ_ONLY = frozenset(
+_READ_ONLY = frozenset(
     {
         "Id",
         "CreatedUtc",
@@ -75,221 +58,12 @@ _ROW_READ_ONLY = frozenset(
         "UnitName",
     }
 )
-_EMAILS = {
-    "invoice": ("EmailAddress", 255),
-    "order": ("EmailAddressOrder", 255),
-    "quote": ("EmailAddressQuote", 255),
-    "contact": ("ContactPersonEmail", 255),
-}
-_PHONES = {
-    "general": ("Telephone", 50),
-    "mobile": ("MobilePhone", 50),
-    "contact": ("ContactPersonPhone", 50),
-    "contact_mobile": ("ContactPersonMobile", 50),
-}
-_IDENTIFIERS = {"company": "CorporateIdentityNumber", "vat": "VatNumber"}
 _CENTERS = {
     "cost_center": "CostCenterItemId1",
     "cost_center_2": "CostCenterItemId2",
     "cost_center_3": "CostCenterItemId3",
 }
 MAX_ROWS = 1000
-
-
-@dataclass(slots=True)
-class Made:
-    """A body in the making, with everything that is wrong with it.
-
-    ``rates`` are the VAT rates of a draft's rows, as far as they are known.
-    """
-
-    body: dict[str, Any] = field(default_factory=dict)
-    rates: list[Decimal | None] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-
-    def wrong(self, code: str, message: str, *, hint: str = "", place: str = "") -> None:
-        """Notes one thing that keeps the body from being sent."""
-        self.findings.append(Finding(code=code, message=message, hint=hint, place=place))
-
-    def put(self, name: str, value: str, length: int, what: str) -> None:
-        """Sets a text that must not be cut; too long is wrong. '' is sent as null."""
-        if len(value) > length:
-            self.wrong(
-                "text_too_long",
-                f"{what} has {len(value)} characters; Visma takes {length}.",
-                place=name,
-            )
-        self.body[name] = value or None
-
-
-# --- customers -----------------------------------------------------------------------------------
-
-
-def customer_body(
-    wanted: Wanted,
-    names: Names,
-    settings: VismaSettings,
-    *,
-    number: str | None,
-    read: Payload | None,
-) -> Made:
-    """
-    The body of a customer: over what was read, or new with ``number``. Names and addresses are cut
-    at a word, as the vendor's fields are short; numbers and e-mail addresses never are.
-    """
-    record = wanted.record
-    assert isinstance(record, Customer)
-    made = Made()
-    if read is not None:
-        made.body = {k: v for k, v in read.items() if k not in _CUSTOMER_READ_ONLY}
-    else:
-        made.body = {"CustomerNumber": number, "IsActive": True, "DiscountPercentage": 0}
-        made.body["IsPrivatePerson"] = False
-    fields = wanted.fields
-    if "name" in fields:
-        made.body["Name"] = cut_at_word(record.name, 50)
-    if "kind" in fields and record.kind is not PartyKind.UNKNOWN:
-        made.body["IsPrivatePerson"] = record.kind is PartyKind.PERSON
-    if "active" in fields:
-        made.body["IsActive"] = record.active
-    if "currency" in fields:
-        made.body["CurrencyCode"] = record.currency or names.currency
-    if "contact_name" in fields:
-        made.body["ContactPersonName"] = cut_at_word(record.contact_name, 100) or None
-    if "language" in fields:
-        made.put("SalesDocumentLanguage", record.language, 2, "The language")
-    if "note" in fields:
-        made.put("Note", record.note, 4000, "The note")
-    if "price_list" in fields:
-        made.body["SalesPriceListId"] = record.price_list or None
-    _put_roles(made, fields, "emails", record.emails, _EMAILS)
-    _put_roles(made, fields, "phones", record.phones, _PHONES)
-    _put_addresses(made, fields, record)
-    _put_identifiers(made, fields, record)
-    _put_customer_terms(made, fields, record, names, settings, new=read is None)
-    _require_customer(made, record)
-    return made
-
-
-def _put_roles(
-    made: Made,
-    fields: frozenset[str],
-    group: str,
-    values: Mapping[str, str],
-    places: Mapping[str, tuple[str, int]],
-) -> None:
-    for role, (name, length) in places.items():
-        if group in fields or f"{group}.{role}" in fields:
-            value = values.get(role, "")
-            if group == "emails" and role == "invoice":
-                value = value or values.get("general", "")
-            made.put(name, value, length, f"{group}.{role}")
-
-
-def _put_addresses(made: Made, fields: frozenset[str], record: Customer) -> None:
-    whole = "addresses" in fields
-    if whole or "addresses.billing" in fields:
-        billing = record.address("billing") or Address()
-        lines = _two_lines(billing.lines)
-        made.body["InvoiceAddress1"], made.body["InvoiceAddress2"] = lines
-        made.put("InvoicePostalCode", billing.postcode, 10, "The post code")
-        made.body["InvoiceCity"] = cut_at_word(billing.city, 50) or None
-        if billing.country:
-            made.put("InvoiceCountryCode", billing.country, 2, "The country")
-    shipping = record.address("shipping")
-    if "addresses.shipping" in fields or (whole and shipping is not None):
-        shipping = shipping or Address(role="shipping")
-        lines = _two_lines(shipping.lines)
-        made.body["DeliveryCustomerName"] = cut_at_word(shipping.name, 100) or None
-        made.body["DeliveryAddress1"], made.body["DeliveryAddress2"] = lines
-        made.put("DeliveryPostalCode", shipping.postcode, 10, "The delivery post code")
-        made.body["DeliveryCity"] = cut_at_word(shipping.city, 50) or None
-        made.put("DeliveryCountryCode", shipping.country, 2, "The delivery country")
-
-
-def _put_identifiers(made: Made, fields: frozenset[str], record: Customer) -> None:
-    for kind, name in _IDENTIFIERS.items():
-        if "identifiers" not in fields and f"identifiers.{kind}" not in fields:
-            continue
-        found = record.identifier(kind)
-        value = (found.normal or found.raw).strip() if found else ""
-        if kind == "vat" and value:
-            value = re.sub(r"[\s.-]", "", value).upper()
-            if not _VAT_NUMBER.fullmatch(value):
-                made.wrong(
-                    "number_wrong",
-                    f"VAT number {value} of {record.name} has not the form that Visma takes: "
-                    "two letters and 8 to 12 characters.",
-                    hint="Correct it on the account.",
-                    place=name,
-                )
-            if found and found.country and not made.body.get("InvoiceCountryCode"):
-                made.body["InvoiceCountryCode"] = found.country
-        made.put(name, value, 20, f"The {kind} number")
-
-
-def _put_customer_terms(
-    made: Made,
-    fields: frozenset[str],
-    record: Customer,
-    names: Names,
-    settings: VismaSettings,
-    *,
-    new: bool,
-) -> None:
-    said = record.terms if "terms" in fields else ""
-    if said:
-        made.body["TermsOfPaymentId"] = _terms(made, said, names, record.name)
-    elif new:
-        made.body["TermsOfPaymentId"] = (
-            _terms(made, settings.default_terms, names, record.name)
-            if settings.default_terms
-            else names.company_terms or None
-        )
-        if not made.body["TermsOfPaymentId"] and not made.findings:
-            made.wrong(
-                "terms_unmapped",
-                f"{record.name} has no payment terms, and the company has none of its own.",
-                hint="Map its terms, or set default_terms of the connection.",
-                place="terms",
-            )
-
-
-def _terms(made: Made, said: str, names: Names, whose: str) -> str | None:
-    found = names.find_terms(said)
-    if found is None:
-        made.wrong(
-            "terms_unmapped",
-            f'Terms "{said}" of {whose} do not exist in Visma.',
-            hint="Map them to terms of the company.",
-            place="terms",
-        )
-    return found
-
-
-def _require_customer(made: Made, record: Customer) -> None:
-    if not made.body.get("Name"):
-        made.wrong("name_missing", "The customer has no name.", place="name")
-    for name, what in (("InvoicePostalCode", "post code"), ("InvoiceCity", "city")):
-        if not made.body.get(name):
-            made.wrong(
-                "address_incomplete",
-                f"{record.name or 'The customer'} has no {what} in its billing address; "
-                "Visma takes no customer without one.",
-                hint="Fill it on the account.",
-                place=f"addresses.billing.{'postcode' if what == 'post code' else 'city'}",
-            )
-
-
-def _two_lines(lines: Sequence[str]) -> tuple[str | None, str | None]:
-    kept = [line.strip() for line in lines if line.strip()]
-    if len(kept) > 2:
-        kept = [kept[0], ", ".join(kept[1:])]
-    cut = [cut_at_word(line, 50) for line in kept] + ["", ""]
-    return cut[0] or None, cut[1] or None
-
-
-# --- drafts --------------------------------------------------------------------------------------
 
 
 def carried(contact: str, key: str) -> str:
@@ -318,7 +92,7 @@ def draft_body(
     fields = wanted.fields
     made = Made()
     if read is not None:
-        made.body = {k: v for k, v in read.items() if k not in _DRAFT_READ_ONLY}
+        made.body = {k: v for k, v in read.items() if k not in _READ_ONLY}
     else:
         made.body = {
             "CustomerId": text_of(customer, "Id"),
@@ -347,7 +121,7 @@ def draft_body(
             made.body[name] = day.isoformat() if day else None
     if "terms" in fields:
         made.body["TermsOfPaymentId"] = (
-            _terms(made, record.terms, names, record.customer_name or "the document")
+            terms_id(made, record.terms, names, record.customer_name or "the document")
             if record.terms
             else None
         )
