@@ -1,0 +1,317 @@
+"""The rows of the invented book: documents with their totals, customers, items, payments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tieout_sandbox.kit import SandboxClock
+from tieout_sandbox.plain.rows import RefusedError, Row, cents
+from tieout_sandbox.plain.variant import Variant
+
+ZERO = Decimal("0.00")
+NAME_LENGTH = 50
+HEADER = (
+    "customer",
+    "currency",
+    "issue_date",
+    "terms",
+    "delivered_on",
+    "our_reference",
+    "your_reference",
+    "po_number",
+    "buyer_reference",
+)
+CUSTOMER_FIELDS = (
+    "name",
+    "kind",
+    "org_number",
+    "vat_number",
+    "einvoice",
+    "address",
+    "shipping",
+    "email",
+    "phone",
+    "contact",
+    "language",
+    "currency",
+    "terms",
+    "country",
+)
+TERMS_DAYS = {"N10": 10, "N14": 14, "N30": 30, "N60": 60}
+
+
+class Ledger:
+    """All rows of one company. Nothing is ever taken out: what is deleted is only marked."""
+
+    def __init__(self, variant: Variant, clock: SandboxClock) -> None:
+        self.variant = variant
+        self.clock = clock
+        self.lag_until: datetime | None = None
+        self.tables: dict[str, dict[str, Row]] = {
+            "documents": {},
+            "customers": {},
+            "items": {},
+            "payments": {},
+        }
+        self.gone: list[Row] = []
+        self.counters: dict[str, int] = {"number": 10000, "customer": 100}
+
+    # Rows.
+
+    def live(self, table: str) -> Iterator[Row]:
+        """The rows that were not deleted."""
+        return (row for row in self.tables[table].values() if not row["_deleted"])
+
+    def find(self, table: str, row_id: str) -> Row:
+        """A live row; RefusedError 404, or 410 for a deleted one where the book remembers."""
+        row = self.tables[table].get(row_id)
+        if row is not None and not row["_deleted"]:
+            return row
+        if row is not None and row.get("merged_into"):
+            winner = row["merged_into"]
+            raise RefusedError(410, "merged", f"{row_id} is {winner} now", merged_into=winner)
+        if row is not None and self._remembers(row):
+            raise RefusedError(410, "deleted", f"{table} {row_id} was deleted")
+        raise RefusedError(404, "not_found", f"there is no {table} {row_id}")
+
+    def _remembers(self, row: Row) -> bool:
+        return self.variant.tombstones and not row.get("_became")
+
+    def new_id(self, kind: str) -> str:
+        """The next id of a kind, such as `d7`."""
+        self.counters[kind] = self.counters.get(kind, 0) + 1
+        return f"{kind}{self.counters[kind]}"
+
+    def add(self, table: str, row: Row, by: str, carrier: str) -> Row:
+        """Stores a new row made by 'api' or 'person'."""
+        now = self.clock.now()
+        row.update(created_at=now, revision=0, _by=by, _carrier=carrier, _deleted=False, _index=[])
+        self.tables[table][row["id"]] = row
+        self.touch(row)
+        return row
+
+    def touch(self, row: Row) -> None:
+        """A row changed now: next revision, new stamp, and the search index follows later."""
+        now = self.clock.now()
+        row["changed_at"] = now
+        row["revision"] += 1
+        seen_from = now + timedelta(seconds=self.variant.search_lag_s)
+        if self.lag_until is not None:
+            seen_from = max(seen_from, self.lag_until)
+        # Only what can still be asked for is kept: the entry in force and those to come.
+        index: list[list[Any]] = row["_index"]
+        while len(index) > 1 and index[1][0] <= now:
+            index.pop(0)
+        index.append([seen_from, row["_carrier"], row.get("customer", "")])
+
+    def indexed(self, row: Row) -> tuple[str, str] | None:
+        """Carrier and customer as a search sees them now; None where it does not know the row."""
+        now = self.clock.now()
+        found = None
+        for seen_from, carrier, customer in row["_index"]:
+            if seen_from <= now:
+                found = (carrier, customer)
+        return found
+
+    def remove(self, table: str, row: Row, *, became: str = "", merged_into: str = "") -> None:
+        """Marks a row deleted, and tells the feed where the book has one."""
+        self.touch(row)
+        row["_deleted"] = True
+        if became:
+            row["_became"] = became
+            return
+        if self.variant.tombstones or merged_into:
+            self.gone.append(
+                {
+                    "no": len(self.gone) + 1,
+                    "collection": self.collection(row) if table == "documents" else table,
+                    "id": row["id"],
+                    "merged_into": merged_into,
+                    "at": self.clock.now(),
+                }
+            )
+
+    def require_unique(self, table: str, field: str, value: str, but: str = "") -> None:
+        """RefusedError 409 where a live record has that number or external id already."""
+        other = self.holder(table, field, value)
+        if other is None or other["id"] == but:
+            return
+        facts = {
+            "id": other["id"],
+            "collection": self.collection(other) if table == "documents" else table,
+            self.variant.carrier_field: other["_carrier"],
+        }
+        code = "number_taken" if field == "number" else "exists"
+        raise RefusedError(409, code, f"{value} is on {other['id']} already", **facts)
+
+    def holder(self, table: str, field: str, value: str) -> Row | None:
+        """The live record with that number or external id."""
+        return next((row for row in self.live(table) if row[field] == value), None)
+
+    # Documents.
+
+    def collection(self, document: Row) -> str:
+        """Where a document is listed."""
+        if self.variant.keeps_id:
+            return "documents"
+        return "drafts" if document["status"] == "draft" else "invoices"
+
+    def documents(self, collection: str) -> Iterator[Row]:
+        """The live documents of a collection, `drafts`, `invoices` or `documents`."""
+        return (row for row in self.live("documents") if self.collection(row) == collection)
+
+    def document(self, collection: str, row_id: str) -> Row:
+        """A live document of that collection; RefusedError where it is not there."""
+        row = self.find("documents", row_id)
+        if self.collection(row) != collection:
+            raise RefusedError(404, "not_found", f"there is no {row_id} in {collection}")
+        return row
+
+    def new_document(self, values: Row, by: str, carrier: str, kind: str = "invoice") -> Row:
+        """A draft with these values; RefusedError where something does not fit."""
+        moves = kind == "invoice" and not self.variant.keeps_id
+        row: Row = {
+            "id": self.new_id("d" if moves else "i"),
+            "type": kind,
+            "status": "draft",
+            "number": str(values.get("number") or ""),
+            **{name: values.get(name) for name in HEADER},
+            "lines": [],
+            "created_from": None,
+            "credits": [],
+            "paid": ZERO,
+            "credited": ZERO,
+            "last_payment_on": None,
+            "due_date": None,
+        }
+        self.set_content(row, values)
+        return self.add("documents", row, by, carrier)
+
+    def set_content(self, row: Row, values: Row) -> None:
+        """Header fields and lines that are named; RefusedError where one is not possible."""
+        customer_id = values.get("customer", row["customer"])
+        customer = self.tables["customers"].get(str(customer_id))
+        if customer is None or customer["_deleted"]:
+            raise RefusedError(422, "customer_unknown", f"there is no customer {customer_id}")
+        lines = self._lines(row, values["lines"]) if "lines" in values else row["lines"]
+        header = {name: values[name] for name in HEADER if name in values}
+        row.update(header, lines=lines)
+        row["currency"] = row["currency"] or customer["currency"] or "SEK"
+        row["customer_name"] = customer["name"]
+        self.total(row)
+
+    def _lines(self, row: Row, lines: list[Row]) -> list[Row]:
+        made = []
+        for position, line in enumerate(lines, start=1):
+            item = self._item(line)
+            rate = line.get("rate")
+            if rate is None:
+                rate = item["rate"] if item is not None else ZERO
+            made.append(
+                {
+                    "id": f"{row['id']}-{position}",
+                    "item": line.get("item") or "",
+                    "text": line.get("text") or (item["name"] if item is not None else ""),
+                    "quantity": Decimal(line.get("quantity", 1)),
+                    "unit_price": Decimal(line.get("unit_price", 0)),
+                    "discount": Decimal(line.get("discount", 0)),
+                    "rate": Decimal(rate),
+                    "dimensions": dict(line.get("dimensions") or {}),
+                }
+            )
+            made[-1]["net"] = _net(made[-1])
+        return made
+
+    def _item(self, line: Row) -> Row | None:
+        number = line.get("item")
+        if not number:
+            return None
+        item = next((row for row in self.live("items") if row["number"] == number), None)
+        if item is None or not item["active"]:
+            raise RefusedError(422, "item_unknown", f"there is no item {number}")
+        return item
+
+    def total(self, row: Row) -> None:
+        """Sums the lines; VAT is rounded once per rate, half away from zero."""
+        sign = -1 if row["type"] == "credit_note" else 1
+        bases: dict[Decimal, Decimal] = {}
+        for line in row["lines"]:
+            bases[line["rate"]] = bases.get(line["rate"], ZERO) + line["net"]
+        net = sum(bases.values(), ZERO)
+        tax = sum((cents(base * rate) for rate, base in bases.items()), ZERO)
+        row.update(net=sign * net, tax=sign * tax, gross=sign * (net + tax))
+        self.settle(row)
+
+    def settle(self, row: Row) -> None:
+        """What is still open after payments and credits; nothing in drafts and voided ones."""
+        open_now = row["status"] == "booked" and row["type"] == "invoice"
+        row["open"] = row["gross"] - row["paid"] - row["credited"] if open_now else ZERO
+
+    def book(self, draft: Row, number: str | None = None) -> Row:
+        """The booked document: the same row, or a new one that came from the draft."""
+        if self.variant.keeps_id:
+            booked = draft
+        else:
+            booked = {**draft, "id": self.new_id("i"), "lines": [dict(x) for x in draft["lines"]]}
+            booked["created_from"] = draft["id"] if self.variant.tells_origin else None
+            self.remove("documents", draft, became=booked["id"])
+        day = self.clock.now().date()
+        booked["issue_date"] = booked["issue_date"] or day.isoformat()
+        days = TERMS_DAYS.get(booked["terms"] or "", 30)
+        booked["due_date"] = (day + timedelta(days=days)).isoformat()
+        booked["number"] = number or booked["number"] or self.next_number()
+        booked["status"] = "booked"
+        self.settle(booked)
+        if booked is draft:
+            self.touch(booked)
+            return booked
+        return self.add("documents", booked, draft["_by"], draft["_carrier"])
+
+    def next_number(self) -> str:
+        """The next free number of booked documents."""
+        while True:
+            self.counters["number"] += 1
+            number = str(self.counters["number"])
+            if self.holder("documents", "number", number) is None:
+                return number
+
+    # Customers and items.
+
+    def new_customer(self, values: Row, by: str, carrier: str) -> Row:
+        """A customer with these values; RefusedError where a name is missing or too long."""
+        self.check_customer(values)
+        self.counters["customer"] += 1
+        row: Row = {
+            "id": self.new_id("k"),
+            "number": str(values.get("number") or self.counters["customer"]),
+            **{name: values.get(name) for name in CUSTOMER_FIELDS},
+            "active": True,
+            "merged_into": None,
+        }
+        return self.add("customers", row, by, carrier)
+
+    def check_customer(self, values: Row) -> None:
+        """RefusedError where the values cannot stand."""
+        if "name" in values and not values["name"]:
+            raise RefusedError(422, "name_missing", "a customer has a name")
+        if len(values.get("name") or "") > NAME_LENGTH:
+            raise RefusedError(422, "too_long", f"a name has at most {NAME_LENGTH} characters")
+
+    def new_item(self, number: str, name: str, price: Decimal, rate: Decimal) -> Row:
+        """An item for sale."""
+        row: Row = {
+            "id": self.new_id("a"),
+            "number": number,
+            "name": name,
+            "price": price,
+            "rate": rate,
+            "active": True,
+        }
+        return self.add("items", row, "person", "")
+
+
+def _net(line: Row) -> Decimal:
+    return cents(line["quantity"] * line["unit_price"] * (1 - line["discount"]))
