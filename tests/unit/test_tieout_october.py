@@ -17,6 +17,7 @@ from tieout_october import (
 )
 
 from tieout.core.ageing import ageing
+from tieout.core.receivables import Bank
 from tieout.core.tieout import Cause, Group, RowKind
 
 D = Decimal
@@ -147,6 +148,8 @@ def test_receivables_to_the_control_account():
         ({"vouchers": ()}, "2400.00"),
         ({"open_items": D("378164.00"), "control": D("380564.00")}, "1.00"),
         ({"control": None}, "0.00"),
+        ({"bank": None}, "0.00"),
+        ({"bank": Bank(received=D("427700.16"))}, "515.10"),
         ({"opening": D("131251.00")}, "1.00"),
     ],
 )

@@ -324,3 +324,27 @@ def test_a_month_knows_its_days():
     assert Period.month(2028, 2).end == date(2028, 2, 29)
     with pytest.raises(ValueError, match="ends before"):
         Period(start=CUT_OFF, end=date(2026, 10, 1))
+
+
+def test_a_cut_off_after_the_period_takes_what_was_booked_since():
+    late = step(1, "A", "100.00", document("1", "100.00", date(2026, 11, 3)))
+    result = tie_out([late], [], [], cut_off=date(2026, 11, 3), period=OCTOBER, base_currency="SEK")
+    assert result.invoiced == D("100.00")
+    assert [(p.code, p.amount) for p in result.by_period][1:] == [("dated_after", D("-100.00"))]
+    assert result.explained
+
+
+def test_a_period_holds_its_first_and_its_last_day():
+    one_day = Period(start=CUT_OFF, end=CUT_OFF)
+    assert CUT_OFF in one_day
+    assert date(2026, 10, 30) not in one_day
+    assert date(2026, 11, 1) not in one_day
+
+
+def test_a_voided_document_in_another_currency_is_nothing():
+    void = document(
+        "1", "9.00", currency="EUR", rate=D("11.0"), cancellation=Cancellation(seen_on=CUT_OFF)
+    )
+    chain = walked(void)
+    assert parts(chain) == [("unexplained", "100.00")]
+    assert chain.parts[0].evidence == "no document, and no reason"

@@ -119,7 +119,8 @@ def test_a_fall_of_the_open_amount_is_settled_of_unknown_kind():
 
 
 def test_a_returned_payment_goes_backwards():
-    assert standing("100.00", (K.MONEY, "100.00")).status is Status.PAID
+    paid = standing("100.00", (K.MONEY, "100.00"), last_day=DUE, today=LATER)
+    assert (paid.status, paid.flags) == (Status.PAID, frozenset())
     back = standing("100.00", (K.MONEY, "100.00"), (K.MONEY, "-100.00"), last_day=DUE, today=LATER)
     assert (back.status, back.open, back.flags) == (Status.BOOKED, D("100.00"), {Flag.OVERDUE})
 
