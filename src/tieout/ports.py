@@ -56,8 +56,8 @@ class Page:
 
     ``unread``: rows that were not understood, shown and never dropped. ``resume`` continues inside
     this sweep after a restart; ``cursor`` is safe to store together with this page and is None
-    until the end where the vendor promises no order. ``whole``: this read gave the complete list,
-    so that what is absent from all its pages is gone.
+    until the end where the vendor promises no order. ``whole``: this page belongs to a complete
+    list of the ids that begin with ``scope``, so that what is absent from all its pages is gone.
     """
 
     records: tuple[Record, ...] = ()
@@ -66,6 +66,7 @@ class Page:
     resume: bytes | None = None
     cursor: bytes | None = None
     whole: bool = False
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,8 @@ class FanOut:
     """
     Which lane becomes due when a record of an entity changes, and for which source.
 
-    ``source``: 'self' (the record's own id), 'deals_of_customer', 'slot_source' (the source of the
+    ``source``: 'self' (the record's own id), 'linked' (its id, if it has a customer slot),
+    'deals_of_customer', 'slot_source' (the source of the
     slot whose ref it is, whose key it carries, or that it grew out of), 'customer_of_slot',
     'parked' (every parked row that waits on this entity), 'credited' (the slots of documents that
     it credits).
@@ -149,6 +150,7 @@ class Sending:
     """A wire about to leave, with the prepared items in the order of its outcomes."""
 
     send_id: str
+    connection: str
     wire: Wire
     items: Sequence[tuple[ReadyOperation, Prepared]]
     vendor_time: datetime
@@ -176,6 +178,7 @@ class OpenDoubt:
     state: DoubtState
     bodies: tuple[bytes, ...]
     customers: tuple[ExternalRef, ...]
+    witness: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -219,7 +219,7 @@ def _line(
         "discount": line.discount,
     }
     dimensions = dict(case.deal.dimensions) | dict(line.dimensions)
-    inner = {**scope, "line": _line_scope(line)}
+    inner = {**scope, "line": line_scope(line)}
     for rule in policy.line_fields:
         value = evaluate(rule, inner, findings, case)
         if rule.target.startswith("dimensions."):
@@ -250,7 +250,8 @@ def _line(
     )
 
 
-def _line_scope(line: Line) -> Mapping[str, Any]:
+def line_scope(line: Line) -> Mapping[str, Any]:
+    """A line as mappings see it: ``line.item`` is the product's code, or its name without one."""
     scope = dict(record_scope(line) or {})
     item = line.item or ItemRef()
     scope["item"] = item.number or item.name

@@ -228,7 +228,7 @@ def _send_row(sending: Sending) -> dict[str, Any]:
     wire = sending.wire
     return {
         "id": sending.send_id,
-        "connection": sending.items[0][0].lane.rsplit("/", 1)[-1],
+        "connection": sending.connection,
         "wire_key": wire.wire_key,
         "method": wire.method,
         "path": wire.path,

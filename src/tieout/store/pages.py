@@ -254,6 +254,8 @@ def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
 
 _SOURCES: Mapping[str, str] = {
     "self": "SELECT unnest(%(ids)s::text[])",
+    "linked": "SELECT source_id FROM slot WHERE workspace = %(ws)s AND kind = 'C'"
+    " AND source_id = ANY(%(ids)s)",
     "deals_of_customer": "SELECT id FROM mirror WHERE workspace = %(ws)s AND entity = 'deal'"
     " AND connection = %(connection)s AND customer_id = ANY(%(ids)s)",
     "slot_source": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"

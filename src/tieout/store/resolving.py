@@ -160,11 +160,12 @@ def _open_doubt(
         operation=operation,
         state=state,
         bodies=tuple(bytes(attempt[4]) for attempt in attempts),
-        customers=_customers(tx, change.wanted.record if change.wanted else None, operation),
+        customers=_customers(tx, change.wanted.record if change.wanted else None),
+        witness=witness,
     )
 
 
-def _customers(tx: Tx, record: Record | None, operation: ReadyOperation) -> tuple[ExternalRef, ...]:
+def _customers(tx: Tx, record: Record | None) -> tuple[ExternalRef, ...]:
     """All refs of the customer's lineage: customers merge while a create is unclear."""
     customer = getattr(record, "customer", None)
     if customer is None:

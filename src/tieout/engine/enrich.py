@@ -1,0 +1,52 @@
+"""What is made of a record before the core sees it: numbers, folded names, VAT answers, days."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Protocol
+
+from tieout.core.model import Customer, Deal, Item
+from tieout.core.tax import TaxAnswer, Treatment
+
+
+class Enricher(Protocol):
+    """Country rules as values. Implementations read no network and no clock."""
+
+    def customer(self, record: Customer) -> Customer:
+        """The same customer with its numbers checked: normal form, key, state, reason."""
+
+    def folded(self, name: str, country: str) -> str:
+        """The name without legal form and letter variants, for equality in SQL."""
+
+    def postcode(self, written: str, country: str) -> str:
+        """The post code in its normal form."""
+
+    def tax(
+        self, seller: str, buyer: Customer | None, deal: Deal, item: Item, net: Decimal, day: date
+    ) -> TaxAnswer:
+        """The VAT answer for one item of a deal."""
+
+    def last_day(self, due: date, country: str) -> date:
+        """The last day on which paying is not late."""
+
+
+class PlainEnricher:
+    """No country's rules: numbers as they are, domestic VAT for everything."""
+
+    def customer(self, record: Customer) -> Customer:
+        return record
+
+    def folded(self, name: str, country: str) -> str:
+        return " ".join(name.casefold().split())
+
+    def postcode(self, written: str, country: str) -> str:
+        return "".join(written.split()).upper()
+
+    def tax(
+        self, seller: str, buyer: Customer | None, deal: Deal, item: Item, net: Decimal, day: date
+    ) -> TaxAnswer:
+        return TaxAnswer(treatment=Treatment.DOMESTIC_RATE, rate=None)
+
+    def last_day(self, due: date, country: str) -> date:
+        return due

@@ -1,0 +1,400 @@
+"""Executing: prepare, pack, record, send, settle; in groups, with bounded calls in flight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tieout.core.change import (
+    Action,
+    AlreadyApplied,
+    Applied,
+    Deferred,
+    Outcome,
+    Prepared,
+    Refused,
+    Rejected,
+    Stale,
+    Unknown,
+)
+from tieout.core.compare import DOCUMENT_FIELDS, differing, document_content
+from tieout.core.errors import ConnectionBrokenError
+from tieout.core.finding import Finding
+from tieout.core.keys import generation_of, wire_key
+from tieout.core.model import Document, Entity, Record
+from tieout.core.resolve import horizon
+from tieout.engine.context import LEASE_S, Engine
+from tieout.engine.facts import mirror_row
+from tieout.ports import Connector
+from tieout.storing import MirrorRow, ReadyOperation, Sending, Settled
+
+GROUP = 128
+FLUSH = 64
+CLOCK_MARGIN_MS = 5_000
+FIRST_LOOK_S = 2
+
+
+@dataclass(slots=True)
+class ExecuteCounts:
+    applied: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    deferred: int = 0
+    adopted: int = 0
+    stale: int = 0
+    calls: int = 0
+
+    @property
+    def progress(self) -> int:
+        """Whether another round can find something new to do."""
+        return self.applied + self.rejected + self.adopted + self.stale
+
+
+async def execute(
+    engine: Engine,
+    connection: str,
+    counts: ExecuteCounts,
+    *,
+    creates: bool = True,
+    only: Sequence[str] | None = None,
+) -> None:
+    """
+    Everything that may be sent to one connection, group by group, until nothing is ready.
+
+    ``creates`` False: a brake holds new records back. ``only``: these operations and no others.
+    """
+    connector = engine.connectors[connection]
+    while not engine.stopping:
+        picked = await engine.store.pick_ready(
+            engine.bridge, connection, GROUP, engine.clock.now(), creates, only
+        )
+        if not picked:
+            return
+        before = counts.progress + counts.unknown + counts.deferred
+        await _group(engine, connector, connection, picked, counts)
+        if counts.progress + counts.unknown + counts.deferred == before:
+            return
+
+
+async def _group(
+    engine: Engine,
+    connector: Connector,
+    connection: str,
+    picked: Sequence[ReadyOperation],
+    counts: ExecuteCounts,
+) -> None:
+    free = await _adopt_carriers(engine, connection, picked, counts)
+    customers = [op for op in free if op.change.entity is Entity.CUSTOMER]
+    # A customer never shares a round with its documents: they depend on its ref.
+    ready = customers or free
+    ready = await _numbered(engine, connector, connection, ready)
+    prepared = await _prepare(engine, connector, ready, counts)
+    sendings = _pack(engine, connector, connection, prepared)
+    if not sendings:
+        return
+    steady = engine.clock.steady()
+    started = await engine.store.mark_started(sendings, engine.worker, LEASE_S, engine.clock.now())
+    mine = [sending for sending in sendings if sending.send_id in started]
+    await _send_all(engine, connector, mine, started, steady, counts)
+
+
+# --- step 0: the mirror knows carriers of our keys --------------------
+
+
+async def _adopt_carriers(
+    engine: Engine,
+    connection: str,
+    picked: Sequence[ReadyOperation],
+    counts: ExecuteCounts,
+) -> list[ReadyOperation]:
+    creates = [op for op in picked if op.change.action is Action.CREATE and not op.repeats]
+    if not engine.rules.carrier_adopted_at_claim or not engine.rules.books_read_first:
+        return list(picked)
+    found = await engine.store.carriers([op.key13 for op in creates])
+    free = []
+    for op in picked:
+        carriers = _live(found.get(op.key13, []), connection, op.generation)
+        if op not in creates or not carriers:
+            free.append(op)
+            continue
+        key, record = carriers[0]
+        counts.adopted += 1
+        await engine.store.adopt(
+            engine.bridge,
+            op,
+            mirror_row(record, engine.enrich),
+            generation_of(key),
+            _as_sent(op, record),
+            engine.clock.now(),
+        )
+    return free
+
+
+def _live(
+    found: Sequence[tuple[str, Record]], connection: str, generation: int
+) -> list[tuple[str, Record]]:
+    """Carriers of this generation or a later one, on this connection; the latest first."""
+    mine = [
+        (key, record)
+        for key, record in found
+        if record.ref is not None
+        and record.ref.connection == connection
+        and generation_of(key) >= generation
+    ]
+    return sorted(mine, key=lambda pair: -generation_of(pair[0]))
+
+
+def _as_sent(op: ReadyOperation, record: Record) -> bool:
+    """Whether what was found is what we would send: then its base is known."""
+    wanted = op.change.wanted.record if op.change.wanted else None
+    if isinstance(wanted, Document) and isinstance(record, Document):
+        mine, theirs = document_content(wanted), document_content(record)
+        return all(mine[name] == theirs[name] for name in ("customer", "lines"))
+    return True
+
+
+# --- bytes --------------------
+
+
+async def _numbered(
+    engine: Engine, connector: Connector, connection: str, ops: Sequence[ReadyOperation]
+) -> list[ReadyOperation]:
+    """Numbers drawn by us, once per operation, for systems where they are the guard."""
+    start = int(str(engine.companies[connection].facts.get("number_start") or 0))
+    wanting = [
+        op
+        for op in ops
+        if op.change.entity is Entity.CUSTOMER
+        and op.change.action is Action.CREATE
+        and op.change.number is None
+    ]
+    if not start or not wanting:
+        return list(ops)
+    first = await engine.store.draw_number(connection, Entity.CUSTOMER, start, len(wanting))
+    numbers = {op.id: str(first + index) for index, op in enumerate(wanting)}
+    return [
+        replace(op, change=replace(op.change, number=numbers[op.id])) if op.id in numbers else op
+        for op in ops
+    ]
+
+
+async def _prepare(
+    engine: Engine,
+    connector: Connector,
+    ops: Sequence[ReadyOperation],
+    counts: ExecuteCounts,
+) -> list[tuple[ReadyOperation, Prepared]]:
+    ready = []
+    for op, made in zip(
+        ops, await connector.prepare([op.change for op in ops]) if ops else (), strict=True
+    ):
+        if isinstance(made, Refused):
+            counts.stale += made.stale
+            counts.rejected += not made.stale
+            await _refuse(engine, op, made.findings, made.stale, made.seen)
+            continue
+        moved = _moved_on(engine, op, made)
+        if moved:
+            counts.stale += 1
+            await _refuse(engine, op, (), True, made.read)
+            continue
+        ready.append((op, made))
+    return ready
+
+
+async def _refuse(
+    engine: Engine,
+    op: ReadyOperation,
+    findings: Sequence[Finding],
+    stale: bool,
+    seen: Record | None,
+) -> None:
+    row = mirror_row(seen, engine.enrich) if seen is not None and seen.ref else None
+    await engine.store.refuse(engine.bridge, op, findings, stale, row, engine.clock.now())
+
+
+def _moved_on(engine: Engine, op: ReadyOperation, made: Prepared) -> bool:
+    """What was just read differs from the base: somebody edited it, so it is decided anew."""
+    if not engine.rules.compare_with_base or made.read is None or op.change.base is None:
+        return False
+    if isinstance(made.read, Document):
+        if made.read.booked:
+            return True
+        only = DOCUMENT_FIELDS
+    elif op.change.wanted is not None:
+        only = op.change.wanted.fields
+    else:
+        only = frozenset()
+    return bool(differing(made.read, op.change.base, only)) and op.change.entity is not (
+        Entity.STANDING
+    )
+
+
+def _pack(
+    engine: Engine,
+    connector: Connector,
+    connection: str,
+    prepared: Sequence[tuple[ReadyOperation, Prepared]],
+) -> list[Sending]:
+    by_key = {made.key: (op, made) for op, made in prepared}
+    wires = connector.pack([made for _, made in prepared])
+    now = engine.vendor_now(connection)
+    sendings = []
+    for wire in wires:
+        items = [by_key[key] for key in wire.items]
+        abilities = connector.abilities.of(items[0][1].entity)
+        keyed = replace(wire, wire_key=_wire_key(items))
+        sendings.append(
+            Sending(
+                send_id=engine.ids.new("send"),
+                connection=connection,
+                wire=keyed,
+                items=items,
+                vendor_time=now,
+                horizon=horizon(now, abilities),
+            )
+        )
+    return sendings
+
+
+def _wire_key(items: Sequence[tuple[ReadyOperation, Prepared]]) -> str:
+    """
+    Changes exactly when the bytes change or absence was proven, so that a guarded repeat has the
+    same key with the same bytes; of a batch it covers all items.
+    """
+    keys = [
+        wire_key(op.change.key, str(op.change.action), op.seq, op.payload_rev, op.absence_no)
+        for op, _ in items
+    ]
+    return keys[0] if len(keys) == 1 else wire_key(*keys)
+
+
+# --- sending --------------------
+
+
+async def _send_all(
+    engine: Engine,
+    connector: Connector,
+    sendings: Sequence[Sending],
+    started: Mapping[str, Mapping[str, tuple[int, int]]],
+    steady: int,
+    counts: ExecuteCounts,
+) -> None:
+    """Calls bounded by what the connection takes at once; outcomes are stored in groups."""
+    gate = asyncio.Semaphore(connector.abilities.in_flight)
+    waiting: list[Settled] = []
+    broken: list[ConnectionBrokenError] = []
+    lock = asyncio.Lock()
+
+    async def one(sending: Sending) -> None:
+        async with gate:
+            if engine.stopping or broken or _too_late(engine, steady):
+                await engine.store.not_sent(sending, started[sending.send_id], engine.clock.now())
+                counts.deferred += len(sending.items)
+                return
+            counts.calls += 1
+            try:
+                outcomes = await connector.send(sending.wire)
+            except ConnectionBrokenError as error:
+                broken.append(error)
+                await engine.store.not_sent(sending, started[sending.send_id], engine.clock.now())
+                return
+        settled = _settled(engine, sending, started[sending.send_id], outcomes, counts)
+        async with lock:
+            waiting.extend(settled)
+            flush = waiting[:] if len(waiting) >= FLUSH else []
+            if flush:
+                waiting.clear()
+        if flush:
+            await _flush(engine, sending.connection, flush)
+
+    tasks = [asyncio.ensure_future(one(sending)) for sending in sendings]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        # One failed (our own store, or a death): the others must not go on sending.
+        for task in tasks:
+            task.cancel()
+        raise
+    if waiting:
+        await _flush(engine, sendings[0].connection, waiting)
+    if broken:
+        raise broken[0]
+
+
+def _too_late(engine: Engine, steady: int) -> bool:
+    """A clock that neither jumps nor stops in suspend says whether the lease still holds."""
+    if not engine.rules.steady_clock_test:
+        return False
+    return engine.clock.steady() - steady > LEASE_S * 1000 - CLOCK_MARGIN_MS
+
+
+def _settled(
+    engine: Engine,
+    sending: Sending,
+    started: Mapping[str, tuple[int, int]],
+    outcomes: Sequence[Outcome],
+    counts: ExecuteCounts,
+) -> list[Settled]:
+    by_key = {outcome.key: outcome for outcome in outcomes}
+    settled = []
+    for op, prepared in sending.items:
+        outcome = by_key.get(prepared.key) or Unknown(
+            key=prepared.key, reason="no_answer_for_this_item"
+        )
+        engine.heard(sending.connection, outcome.vendor_time)
+        _count(outcome, counts)
+        number, fence = started[op.id]
+        settled.append(
+            Settled(
+                operation=op,
+                prepared=prepared,
+                attempt=number,
+                fence=fence,
+                outcome=outcome,
+                next_look_s=FIRST_LOOK_S,
+                row=_row(engine, op, prepared, outcome),
+            )
+        )
+    return settled
+
+
+def _row(
+    engine: Engine, op: ReadyOperation, prepared: Prepared, outcome: Outcome
+) -> MirrorRow | None:
+    if not isinstance(outcome, Applied) or op.change.action is Action.VOID:
+        return None
+    record = outcome.shows or prepared.shows
+    if record is None or op.change.entity is Entity.STANDING:
+        return None
+    if record.ref is None:
+        record = replace(record, ref=outcome.ref)
+    return mirror_row(record, engine.enrich)
+
+
+def _count(outcome: Outcome, counts: ExecuteCounts) -> None:
+    match outcome:
+        case Applied():
+            counts.applied += 1
+        case AlreadyApplied() | Unknown():
+            counts.unknown += 1
+        case Rejected():
+            counts.rejected += 1
+        case Stale():
+            counts.stale += 1
+        case Deferred():
+            counts.deferred += 1
+
+
+async def _flush(engine: Engine, connection: str, settled: Sequence[Settled]) -> None:
+    await engine.store.settle(
+        engine.bridge, settled, engine.fan_out(connection), engine.clock.now()
+    )
+
+
+def lease_horizon(engine: Engine, connection: str, entity: Entity) -> timedelta:
+    """After a take-over: how long from now a dead worker's request may still take effect."""
+    abilities = engine.connectors[connection].abilities.of(entity)
+    return timedelta(seconds=LEASE_S + abilities.longest_s + abilities.margin_s)

@@ -1,0 +1,63 @@
+"""
+Lanes: flow + source + target. The unit of schedule, order and pause.
+
+A lane's name is ``bridge/flow/books``; which lane becomes due by which record is data, handed to
+the store with every page.
+"""
+
+from __future__ import annotations
+
+from tieout.core.model import Entity
+from tieout.core.policy import BridgePolicy, FlowMode
+from tieout.storing import FanOut
+
+CUSTOMERS, DOCUMENTS, STATUS, BALANCES = "customers", "documents", "status", "balances"
+
+
+def lane(bridge: str, flow: str, books: str) -> str:
+    """The name of a lane."""
+    return f"{bridge}/{flow}/{books}"
+
+
+def flow_of(name: str) -> str:
+    """The flow of a lane."""
+    return name.split("/")[1]
+
+
+def crm_fan_out(policy: BridgePolicy) -> tuple[FanOut, ...]:
+    """Who becomes due when a record of the CRM changes."""
+    rules: list[FanOut] = []
+    for book in policy.books:
+        if policy.documents.mode is not FlowMode.OFF:
+            documents = lane(policy.name, DOCUMENTS, book.connection)
+            rules.append(FanOut(lane=documents, entity=Entity.DEAL, source="self"))
+            rules.append(FanOut(lane=documents, entity=Entity.CUSTOMER, source="deals_of_customer"))
+        if policy.customers.mode is not FlowMode.OFF:
+            own = "linked" if policy.customers.when is None else "self"
+            customers = lane(policy.name, CUSTOMERS, book.connection)
+            rules.append(FanOut(lane=customers, entity=Entity.CUSTOMER, source=own))
+    return tuple(rules)
+
+
+def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
+    """Who becomes due when a record of the books changes."""
+    documents = lane(policy.name, DOCUMENTS, connection)
+    customers = lane(policy.name, CUSTOMERS, connection)
+    rules = [
+        FanOut(lane=documents, entity=Entity.DOCUMENT, source="slot_source"),
+        FanOut(lane=documents, entity=Entity.ITEM, source="parked"),
+        FanOut(lane=documents, entity=Entity.CODE, source="parked"),
+        FanOut(lane=documents, entity=Entity.CUSTOMER, source="parked"),
+        FanOut(lane=customers, entity=Entity.CUSTOMER, source="slot_source"),
+        FanOut(lane=customers, entity=Entity.CODE, source="parked"),
+    ]
+    if policy.status.mode is not FlowMode.OFF:
+        status = lane(policy.name, STATUS, connection)
+        balances = lane(policy.name, BALANCES, connection)
+        rules += [
+            FanOut(lane=status, entity=Entity.DOCUMENT, source="slot_source"),
+            FanOut(lane=status, entity=Entity.DOCUMENT, source="credited"),
+            FanOut(lane=balances, entity=Entity.DOCUMENT, source="customer_of_slot"),
+            FanOut(lane=balances, entity=Entity.CUSTOMER, source="slot_source"),
+        ]
+    return tuple(rules)

@@ -1,0 +1,263 @@
+"""Reading: pages in with their cursors, whole lists compared, daily sweeps, vanished records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tieout.core.change import FateKind
+from tieout.core.errors import BusyError
+from tieout.core.model import Entity, ExternalRef
+from tieout.engine.context import Engine
+from tieout.engine.facts import mirror_row
+from tieout.ports import Connector, Gone, Page, Selection
+from tieout.storing import CursorRow, PageIn
+
+SWEEP_EVERY = timedelta(days=1)
+GET_AT_ONCE = 200
+
+
+@dataclass(slots=True)
+class ReadCounts:
+    """What a run read. ``changed`` and ``gone`` are records whose content was news to us."""
+
+    changed: int = 0
+    gone: int = 0
+    pages: int = 0
+
+
+async def read_side(engine: Engine, connection: str) -> ReadCounts:
+    """Everything that may have changed on one connection, page by page; then what vanished."""
+    counts = ReadCounts()
+    connector = engine.connectors[connection]
+    for entity, selection in engine.selections[connection].items():
+        if engine.stopping:
+            break
+        await _read_entity(engine, connector, connection, entity, selection, counts)
+    await _follow_vanished(engine, connector, connection, counts)
+    return counts
+
+
+async def _read_entity(
+    engine: Engine,
+    connector: Connector,
+    connection: str,
+    entity: Entity,
+    selection: Selection,
+    counts: ReadCounts,
+) -> None:
+    cursor = await engine.store.cursor(connection, entity, selection.shape)
+    every = connector.abilities.of(entity)
+    timetable = every.whole_list_every_s if str(every.reads) == "whole_list" else 0
+    if cursor and timetable and _too_early(engine, cursor, timetable):
+        return
+    position = cursor.position if cursor else None
+    resume = cursor.resume if cursor else None
+    revision = cursor.revision if cursor else 0
+    whole: dict[str, dict[str, str]] = {}
+    pages = connector.changes_since(selection, position, resume)
+    async for page in pages:
+        revision = await _page_in(engine, connection, entity, selection, page, revision, counts)
+        if page.whole:
+            found = whole.setdefault(page.scope, {})
+            found.update({record.ref.id: "" for record in page.records if record.ref})
+        if engine.stopping:
+            return
+    await _finish(engine, connection, entity, selection, cursor, revision, counts)
+    for scope, present in whole.items():
+        await _missing_from_list(engine, connection, entity, scope, present, counts)
+    if cursor and _sweep_due(engine, cursor) and str(every.deletions) != "none":
+        await _sweep(engine, connector, connection, entity, selection, counts)
+
+
+def _too_early(engine: Engine, cursor: CursorRow, timetable_s: int) -> bool:
+    if cursor.through_at is None or cursor.resume is not None:
+        return False
+    return engine.clock.now() < cursor.through_at + timedelta(seconds=timetable_s)
+
+
+async def _page_in(
+    engine: Engine,
+    connection: str,
+    entity: Entity,
+    selection: Selection,
+    page: Page,
+    revision: int,
+    counts: ReadCounts,
+    complete: bool = False,
+) -> int:
+    rows = [mirror_row(record, engine.enrich) for record in page.records]
+    result = await engine.store.page_in(
+        PageIn(
+            connection=connection,
+            entity=entity,
+            shape=selection.shape,
+            rows=rows,
+            gone=page.gone,
+            unread=page.unread,
+            cursor=page.cursor,
+            resume=page.resume,
+            revision=revision,
+            complete=complete,
+            fan_out=engine.fan_out(connection),
+            now=engine.clock.now(),
+        )
+    )
+    if not result.moved:
+        raise BusyError(
+            f"Another run read {connection} meanwhile. Nothing was lost.",
+            hint="tieout status --watch",
+        )
+    counts.pages += 1
+    counts.changed += result.changed
+    counts.gone += result.gone
+    return result.revision
+
+
+async def _finish(
+    engine: Engine,
+    connection: str,
+    entity: Entity,
+    selection: Selection,
+    cursor: CursorRow | None,
+    revision: int,
+    counts: ReadCounts,
+) -> None:
+    """The end of a sweep is stored when it says something new."""
+    known = cursor is not None and cursor.through_at is not None
+    stale = (
+        known
+        and cursor is not None
+        and cursor.through_at is not None
+        and (engine.clock.now() - cursor.through_at > timedelta(minutes=1))
+    )
+    if not known or stale or (cursor is not None and cursor.resume is not None):
+        await _page_in(
+            engine, connection, entity, selection, Page(), revision, counts, complete=True
+        )
+
+
+async def _missing_from_list(
+    engine: Engine,
+    connection: str,
+    entity: Entity,
+    scope: str,
+    present: dict[str, str],
+    counts: ReadCounts,
+) -> None:
+    """What a complete list does not have is gone; booked or deleted is asked next."""
+    missing, _ = await engine.store.missing_keys(connection, entity, scope, present)
+    if not missing:
+        return
+    gone = [Gone(ref=ExternalRef(connection, str(entity), key), certain=False) for key in missing]
+    counts.gone += await engine.store.mark_gone(
+        connection, entity, gone, engine.fan_out(connection), engine.clock.now()
+    )
+
+
+# --- the daily sweep --------------------
+
+
+def _sweep_due(engine: Engine, cursor: CursorRow) -> bool:
+    last = cursor.swept_at or cursor.through_at
+    return last is not None and engine.clock.now() - last >= SWEEP_EVERY
+
+
+async def _sweep(
+    engine: Engine,
+    connector: Connector,
+    connection: str,
+    entity: Entity,
+    selection: Selection,
+    counts: ReadCounts,
+) -> None:
+    """All ids and stamps: what came later than the overlap, and what is gone, is found here."""
+    present: dict[str, str] = {}
+    async for keys in connector.keys(entity):
+        present.update({ref.id: stamp for ref, stamp in keys})
+    missing, newer = await engine.store.missing_keys(connection, entity, "", present)
+    refs = [ExternalRef(connection, str(entity), key) for key in newer]
+    for start in range(0, len(refs), GET_AT_ONCE):
+        await read_again(engine, connection, refs[start : start + GET_AT_ONCE], selection, counts)
+    gone = [Gone(ref=ExternalRef(connection, str(entity), key), certain=False) for key in missing]
+    if gone:
+        counts.gone += await engine.store.mark_gone(
+            connection, entity, gone, engine.fan_out(connection), engine.clock.now()
+        )
+    await engine.store.mark_swept(connection, entity, selection.shape, engine.clock.now())
+
+
+async def read_again(
+    engine: Engine,
+    connection: str,
+    refs: Sequence[ExternalRef],
+    selection: Selection,
+    counts: ReadCounts | None = None,
+) -> None:
+    """These records now, into the mirror, without moving the cursor."""
+    connector = engine.connectors[connection]
+    entity = selection.entity
+    records = await connector.get(refs, selection)
+    cursor = await engine.store.cursor(connection, entity, selection.shape)
+    gone = tuple(
+        Gone(ref=ref, certain=False)
+        for ref, record in zip(refs, records, strict=True)
+        if record is None
+    )
+    page = Page(records=tuple(record for record in records if record is not None), gone=gone)
+    result = await engine.store.page_in(
+        PageIn(
+            connection=connection,
+            entity=entity,
+            shape=selection.shape,
+            rows=[mirror_row(record, engine.enrich) for record in page.records],
+            gone=page.gone,
+            unread=(),
+            cursor=None,
+            resume=cursor.resume if cursor else None,
+            revision=cursor.revision if cursor else 0,
+            complete=False,
+            fan_out=engine.fan_out(connection),
+            now=engine.clock.now(),
+        )
+    )
+    if counts is not None:
+        counts.changed += result.changed
+
+
+# --- lineage --------------------
+
+
+async def _follow_vanished(
+    engine: Engine, connector: Connector, connection: str, counts: ReadCounts
+) -> None:
+    """A vanished record is followed before anything is concluded from its absence."""
+    for entity in (Entity.CUSTOMER, Entity.DOCUMENT):
+        if entity not in engine.selections[connection] or not engine.rules.lineage:
+            continue
+        refs = await engine.store.vanished(connection, entity)
+        for start in range(0, len(refs), GET_AT_ONCE):
+            await _trace(engine, connector, connection, entity, refs[start : start + GET_AT_ONCE])
+            counts.pages += 1
+
+
+async def _trace(
+    engine: Engine,
+    connector: Connector,
+    connection: str,
+    entity: Entity,
+    refs: Sequence[ExternalRef],
+) -> None:
+    fan_out = engine.fan_out(connection)
+    for fate in await connector.trace(refs):
+        now = engine.clock.now()
+        if fate.kind in (FateKind.BECAME, FateKind.MERGED) and fate.record is not None:
+            await engine.store.move_ref(
+                fate.ref, mirror_row(fate.record, engine.enrich), "conversion", fan_out, now
+            )
+        elif fate.kind is FateKind.DELETED:
+            certain = [Gone(ref=fate.ref, certain=True)]
+            await engine.store.mark_gone(connection, entity, certain, fan_out, now)
+        elif fate.kind is FateKind.PRESENT:
+            await read_again(engine, connection, [fate.ref], engine.selections[connection][entity])

@@ -1,0 +1,92 @@
+"""Resolving: looks at unclear writes when they are due; what each proves is decided purely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tieout.core.change import Doubt
+from tieout.core.model import Entity
+from tieout.core.resolve import Step, judge
+from tieout.engine.context import Engine
+from tieout.engine.executing import lease_horizon
+from tieout.engine.facts import mirror_row
+from tieout.storing import OpenDoubt
+
+LOOKS_AT_ONCE = 50
+
+
+@dataclass(slots=True)
+class ResolveCounts:
+    looked: int = 0
+    found: int = 0
+    absent: int = 0
+    doubts: int = 0
+
+    @property
+    def progress(self) -> int:
+        return self.found + self.absent
+
+
+async def expire(engine: Engine) -> int:
+    """Operations whose worker is gone become unclear, with a horizon that covers its requests."""
+    horizons = {
+        f"{connection}/{entity}": engine.vendor_now(connection)
+        + lease_horizon(engine, connection, entity)
+        for connection in engine.connectors
+        for entity in Entity
+    }
+    return await engine.store.expire_leases(engine.bridge, engine.clock.now(), horizons)
+
+
+async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> None:
+    """Every look that is due on one connection, in batches; nothing is sent here."""
+    connector = engine.connectors[connection]
+    while not engine.stopping:
+        due = await engine.store.doubts_due(
+            engine.bridge, connection, LOOKS_AT_ONCE, engine.clock.now()
+        )
+        if not due:
+            return
+        sights = await connector.find_by_key([_doubt(open_doubt) for open_doubt in due])
+        for open_doubt, sight in zip(due, sights, strict=True):
+            engine.heard(connection, sight.vendor_time)
+            counts.looked += 1
+            abilities = connector.abilities.of(open_doubt.operation.change.entity)
+            judgement = judge(open_doubt.state, sight, abilities, engine.rules)
+            record = judgement.record
+            row = mirror_row(record, engine.enrich) if record is not None else None
+            _count(judgement.step, counts)
+            await engine.store.apply_judgement(
+                engine.bridge,
+                open_doubt,
+                judgement,
+                row,
+                engine.fan_out(connection),
+                engine.clock.now(),
+            )
+        if len(due) < LOOKS_AT_ONCE:
+            return
+
+
+def _count(step: Step, counts: ResolveCounts) -> None:
+    if step in (Step.FOUND, Step.CONFIRM, Step.CONFIRMED, Step.APPLIED, Step.MOVED):
+        counts.found += 1
+    elif step in (Step.ABSENT, Step.PLAN_AGAIN, Step.ENDED, Step.REPEAT):
+        counts.absent += 1
+    elif step is Step.DOUBT:
+        counts.doubts += 1
+
+
+def _doubt(open_doubt: OpenDoubt) -> Doubt:
+    operation = open_doubt.operation
+    return Doubt(
+        key=operation.change.key,
+        key13=operation.key13,
+        entity=operation.change.entity,
+        action=operation.change.action,
+        target=operation.change.target,
+        bodies=open_doubt.bodies,
+        witness=open_doubt.witness,
+        customers=open_doubt.customers,
+        first_sent_at=open_doubt.state.first_sent_at,
+    )

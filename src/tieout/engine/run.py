@@ -1,0 +1,170 @@
+"""One pass of a bridge: look, read, decide, brake, execute, settle; again until nothing moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from tieout.core.brakes import Brake, Counts, brakes
+from tieout.core.errors import BusyError, StoppedError
+from tieout.core.model import Entity
+from tieout.engine.context import LEASE_S, Engine
+from tieout.engine.deciding import DecideCounts, all_lanes, decide_lane
+from tieout.engine.executing import ExecuteCounts, execute
+from tieout.engine.reading import ReadCounts, read_side
+from tieout.engine.resolving import ResolveCounts, expire, resolve
+from tieout.storing import Lease
+
+ROUNDS = 6
+
+
+@dataclass(slots=True)
+class RunResult:
+    """What a run did. ``brakes`` held something back; ``open`` is what is still open after it."""
+
+    number: int
+    read: ReadCounts = field(default_factory=ReadCounts)
+    decided: DecideCounts = field(default_factory=DecideCounts)
+    executed: ExecuteCounts = field(default_factory=ExecuteCounts)
+    resolved: ResolveCounts = field(default_factory=ResolveCounts)
+    brakes: tuple[Brake, ...] = ()
+    open: dict[str, int] = field(default_factory=dict)
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    def counts(self) -> dict[str, int]:
+        """The figures that are stored with the run."""
+        return {
+            "read": self.read.changed,
+            "gone": self.read.gone,
+            "applied": self.executed.applied,
+            "rejected": self.executed.rejected,
+            "unknown": self.executed.unknown,
+            "adopted": self.executed.adopted,
+            "found": self.resolved.found,
+            "calls": self.executed.calls,
+            **{f"decided.{name}": number for name, number in self.decided.by_verdict.items()},
+        }
+
+
+async def run(engine: Engine) -> RunResult:
+    """
+    One pass over the bridge. Raises `BusyError` when another run works on it.
+
+    Books are read before anything is created; every step is repeated until it finds nothing new.
+    """
+    lease = await _lease(engine)
+    result = RunResult(number=0, started_at=engine.clock.now())
+    try:
+        result.number = await engine.store.start_run(engine.bridge, engine.who, engine.clock.now())
+        await _pass(engine, lease, result)
+        result.open = await engine.store.open_work(engine.bridge)
+        result.finished_at = engine.clock.now()
+        await engine.store.finish_run(
+            result.number,
+            "interrupted" if engine.stopping else "done",
+            result.counts(),
+            engine.clock.now(),
+        )
+    finally:
+        await engine.store.release_lease(lease)
+    return result
+
+
+async def _lease(engine: Engine) -> Lease:
+    taken = await engine.store.take_lease(
+        engine.bridge, engine.worker, engine.process, LEASE_S, engine.clock.now()
+    )
+    if isinstance(taken, Lease):
+        return taken
+    process, since = taken
+    raise BusyError(
+        f"Another run works on {engine.bridge} since {since:%H:%M} ({process}). Nothing was done.",
+        hint="tieout status --watch",
+    )
+
+
+async def _keep(engine: Engine, lease: Lease) -> None:
+    if not await engine.store.renew_lease(lease, LEASE_S, engine.clock.now()):
+        raise BusyError(
+            f"Another run took over {engine.bridge}. What was sent is settled by it.",
+            hint="tieout status --watch",
+        )
+
+
+async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
+    await connect(engine)
+    await expire(engine)
+    for connection in [*engine.books, engine.policy.crm]:
+        await resolve(engine, connection, result.resolved)
+    for connection in [*engine.books, engine.policy.crm]:
+        read = await read_side(engine, connection)
+        result.read.changed += read.changed
+        result.read.gone += read.gone
+        result.read.pages += read.pages
+        await _keep(engine, lease)
+    for _ in range(ROUNDS):
+        before = _progress(result)
+        await _round(engine, lease, result)
+        if engine.stopping or _progress(result) == before:
+            return
+
+
+def _progress(result: RunResult) -> int:
+    return result.executed.progress + result.resolved.progress
+
+
+async def connect(engine: Engine) -> None:
+    """The companies behind the connections: one that answers for another company is refused."""
+    for name, connector in engine.connectors.items():
+        company = await connector.company()
+        expected = (
+            engine.policy.crm_org if name == engine.policy.crm else engine.policy.book(name).company
+        )
+        if company.id != expected:
+            raise StoppedError(
+                f"{name} now answers for another company: {company.name}.",
+                code="company_changed",
+                hint=f"tieout connection rotate {name}",
+            )
+        engine.companies[name] = company
+
+
+async def _round(engine: Engine, lease: Lease, result: RunResult) -> None:
+    for lane in all_lanes(engine):
+        await decide_lane(engine, lane, result.number, result.decided)
+        await _keep(engine, lease)
+    found: list[Brake] = []
+    for connection in [*engine.books, engine.policy.crm]:
+        held = await _brakes(engine, connection)
+        found += held
+        if any(not brake.creates_only for brake in held):
+            continue
+        await execute(engine, connection, result.executed, creates=not held)
+        await _keep(engine, lease)
+        await resolve(engine, connection, result.resolved)
+    result.brakes = tuple(found)
+    await engine.store.open_brakes(
+        engine.bridge,
+        [(brake.code, brake.message, brake.hint) for brake in found],
+        engine.clock.now(),
+    )
+
+
+async def _brakes(engine: Engine, connection: str) -> list[Brake]:
+    """Reasons to hold back, from SQL counts, after the last window and before the first send."""
+    if engine.force:
+        return []
+    found: list[Brake] = []
+    is_books = connection != engine.policy.crm
+    for entity in (Entity.CUSTOMER, Entity.DOCUMENT) if is_books else (Entity.DEAL,):
+        selection = engine.selections[connection].get(entity)
+        if selection is None:
+            continue
+        counts: Counts = await engine.store.counts(
+            engine.bridge, connection, entity, selection.shape, engine.clock.now()
+        )
+        offset = engine.offsets.get(connection)
+        seconds = 0 if offset is None else int(offset.total_seconds())
+        found += brakes(replace(counts, clock_offset_s=seconds), engine.policy.brakes, engine.rules)
+    return list({brake.code: brake for brake in found}.values())

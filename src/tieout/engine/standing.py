@@ -1,0 +1,141 @@
+"""What the CRM should show: the status words, numbers and amounts of a deal or a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+
+from tieout.core.case import RefRole, Seen, SlotState
+from tieout.core.model import Customer, Document, DocumentKind, ExternalRef, Standing
+from tieout.core.status import Flag, Status
+from tieout.engine.facts import standing_of
+
+ZERO = Decimal("0.00")
+
+# Of several steps the deal shows the least advanced live one; a dead one only where none lives.
+_ORDER = (
+    Status.DRAFT,
+    Status.AWAITING_APPROVAL,
+    Status.BOOKED,
+    Status.PARTLY_PAID,
+    Status.SETTLED,
+    Status.PAID,
+    Status.WRITTEN_OFF,
+    Status.CREDITED,
+    Status.CANCELLED,
+)
+
+
+def deal_standing(
+    ref: ExternalRef,
+    slots: Sequence[SlotState],
+    documents: Mapping[str, Seen],
+    credits: Mapping[str, Sequence[Document]],
+    *,
+    today: date,
+    last_day: Callable[[date], date],
+) -> Standing | None:
+    """
+    The standing of a deal over all its steps; None when no document was ever there.
+
+    Amounts are in the documents' currency: net and gross after credit notes, paid, open.
+    """
+    seen = [
+        (slot_ref.role, documents[slot_ref.ref.id])
+        for slot in slots
+        for slot_ref in slot.refs
+        if slot_ref.ref.id in documents and slot_ref.role in (RefRole.CURRENT, RefRole.FORMER)
+    ]
+    if not seen:
+        return None
+    live = [
+        found.record
+        for role, found in seen
+        if role is RefRole.CURRENT and not found.gone and isinstance(found.record, Document)
+    ]
+    if not live:
+        return Standing(ref=ref, of="deal", status=str(Status.CANCELLED), open=ZERO)
+    shown = [_figures(document, today, last_day) for document in live]
+    notes = [note for document in live if document.ref for note in credits.get(document.ref.id, ())]
+    first = min(shown, key=lambda figure: _ORDER.index(figure.status))
+    booked = [d for d in live if d.kind is not DocumentKind.DRAFT]
+    totals = [d.totals for d in booked if d.totals] + [n.totals for n in notes if n.totals]
+    return Standing(
+        ref=ref,
+        of="deal",
+        status=str(first.status),
+        overdue=any(figure.overdue for figure in shown),
+        credited_in_part=any(Flag.CREDITED_IN_PART in figure.flags for figure in shown),
+        refund_due=any(Flag.REFUND_DUE in figure.flags for figure in shown)
+        or any(n.totals is not None and (n.totals.open or ZERO) < 0 for n in notes),
+        number=", ".join(sorted({d.number for d in booked if d.number})) or None,
+        books_id=", ".join(sorted(d.ref.id for d in live if d.ref)) or None,
+        issue_date=min((d.issue_date for d in booked if d.issue_date), default=None),
+        due_date=max((d.due_date for d in booked if d.due_date), default=None),
+        last_payment_on=max(
+            (f.paid_on for f in shown if f.paid_on is not None and f.paid > 0), default=None
+        ),
+        currency=live[0].currency,
+        net=sum((t.net for t in totals), ZERO) if booked else None,
+        gross=sum((t.gross for t in totals), ZERO) if booked else None,
+        paid=sum((f.paid for f in shown), ZERO) if booked else None,
+        open=sum((f.open for f in shown if f.booked), ZERO) if booked else None,
+    )
+
+
+class _Figure:
+    """The parts of a document's standing that a deal's standing is made of."""
+
+    __slots__ = ("booked", "flags", "open", "overdue", "paid", "paid_on", "status")
+
+    def __init__(self, document: Document, today: date, last_day: Callable[[date], date]) -> None:
+        standing = standing_of(document)
+        self.status = standing.status
+        self.flags = standing.flags
+        self.open = standing.open
+        self.paid = standing.paid
+        self.paid_on = document.last_payment_on
+        self.booked = document.kind is not DocumentKind.DRAFT
+        self.overdue = (
+            self.booked
+            and standing.open > 0
+            and document.due_date is not None
+            and today > last_day(document.due_date)
+        )
+
+
+def _figures(document: Document, today: date, last_day: Callable[[date], date]) -> _Figure:
+    return _Figure(document, today, last_day)
+
+
+def customer_standing(
+    ref: ExternalRef,
+    customer: Customer,
+    documents: Sequence[Document],
+    *,
+    today: date,
+    last_day: Callable[[date], date],
+) -> Standing:
+    """
+    The standing of a customer: number and id in the books, what is open, what is overdue.
+
+    Open documents in the customer's own currency; one balance per currency is never added up.
+    """
+    currency = customer.currency or (documents[0].currency if documents else "")
+    mine = [d for d in documents if d.currency == currency and d.totals is not None]
+    opened = [(d, d.totals.open or ZERO) for d in mine if d.totals is not None]
+    late = [
+        amount
+        for document, amount in opened
+        if amount > 0 and document.due_date is not None and today > last_day(document.due_date)
+    ]
+    return Standing(
+        ref=ref,
+        of="customer",
+        books_id=customer.number or (customer.ref.id if customer.ref else None),
+        currency=currency or None,
+        open=sum((amount for _, amount in opened), ZERO),
+        overdue_amount=sum(late, ZERO),
+        overdue=bool(late),
+    )
