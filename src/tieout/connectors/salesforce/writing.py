@@ -157,13 +157,14 @@ class Writer:
         rows of one account wait for each other's locks; everything else alone.
         """
         found: list[Wire] = []
-        quiet = [item for item in items if not item.body]
-        found.extend(self._nothing(chunk) for chunk in _pieces(quiet))
+        quiet = sorted((item for item in items if not item.body), key=_object)
+        for name, group in groupby(quiet, key=_object):
+            found.extend(self._nothing(name, chunk) for chunk in _pieces(list(group)))
         single = [item for item in items if item.body and item.path != self._collection]
         found.extend(_alone(item) for item in single)
         shown = [item for item in items if item.body and item.path == self._collection]
         shown.sort(key=_lock_order)
-        for _, group in groupby(shown, key=lambda item: item.witness.get("object", "")):
+        for _, group in groupby(shown, key=_object):
             for chunk in _pieces(list(group)):
                 found.append(self._together(chunk))
         return found
@@ -179,13 +180,13 @@ class Writer:
             headers={"Content-Type": "application/json"},
         )
 
-    def _nothing(self, items: Sequence[Prepared]) -> Wire:
+    def _nothing(self, name: str, items: Sequence[Prepared]) -> Wire:
         """A request that would only look, for rows that show everything already. Never sent."""
         ids = ",".join(item.target.id for item in items if item.target)
         return Wire(
             wire_key=wire_key(*(_item_key(item) for item in items)),
             method="GET",
-            path=f"{self._collection}?ids={ids}&fields=Id",
+            path=f"{self._collection}/{name}?ids={ids}&fields=Id",
             body=b"",
             items=tuple(item.key for item in items),
         )
@@ -325,9 +326,13 @@ def _pieces(items: Sequence[Prepared]) -> Iterator[list[Prepared]]:
         waiting = left
 
 
+def _object(item: Prepared) -> str:
+    return item.witness.get("object", "")
+
+
 def _lock_order(item: Prepared) -> tuple[str, str, str]:
     row = item.target.id if item.target else item.key
-    return item.witness.get("object", ""), item.witness.get("parent", ""), row
+    return _object(item), item.witness.get("parent", ""), row
 
 
 def _alone(item: Prepared) -> Wire:
