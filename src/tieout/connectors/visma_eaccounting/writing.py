@@ -60,6 +60,7 @@ class Writer:
         self._filters = filters
         self._articles: dict[str, Payload] = {}
         self._articles_at_ms = 0
+        self._articles_whole = False
 
     # --- prepare ---------------------------------------------------------------------------------
 
@@ -286,6 +287,7 @@ class Writer:
         if now - self._articles_at_ms > _ARTICLES_LIVE_MS:
             self._articles.clear()
             self._articles_at_ms = now
+            self._articles_whole = False
         ids, numbers = _named_articles(changes)
         ids = [guid for guid in ids if guid not in self._articles]
         for payload in (await self._reader.payloads(ARTICLES, ids)).values():
@@ -300,11 +302,14 @@ class Writer:
                     text = " or ".join(f"Number eq {quoted(number)}" for number in chunk)
                     for payload in await self._api.filtered(ARTICLES, text):
                         self._know(payload)
-                return
         except FilterNotSupportedError:
             self._filters.refuse(ARTICLES, "Number")
-        for payload in await self._api.whole(ARTICLES):
-            self._know(payload)
+        missing = [number for number in numbers if number.casefold() not in self._articles]
+        if missing and not self._articles_whole:
+            # Written in other letters than over there, or not there at all: the list tells.
+            for payload in await self._api.whole(ARTICLES):
+                self._know(payload)
+            self._articles_whole = True
 
     def _know(self, payload: Payload) -> None:
         self._articles[text_of(payload, "Id")] = payload
