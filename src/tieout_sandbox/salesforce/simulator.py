@@ -208,6 +208,11 @@ class SalesforceSimulator(Simulator):
         """Every object with its rows."""
         return {name: self._records_of(name) for name in self.org.schema}
 
+    def counts(self) -> Mapping[str, int]:
+        """How many rows each object has, deleted ones left out."""
+        tables = self.org.tables.items()
+        return {name: len(table) - table.deleted_count for name, table in tables}
+
     def _records_of(self, name: str) -> Callable[[], Iterator[dict[str, Any]]]:
         call = Call(method="GET", version="68.0", path=())
 
