@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,12 @@ def shared_dir() -> Path:
     if found is None:
         pytest.skip("the reference material (../shared) is not beside this checkout")
     return found
+
+
+@pytest.fixture(scope="session")
+def database_url(worker_id: str) -> Iterator[str]:
+    """A migrated database of this test worker, as the owner."""
+    from tests.support.database import database
+
+    with database(f"tieout_{worker_id}") as url:
+        yield url

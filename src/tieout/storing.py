@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 from tieout.core.brakes import Counts
 from tieout.core.case import Candidate, Decision, Seen, SlotState
@@ -123,6 +123,14 @@ class DueRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSend:
+    """The last request of an operation, as it left: a guarded repeat sends it again as it is."""
+
+    wire: Wire
+    prepared: Prepared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyOperation:
     """An operation that may be sent: its stored change and what it depends on, resolved."""
 
@@ -139,10 +147,7 @@ class ReadyOperation:
     generation: int
     repeats: bool
     want_digest: str
-    number: str = ""
-    predicted: Any = None
-    wire: Wire | None = None
-    witness: Mapping[str, str] = field(default_factory=dict)
+    stored: StoredSend | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -239,5 +239,6 @@ class Decision:
     number: str = ""
     title: str = ""
     differs: tuple[str, ...] = ()
+    line_count: int = 0
     adopt: ExternalRef | None = None
     adopted_record: Record | None = None

@@ -17,7 +17,7 @@ from tieout.core.case import (
 )
 from tieout.core.change import Action, Change, Wanted
 from tieout.core.compare import DOCUMENT_FIELDS, differing, document_content
-from tieout.core.compose import Composed, compose, label
+from tieout.core.compose import Composed, compose, label, step_amount
 from tieout.core.digest import digest
 from tieout.core.finding import Finding
 from tieout.core.keys import operation_key
@@ -40,6 +40,8 @@ class _Context:
     def decision(self, verdict: Verdict, reason: str, message: str = "", **more: Any) -> Decision:
         case = self.case
         waiting = case.state.operation is not None and case.state.operation.state in WAITING
+        more.setdefault("net", step_amount(case.deal, case.part))
+        more.setdefault("line_count", len(case.deal.lines))
         more.setdefault("supersede", waiting and verdict not in (Verdict.WRITE, Verdict.APPROVAL))
         return Decision(
             lane=self.lane,

@@ -30,6 +30,7 @@ class DoubtState:
     """
     An operation whose answer is missing, as stored. Times are on the vendor's clock.
 
+    ``batched``: its last request held other items too, so that its bytes cannot go again alone.
     ``horizons`` are those of the open attempts (after one of them that attempt can no longer take
     effect); ``sends`` how many attempts may have taken effect; ``roles`` what is known of other
     records of the slot ('copy', 'not_ours', 'former').
@@ -48,6 +49,7 @@ class DoubtState:
     linked: ExternalRef | None = None
     found_by: str = ""
     absence_no: int = 0
+    batched: bool = False
     wanted: Wanted | None = None
     base: Record | None = None
     nets_sent: tuple[Decimal, ...] = ()
@@ -273,7 +275,7 @@ def _may_repeat(
         return True
     if abilities.guard is Guard.UPSERT:
         return abilities.owned_whole or not rules.no_early_upsert
-    if abilities.guard is Guard.IDEMPOTENCY_KEY and abilities.key_life_s:
+    if abilities.guard is Guard.IDEMPOTENCY_KEY and abilities.key_life_s and not state.batched:
         life = abilities.key_life_s - abilities.longest_s - abilities.margin_s
         still = sight.vendor_time <= state.first_sent_at + timedelta(seconds=life)
         return abilities.longest_s < abilities.key_life_s and still
@@ -288,7 +290,7 @@ def _judge_confirming(
         return Judgement(step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight))
     hits = _ours(state, sight, rules)
     same = [hit.record for hit in hits if generation_of(hit.key) == generation_of(state.key)]
-    others = [record for record in same if record.ref != state.linked]  # type: ignore[union-attr]
+    others = [record for record in same if record.ref != state.linked]
     if not others:
         return Judgement(step=Step.CONFIRMED)
     if len(others) < len(same):

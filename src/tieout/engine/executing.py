@@ -90,8 +90,10 @@ async def _group(
     # A customer never shares a round with its documents: they depend on its ref.
     ready = customers or free
     ready = await _numbered(engine, connector, connection, ready)
-    prepared = await _prepare(engine, connector, ready, counts)
+    fresh = [op for op in ready if op.stored is None]
+    prepared = await _prepare(engine, connector, fresh, counts)
     sendings = _pack(engine, connector, connection, prepared)
+    sendings += [_again(engine, connector, connection, op) for op in ready if op.stored]
     if not sendings:
         return
     steady = engine.clock.steady()
@@ -257,6 +259,20 @@ def _pack(
             )
         )
     return sendings
+
+
+def _again(engine: Engine, connector: Connector, connection: str, op: ReadyOperation) -> Sending:
+    """The stored request once more: same key, same bytes."""
+    assert op.stored is not None
+    now = engine.vendor_now(connection)
+    return Sending(
+        send_id=engine.ids.new("send"),
+        connection=connection,
+        wire=op.stored.wire,
+        items=[(op, op.stored.prepared)],
+        vendor_time=now,
+        horizon=horizon(now, connector.abilities.of(op.change.entity)),
+    )
 
 
 def _wire_key(items: Sequence[tuple[ReadyOperation, Prepared]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from tieout.core.compose import sold_amount
 from tieout.core.keys import keys_in
 from tieout.core.model import (
     Balance,
@@ -57,7 +58,7 @@ def _facts(record: Record, enrich: Enricher) -> MirrorFacts:
                 status=str(record.state),
                 day=record.close_date,
                 currency=record.currency,
-                net=record.stated_total,
+                net=sold_amount(record) if record.lines else record.stated_total,
             )
         case Document():
             return _document(record)

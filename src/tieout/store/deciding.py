@@ -64,6 +64,7 @@ def record(
     their decisions take their place. Counts by verdict.
     """
     still = _unchanged(tx, due)
+    _outcomes(tx, [d for d in decisions if not due or d.source_id in still], now)
     counts: dict[str, int] = {}
     parked: dict[str, list[Decision]] = {}
     for decision in decisions:
@@ -77,6 +78,46 @@ def record(
         parked.setdefault(decision.source_id, []).append(decision)
     _settle_due(tx, [row for row in due if row.source_id in still], parked, now, shadow)
     return counts
+
+
+def _outcomes(tx: Tx, decisions: Sequence[Decision], now: datetime) -> None:
+    """What became of each source, for `status`, `why`, and the tie-out."""
+    tx.many(
+        "INSERT INTO outcome (workspace, lane, source_id, part, verdict, reason, message, key13,"
+        " number, title, customer_id, net, currency, predicted_net, predicted_gross, line_count,"
+        " decided_at) VALUES (%(ws)s, %(lane)s, %(source)s, %(part)s, %(verdict)s, %(reason)s,"
+        " %(message)s, %(key13)s, %(number)s, %(title)s, %(customer)s, %(net)s, %(currency)s,"
+        " %(pnet)s, %(pgross)s, %(lines)s, %(now)s) ON CONFLICT (workspace, lane, source_id, part)"
+        " DO UPDATE SET verdict = excluded.verdict, reason = excluded.reason,"
+        " message = excluded.message, key13 = excluded.key13, number = excluded.number,"
+        " title = excluded.title, customer_id = excluded.customer_id,"
+        " net = coalesce(excluded.net, outcome.net), currency = excluded.currency,"
+        " predicted_net = coalesce(excluded.predicted_net, outcome.predicted_net),"
+        " predicted_gross = coalesce(excluded.predicted_gross, outcome.predicted_gross),"
+        " line_count = greatest(excluded.line_count, outcome.line_count),"
+        " decided_at = excluded.decided_at",
+        (
+            {
+                "lane": decision.lane,
+                "source": decision.source_id,
+                "part": decision.part,
+                "verdict": str(decision.verdict),
+                "reason": decision.reason,
+                "message": decision.message,
+                "key13": decision.state.key13 if decision.state else None,
+                "number": decision.number,
+                "title": decision.title,
+                "customer": decision.customer_id,
+                "net": decision.net,
+                "currency": decision.currency,
+                "pnet": decision.predicted.totals.net if decision.predicted else None,
+                "pgross": decision.predicted.totals.gross if decision.predicted else None,
+                "lines": decision.line_count,
+                "now": now,
+            }
+            for decision in decisions
+        ),
+    )
 
 
 def _unchanged(tx: Tx, due: Sequence[DueRow]) -> set[str]:

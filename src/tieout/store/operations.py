@@ -16,9 +16,11 @@ from tieout.core.change import (
     Change,
     Deferred,
     Predicted,
+    Prepared,
     Rejected,
     Stale,
     Unknown,
+    Wire,
 )
 from tieout.core.finding import Finding
 from tieout.core.model import Document, Entity, ExternalRef, Record
@@ -29,7 +31,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
 from tieout.store.deciding import open_exception
-from tieout.storing import FanOut, MirrorRow, ReadyOperation, Sending, Settled
+from tieout.storing import FanOut, MirrorRow, ReadyOperation, Sending, Settled, StoredSend
 
 _COLUMNS = (
     "o.id, o.lane, o.source_id, o.key13, o.state, o.payload_rev, o.absence_no, o.seq,"
@@ -108,7 +110,55 @@ def pick_ready(
         only=None if operations is None else list(operations),
         limit=limit,
     )
-    return [operation_of(row) for row in rows]
+    found = [operation_of(row) for row in rows]
+    return [_with_stored_send(tx, op) if op.repeats else op for op in found]
+
+
+def _with_stored_send(tx: Tx, op: ReadyOperation) -> ReadyOperation:
+    """
+    A guarded repeat sends what is stored, byte for byte, under the same wire key.
+
+    Only where the last request held this item alone; else the item is made into bytes anew.
+    """
+    row = tx.row(
+        "SELECT s.wire_key, s.method, s.path, s.headers::text, s.body, a.witness::text,"
+        " a.shows::text, a.predicted::text, a.payload_rev, (SELECT count(*) FROM attempt b"
+        " WHERE b.workspace = a.workspace AND b.send = a.send) FROM attempt a JOIN send s"
+        " ON s.workspace = a.workspace AND s.id = a.send WHERE a.workspace = %(ws)s"
+        " AND a.operation = %(id)s ORDER BY a.no DESC LIMIT 1",
+        id=op.id,
+    )
+    if row is None or row[9] != 1 or row[8] != op.payload_rev:
+        return op
+    witness = codec.decode_loose(row[5])
+    entity = op.change.entity
+    return replace(
+        op,
+        change=replace(op.change, number=witness.get("number", op.change.number)),
+        stored=StoredSend(
+            wire=Wire(
+                wire_key=row[0],
+                method=row[1],
+                path=row[2],
+                headers=codec.decode_loose(row[3]),
+                body=bytes(row[4]),
+                items=(op.change.key,),
+            ),
+            prepared=Prepared(
+                key=op.change.key,
+                entity=entity,
+                action=op.change.action,
+                target=op.change.target,
+                method=row[1],
+                path=row[2],
+                body=bytes(row[4]),
+                headers=codec.decode_loose(row[3]),
+                witness=witness,
+                shows=None if row[6] is None else codec.decode_record(entity, row[6]),
+                totals=None if row[7] is None else codec.decode_predicted(row[7]),
+            ),
+        ),
+    )
 
 
 def carriers(tx: Tx, key13s: Sequence[str]) -> dict[str, list[tuple[str, Record]]]:

@@ -97,7 +97,8 @@ def doubts_due(tx: Tx, bridge: str, connection: str, limit: int, now: datetime) 
 def _attempts(tx: Tx, ids: Sequence[str]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for row in tx.rows(
-        "SELECT a.operation, a.result, a.horizon, a.witness::text, s.body, p.change, a.no"
+        "SELECT a.operation, a.result, a.horizon, a.witness::text, s.body, p.change, a.no,"
+        " (SELECT count(*) FROM attempt b WHERE b.workspace = a.workspace AND b.send = a.send)"
         " FROM attempt a JOIN send s ON s.workspace = a.workspace AND s.id = a.send"
         " JOIN payload p ON p.workspace = a.workspace AND p.operation = a.operation"
         " AND p.rev = a.payload_rev WHERE a.workspace = %(ws)s AND a.operation = ANY(%(ids)s)"
@@ -151,6 +152,7 @@ def _open_doubt(
         linked=linked,
         found_by=found_by,
         absence_no=operation.absence_no,
+        batched=bool(attempts) and attempts[-1][7] > 1,
         wanted=change.wanted,
         base=change.base,
         nets_sent=tuple(nets),

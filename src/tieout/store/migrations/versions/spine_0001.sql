@@ -186,6 +186,28 @@ CREATE TABLE due (
 CREATE INDEX due_ready ON due (workspace, lane, since, source_id) WHERE parked IS NULL;
 CREATE INDEX due_parked ON due (workspace, lane, parked_on) WHERE parked IS NOT NULL;
 
+-- What became of every source that was decided: nothing ends silently.
+CREATE TABLE outcome (
+    workspace text NOT NULL,
+    lane text NOT NULL,
+    source_id text NOT NULL,
+    part integer NOT NULL,
+    verdict text NOT NULL,
+    reason text NOT NULL,
+    message text NOT NULL,
+    key13 text,
+    number text NOT NULL,
+    title text NOT NULL,
+    customer_id text NOT NULL,
+    net numeric,
+    currency text NOT NULL,
+    predicted_net numeric,
+    predicted_gross numeric,
+    line_count integer NOT NULL,
+    decided_at timestamptz NOT NULL,
+    PRIMARY KEY (workspace, lane, source_id, part)
+);
+
 -- writing --------------------------------------------------------------------------------------
 
 CREATE TABLE slot (

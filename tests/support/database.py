@@ -1,0 +1,64 @@
+"""One PostgreSQL for a test run, a database per worker cloned from a migrated template."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from tieout.store.database import blocking_engine
+from tieout.store.embedded import EmbeddedServer
+from tieout.store.migrate import prepare
+
+TEMPLATE = "tieout_template"
+
+
+def _home() -> Path:
+    """A folder of this run that every worker finds and every account may enter."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"single-{os.getpid()}")
+    home = Path(tempfile.gettempdir()) / f"tieout-tests-{os.getuid()}" / run
+    home.mkdir(parents=True, exist_ok=True)
+    home.parent.chmod(0o755)
+    home.chmod(0o755)
+    return home
+
+
+@contextmanager
+def database(name: str) -> Iterator[str]:
+    """The address of a fresh migrated database, as the owner; the server is shared by workers."""
+    home = _home()
+    server = EmbeddedServer(home, durable=False)
+    try:
+        server.start()
+        _ensure_template(server, home)
+        admin = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
+        with admin.connect() as conn:
+            conn.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            conn.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
+        admin.dispose()
+        yield server.url(name)
+    finally:
+        server.stop()
+        if "PYTEST_XDIST_TESTRUNUID" not in os.environ:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _ensure_template(server: EmbeddedServer, home: Path) -> None:
+    with (home / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (home / "template.done").exists():
+            return
+        admin = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
+        with admin.connect() as conn:
+            conn.exec_driver_sql(f"CREATE DATABASE {TEMPLATE}")
+        admin.dispose()
+        engine = blocking_engine(server.url(TEMPLATE), as_app=False)
+        prepare(engine, durable=False)
+        engine.dispose()
+        (home / "template.done").touch()
