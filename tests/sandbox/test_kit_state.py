@@ -102,3 +102,18 @@ def test_the_file_of_another_system_is_refused(tmp_path: Path) -> None:
     options: dict[str, Any] = {"clock": SandboxClock(lambda: START), "state_file": path}
     with pytest.raises(ValueError, match="visma_eaccounting"):
         SalesforceSimulator(**options)
+
+
+def test_what_failed_is_repeated_too(tmp_path: Path) -> None:
+    """A refused call or action may have used up ids; the second process has to use them up."""
+    path = tmp_path / "state"
+    visma = busy(path)
+    customer = next(iter(visma.sim.books.customers.records))
+    row = visma.row(ReversedConstructionServicesVatFree=True)
+    body = visma.draft_body(customer, visma.row(), row)
+    assert visma.code("POST", "customerinvoicedrafts", body) == (400, 4027)
+    refused = visma.send(
+        "POST", "/_sandbox/actions/edit_draft", {"draft": "x", "rows": [visma.row()]}
+    )
+    assert refused.status == 400
+    assert image(opened(path, visma)) == image(visma.sim)

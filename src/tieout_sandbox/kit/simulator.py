@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -340,12 +341,13 @@ class Simulator:
         if unknown:
             raise ActionError(f"{name} takes no {', '.join(sorted(unknown))}")
         now = self.clock.now()
-        with self.clock.at(now):
-            outcome = action.run(arguments)
-        self._note(
-            {"op": "action", "at": now.isoformat(), "name": name, "arguments": pack(arguments)}
-        )
-        return outcome
+        # Noted although it may fail: what a failed one used up (ids, say) has to be repeated too.
+        entry = {"op": "action", "at": now.isoformat(), "name": name, "arguments": pack(arguments)}
+        try:
+            with self.clock.at(now):
+                return action.run(arguments)
+        finally:
+            self._note(entry)
 
     def set_clock(self, when: datetime) -> None:
         """Sets the simulator's clock; what was put off until then is carried out."""
@@ -404,7 +406,8 @@ class Simulator:
         with self.clock.at(parse_instant(entry["at"])):
             match entry["op"]:
                 case "action":
-                    self.actions()[entry["name"]].run(unpack(entry["arguments"]))
+                    with suppress(ActionError):  # it failed the first time too
+                        self.actions()[entry["name"]].run(unpack(entry["arguments"]))
                 case "vendor":
                     lag = entry["lag_until"]
                     self._vendor(

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tieout_sandbox.kit import SandboxClock
-from tieout_sandbox.visma_eaccounting import schemas
+from tieout_sandbox.visma_eaccounting import schemas, schemas_extras
 from tieout_sandbox.visma_eaccounting.assumptions import Assumptions
 from tieout_sandbox.visma_eaccounting.errors import (
     CANNOT_BOOK,
@@ -94,14 +94,18 @@ class Books:
         self.bank_accounts = Table("bankaccounts", stamp="ModifiedUtc")
         self.cost_centers = Table("costcenters")
         self.cost_center_items = Table(
-            "costcenteritems", schemas.COST_CENTER_ITEM, equal=("CostCenterId",)
+            "costcenteritems", schemas_extras.COST_CENTER_ITEM, equal=("CostCenterId",)
         )
-        self.projects = Table("projects", schemas.PROJECT, equal=("Number",), stamp="ModifiedUtc")
+        self.projects = Table(
+            "projects", schemas_extras.PROJECT, equal=("Number",), stamp="ModifiedUtc"
+        )
         self.fiscal_years = Table("fiscalyears")
-        self.notes = Table("notes", schemas.NOTE, equal=("AttachedTo",), stamp="ModifiedUtc")
+        self.notes = Table("notes", schemas_extras.NOTE, equal=("AttachedTo",), stamp="ModifiedUtc")
         self.attachments = Table("salesdocumentattachments", equal=("DocumentId",))
         self.threads = Table("messagethreads", equal=("DocumentId",))
-        self.links = Table("partnerresourcelinks", schemas.PARTNER_LINK, equal=("ResourceId",))
+        self.links = Table(
+            "partnerresourcelinks", schemas_extras.PARTNER_LINK, equal=("ResourceId",)
+        )
         self.mails = Table("sentmails")
 
     def tables(self) -> Mapping[str, Table]:

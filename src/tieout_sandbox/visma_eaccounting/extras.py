@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tieout_sandbox.kit import Response
-from tieout_sandbox.visma_eaccounting import invoices, schemas
+from tieout_sandbox.visma_eaccounting import invoices, schemas, schemas_extras
 from tieout_sandbox.visma_eaccounting.books import Books
 from tieout_sandbox.visma_eaccounting.call import Call, list_answer, ok, visible, with_blanks
 from tieout_sandbox.visma_eaccounting.credentials import USER_ID
@@ -115,7 +115,7 @@ def replace_note(books: Books, call: Call) -> Response:
 
 
 def _put_note(books: Books, call: Call, old: Record | None, status: int) -> Response:
-    values = schemas.NOTE.read(call.body(), books.assumptions)
+    values = schemas_extras.NOTE.read(call.body(), books.assumptions)
     stamp = books.stamp()
     record = {
         "DocumentType": 0,
@@ -130,7 +130,7 @@ def _put_note(books: Books, call: Call, old: Record | None, status: int) -> Resp
 
 def create_thread(books: Books, call: Call) -> Response:
     """`POST /messagethreads`."""
-    values = schemas.THREAD.read(call.body(), books.assumptions)
+    values = schemas_extras.THREAD.read(call.body(), books.assumptions)
     receivers = values.get("MessageReceivers")
     if not isinstance(receivers, list) or not receivers:
         raise VismaError(VALIDATION, "At least one receiver is required.", field="MessageReceivers")
@@ -147,7 +147,7 @@ def create_thread(books: Books, call: Call) -> Response:
 
 def create_link(books: Books, call: Call) -> Response:
     """`POST /partnerresourcelinks`."""
-    values = schemas.PARTNER_LINK.read(call.body(), books.assumptions)
+    values = schemas_extras.PARTNER_LINK.read(call.body(), books.assumptions)
     record = {**values, "Id": books.new_id("partnerresourcelinks")}
     return ok(visible(books.save(books.links, record)), 201)
 
@@ -155,7 +155,7 @@ def create_link(books: Books, call: Call) -> Response:
 def replace_link(books: Books, call: Call) -> Response:
     """`PUT /partnerresourcelinks/{id}`."""
     old = books.need(books.links, call.id, "link", path=True)
-    values = schemas.PARTNER_LINK.read(call.body(), books.assumptions)
+    values = schemas_extras.PARTNER_LINK.read(call.body(), books.assumptions)
     return ok(visible(books.save(books.links, {**values, "Id": old["Id"]})))
 
 
@@ -171,7 +171,7 @@ def delete_link(books: Books, call: Call) -> Response:
 def attach(books: Books, call: Call) -> Response:
     """`POST /salesdocumentattachments/{kind}`: PDF only. The request says `DockumentId`."""
     kind = call.request.segments[-1]
-    values = schemas.ATTACHMENT_UPLOAD.read(call.body(), books.assumptions)
+    values = schemas_extras.ATTACHMENT_UPLOAD.read(call.body(), books.assumptions)
     table = {"customerinvoice": books.invoices, "customerinvoicedraft": books.drafts}.get(
         kind, books.orders
     )
@@ -223,7 +223,7 @@ def detach(books: Books, call: Call) -> Response:
 def email(books: Books, call: Call) -> Response:
     """`POST /customerinvoices/{id}/email`."""
     invoice = invoices.need(books, call)
-    values = schemas.EMAIL.read(call.body(optional=True), books.assumptions)
+    values = schemas_extras.EMAIL.read(call.body(optional=True), books.assumptions)
     address = values.get("Email") or invoice.get("CustomerEmail")
     if not address:
         raise VismaError(VALIDATION, "There is no e-mail address.", field="Email")

@@ -2,8 +2,8 @@
 
 A schema is a table of lines `Name kind flags`. Kinds: `s` text, `s50` with a length, `id` GUID,
 `b` boolean, `i` whole number, `n` number, `n2` with so many decimals, `d` date, `t` stamp,
-`l` list of texts, `l5` at most so many, `o` anything nested (read by its own code).
-Flags: `!` required, `R` read-only, `0..1` bounds, `{0,1,2}` allowed numbers.
+`l` list of texts, `l5` at most so many, `r` list of objects, `o` anything nested (read by its own
+code). Flags: `!` required, `R` read-only, `0..1` bounds, `{0,1,2}` allowed numbers.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Schema:
         """What an answer holds where nothing is set."""
         empty: dict[str, Any] = {"b": False}
         return {
-            field.name: [] if field.kind == "l" else empty.get(field.kind)
+            field.name: [] if field.kind in ("l", "r") else empty.get(field.kind)
             for field in self.fields.values()
         }
 
@@ -136,6 +136,10 @@ def _value(field: Field, raw: Any, assumptions: Assumptions) -> Any:
             return as_day(field.name, raw)
         case "l":
             return _texts(field, raw)
+        case "r":
+            if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
+                raise _WrongError("Type", f"{field.name} must be a list of objects.")
+            return raw
         case _:
             return raw
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import Response
-from tieout_sandbox.visma_eaccounting import schemas
+from tieout_sandbox.visma_eaccounting import schemas_extras
 from tieout_sandbox.visma_eaccounting.books import Books
 from tieout_sandbox.visma_eaccounting.call import Call, list_answer, ok, shown, visible
 from tieout_sandbox.visma_eaccounting.credentials import USER_ID, USERNAME
@@ -146,14 +146,14 @@ def cost_center(books: Books, record: Record) -> Record:
 
 def create_cost_center_item(books: Books, call: Call) -> Response:
     """`POST /costcenteritems`."""
-    values = schemas.COST_CENTER_ITEM.read(call.body(), books.assumptions)
+    values = schemas_extras.COST_CENTER_ITEM.read(call.body(), books.assumptions)
     return ok(visible(_put_item(books, values, None)), 201)
 
 
 def replace_cost_center_item(books: Books, call: Call) -> Response:
     """`PUT /costcenteritems/{id}`."""
     old = books.need(books.cost_center_items, call.id, "cost centre item", path=True)
-    values = schemas.COST_CENTER_ITEM.read(call.body(), books.assumptions)
+    values = schemas_extras.COST_CENTER_ITEM.read(call.body(), books.assumptions)
     return ok(visible(_put_item(books, values, old)))
 
 
@@ -170,21 +170,21 @@ def _put_item(books: Books, values: Record, old: Record | None) -> Record:
 def project(books: Books, record: Record) -> Record:
     """A project as the API shows it."""
     customer = books.customers.get(record.get("CustomerId"))
-    blank = schemas.PROJECT.blank
+    blank = schemas_extras.PROJECT.blank
     name = customer["Name"] if customer is not None else None
     return {**blank, **visible(record), "CustomerName": name}
 
 
 def create_project(books: Books, call: Call) -> Response:
     """`POST /projects`."""
-    values = schemas.PROJECT.read(call.body(), books.assumptions)
+    values = schemas_extras.PROJECT.read(call.body(), books.assumptions)
     return ok(project(books, put_project(books, values, None)), 201)
 
 
 def replace_project(books: Books, call: Call) -> Response:
     """`PUT /projects/{id}`."""
     old = books.need(books.projects, call.id, "project", path=True)
-    values = schemas.PROJECT.read(call.body(), books.assumptions)
+    values = schemas_extras.PROJECT.read(call.body(), books.assumptions)
     return ok(project(books, put_project(books, values, old)))
 
 

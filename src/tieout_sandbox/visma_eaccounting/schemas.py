@@ -58,7 +58,7 @@ CUSTOMER = Schema(
     AutoInvoiceActivationEmailSentDate d R
     AutoInvoiceRegistrationRequestSentDate d R
     EmailAddresses l5
-    CustomerLabels l
+    CustomerLabels r
     MessageThreads l R
     Notes l R
     IsFutureInvoiceDateAllowed b R
@@ -103,7 +103,7 @@ ARTICLE = Schema(
     PurchasePriceManuallyChangedUtc t R
     SendToWebshop b
     UsesMoss b
-    ArticleLabels o
+    ArticleLabels r
     MessageThreads l R
     Notes l R
     IsStock b
@@ -113,7 +113,7 @@ ARTICLE = Schema(
     FreightCosts n
     FreightCostsManuallyChangedUtc t R
     UpdateStockPrices b
-    Barcodes o
+    Barcodes r
     StockValue n R
     GreenTechnologyType i
     DiscountPercentage n R
@@ -509,92 +509,5 @@ CHECK_ROW = Schema(
     LineNumber i
     TotalAmountNoVatInvoiceCurrency n
     TotalAmountIncVatInvoiceCurrency n
-    """,
-)
-
-NOTE = Schema(
-    "NoteApi",
-    """
-    Id id R
-    UserId id R
-    AttachedTo id
-    Text s256 !
-    Subject s40
-    DocumentType i
-    CreatedUtc t R
-    ModifiedUtc t R
-    IsDone b
-    """,
-)
-
-PROJECT = Schema(
-    "ProjectApi",
-    """
-    Id id R
-    Number s9 !
-    Name s200 !
-    StartDate d !
-    EndDate d
-    CustomerId id
-    CustomerName s R
-    Notes s500
-    Status i {1,2}
-    ModifiedUtc t R
-    """,
-)
-
-COST_CENTER_ITEM = Schema(
-    "CostCenterItemApi",
-    """
-    CostCenterId id !
-    Id id R
-    Name s50 !
-    ShortName s9 !
-    IsActive b !
-    CreatedUtc t R
-    """,
-)
-
-ATTACHMENT_UPLOAD = Schema(
-    "SalesDocumentAttachmentUploadApi",
-    """
-    ContentType s !
-    FileName s !
-    DockumentId id !
-    Data s
-    Url s
-    """,
-)
-
-THREAD = Schema(
-    "MessageThreadApi",
-    """
-    Message s256 !
-    DocumentType i !
-    DocumentId id
-    Subject s40
-    MessageReceivers o
-    """,
-)
-
-PARTNER_LINK = Schema(
-    "PartnerResourceLinkApi",
-    """
-    Id id R
-    ResourceId id !
-    ResourceType i ! {0,1,2,3,4,5,6}
-    Href s !
-    PartnerCompanyName s !
-    PartnerSystemName s !
-    """,
-)
-
-EMAIL = Schema(
-    "EmailApi",
-    """
-    Email s
-    CcRecipients l5
-    Subject s
-    Message s
     """,
 )

@@ -159,6 +159,8 @@ def take_cost(books: Books, invoice: Record, what: str, size: Decimal, day: date
 def doubt(books: Books, invoice: Record, day: date) -> Record:
     """Moves what is open to doubtful receivables; the invoice stays open."""
     books.require_open(day, LOCKED_VOUCHER_DATE)
+    if invoice.get("_doubtful") or not invoice["RemainingAmount"]:
+        raise VismaError(CANNOT_UPDATE, "The invoice is doubtful already, or paid.")
     amount = invoice["RemainingAmount"]
     books.post_voucher(
         day,
@@ -175,11 +177,13 @@ def give_back(books: Books, invoice: Record, payment: Record, day: date) -> Reco
     books.require_open(day, LOCKED_VOUCHER_DATE)
     if payment.get("_returned"):
         raise VismaError(CANNOT_UPDATE, "The payment was returned already.")
+    cleared = payment["_cleared"] * direction(invoice)
+    moved = [Entry(_receivable(invoice), cleared), Entry(payment["_receivable"], -cleared)]
     voucher = books.vouchers.records[payment["_voucher"]]
     books.post_voucher(
         day,
         f"Retur betalning faktura {invoice['InvoiceNumber']}",
-        turned(voucher),
+        [*turned(voucher), *moved],
         kind=CUSTOMER_PAYMENT,
         source=invoice["Id"],
     )
@@ -188,7 +192,11 @@ def give_back(books: Books, invoice: Record, payment: Record, day: date) -> Reco
         books.ledger_items.remove(item_id)
     books.payments.save({**payment, "_returned": True})
     reduced = _reduced(
-        books, invoice, -payment["_settled"], books.assumptions.payment_moves_modified
+        books,
+        invoice,
+        -payment["_settled"],
+        books.assumptions.payment_moves_modified,
+        base=-payment["_cleared"],
     )
     reduced["PaymentDate"] = _last_payment(books, invoice["Id"])
     return books.save(books.invoices, reduced)
@@ -223,7 +231,7 @@ def set_off(
         size = min(open_size(invoice), open_size(credit))
     _require_size(invoice, size)
     _require_size(credit, size)
-    _post_rate_difference(books, invoice, credit, size)
+    _post_set_off(books, invoice, credit, size)
     moves = books.assumptions.set_off_moves_modified
     met = _reduced(books, invoice, size, moves)
     used = _reduced(books, credit, size, moves)
@@ -238,17 +246,20 @@ def set_off(
     return books.save(books.invoices, met), books.save(books.invoices, used)
 
 
-def _post_rate_difference(books: Books, invoice: Record, credit: Record, size: Decimal) -> None:
-    gap = _cleared(invoice, size) - _cleared(credit, size)
-    if not gap:
+def _post_set_off(books: Books, invoice: Record, credit: Record, size: Decimal) -> None:
+    """A set-off within one account at one rate needs no voucher; any other does."""
+    met, used = _cleared(invoice, size), _cleared(credit, size)
+    entries = [Entry(_receivable(invoice), -met), Entry(_receivable(credit), used)]
+    gap = met - used
+    if not gap and _receivable(invoice) == _receivable(credit):
         return
-    account = EXCHANGE_LOSS if gap > 0 else EXCHANGE_GAIN
+    entries.append(Entry(EXCHANGE_LOSS if gap > 0 else EXCHANGE_GAIN, gap))
     day = books.today()
     books.require_open(day, LOCKED_VOUCHER_DATE)
     books.post_voucher(
         day,
-        f"Kursdifferens faktura {invoice['InvoiceNumber']}",
-        [Entry(account, gap), Entry(RECEIVABLES, -gap)],
+        f"Kvittning faktura {invoice['InvoiceNumber']}",
+        entries,
         kind=CUSTOMER_PAYMENT,
         source=invoice["Id"],
     )
@@ -272,10 +283,13 @@ def _cleared(invoice: Record, size: Decimal) -> Decimal:
     return cents(size * invoice["CurrencyRate"])
 
 
-def _reduced(books: Books, invoice: Record, size: Decimal, moves: bool) -> Record:
+def _reduced(
+    books: Books, invoice: Record, size: Decimal, moves: bool, base: Decimal | None = None
+) -> Record:
+    cleared = _cleared(invoice, size) if base is None else base
     left = invoice["RemainingAmountInvoiceCurrency"] - direction(invoice) * size
-    base = invoice["RemainingAmount"] - direction(invoice) * _cleared(invoice, size)
-    record = {**invoice, "RemainingAmountInvoiceCurrency": left, "RemainingAmount": base}
+    left_base = invoice["RemainingAmount"] - direction(invoice) * cleared
+    record = {**invoice, "RemainingAmountInvoiceCurrency": left, "RemainingAmount": left_base}
     if moves:
         record["ModifiedUtc"] = books.stamp()
     return record
@@ -292,5 +306,7 @@ def _settled(
         "Amount": size,
         "Date": day,
         "_settled": size,
+        "_cleared": _cleared(invoice, size),
+        "_receivable": _receivable(invoice),
         "_voucher": voucher["Id"],
     }
