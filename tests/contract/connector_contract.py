@@ -203,6 +203,16 @@ def comparable(record: Record | None) -> Record:
     return replace(record, **blank)
 
 
+def as_predicted(made: Prepared, shown: Record | None) -> bool:
+    """Whether the books show what was predicted, by either way of rounding VAT."""
+    there, here = comparable(shown), comparable(made.shows)
+    if isinstance(there, Document) and isinstance(here, Document) and made.totals is not None:
+        if there.totals not in (made.totals.totals, made.totals.other):
+            return False
+        here = replace(here, totals=there.totals)
+    return there == here
+
+
 class ConnectorContract:
     """Subclass it as ``Test...`` and give a fixture ``rig``."""
 
@@ -214,10 +224,8 @@ class ConnectorContract:
             made, outcome = await write(rig, change)
             assert comparable(outcome.shows) == comparable(made.shows)
             _, made, outcome = await new_document(rig, outcome.ref)
-            assert comparable(outcome.shows) == comparable(made.shows)
             assert made.totals is not None
-            assert isinstance(outcome.shows, Document)
-            assert outcome.shows.totals in (made.totals.totals, made.totals.other)
+            assert as_predicted(made, outcome.shows)
 
         run(story())
 
@@ -321,7 +329,7 @@ class ConnectorContract:
             assert changed.ref == outcome.ref
             assert changed.shows.your_reference == "Ny Person"
             assert changed.shows.lines == made.read.lines
-            assert comparable(changed.shows) == comparable(made.shows)
+            assert as_predicted(made, changed.shows)
             assert rig.has_beside(outcome.ref)
 
         run(story())
@@ -350,7 +358,7 @@ class ConnectorContract:
             assert isinstance(changed.shows, Document)
             assert changed.shows.lines[0].quantity == 5
             assert "Ring innan leverans" in [line.text for line in changed.shows.lines]
-            assert comparable(changed.shows) == comparable(made.shows)
+            assert as_predicted(made, changed.shows)
 
         run(story())
 
@@ -387,7 +395,7 @@ class ConnectorContract:
             assert rig.stored(Entity.DOCUMENT) == 1
             sight = await look(rig, asked)
             assert [hit.key for hit in sight.hits] == [change.key]
-            assert comparable(sight.hits[0].record) == comparable(made.shows)
+            assert as_predicted(made, sight.hits[0].record)
             assert sight.complete
 
         run(story())
@@ -433,7 +441,7 @@ class ConnectorContract:
             assert isinstance(outcome, Unknown), outcome
             sight = await look(rig, asked)
             assert len(sight.hits) == 1
-            assert comparable(sight.hits[0].record) == comparable(made.shows)
+            assert as_predicted(made, sight.hits[0].record)
 
         run(story())
 

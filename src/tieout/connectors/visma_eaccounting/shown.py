@@ -10,6 +10,7 @@ from tieout.connectors.visma_eaccounting.making import Made
 from tieout.connectors.visma_eaccounting.names import Names
 from tieout.connectors.visma_eaccounting.totals import PricedRow, predict
 from tieout.connectors.visma_eaccounting.values import Payload, amount_of, text_of
+from tieout.core.abilities import TotalsRule
 from tieout.core.change import Predicted
 from tieout.core.model import Line, LineKind
 
@@ -39,7 +40,9 @@ def check_prices(made: Made, lines: tuple[Line, ...], includes: bool) -> None:
             return
 
 
-def predicted(made: Made, customer: Payload, names: Names, *, includes: bool) -> Predicted | None:
+def predicted(
+    made: Made, customer: Payload, names: Names, *, includes: bool, rule: TotalsRule
+) -> Predicted | None:
     """The totals of a draft, None where the rate of a priced row is not known."""
     rows = []
     for row, rate in zip(made.body["Rows"], made.rates, strict=True):
@@ -57,7 +60,7 @@ def predicted(made: Made, customer: Payload, names: Names, *, includes: bool) ->
         )
     currency = text_of(customer, "CurrencyCode") or names.currency
     rounds = names.rounds and currency == names.currency
-    return predict(rows, currency=currency, rounds=rounds, includes_vat=includes)
+    return predict(rows, currency=currency, rounds=rounds, includes_vat=includes, rule=rule)
 
 
 def draft_payload(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tieout.core.abilities import TotalsRule
 from tieout.core.change import Predicted
 from tieout.core.model import Totals
 from tieout.core.money import ZERO, line_net, round_to
@@ -27,7 +28,12 @@ class PricedRow:
 
 
 def predict(
-    rows: Sequence[PricedRow], *, currency: str, rounds: bool, includes_vat: bool = False
+    rows: Sequence[PricedRow],
+    *,
+    currency: str,
+    rounds: bool,
+    includes_vat: bool = False,
+    rule: TotalsRule = TotalsRule.UNKNOWN,
 ) -> Predicted:
     """
     The totals of a draft. ``rounds``: the payable is rounded to whole units (a company's own
@@ -37,6 +43,10 @@ def predict(
     """
     per_rate = _totals(rows, currency, rounds, includes_vat, by_row=False)
     per_row = _totals(rows, currency, rounds, includes_vat, by_row=True)
+    if rule is TotalsRule.PER_LINE:
+        return Predicted(totals=per_row)
+    if rule is TotalsRule.PER_RATE:
+        return Predicted(totals=per_rate)
     return Predicted(totals=per_rate, other=per_row if per_row != per_rate else None)
 
 

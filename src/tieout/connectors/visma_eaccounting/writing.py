@@ -214,7 +214,9 @@ class Writer:
             shown.check_prices(made, wanted.record.lines, includes)
         if made.findings:
             return Refused(key=change.key, findings=tuple(made.findings))
-        totals = shown.predicted(made, customer, names, includes=includes)
+        totals = shown.predicted(
+            made, customer, names, includes=includes, rule=self._api.settings.totals_rule
+        )
         payload = shown.draft_payload(
             made,
             customer=customer,
