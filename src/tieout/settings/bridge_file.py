@@ -1,0 +1,458 @@
+"""What may stand in `tieout.yaml`: one bridge, each key with what it means."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from tieout.core.mapping import to_text
+from tieout.core.policy import BrakePolicy, FlowMode
+from tieout.settings.validate import json_schema
+
+
+class Strict(BaseModel):
+    """Keys that are not known are refused, so that a slip of the pen is never silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- kinds of values -----------------------------------------------------------------------------
+
+
+def _scalar_text(value: object) -> object:
+    """`when: true` and `currency: 752` are texts too; what is empty or nested is none."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return to_text(value) if isinstance(value, Decimal) else value
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value):
+        raise ValueError(
+            f'"{value}" is no name: letters of a to z, digits, ".", "_" and "-", at most 63.'
+        )
+    return value
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError(f'"{value}" is no currency: three capital letters such as SEK.')
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'"{value}" is no time zone such as Europe/Stockholm.') from None
+    return value
+
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(value: object) -> int:
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'"{value}" is no duration: 30s, 5m, 1h or 1d.')
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _no_secret(value: str) -> str:
+    if value.startswith("env:"):
+        return value
+    if "://" not in value:
+        raise ValueError("an address has a scheme, such as mailto://finance@example.com.")
+    if re.match(r"[a-z0-9+.-]+://[^/@]*:[^/@]+@", value, re.IGNORECASE):
+        raise ValueError("a password has no place in this file; write env:NAME_OF_A_VARIABLE.")
+    return value
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ValueError(f'"{value}" stands here twice.')
+    return values
+
+
+Expression = Annotated[
+    str,
+    BeforeValidator(_scalar_text),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+Name = Annotated[str, AfterValidator(_name)]
+Currency = Annotated[str, AfterValidator(_currency)]
+Duration = Annotated[
+    int,
+    BeforeValidator(_seconds),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$"}),
+]
+Amount = Annotated[Decimal, Field(ge=0, max_digits=20)]
+Share = Annotated[Decimal, Field(ge=0, le=1)]
+Cell = Annotated[
+    str,
+    BeforeValidator(_scalar_text),
+    Field(min_length=1),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+
+
+# --- books and flows -----------------------------------------------------------------------------
+
+
+class Books(Strict):
+    """One company's books."""
+
+    connection: Name = Field(description="Name of the connection to these books.")
+    when: Expression | None = Field(
+        default=None,
+        description="Which deals go to these books; the first book whose rule is true takes the "
+        "deal. Left out: all that no earlier book took.",
+    )
+    currency: Annotated[tuple[Currency, ...], AfterValidator(_distinct)] = Field(
+        default=(), description="Currencies that these books take. Left out: any."
+    )
+    time_zone: Annotated[str, AfterValidator(_zone)] | None = Field(
+        default=None,
+        description="Time zone in which days are counted. Left out: the one of the company.",
+    )
+
+
+class CustomerFlow(Strict):
+    """Customers of the CRM to the books."""
+
+    direction: Literal["to_books"] = Field(
+        default="to_books", description="Customers go to the books; there is no other direction."
+    )
+    mode: FlowMode = Field(
+        default=FlowMode.AUTO,
+        description="off, shadow (plan only), approve (a person releases), auto.",
+    )
+    when: Expression | None = Field(
+        default=None,
+        description="Which customers are kept in the books. Left out: those that a deal needs.",
+    )
+    match: Annotated[
+        tuple[Literal["external_id", "tax_number", "name_postcode"], ...],
+        Field(min_length=1),
+        AfterValidator(_distinct),
+    ] = Field(
+        default=("external_id", "tax_number", "name_postcode"),
+        description="By what an existing customer is recognised, in the order of trust.",
+    )
+    conflict: Literal["manual", "crm", "books"] = Field(
+        default="manual",
+        description="Who is right where both sides changed a field that nobody owns.",
+    )
+
+
+class DocumentFlow(Strict):
+    """Deals to documents in the books."""
+
+    mode: FlowMode = Field(
+        default=FlowMode.APPROVE,
+        description="off, shadow (plan only), approve (a person releases), auto.",
+    )
+    include: Expression | None = Field(
+        default=None,
+        description="Which deals are meant at all; the others are left out by rule and named so "
+        "in the tie-out. Left out: all.",
+    )
+    when: Expression | None = Field(
+        default=None, description="When a deal becomes a document. Left out: deal.won."
+    )
+    create: Literal["invoice_draft"] = Field(
+        default="invoice_draft", description="What is made in the books."
+    )
+    approve_above: Amount | None = Field(
+        default=None,
+        description="With mode approve: a person releases what is above this net amount in the "
+        "book's base currency, summed per customer and day. Left out: everything.",
+    )
+    four_eyes: bool | None = Field(
+        default=None,
+        description="Who releases is neither who won the deal nor who last changed this file. "
+        "Left out: true where approve_above is set.",
+    )
+    void_on_reopen: bool = Field(
+        default=True,
+        description="Whether an untouched draft goes when its deal is no longer won.",
+    )
+    require_reference: Literal["never", "always", "flagged"] = Field(
+        default="flagged",
+        description="Whether a document needs the buyer's reference; flagged: public buyers and "
+        "those with an e-invoice address.",
+    )
+    require_email: bool = Field(
+        default=False, description="Whether a customer needs an e-mail address for invoices."
+    )
+    tolerance: Amount = Field(
+        default=Decimal("0.00"),
+        description="How far the net that the books will show may be from the deal's.",
+    )
+    discount_item: Expression = Field(
+        default="", description="The books' item for a discount that no percent gives exactly."
+    )
+    required_dimensions: Annotated[tuple[Name, ...], AfterValidator(_distinct)] = Field(
+        default=(), description="Kinds of dimension without which a line is not sent."
+    )
+    prices_include_tax: bool = Field(
+        default=False, description="Whether the prices of deals contain VAT."
+    )
+    check_vat_state: bool = Field(
+        default=False, description="Whether a VAT number has to be confirmed by its register."
+    )
+
+
+class StatusFlow(Strict):
+    """Status, payments and balances back to the CRM."""
+
+    direction: Literal["to_crm"] = Field(
+        default="to_crm", description="Status goes to the CRM; there is no other direction."
+    )
+    mode: FlowMode = Field(
+        default=FlowMode.AUTO,
+        description="off, shadow (plan only), approve (a person releases), auto.",
+    )
+    every: Duration | None = Field(
+        default=None, description="How often, such as 1m. Left out: with every run."
+    )
+    tolerance: dict[Currency, Amount] = Field(
+        default_factory=dict,
+        description="Per currency, what may be open on an invoice that counts as paid. "
+        "Left out: 0.99 for SEK, NOK and DKK, 0.05 for EUR, else 0.",
+    )
+
+
+class ReconcileFlow(Strict):
+    """The tie-out."""
+
+    every: Duration | None = Field(
+        default=None, description="How often, such as 1d. Left out: when asked."
+    )
+    sold_amount: Literal["lines", "head"] = Field(
+        default="lines",
+        description="What was sold: the sum of the lines to invoice, or the deal's own amount.",
+    )
+    threshold: Amount = Field(
+        default=Decimal("0.00"),
+        description="From which unexplained amount on somebody is alerted; all is always shown.",
+    )
+    alert: Name | None = Field(default=None, description="Who is alerted: a name under alerts.")
+
+
+class Flows(Strict):
+    """What runs between the two sides."""
+
+    customers: CustomerFlow = Field(
+        default=CustomerFlow(), description="Customers of the CRM to the books."
+    )
+    documents: DocumentFlow = Field(
+        default=DocumentFlow(), description="Deals to documents in the books."
+    )
+    status: StatusFlow = Field(
+        default=StatusFlow(), description="Status, payments and balances back to the CRM."
+    )
+    reconcile: ReconcileFlow = Field(
+        default=ReconcileFlow(), description="The comparison of sold, invoiced and paid."
+    )
+
+
+_BRAKES: Final = BrakePolicy()
+
+
+class Brakes(Strict):
+    """When a run stops and asks. Shares are of what is linked: 0.3 is 30 %."""
+
+    floor: Annotated[int, Field(ge=0)] = Field(
+        default=_BRAKES.floor, description="Shares count only from so many changes on."
+    )
+    create_share: Annotated[Decimal, Field(ge=0)] = Field(
+        default=_BRAKES.create_share, description="New records above this share stop a run."
+    )
+    update_share: Share = Field(
+        default=_BRAKES.update_share, description="Changed records above this share stop a run."
+    )
+    gone_slots: Annotated[int, Field(ge=0)] = Field(
+        default=_BRAKES.gone_slots, description="So many vanished records stop a run."
+    )
+    gone_share: Share = Field(
+        default=_BRAKES.gone_share, description="Vanished records above this share stop a run."
+    )
+    unknown_share: Share = Field(
+        default=_BRAKES.unknown_share,
+        description="Writes whose outcome is unknown above this share stop a run.",
+    )
+    clock_offset: Duration = Field(
+        default=_BRAKES.clock_offset_s,
+        description="How far a vendor's clock may be from ours, such as 1h.",
+    )
+
+
+# --- mapping -------------------------------------------------------------------------------------
+
+
+class FieldRow(Strict):
+    """Where a field comes from: an expression alone, or with what else is to be said."""
+
+    from_: Expression = Field(
+        alias="from", description="An expression over account, deal, line and contact."
+    )
+    values: Name | None = Field(
+        default=None, description="The table in which the value is looked up."
+    )
+    unmapped: Literal["hold", "keep"] | None = Field(
+        default=None,
+        description="What happens to a value that the table does not have: hold stops the record "
+        "and asks, keep takes the value itself. Left out: keep for item, else hold.",
+    )
+    condition: Expression | None = Field(
+        default=None, description="Only where this is true; else as if it were not mapped."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expression_alone(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("an expression is missing here.")
+        return value if isinstance(value, dict | list) else {"from": value}
+
+
+class CustomerRow(FieldRow):
+    """Where a customer's field comes from, and who may write it when."""
+
+    owner: Literal["crm", "books", "manual"] | None = Field(
+        default=None,
+        description="Whose word counts after the first write; manual: a person where both "
+        "changed. Left out: books for terms and currency, else crm.",
+    )
+    mode: Literal["overwrite", "if_empty", "create_only"] = Field(
+        default="overwrite", description="How the field is written."
+    )
+
+
+class CustomerFields(Strict):
+    """Fields of a customer in the books."""
+
+    name: CustomerRow | None = Field(default=None, description="Its legal name.")
+    kind: CustomerRow | None = Field(
+        default=None, description="company, person or unknown, as a text."
+    )
+    contact_name: CustomerRow | None = Field(default=None, description="Whom to ask for.")
+    email: CustomerRow | None = Field(default=None, description="Where invoices are sent to.")
+    phone: CustomerRow | None = Field(default=None, description="Its telephone number.")
+    language: CustomerRow | None = Field(default=None, description="Language of its documents.")
+    currency: CustomerRow | None = Field(default=None, description="Its currency.")
+    terms: CustomerRow | None = Field(
+        default=None, description="Payment terms by the books' own code."
+    )
+    payment_terms: CustomerRow | None = Field(default=None, description="The same as terms.")
+
+
+class DocumentFields(Strict):
+    """Fields of a document in the books."""
+
+    your_reference: FieldRow | None = Field(
+        default=None, description="The buyer's person. Left out: the billing contact."
+    )
+    our_reference: FieldRow | None = Field(
+        default=None, description="Our person. Left out: the deal's owner."
+    )
+    po_number: FieldRow | None = Field(default=None, description="The buyer's order number.")
+    buyer_reference: FieldRow | None = Field(
+        default=None, description="The reference that the buyer demands on e-invoices."
+    )
+    terms: FieldRow | None = Field(
+        default=None, description="Payment terms. Left out: those of the customer in the books."
+    )
+    delivered_on: FieldRow | None = Field(
+        default=None, description="The day of delivery, which decides the VAT."
+    )
+
+
+class LineFields(Strict):
+    """Fields of a line of a document."""
+
+    item: FieldRow | None = Field(
+        default=None,
+        description="The item's code in the books. Left out: the product's code, through the "
+        "table items where there is one.",
+    )
+    text: FieldRow | None = Field(default=None, description="What the line says.")
+    quantity: FieldRow | None = Field(default=None, description="How many.")
+    unit_price: FieldRow | None = Field(default=None, description="The price of one.")
+    discount: FieldRow | None = Field(
+        default=None, description="A fraction of the line: 0.1 is 10 %."
+    )
+
+
+class FieldMappings(Strict):
+    """Which field comes from where. What is not named here comes from its usual place."""
+
+    customer: CustomerFields = Field(
+        default=CustomerFields(), description="Fields of a customer in the books."
+    )
+    document: DocumentFields = Field(
+        default=DocumentFields(), description="Fields of a document in the books."
+    )
+    document_line: LineFields = Field(
+        default=LineFields(),
+        alias="document.line",
+        description="Fields of a document's lines.",
+    )
+    dimensions: dict[Name, FieldRow] = Field(
+        default_factory=dict,
+        description="Dimensions of a document's lines by kind, such as cost_center.",
+    )
+
+
+class BridgeFile(Strict):
+    """One bridge: a CRM connection, one or more books, and what runs between them."""
+
+    bridge: Name = Field(description="Name of this bridge.")
+    crm: Name = Field(description="Name of the connection to the CRM.")
+    books: Annotated[tuple[Books, ...], Field(min_length=1)] = Field(
+        description="The books, in the order in which they are tried."
+    )
+    flows: Flows = Field(default=Flows(), description="What runs, and how far by itself.")
+    brakes: Brakes = Field(default=Brakes(), description="When a run stops and asks.")
+    mapping: FieldMappings = Field(
+        default=FieldMappings(), description="Which field comes from where."
+    )
+    tables: dict[Name, dict[Cell, Cell]] = Field(
+        default_factory=dict,
+        description="Values of the CRM and what the books call them. Larger tables stand in "
+        "tables/NAME.csv with the columns from, to, note.",
+    )
+    alerts: dict[Name, Annotated[str, AfterValidator(_no_secret)]] = Field(
+        default_factory=dict,
+        description="Who is told: a name and an address such as mailto://finance@example.com, "
+        "or env:NAME for one that holds a secret.",
+    )
+
+
+_ROWS: Final = ("FieldRow", "CustomerRow")
+
+
+def bridge_schema() -> dict[str, Any]:
+    """The JSON Schema of `tieout.yaml`, for editors and `tieout config schema`."""
+    schema = json_schema(BridgeFile, title="Tieout bridge")
+    for name in _ROWS:
+        row = schema["$defs"][name]
+        alone = {"type": ["string", "number", "boolean"], "description": "An expression alone."}
+        schema["$defs"][name] = {"anyOf": [alone, row]}
+    return schema

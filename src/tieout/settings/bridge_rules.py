@@ -1,0 +1,204 @@
+"""What a bridge's file may not say although every key of it is well formed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Set
+
+from tieout.core.mapping import (
+    And,
+    Compare,
+    Conditional,
+    Const,
+    Expr,
+    Field,
+    Filter,
+    Not,
+    Or,
+    Test,
+    tables,
+)
+from tieout.core.mapping.filters import FILTERS
+from tieout.settings.bridge_file import BridgeFile
+from tieout.settings.bridge_names import inner_names, standard_names, vendor_path
+from tieout.settings.bridge_written import Written
+from tieout.settings.problems import Place, Problem, problem_at, suggestion
+from tieout.settings.yaml_file import Located
+
+
+def rule_problems(
+    tree: Located,
+    model: BridgeFile | None,
+    written: Mapping[tuple[str, ...], Written],
+    known_tables: Set[str],
+) -> list[Problem]:
+    """All that is wrong between the parts of the file. ``model`` None: it did not fit."""
+    found = [
+        problem
+        for expression in written.values()
+        for problem in (
+            *_fields(expression),
+            *_tables(expression, known_tables),
+            *_truth(expression),
+        )
+    ]
+    found += _terms_twice(tree)
+    if model is not None:
+        found += [*_connections(tree, model), *_alert(tree, model)]
+    return found
+
+
+# --- expressions ---------------------------------------------------------------------------------
+
+
+def _fields(written: Written) -> Iterator[Problem]:
+    for path, place in written.fields:
+        root, rest = path[0], path[1:]
+        if root not in written.roots:
+            near = suggestion(root, written.roots)
+            hint = near or f"There are: {', '.join(written.roots)}."
+            message = f'"{root}" is not known here.'
+            yield _at(_root_place(written, root, place), written, message, hint, root)
+        elif not rest:
+            yield _at(place, written, f"{root} is a record, not a value.", _FIELD_HINT, root)
+        elif (problem := _part(written, path, place)) is not None:
+            yield problem
+
+
+_FIELD_HINT = "Say which field, as in account.name."
+
+
+def _part(written: Written, path: tuple[str, ...], place: Place) -> Problem | None:
+    """What is wrong with a field of ours, or with a contact's, of which only ours are read."""
+    root, name, *inner = path
+    if vendor_path(path) is not None:
+        if root != "contact":
+            return None
+        names = standard_names(root)
+        hint = suggestion(name, names) or f"There are: {', '.join(sorted(names))}."
+        return _at(place, written, f"{name} is not read of contacts.", hint, name)
+    names_inside = inner_names(root, name)
+    if names_inside is None:
+        return None
+    listed = f"There are: {', '.join(sorted(names_inside))}."
+    if not inner:
+        return _at(place, written, f"{root}.{name} has parts; say which.", listed, name)
+    if inner[0] not in names_inside:
+        hint = suggestion(inner[0], names_inside) or listed
+        return _at(place, written, f"not a part of {root}.{name}.", hint, inner[0])
+    return None
+
+
+def _at(place: Place, written: Written, message: str, hint: str, value: str) -> Problem:
+    return problem_at(place, "unknown_field", message, hint=hint, key=written.key, value=value)
+
+
+def _root_place(written: Written, root: str, place: Place) -> Place:
+    found = re.search(rf"\b{re.escape(root)}\b", written.node.text)
+    return written.node.place_at(found.start()) if found else place
+
+
+def _tables(written: Written, known: Set[str]) -> Iterator[Problem]:
+    places = [(name, written.node.place_at(0)) for name in sorted(tables(written.expr))]
+    if written.values and written.values_node is not None:
+        places.append((written.values, written.values_node.place_at(0)))
+    for name, place in places:
+        if name in known:
+            continue
+        hint = suggestion(name, known) or f"Make tables/{name}.csv, or name it under tables."
+        message = f'there is no table "{name}".'
+        yield problem_at(place, "unknown_table", message, hint=hint, key=written.key, value=name)
+
+
+def _truth(written: Written) -> Iterator[Problem]:
+    if written.rule and not _may_be_truth(written.expr):
+        yield problem_at(
+            written.node.place_at(0),
+            "not_a_rule",
+            "this is never true or false.",
+            hint="Compare it with something, as in deal.stage == 'Signed'.",
+            key=written.key,
+        )
+
+
+def _may_be_truth(expr: Expr) -> bool:
+    match expr:
+        case And() | Or() | Not() | Compare() | Test() | Field():
+            return True
+        case Const():
+            return isinstance(expr.value, bool)
+        case Conditional():
+            return _may_be_truth(expr.then) or _may_be_truth(expr.otherwise)
+        case Filter(name="default"):
+            return _may_be_truth(expr.operand) or any(map(_may_be_truth, expr.args[:1]))
+        case Filter():
+            spec = FILTERS.get(expr.name)
+            return spec is not None and spec.gives in ("truth", "any") and expr.name != "lookup"
+        case _:
+            return False
+
+
+# --- the file as a whole -------------------------------------------------------------------------
+
+
+def _terms_twice(tree: Located) -> Iterator[Problem]:
+    if tree.find("mapping", "customer", "terms") is None:
+        return
+    if tree.find("mapping", "customer", "payment_terms") is not None:
+        yield problem_at(
+            tree.key_place("mapping", "customer", "payment_terms"),
+            "duplicate_key",
+            "payment_terms and terms are the same.",
+            hint="Keep one of them.",
+            key=("mapping", "customer", "payment_terms"),
+            value="payment_terms",
+        )
+
+
+def _connections(tree: Located, model: BridgeFile) -> Iterator[Problem]:
+    seen: set[str] = set()
+    open_to_all = ""
+    for index, book in enumerate(model.books):
+        path = ("books", index, "connection")
+        place, key = tree.place(*path), tuple(map(str, path))
+        if book.connection == model.crm:
+            yield problem_at(
+                place,
+                "connection_twice",
+                f"{book.connection} is the CRM of this bridge already.",
+                hint="Name the connection to the books.",
+                key=key,
+            )
+        if book.connection in seen:
+            yield problem_at(
+                place,
+                "connection_twice",
+                f"{book.connection} stands here twice.",
+                hint="Join both rules with or.",
+                key=key,
+            )
+        if open_to_all:
+            yield problem_at(
+                tree.place("books", index),
+                "rule_unreachable",
+                f"no deal ever comes here: {open_to_all} takes all of them.",
+                hint=f"Say when a deal goes to {open_to_all}, or put it last.",
+                key=("books", str(index)),
+            )
+        seen.add(book.connection)
+        if book.when is None:
+            open_to_all = open_to_all or book.connection
+
+
+def _alert(tree: Located, model: BridgeFile) -> Iterator[Problem]:
+    name = model.flows.reconcile.alert
+    if name is None or name in model.alerts:
+        return
+    yield problem_at(
+        tree.place("flows", "reconcile", "alert"),
+        "unknown_alert",
+        f'there is no "{name}" under alerts.',
+        hint=suggestion(name, model.alerts) or "Add it, with an address.",
+        key=("flows", "reconcile", "alert"),
+        value=name,
+    )

@@ -1,0 +1,474 @@
+"""A configuration made into what the core and the engine read: rules, and what to select."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from tieout.core.abilities import Abilities, Reads
+from tieout.core.digest import digest
+from tieout.core.errors import ConfigurationError
+from tieout.core.mapping import (
+    MappingError,
+    Mode,
+    Owner,
+    UnmappedValueError,
+    ValueTable,
+    compile_expr,
+    render,
+    to_text,
+)
+from tieout.core.mapping.expr import type_word
+from tieout.core.model import Company, Entity, PartyKind
+from tieout.core.policy import (
+    BooksPolicy,
+    BrakePolicy,
+    BridgePolicy,
+    CustomerPolicy,
+    DocumentPolicy,
+    FieldRule,
+    ReconcilePolicy,
+    Rule,
+    Scope,
+    StatusPolicy,
+)
+from tieout.ports import Selection
+from tieout.settings.bridge import Configuration
+from tieout.settings.bridge_canonical import DEFAULT_TRIGGER, TERMS, default_owner, target_of
+from tieout.settings.bridge_file import CustomerRow, FieldRow
+from tieout.settings.bridge_names import (
+    CUSTOMER_TARGETS,
+    DAY,
+    DOCUMENT_TARGETS,
+    LINE_TARGETS,
+    NUMBER,
+    PARTY,
+    TEXT,
+    vendor_path,
+)
+from tieout.settings.bridge_written import Written
+
+Evaluate = Callable[[Scope], object]
+
+SMALL_OPEN: Final[Mapping[str, Decimal]] = {
+    "SEK": Decimal("0.99"),
+    "NOK": Decimal("0.99"),
+    "DKK": Decimal("0.99"),
+    "EUR": Decimal("0.05"),
+}
+"""What may be open on an invoice that counts as paid: below one krona or krone, 5 cents."""
+
+
+def compile_policy(
+    configuration: Configuration,
+    *,
+    version: int,
+    crm_org: str,
+    companies: Mapping[str, Company],
+) -> BridgePolicy:
+    """
+    The policy of a configuration version.
+
+    ``companies`` are those behind the books, by connection; ConfigurationError where one is
+    missing.
+    """
+    flows = configuration.model.flows
+    compiler = _Compiler(configuration)
+    given = flows.documents
+    brakes = configuration.model.brakes
+    return BridgePolicy(
+        name=configuration.name,
+        version=version,
+        digest=configuration.digest,
+        crm=configuration.crm,
+        crm_org=crm_org,
+        books=tuple(_books(configuration, compiler, companies)),
+        customers=CustomerPolicy(
+            mode=flows.customers.mode,
+            when=compiler.rule("flows", "customers", "when"),
+            match=flows.customers.match,
+            conflict=Owner(flows.customers.conflict),
+            fields=tuple(compiler.customer_fields()),
+        ),
+        documents=DocumentPolicy(
+            mode=given.mode,
+            include=compiler.rule("flows", "documents", "include"),
+            trigger=compiler.trigger(),
+            kind=given.create,
+            approve_above=given.approve_above,
+            four_eyes=(
+                given.approve_above is not None if given.four_eyes is None else given.four_eyes
+            ),
+            void_on_reopen=given.void_on_reopen,
+            require_reference=given.require_reference,
+            require_email=given.require_email,
+            tolerance=given.tolerance,
+            discount_item=given.discount_item,
+            required_dimensions=given.required_dimensions,
+            prices_include_tax=given.prices_include_tax,
+            check_vat_state=given.check_vat_state,
+            fields=tuple(compiler.document_fields()),
+            line_fields=tuple(compiler.line_fields()),
+        ),
+        status=StatusPolicy(
+            mode=flows.status.mode, tolerance={**SMALL_OPEN, **flows.status.tolerance}
+        ),
+        reconcile=ReconcilePolicy(
+            sold_amount=flows.reconcile.sold_amount, threshold=flows.reconcile.threshold
+        ),
+        brakes=BrakePolicy(
+            floor=brakes.floor,
+            create_share=brakes.create_share,
+            update_share=brakes.update_share,
+            gone_slots=brakes.gone_slots,
+            gone_share=brakes.gone_share,
+            unknown_share=brakes.unknown_share,
+            clock_offset_s=brakes.clock_offset,
+        ),
+    )
+
+
+def _books(
+    configuration: Configuration, compiler: _Compiler, companies: Mapping[str, Company]
+) -> Iterator[BooksPolicy]:
+    for index, book in enumerate(configuration.model.books):
+        company = companies.get(book.connection)
+        if company is None:
+            raise ConfigurationError(
+                f"the company behind {book.connection} is not known",
+                code="connection_missing",
+                hint="tieout connection add",
+            )
+        yield BooksPolicy(
+            connection=book.connection,
+            company=company.id,
+            seller=company.country,
+            base_currency=company.currency,
+            time_zone=book.time_zone or company.time_zone,
+            when=compiler.rule("books", str(index), "when"),
+            currencies=frozenset(book.currency),
+        )
+
+
+class _Compiler:
+    """Makes functions of the expressions of one configuration."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.written = configuration.written
+        self.tables = configuration.values
+        self.mapping = configuration.model.mapping
+
+    def rule(self, *key: str) -> Rule | None:
+        written = self.written.get(key)
+        if written is None:
+            return None
+        return Rule(text=written.text, test=_strict(written, self._compile(written)))
+
+    def trigger(self) -> Rule | None:
+        """None for a deal that is won, which the core asks for by itself."""
+        written = self.written.get(("flows", "documents", "when"))
+        if written is None or render(written.expr) == DEFAULT_TRIGGER:
+            return None
+        return self.rule(*written.key)
+
+    def customer_fields(self) -> Iterator[FieldRule]:
+        mapped = False
+        for name, row in dict(self.mapping.customer).items():
+            if row is None:
+                continue
+            target = target_of("customer", name)
+            mapped = mapped or target == "terms"
+            kind = CUSTOMER_TARGETS[target]
+            yield self._customer_rule(target, kind, row, ("mapping", "customer", name))
+        table = next((self.tables[name] for name in TERMS if self._filled(name)), None)
+        if not mapped and table is not None:
+            yield FieldRule(
+                target="terms",
+                text=f"account.terms | lookup('{table.name}')",
+                value=_looked_up(lambda scope: _get(scope, "account", "terms"), table, keep=False),
+                table=table.name,
+                owner=Owner(default_owner("terms")),
+            )
+
+    def document_fields(self) -> Iterator[FieldRule]:
+        for target, row in dict(self.mapping.document).items():
+            if row is not None:
+                key = ("mapping", "document", target)
+                value = self._value(row, key, DOCUMENT_TARGETS[target])
+                # The core blanks a field of the head whose rule gives nothing.
+                other = _USUAL_HEAD.get(target) if row.condition is not None else None
+                yield self._plain_rule(target, key, row, self._conditional(value, key, other))
+
+    def line_fields(self) -> Iterator[FieldRule]:
+        for target, row in dict(self.mapping.document_line).items():
+            if row is not None:
+                key = ("mapping", "document.line", target)
+                value = self._value(row, key, LINE_TARGETS[target], keep=target == "item")
+                yield self._plain_rule(target, key, row, self._conditional(value, key))
+        if self.mapping.document_line.item is None and self._filled("items"):
+            yield FieldRule(
+                target="item",
+                text="line.item | lookup('items'), else line.item",
+                value=_looked_up(
+                    lambda scope: _get(scope, "line", "item"), self.tables["items"], keep=True
+                ),
+                table="items",
+            )
+        for kind, row in self.mapping.dimensions.items():
+            key = ("mapping", "dimensions", kind)
+            value = self._conditional(self._value(row, key, TEXT), key)
+            yield self._plain_rule(f"dimensions.{kind}", key, row, value)
+
+    def _customer_rule(
+        self, target: str, kind: str, row: CustomerRow, key: tuple[str, ...]
+    ) -> FieldRule:
+        value = self._conditional(self._value(row, key, kind), key)
+        if target in _ROLES:
+            target, value = _role(target, value)
+        return FieldRule(
+            target=target,
+            text=self.written[key].text,
+            value=value,
+            table=row.values or "",
+            owner=Owner(row.owner or default_owner(target)),
+            mode=Mode(row.mode),
+        )
+
+    def _plain_rule(
+        self, target: str, key: tuple[str, ...], row: FieldRow, value: Evaluate
+    ) -> FieldRule:
+        return FieldRule(
+            target=target, text=self.written[key].text, value=value, table=row.values or ""
+        )
+
+    def _value(
+        self, row: FieldRow, key: tuple[str, ...], kind: str, *, keep: bool = False
+    ) -> Evaluate:
+        written = self.written[key]
+        value = self._compile(written)
+        if row.values is not None:
+            keep = keep if row.unmapped is None else row.unmapped == "keep"
+            value = _looked_up(value, self.tables[row.values], keep=keep)
+        return _fitting(written, kind, value)
+
+    def _conditional(
+        self, value: Evaluate, key: tuple[str, ...], otherwise: Evaluate | None = None
+    ) -> Evaluate:
+        condition = self.rule(*key, "condition")
+        if condition is None:
+            return value
+
+        def run(scope: Scope) -> object:
+            if condition.holds(scope):
+                return value(scope)
+            return None if otherwise is None else otherwise(scope)
+
+        return run
+
+    def _compile(self, written: Written) -> Evaluate:
+        return compile_expr(written.expr, self.tables)
+
+    def _filled(self, table: str) -> bool:
+        """An empty table, as `tieout init` writes it, says nothing yet."""
+        found = self.tables.get(table)
+        return found is not None and bool(found.rows)
+
+
+# --- functions around functions ------------------------------------------------------------------
+
+
+def _strict(written: Written, run: Evaluate) -> Evaluate:
+    """A rule that is neither true nor false would else count as false without a word."""
+
+    def test(scope: Scope) -> object:
+        answer = run(scope)
+        if type(answer) is not bool:
+            raise MappingError(
+                f"{written.text} is {type_word(answer)}, neither true nor false", _paths(written)
+            )
+        return answer
+
+    return test
+
+
+def _looked_up(value: Evaluate, table: ValueTable, *, keep: bool) -> Evaluate:
+    """The table's word for a value. Nothing stays nothing; ``keep``: unknown words stay too."""
+
+    def run(scope: Scope) -> object:
+        found = value(scope)
+        if found is None or found == "":
+            return None
+        text = _as_text(found)
+        word = table.get(text)
+        if word is None and not keep:
+            raise UnmappedValueError(table.name, text)
+        return text if word is None else word
+
+    return run
+
+
+def _fitting(written: Written, kind: str, run: Evaluate) -> Evaluate:
+    """The value in the form of its target, or a MappingError that says what it is instead."""
+    make = _FORMS[kind]
+
+    def value(scope: Scope) -> object:
+        found = run(scope)
+        if found is None or (found == "" and kind != TEXT):
+            return None
+        try:
+            return make(found)
+        except _UnfitError as error:
+            message = f"{written.text} gives {type_word(found)}, and {error} belongs here"
+            raise MappingError(message, _paths(written)) from None
+
+    return value
+
+
+class _UnfitError(Exception):
+    """What belongs here instead."""
+
+
+def _as_text(value: Any) -> str:
+    return to_text(value)
+
+
+def _as_number(value: object) -> object:
+    if type(value) is not Decimal:
+        raise _UnfitError("a number")
+    return value
+
+
+def _as_day(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise _UnfitError("a date such as 2026-10-31") from None
+
+
+def _as_party(value: object) -> object:
+    try:
+        return PartyKind(str(value))
+    except ValueError:
+        raise _UnfitError("company, person or unknown") from None
+
+
+_FORMS: Final[Mapping[str, Callable[[Any], object]]] = {
+    TEXT: _as_text,
+    NUMBER: _as_number,
+    DAY: _as_day,
+    PARTY: _as_party,
+}
+
+
+def _paths(written: Written) -> tuple[str, ...]:
+    return tuple(sorted({".".join(path) for path, _ in written.fields}))
+
+
+def _get(scope: Scope, root: str, name: str) -> object:
+    record = scope.get(root)
+    return record.get(name) if isinstance(record, Mapping) else None
+
+
+_USUAL_HEAD: Final[Mapping[str, Evaluate]] = {
+    "your_reference": lambda scope: _get(scope, "contact", "name"),
+    "our_reference": lambda scope: _get(scope, "deal", "owner"),
+    "po_number": lambda scope: _get(scope, "deal", "po_number"),
+    "buyer_reference": lambda scope: _get(scope, "deal", "buyer_reference"),
+    "delivered_on": lambda scope: _get(scope, "deal", "delivered_on"),
+}
+
+_ROLES: Final = {"email": ("emails", "invoice"), "phone": ("phones", "general")}
+
+
+def _role(target: str, value: Evaluate) -> tuple[str, Evaluate]:
+    """
+    An address as one role of the customer's addresses.
+
+    The core compares ``emails`` and ``phones`` as wholes, and finds owner and mode by that name.
+    """
+    field, role = _ROLES[target]
+
+    def run(scope: Scope) -> object:
+        found = value(scope)
+        if found is None or found == "":
+            return None
+        present = _get(scope, "account", field)
+        return {**(present if isinstance(present, Mapping) else {}), role: found}
+
+    return field, run
+
+
+# --- what to read --------------------------------------------------------------------------------
+
+_CRM: Final = (Entity.CUSTOMER, Entity.DEAL)
+_BOOKS: Final = (
+    Entity.CODE,
+    Entity.ITEM,
+    Entity.CUSTOMER,
+    Entity.DOCUMENT,
+    Entity.PAYMENT,
+    Entity.BALANCE,
+)
+_ENTITY_OF: Final = {
+    "account": Entity.CUSTOMER,
+    "customer": Entity.CUSTOMER,
+    "deal": Entity.DEAL,
+    "line": Entity.DEAL,
+}
+
+
+def selections(
+    configuration: Configuration, abilities: Mapping[str, Abilities] | None = None
+) -> dict[str, dict[Entity, Selection]]:
+    """
+    What to read of each connection of the bridge, in the order of dependence.
+
+    With ``abilities`` by connection, what a system cannot be read for is left out.
+    """
+    found = {name: books_selections() for name in configuration.books}
+    found[configuration.crm] = crm_selections(configuration)
+    if abilities is None:
+        return found
+    return {
+        connection: {
+            entity: selection
+            for entity, selection in wanted.items()
+            if connection not in abilities
+            or abilities[connection].of(entity).reads is not Reads.NONE
+        }
+        for connection, wanted in found.items()
+    }
+
+
+def crm_selections(configuration: Configuration) -> dict[Entity, Selection]:
+    """Customers and deals of the CRM, with the vendor's own paths that expressions name."""
+    extra: dict[Entity, set[str]] = {entity: set() for entity in _CRM}
+    for written in configuration.written.values():
+        for path, _ in written.fields:
+            own = vendor_path(path)
+            if own is not None and path[0] in _ENTITY_OF:
+                mark = "line." if path[0] == "line" else ""
+                extra[_ENTITY_OF[path[0]]].add(mark + own)
+    return {entity: _selection(entity, tuple(sorted(extra[entity]))) for entity in _CRM}
+
+
+def books_selections() -> dict[Entity, Selection]:
+    """All that is read of books; nothing of it depends on the configuration."""
+    return {entity: _selection(entity) for entity in _BOOKS}
+
+
+def _selection(entity: Entity, extra: tuple[str, ...] = ()) -> Selection:
+    return Selection(entity=entity, extra=extra, shape=digest(entity.value, (), extra))
+
+
+__all__ = [
+    "SMALL_OPEN",
+    "books_selections",
+    "compile_policy",
+    "crm_selections",
+    "selections",
+]
