@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Protocol
 
 from tieout.core.abilities import Abilities
@@ -19,7 +20,7 @@ from tieout.core.change import (
     Wire,
 )
 from tieout.core.finding import Finding
-from tieout.core.model import Company, Entity, ExternalRef, Record
+from tieout.core.model import Company, Document, Entity, ExternalRef, Record
 
 # --- reading -----------------------------------------------------------------------------------
 
@@ -98,6 +99,16 @@ class Signal:
     position: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """The receivables account of the ledger: its balance and the vouchers without an invoice."""
+
+    account: str
+    balance: Decimal
+    currency: str
+    vouchers: tuple[tuple[str, Decimal, str], ...] = ()
+
+
 class Connector(Protocol):
     """
     Speaks to one connection of one system. Translates answers into outcomes and errors of ours.
@@ -149,6 +160,15 @@ class Connector(Protocol):
 
     async def trace(self, refs: Sequence[ExternalRef]) -> Sequence[Fate]:
         """What became of records that vanished."""
+
+    def ledger(self, first: date, last: date) -> AsyncIterator[Sequence[Document]]:
+        """
+        The books' own list of booked documents dated in these days (both included), asked for by
+        its own filter and independent of the change feed. Empty for a CRM.
+        """
+
+    async def control(self, day: date) -> Control | None:
+        """The receivables control account at the end of a day; None where it cannot be read."""
 
     def signals(self, headers: Mapping[str, str], body: bytes) -> Sequence[Signal]:
         """Pure: verify and read a webhook. Empty where the system has none."""

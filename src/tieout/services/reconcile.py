@@ -1,0 +1,325 @@
+"""
+Reconciliation: the steps of the mirror with their evidence, against the ledger's own list.
+
+Each figure comes from its own evidence; what has none is unexplained. Nothing is written, and no
+threshold decides what is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from tieout.core.chain import (
+    Acceptance,
+    Approval,
+    Cancellation,
+    DocumentEvidence,
+    Edit,
+    OpenException,
+    Prediction,
+    StepFigures,
+    Unanswered,
+)
+from tieout.core.ledger_list import LedgerRow, Period
+from tieout.core.model import Company, Document, DocumentKind
+from tieout.core.money import ZERO, minor_units
+from tieout.core.policy import BooksPolicy, BridgePolicy
+from tieout.core.tieout import TieOut, tie_out
+from tieout.engine import lanes
+from tieout.ports import Connector
+from tieout.report.context import Report, ReportContext
+from tieout.store import reconciling
+from tieout.store.database import Tx
+from tieout.store.postgres import PostgresStore
+from tieout.store.reconciling import DocumentRow, StepRow
+
+EVERYTHING = Period(start=date(1900, 1, 1), end=date(9999, 12, 31))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """One book's tie-out with what its report says about itself."""
+
+    books: str
+    tie_out: TieOut
+    report: Report
+    steps: tuple[StepFigures, ...]
+
+
+async def reconcile(
+    store: PostgresStore,
+    policy: BridgePolicy,
+    book: BooksPolicy,
+    company: Company,
+    *,
+    period: Period,
+    cut_off: date,
+    now: datetime,
+    connector: Connector | None,
+) -> Reconciled:
+    """
+    The tie-out of one book for the deals closed in a period.
+
+    ``connector`` None: the ledger's own list is not read, and then nothing counts as explained.
+    Raises what the connector raises.
+    """
+    ledger = None if connector is None else await read_ledger(connector, period, cut_off)
+    steps, loose, read_at = await store.do(
+        lambda tx: _figures(tx, policy, book, cut_off, now.date())
+    )
+    result = tie_out(
+        steps,
+        loose,
+        ledger,
+        cut_off=cut_off,
+        period=period,
+        base_currency=book.base_currency,
+        alert_above=policy.reconcile.threshold,
+    )
+    zone = ZoneInfo(book.time_zone)
+    context = ReportContext(
+        company=company.name,
+        bridge=policy.name,
+        books=book.connection,
+        time_zone=book.time_zone,
+        read_at=(read_at or now).astimezone(zone),
+        config_version=f"v{policy.version}",
+    )
+    return Reconciled(
+        books=book.connection,
+        tie_out=result,
+        report=Report(context=context, tie_out=result),
+        steps=tuple(steps),
+    )
+
+
+async def read_ledger(connector: Connector, period: Period, cut_off: date) -> list[LedgerRow]:
+    """The books' own list of the period up to the cut-off, in base currency."""
+    last = min(period.end, cut_off) if period.end != EVERYTHING.end else cut_off
+    rows: list[LedgerRow] = []
+    async for documents in connector.ledger(period.start, last):
+        rows += [row for document in documents if (row := ledger_row(document)) is not None]
+    return rows
+
+
+def ledger_row(document: Document) -> LedgerRow | None:
+    """A booked document as a row of the ledger; None for one without date or totals."""
+    totals = document.base_totals or document.totals
+    if document.ref is None or totals is None or document.issue_date is None:
+        return None
+    return LedgerRow(
+        ref=document.ref.id,
+        number=document.number,
+        net=totals.net,
+        tax=totals.tax,
+        gross=totals.gross,
+        rounding=totals.rounding,
+        day=document.issue_date,
+        kind=document.kind,
+        customer=document.customer_name,
+    )
+
+
+def _figures(
+    tx: Tx, policy: BridgePolicy, book: BooksPolicy, cut_off: date, today: date
+) -> tuple[list[StepFigures], list[DocumentEvidence], datetime | None]:
+    lane = lanes.lane(policy.name, lanes.DOCUMENTS, book.connection)
+    rates = _deal_rates(tx, book)
+    steps = [
+        step_figures(row, rates, book)
+        for batch in reconciling.step_batches(tx, policy.crm, lane, book.connection)
+        for row in batch
+        if row.reason != "other_books"
+    ]
+    loose = [_loose(row) for row in reconciling.loose_documents(tx, book.connection)]
+    read_at = reconciling.last_read(tx, [policy.crm, book.connection])
+    return steps, loose, read_at
+
+
+def _deal_rates(tx: Tx, book: BooksPolicy) -> dict[str, Decimal]:
+    """Rates to base currency for what was sold: the books' daily ones, as last read."""
+    rates = {book.base_currency: Decimal(1)}
+    for row in tx.rows(
+        "SELECT number, (record->'facts'->>'rate')::numeric FROM mirror WHERE workspace = %(ws)s"
+        " AND connection = %(books)s AND entity = 'code' AND kind = 'currency'",
+        books=book.connection,
+    ):
+        if row[1] is not None:
+            rates[row[0]] = row[1]
+    return rates
+
+
+# --- one step --------------------
+
+
+def step_figures(row: StepRow, rates: Mapping[str, Decimal], book: BooksPolicy) -> StepFigures:
+    """A step with every stop that has its evidence, and its documents."""
+    live_written = any(d.role == "current" and d.gone_at is None for d in row.documents)
+    excluded = row.message or row.reason if _excluded(row) else None
+    missing = row.message if row.reason == "trigger_not_yet_true" else None
+    return StepFigures(
+        deal=row.source_id,
+        number=row.number or row.deal_title or row.source_id,
+        customer=row.title,
+        title=row.deal_title,
+        link=row.url or None,
+        step=max(row.part, 1),
+        currency=row.currency or book.base_currency,
+        close_date=row.close_date or date(1900, 1, 1),
+        sold=row.sold,
+        rate=_rate(row, rates),
+        excluded_by=excluded,
+        trigger_missing=missing,
+        approval=_approval(row),
+        exceptions=_exceptions(row, live_written),
+        unanswered=_unanswered(row, live_written),
+        prediction=_prediction(row),
+        documents=tuple(_evidence(document, row) for document in row.documents),
+        acceptance=_acceptance(row),
+    )
+
+
+def _rate(row: StepRow, rates: Mapping[str, Decimal]) -> Decimal:
+    """The deal's own rate; without one that of its document, so that no gap is invented."""
+    known = rates.get(row.currency)
+    if known is not None:
+        return known
+    return next((d.rate for d in row.documents if d.rate is not None), Decimal(1))
+
+
+def _excluded(row: StepRow) -> bool:
+    return row.reason in ("excluded_by_rule", "left_out", "zero_total", "deal_deleted")
+
+
+def _approval(row: StepRow) -> Approval | None:
+    waiting = row.operation_state == "awaiting_approval" or row.verdict == "approval"
+    return Approval(reason=row.message or "a person releases it") if waiting else None
+
+
+# Exceptions that hold the amount itself; the others (copies, totals) are shown beside the chain.
+_BESIDE = frozenset({"two_carriers", "copy", "total_differs", "draft_edited", "found_differs"})
+_AFTER_BOOKING = frozenset({"changed_after_booking"})
+
+
+def _exceptions(row: StepRow, live: bool) -> tuple[OpenException, ...]:
+    found = []
+    for number, code, message, owner, _amount in row.exceptions:
+        if code in _BESIDE or code in ("draft_deleted",) or (live and code not in _AFTER_BOOKING):
+            continue
+        found.append(
+            OpenException(
+                id=f"EX-{number}",
+                code=code,
+                owner=owner or ("Finance" if code in _AFTER_BOOKING else "Sales"),
+                text=message,
+            )
+        )
+    if found or live or row.documents or row.verdict != "hold":
+        return tuple(found[:1])
+    return (OpenException(id="", code=row.reason, owner="Sales", text=row.message),)
+
+
+def _unanswered(row: StepRow, live: bool) -> Unanswered | None:
+    """A write that is planned, sent or looked up: on its way, unless it only changes a draft."""
+    if live or row.operation is None or row.operation_state == "awaiting_approval":
+        if row.verdict == "shadow" or (row.verdict == "write" and not live and not row.documents):
+            return Unanswered(operation="", reason="planned, not yet sent")
+        return None
+    words = {
+        "ready": "planned, not yet sent",
+        "started": "sent, no answer yet",
+        "unknown": "no answer, being looked up",
+        "confirming": "found, being confirmed",
+        "doubt": "no answer, a person decides",
+    }
+    return Unanswered(
+        operation=row.operation, reason=words.get(row.operation_state or "", "on its way")
+    )
+
+
+def _prediction(row: StepRow) -> Prediction | None:
+    if row.predicted_net is None:
+        return None
+    unit = Decimal(1).scaleb(-minor_units(row.currency or "SEK"))
+    return Prediction(net=row.predicted_net, lines=max(row.line_count, 1), unit=unit)
+
+
+def _acceptance(row: StepRow) -> Acceptance | None:
+    if row.acceptance is None:
+        return None
+    name, reason, amount = row.acceptance
+    return Acceptance(name=name, reason=reason, amount=amount)
+
+
+_KINDS = {
+    "draft": DocumentKind.DRAFT,
+    "invoice": DocumentKind.INVOICE,
+    "credit_note": DocumentKind.CREDIT_NOTE,
+    "order": DocumentKind.ORDER,
+}
+
+
+def _evidence(document: DocumentRow, row: StepRow) -> DocumentEvidence:
+    net = document.net if document.net is not None else ZERO
+    written = document.shown_net
+    moved = written is not None and written != net
+    cancelled = None
+    if document.gone_at is not None and document.gone_certain:
+        cancelled = Cancellation(seen_on=document.gone_at.date(), how="deleted")
+    elif document.status == "cancelled":
+        cancelled = Cancellation(seen_on=document.day or date(1900, 1, 1), how="voided")
+    edit = None
+    if moved and document.content_moved:
+        edit = Edit(version=document.version, changed="lines changed in the books")
+    return DocumentEvidence(
+        ref=document.ref,
+        number=document.number,
+        kind=_KINDS[document.kind],
+        net=net,
+        currency=document.currency,
+        day=document.day or (date(1900, 1, 1) if document.kind != "draft" else None),
+        rate=document.rate,
+        base_net=document.base_net,
+        status=document.status,
+        version_is_ours=not moved,
+        written_net=written,
+        edit=edit,
+        cancellation=cancelled,
+        present=document.gone_at is None,
+        credits=document.credits,
+        generation=document.generation + 1,
+        customer=row.title,
+    )
+
+
+def _loose(row: Sequence[object]) -> DocumentEvidence:
+    ref, kind, number, net, currency, day, rate, base_net, status, customer, credits = row
+    assert isinstance(kind, str)
+    return DocumentEvidence(
+        ref=str(ref),
+        number=str(number),
+        kind=_KINDS[kind],
+        net=net if isinstance(net, Decimal) else ZERO,
+        currency=str(currency),
+        day=day if isinstance(day, date) else date(1900, 1, 1),
+        rate=rate if isinstance(rate, Decimal) else None,
+        base_net=base_net if isinstance(base_net, Decimal) else None,
+        status=str(status),
+        credits=str(credits) if credits and kind == "credit_note" else None,
+        customer=str(customer or ""),
+    )
+
+
+def everything(steps: Iterable[StepFigures], documents: Iterable[LedgerRow], today: date) -> Period:
+    """A period that holds every deal and document that is known, for a tie-out without a month."""
+    days = [step.close_date for step in steps] + [row.day for row in documents] + [today]
+    return Period(start=min(days), end=max(days))
+
+
+def with_filing(reconciled: Reconciled, context: ReportContext) -> Reconciled:
+    """The same figures under another head: used when a month is filed."""
+    return replace(reconciled, report=replace(reconciled.report, context=context))

@@ -1,0 +1,280 @@
+"""What the tie-out rests on, read from the mirror in SQL: steps, their documents, loose ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from tieout.store import codec
+from tieout.store.database import Tx
+
+BATCH = 5_000
+
+
+@dataclass(slots=True, kw_only=True)
+class DocumentRow:
+    """A document of a step as the mirror has it, with what we wrote and what was predicted."""
+
+    ref: str
+    generation: int
+    role: str
+    kind: str
+    number: str
+    status: str
+    net: Decimal | None
+    currency: str
+    day: date | None
+    gone_at: datetime | None
+    gone_certain: bool
+    rate: Decimal | None
+    base_net: Decimal | None
+    shown_net: Decimal | None
+    version: str
+    wrote_version: str
+    content_moved: bool
+    credits: str | None = None
+    paid_gross: Decimal | None = None
+    gross: Decimal | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class StepRow:
+    """One billing step with its last decision and everything open about it."""
+
+    books: str
+    source_id: str
+    part: int
+    number: str
+    title: str
+    deal_title: str
+    url: str
+    close_date: date | None
+    currency: str
+    sold: Decimal
+    verdict: str
+    reason: str
+    message: str
+    predicted_net: Decimal | None
+    line_count: int
+    key13: str | None
+    operation: str | None
+    operation_state: str | None
+    documents: list[DocumentRow] = field(default_factory=list)
+    exceptions: list[tuple[int, str, str, str, Decimal | None]] = field(default_factory=list)
+    acceptance: tuple[str, str, Decimal] | None = None
+
+
+_STEPS = (
+    "SELECT o.lane, o.source_id, o.part, o.number, o.title, m.day, o.currency, o.net, o.verdict,"
+    " o.reason, o.message, o.predicted_net, o.line_count, o.key13, p.id, p.state,"
+    " m.record->>'title', m.record->>'url'"
+    " FROM outcome o JOIN mirror m ON m.workspace = o.workspace AND m.connection = %(crm)s"
+    " AND m.entity = 'deal' AND m.id = o.source_id"
+    " LEFT JOIN operation p ON p.workspace = o.workspace AND p.key13 = o.key13"
+    " AND p.state IN ('ready', 'awaiting_approval', 'started', 'unknown', 'confirming', 'doubt')"
+    " WHERE o.workspace = %(ws)s AND o.lane = %(lane)s AND m.status = 'won'"
+    " AND (o.source_id, o.part) > (%(after)s, %(part)s)"
+    " AND (%(ids)s::text[] IS NULL OR o.source_id = ANY(%(ids)s::text[]))"
+    " AND (m.gone_at IS NULL OR EXISTS (SELECT 1 FROM ref r WHERE r.workspace = o.workspace"
+    " AND r.key13 = o.key13 AND r.role = 'current'))"
+    " ORDER BY o.source_id, o.part LIMIT %(limit)s"
+)
+
+
+def step_batches(
+    tx: Tx, crm: str, lane: str, books: str, ids: Sequence[str] | None = None
+) -> Iterator[list[StepRow]]:
+    """Every step of won deals that a lane decided, in batches, with its documents."""
+    after, part = "", -1
+    while True:
+        rows = tx.rows(
+            _STEPS,
+            crm=crm,
+            lane=lane,
+            after=after,
+            part=part,
+            ids=None if ids is None else list(ids),
+            limit=BATCH,
+        )
+        if not rows:
+            return
+        after, part = rows[-1][1], rows[-1][2]
+        steps = [_step(row, books) for row in rows]
+        _documents(tx, books, steps)
+        _exceptions(tx, lane, steps)
+        _acceptances(tx, steps)
+        yield steps
+
+
+def _step(row: Sequence[Any], books: str) -> StepRow:
+    return StepRow(
+        books=books,
+        source_id=row[1],
+        part=row[2],
+        number=row[3],
+        title=row[4],
+        close_date=row[5],
+        currency=row[6],
+        sold=row[7] if row[7] is not None else Decimal("0.00"),
+        verdict=row[8],
+        reason=row[9],
+        message=row[10],
+        predicted_net=row[11],
+        line_count=row[12],
+        key13=row[13],
+        operation=row[14],
+        operation_state=row[15],
+        deal_title=row[16] or "",
+        url=row[17] or "",
+    )
+
+
+_DOCUMENTS = (
+    "SELECT r.key13, r.id, r.generation, r.role, m.kind, m.number, m.status, m.net, m.currency,"
+    " m.day, m.gone_at, m.gone_certain, (m.record->>'rate')::numeric,"
+    " (m.record->'base_totals'->>'net')::numeric, (l.shown->'totals'->>'net')::numeric,"
+    " m.version, l.shown->>'version', (l.shown->'lines') IS DISTINCT FROM (m.record->'lines'),"
+    " m.gross, m.open_amount, m.merged_into"
+    " FROM ref r JOIN mirror m ON m.workspace = r.workspace AND m.connection = r.connection"
+    " AND m.entity = r.entity AND m.id = r.id"
+    " LEFT JOIN link l ON l.workspace = r.workspace AND l.key13 = r.key13"
+    " WHERE r.workspace = %(ws)s AND r.key13 = ANY(%(keys)s) AND r.entity = 'document'"
+    " AND r.role IN ('current', 'former') ORDER BY r.key13, r.generation, r.id"
+)
+
+_CREDITS = (
+    "SELECT m.parent_id, m.id, m.number, m.status, m.net, m.currency, m.day,"
+    " (m.record->>'rate')::numeric, (m.record->'base_totals'->>'net')::numeric, m.version,"
+    " m.gross FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(books)s"
+    " AND m.entity = 'document' AND m.kind = 'credit_note' AND m.parent_id = ANY(%(ids)s)"
+    " AND m.gone_at IS NULL ORDER BY m.parent_id, m.id"
+)
+
+
+def _documents(tx: Tx, books: str, steps: Sequence[StepRow]) -> None:
+    by_key = {step.key13: step for step in steps if step.key13}
+    parents: dict[str, StepRow] = {}
+    for row in tx.rows(_DOCUMENTS, keys=sorted(by_key)):
+        step = by_key[row[0]]
+        # A draft that was booked is history: its successor stands for it.
+        if row[20] is not None:
+            continue
+        step.documents.append(_document(row))
+        parents[row[1]] = step
+    if not parents:
+        return
+    for row in tx.rows(_CREDITS, books=books, ids=sorted(parents)):
+        step = parents[row[0]]
+        step.documents.append(
+            DocumentRow(
+                ref=row[1],
+                generation=1,
+                role="credit",
+                kind="credit_note",
+                number=row[2],
+                status=row[3],
+                net=row[4],
+                currency=row[5],
+                day=row[6],
+                gone_at=None,
+                gone_certain=False,
+                rate=row[7],
+                base_net=row[8],
+                shown_net=None,
+                version=row[9],
+                wrote_version="",
+                content_moved=False,
+                credits=row[0],
+                gross=row[10],
+            )
+        )
+
+
+def _document(row: Sequence[Any]) -> DocumentRow:
+    gross, opened = row[18], row[19]
+    return DocumentRow(
+        ref=row[1],
+        generation=row[2],
+        role=row[3],
+        kind=row[4],
+        number=row[5],
+        status=row[6],
+        net=row[7],
+        currency=row[8],
+        day=row[9],
+        gone_at=row[10],
+        gone_certain=bool(row[11]),
+        rate=row[12],
+        base_net=row[13],
+        shown_net=row[14] if row[3] == "current" else None,
+        version=row[15],
+        wrote_version=row[16] or "",
+        content_moved=bool(row[17]),
+        gross=gross,
+        paid_gross=None if gross is None or opened is None else gross - opened,
+    )
+
+
+def _exceptions(tx: Tx, lane: str, steps: Sequence[StepRow]) -> None:
+    by_source: dict[str, list[StepRow]] = {}
+    for step in steps:
+        by_source.setdefault(step.source_id, []).append(step)
+    for row in tx.rows(
+        "SELECT source_id, number, code, message, owner, amount FROM exception_case"
+        " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = ANY(%(ids)s)"
+        " AND closed_at IS NULL ORDER BY source_id, number",
+        lane=lane,
+        ids=sorted(by_source),
+    ):
+        by_source[row[0]][0].exceptions.append((row[1], row[2], row[3], row[4], row[5]))
+
+
+def _acceptances(tx: Tx, steps: Sequence[StepRow]) -> None:
+    """A person's word for an amount: the newest verdict 'accepted' on the step."""
+    subjects = {f"accept:{step.key13}": step for step in steps if step.key13}
+    for row in tx.rows(
+        "SELECT DISTINCT ON (subject) subject, verdict, refs::text, who, reason FROM verdict"
+        " WHERE workspace = %(ws)s AND subject = ANY(%(subjects)s) ORDER BY subject, seq DESC",
+        subjects=sorted(subjects),
+    ):
+        if row[1] == "accepted":
+            amount = Decimal(str(codec.decode_loose(row[2])[0]))
+            subjects[row[0]].acceptance = (row[3], row[4], amount)
+
+
+def loose_documents(tx: Tx, books: str) -> list[Sequence[Any]]:
+    """
+    Booked documents that no slot has: (id, kind, number, net, currency, day, rate, base net,
+    status, customer name, the document it credits).
+    """
+    return list(
+        tx.rows(
+            "SELECT m.id, m.kind, m.number, m.net, m.currency, m.day,"
+            " (m.record->>'rate')::numeric, (m.record->'base_totals'->>'net')::numeric, m.status,"
+            " m.record->>'customer_name', m.parent_id FROM mirror m WHERE m.workspace = %(ws)s"
+            " AND m.connection = %(books)s AND m.entity = 'document' AND m.gone_at IS NULL"
+            " AND m.kind IN ('invoice', 'credit_note') AND m.status <> 'cancelled'"
+            " AND NOT EXISTS (SELECT 1 FROM ref r WHERE r.workspace = m.workspace"
+            " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
+            " AND r.role IN ('current', 'former'))"
+            " AND NOT (m.kind = 'credit_note' AND EXISTS (SELECT 1 FROM ref r"
+            " WHERE r.workspace = m.workspace AND r.connection = m.connection"
+            " AND r.entity = 'document' AND r.id = m.parent_id"
+            " AND r.role IN ('current', 'former'))) ORDER BY m.id",
+            books=books,
+        )
+    )
+
+
+def last_read(tx: Tx, connections: Sequence[str]) -> datetime | None:
+    """When the side that was read longest ago was read."""
+    row = tx.row(
+        "SELECT min(at) FROM (SELECT max(read_at) AS at FROM cursor WHERE workspace = %(ws)s"
+        " AND connection = ANY(%(names)s) AND entity IN ('deal', 'document')"
+        " GROUP BY connection) AS sides",
+        names=list(connections),
+    )
+    return None if row is None else row[0]
