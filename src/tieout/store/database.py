@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -37,11 +37,11 @@ class Tx:
     who: str
     entries: list[dict[str, Any]] = field(default_factory=list)
 
-    def rows(self, sql: str, **values: Any) -> Sequence[Row[Any]]:
+    def rows(self, sql: str, **values: Any) -> Sequence[Any]:
         """All rows of a query. ``:name`` parameters are written ``%(name)s``."""
         return self.conn.exec_driver_sql(sql, {"ws": self.workspace, **values}).fetchall()
 
-    def row(self, sql: str, **values: Any) -> Row[Any] | None:
+    def row(self, sql: str, **values: Any) -> Any | None:
         """The first row, or None."""
         return self.conn.exec_driver_sql(sql, {"ws": self.workspace, **values}).fetchone()
 
