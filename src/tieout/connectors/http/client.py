@@ -23,7 +23,9 @@ from tieout.ports import Clock, HttpRequest, HttpResponse, LostError, NotSentErr
 
 _ATTEMPTS = 4
 _FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 60
+_LONGEST_BACKOFF_S = 60
+# A little more than the usual window of a minute, so that a read waits for its turn.
+_LONGEST_WAIT_S = 90
 _WRITE_WAIT_MS = 5000
 
 
@@ -209,7 +211,7 @@ class ApiClient:
 
     def _backoff_s(self, attempt: int) -> float:
         # Half fixed, half drawn: many workers that failed together do not return together.
-        full = min(_FIRST_WAIT_S * (1 << attempt), _LONGEST_WAIT_S)
+        full = min(_FIRST_WAIT_S * (1 << attempt), _LONGEST_BACKOFF_S)
         return full * (1 + self._random.random()) / 2
 
     def _quota(self, seconds: int) -> TransientError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tieout.connectors.visma_eaccounting.api import VismaApi
 from tieout.connectors.visma_eaccounting.filters import DRAFTS, INVOICES, FilterBook
-from tieout.connectors.visma_eaccounting.names import Names
+from tieout.connectors.visma_eaccounting.names import Names, settings_names
 from tieout.connectors.visma_eaccounting.values import Payload, text_of
 from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding, Severity
@@ -54,7 +54,8 @@ async def company_of(api: VismaApi) -> Company:
             code="company_changed",
             hint=f"Sign in again and choose the right company, or add {api.name} anew.",
         )
-    names = await api.names()
+    # Read now, not from memory: a lock set a minute ago decides what can be booked.
+    names = settings_names(api.name, settings, await api.whole("/v2/fiscalyears"))
     first, last = _open_days(names)
     variant = settings.get("ProductVariant")
     return Company(

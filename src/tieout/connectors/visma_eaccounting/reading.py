@@ -28,6 +28,7 @@ from tieout.connectors.visma_eaccounting.values import (
     Payload,
     any_equal,
     instant,
+    instant_of,
     stamp_text,
     text_of,
 )
@@ -72,8 +73,7 @@ class Sweep:
 
     def move_behind(self, rows: Sequence[dict[str, Any]]) -> None:
         """Goes on after these rows."""
-        stamps = [text_of(row, self.stamp) for row in rows]
-        last = max((instant(stamp) for stamp in stamps if stamp), default=self.position)
+        last = max(_stamps(rows, self.stamp), default=self.position)
         if stamp_text(last) == stamp_text(self.position):
             self.page += 1  # a whole page of one second
         else:
@@ -403,5 +403,18 @@ def _state(blob: bytes | None) -> dict[str, Any] | None:
 
 
 def _ascending(rows: Sequence[Payload], stamp: str) -> bool:
-    stamps = [instant(text_of(row, stamp)) for row in rows if text_of(row, stamp)]
+    stamps = _stamps(rows, stamp)
     return stamps == sorted(stamps)
+
+
+def _stamps(rows: Sequence[Payload], stamp: str) -> list[datetime]:
+    """The stamps that can be read; a row with another one is told when it is translated."""
+    found = []
+    for row in rows:
+        try:
+            when = instant_of(row, stamp)
+        except ValueError:
+            continue
+        if when is not None:
+            found.append(when)
+    return found

@@ -183,8 +183,10 @@ class Writer:
         if wanted is None or not isinstance(wanted.record, Document):
             return _refused(change, "nothing_wanted", "The change sets nothing.")
         guid = text_of(read, "CustomerId") if read is not None else _customer_id(wanted.record)
+        if not guid:
+            return _refused(change, "customer_missing", "The document names no customer.")
         customer = customers.get(guid)
-        if customer is None and guid:
+        if customer is None:
             customer = (await self._reader.payloads(CUSTOMERS, [guid])).get(guid)
         if customer is None:
             return Refused(key=change.key, stale=True)
