@@ -49,6 +49,9 @@ class Currency:
     active: bool = True
 
 
+_ADMINISTRATOR = make_id("005", 1)
+
+
 @dataclass(slots=True)
 class Loader:
     """Puts many rows in at once, past the platform's rules: what a loader makes must be right."""
@@ -58,20 +61,17 @@ class Loader:
 
     def add(self, kind: str, when: datetime, **values: Value) -> Row:
         """A row of that object, made at that moment; it is in the org after `flush`."""
-        known = self.org.schema[kind]
         at = stamp(when)
-        author = make_id("005", 1)  # the administrator made what was there at the start
-        row: Row = {"Id": values.pop("Id", None) or self.org.new_id(kind)}
-        if "IsDeleted" in known.fields:
-            row["IsDeleted"] = False
-        row.update(
-            CreatedDate=at,
-            CreatedById=author,
-            LastModifiedDate=at,
-            LastModifiedById=author,
-            SystemModstamp=at,
-        )
-        row.update(values)
+        row: Row = {
+            "Id": values.pop("Id", None) or self.org.new_id(kind),
+            "CreatedDate": at,
+            "CreatedById": _ADMINISTRATOR,
+            "LastModifiedDate": at,
+            "LastModifiedById": _ADMINISTRATOR,
+            "SystemModstamp": at,
+        }
+        # What is empty is left out: it reads the same and takes no room.
+        row.update((name, value) for name, value in values.items() if value is not None)
         self.rows.setdefault(kind, []).append(row)
         return row
 

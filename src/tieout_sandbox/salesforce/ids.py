@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -14,22 +15,27 @@ POD = "xx000"
 
 def suffix(id15: str) -> str:
     """The three check characters: bit i of each says whether character i is upper case."""
-    found = ""
-    for start in (0, 5, 10):
-        bits = sum(1 << i for i, c in enumerate(id15[start : start + 5]) if "A" <= c <= "Z")
-        found += _SUFFIX[bits]
-    return found
+    return _check(id15[:5]) + _check(id15[5:10]) + _check(id15[10:])
+
+
+@lru_cache(maxsize=4096)
+def _check(five: str) -> str:
+    return _SUFFIX[sum(1 << i for i, char in enumerate(five) if "A" <= char <= "Z")]
 
 
 def make_id(prefix: str, number: int) -> str:
     """The 18-character id of a key prefix's row with that running number."""
-    tail = ""
-    rest = number
-    while rest:
-        rest, digit = divmod(rest, 62)
-        tail = _DIGITS[digit] + tail
-    id15 = prefix + POD + tail.rjust(7, "0")
+    id15 = prefix + POD + _base62(number // 62**4).rjust(3, "0")
+    id15 += _base62(number % 62**4).rjust(4, "0")
     return id15 + suffix(id15)
+
+
+def _base62(number: int) -> str:
+    text = ""
+    while number:
+        number, digit = divmod(number, 62)
+        text = _DIGITS[digit] + text
+    return text
 
 
 def normalise(value: object) -> str | None:

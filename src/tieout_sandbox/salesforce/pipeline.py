@@ -199,7 +199,6 @@ class _Import:
             Name="Accounts Payable",
             Email=f"ap@{address}.example",
             OwnerId=self._org.user_id,
-            HasOptedOutOfEmail=False,
         )
 
     def _parents(self) -> None:
@@ -225,10 +224,8 @@ class _Import:
             StageName=stage,
             CloseDate=_close_date(row),
             OwnerId=agent["Id"] if agent else self._org.user_id,
-            IsPrivate=False,
             Pricebook2Id=self._org.standard_book(),
             HasOpportunityLineItem=True,
-            Erp_Overdue__c=False,
         )
         amount = Decimal(row["close_value"]) if stage == "Won" else entry["UnitPrice"]
         assert isinstance(amount, Decimal)
@@ -238,15 +235,12 @@ class _Import:
             OpportunityId=opportunity["Id"],
             PricebookEntryId=entry["Id"],
             Product2Id=entry["Product2Id"],
-            ProductCode=entry["ProductCode"],
+            ProductCode=entry.get("ProductCode"),
             Name=f"{opportunity['Name']} {name}",
             Quantity=Decimal("1.0"),
             UnitPrice=to_scale(amount, 2),
             ListPrice=entry["UnitPrice"],
             SortOrder=1,
-            HasSchedule=False,
-            HasQuantitySchedule=False,
-            HasRevenueSchedule=False,
         )
         settle_prices(line, None, {})
         opportunity["Amount"] = line["TotalPrice"]

@@ -284,7 +284,6 @@ class _Generator:
             Name=f"{first} {last}",
             Email=f"{slug(first)}.{slug(last)}@{slug(str(account['Name']))}.example",
             OwnerId=account["OwnerId"],
-            HasOptedOutOfEmail=False,
             CurrencyIsoCode=account["CurrencyIsoCode"],
         )
 
@@ -309,7 +308,6 @@ class _Generator:
             StageName=stage,
             CloseDate=close.date().isoformat(),
             OwnerId=account["OwnerId"],
-            IsPrivate=False,
             Pricebook2Id=self._org.standard_book(),
             CurrencyIsoCode=currency,
             HasOpportunityLineItem=False,
@@ -317,7 +315,6 @@ class _Generator:
             Buyer_Reference__c=(
                 None if municipal and self._chance(30) else contact["Name"] if municipal else None
             ),
-            Erp_Overdue__c=False,
         )
         opportunity["SystemModstamp"] = opportunity["LastModifiedDate"] = stamp(changed)
         if not self._chance(3):  # some deals are won with nothing in them
@@ -358,7 +355,7 @@ class _Generator:
             OpportunityId=opportunity["Id"],
             PricebookEntryId=entry["Id"],
             Product2Id=chosen.product["Id"],
-            ProductCode=chosen.product["ProductCode"],
+            ProductCode=chosen.product.get("ProductCode"),
             Name=f"{opportunity['Name']} {chosen.product['Name']}"[:376],
             CurrencyIsoCode=opportunity["CurrencyIsoCode"],
             Quantity=plain(quantity),
@@ -367,9 +364,6 @@ class _Generator:
             Discount=self._rng.choice(_DISCOUNTS) if self._chance(20) else None,
             ServiceDate=str(opportunity["CloseDate"]) if self._chance(40) else None,
             SortOrder=position,
-            HasSchedule=False,
-            HasQuantitySchedule=False,
-            HasRevenueSchedule=False,
         )
         settle_prices(line, None, {})
         return line

@@ -22,6 +22,13 @@ def key_of(found: Field, value: Value) -> Value:
     return value
 
 
+def _is_key(found: Field) -> bool:
+    """Whether rows are looked up by the field: keys and parents, but not by who wrote them."""
+    if found.name in ("CreatedById", "LastModifiedById"):
+        return False
+    return found.type != "id" and (found.id_lookup or bool(found.targets))
+
+
 class Journal:
     """The changes since it was opened, newest last."""
 
@@ -51,9 +58,8 @@ class Table:
         self.rows: dict[str, Row] = {}
         self.deleted_count = 0
         self._journal = journal
-        self._indexed = [f for f in kind.fields.values() if f.id_lookup or f.targets]
         self._by: dict[str, dict[Value, dict[str, None]]] = {
-            f.name: {} for f in self._indexed if f.type != "id"
+            found.name: {} for found in kind.fields.values() if _is_key(found)
         }
         self._stamps: list[tuple[str, str]] = []
         self._stamps_stale = False
