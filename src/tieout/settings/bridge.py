@@ -224,7 +224,9 @@ def _with_inline(
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:
     unique: dict[Any, Problem] = {}
     for problem in problems:
-        unique.setdefault((problem.file, problem.line, problem.column, problem.message), problem)
+        # Of two that stand at one spot without a value, the first says it all.
+        what = problem.message if problem.value else ""
+        unique.setdefault((problem.file, problem.line, problem.column, what), problem)
     files = {FILE: ""}
     return sorted(
         unique.values(),

@@ -28,6 +28,19 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Group(Strict):
+    """Keys that may all be left out; a heading with nothing but comments below is as good."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_yet(cls, value: Any) -> Any:
+        return _or_empty(value)
+
+
+def _or_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
 # --- kinds of values -----------------------------------------------------------------------------
 
 
@@ -109,6 +122,7 @@ Cell = Annotated[
     Field(min_length=1),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
+InlineTable = Annotated[dict[Cell, Cell], BeforeValidator(_or_empty)]
 
 
 # --- books and flows -----------------------------------------------------------------------------
@@ -132,7 +146,7 @@ class Books(Strict):
     )
 
 
-class CustomerFlow(Strict):
+class CustomerFlow(Group):
     """Customers of the CRM to the books."""
 
     direction: Literal["to_books"] = Field(
@@ -160,7 +174,7 @@ class CustomerFlow(Strict):
     )
 
 
-class DocumentFlow(Strict):
+class DocumentFlow(Group):
     """Deals to documents in the books."""
 
     mode: FlowMode = Field(
@@ -218,7 +232,7 @@ class DocumentFlow(Strict):
     )
 
 
-class StatusFlow(Strict):
+class StatusFlow(Group):
     """Status, payments and balances back to the CRM."""
 
     direction: Literal["to_crm"] = Field(
@@ -238,7 +252,7 @@ class StatusFlow(Strict):
     )
 
 
-class ReconcileFlow(Strict):
+class ReconcileFlow(Group):
     """The tie-out."""
 
     every: Duration | None = Field(
@@ -255,7 +269,7 @@ class ReconcileFlow(Strict):
     alert: Name | None = Field(default=None, description="Who is alerted: a name under alerts.")
 
 
-class Flows(Strict):
+class Flows(Group):
     """What runs between the two sides."""
 
     customers: CustomerFlow = Field(
@@ -275,7 +289,7 @@ class Flows(Strict):
 _BRAKES: Final = BrakePolicy()
 
 
-class Brakes(Strict):
+class Brakes(Group):
     """When a run stops and asks. Shares are of what is linked: 0.3 is 30 %."""
 
     floor: Annotated[int, Field(ge=0)] = Field(
@@ -345,7 +359,7 @@ class CustomerRow(FieldRow):
     )
 
 
-class CustomerFields(Strict):
+class CustomerFields(Group):
     """Fields of a customer in the books."""
 
     name: CustomerRow | None = Field(default=None, description="Its legal name.")
@@ -363,7 +377,7 @@ class CustomerFields(Strict):
     payment_terms: CustomerRow | None = Field(default=None, description="The same as terms.")
 
 
-class DocumentFields(Strict):
+class DocumentFields(Group):
     """Fields of a document in the books."""
 
     your_reference: FieldRow | None = Field(
@@ -384,7 +398,7 @@ class DocumentFields(Strict):
     )
 
 
-class LineFields(Strict):
+class LineFields(Group):
     """Fields of a line of a document."""
 
     item: FieldRow | None = Field(
@@ -400,7 +414,7 @@ class LineFields(Strict):
     )
 
 
-class FieldMappings(Strict):
+class FieldMappings(Group):
     """Which field comes from where. What is not named here comes from its usual place."""
 
     customer: CustomerFields = Field(
@@ -414,7 +428,7 @@ class FieldMappings(Strict):
         alias="document.line",
         description="Fields of a document's lines.",
     )
-    dimensions: dict[Name, FieldRow] = Field(
+    dimensions: Annotated[dict[Name, FieldRow], BeforeValidator(_or_empty)] = Field(
         default_factory=dict,
         description="Dimensions of a document's lines by kind, such as cost_center.",
     )
@@ -433,26 +447,47 @@ class BridgeFile(Strict):
     mapping: FieldMappings = Field(
         default=FieldMappings(), description="Which field comes from where."
     )
-    tables: dict[Name, dict[Cell, Cell]] = Field(
+    tables: Annotated[dict[Name, InlineTable], BeforeValidator(_or_empty)] = Field(
         default_factory=dict,
         description="Values of the CRM and what the books call them. Larger tables stand in "
         "tables/NAME.csv with the columns from, to, note.",
     )
-    alerts: dict[Name, Annotated[str, AfterValidator(_no_secret)]] = Field(
+    alerts: Annotated[
+        dict[Name, Annotated[str, AfterValidator(_no_secret)]], BeforeValidator(_or_empty)
+    ] = Field(
         default_factory=dict,
         description="Who is told: a name and an address such as mailto://finance@example.com, "
         "or env:NAME for one that holds a secret.",
     )
 
 
-_ROWS: Final = ("FieldRow", "CustomerRow")
+_ROWS: Final = (FieldRow, CustomerRow)
+_NULL: Final = {"type": "null"}
 
 
 def bridge_schema() -> dict[str, Any]:
     """The JSON Schema of `tieout.yaml`, for editors and `tieout config schema`."""
     schema = json_schema(BridgeFile, title="Tieout bridge")
-    for name in _ROWS:
-        row = schema["$defs"][name]
+    definitions = schema["$defs"]
+    for row in _ROWS:
         alone = {"type": ["string", "number", "boolean"], "description": "An expression alone."}
-        schema["$defs"][name] = {"anyOf": [alone, row]}
+        definitions[row.__name__] = {"anyOf": [alone, definitions[row.__name__]]}
+    for group in Group.__subclasses__():
+        definitions[group.__name__] = {"anyOf": [definitions[group.__name__], _NULL]}
+    tables = schema["properties"]["tables"]
+    for inner in (schema["properties"]["alerts"], tables, tables["additionalProperties"]):
+        inner["type"] = ["object", "null"]
+    mapping = definitions[FieldMappings.__name__]["anyOf"][0]
+    mapping["properties"]["dimensions"]["type"] = ["object", "null"]
     return schema
+
+
+def is_group(path: tuple[str | int, ...]) -> bool:
+    """Whether keys stand at this path of the file, so that nothing there means no keys."""
+    match path:
+        case ("flows" | "brakes" | "mapping" | "tables" | "alerts",):
+            return True
+        case ("flows" | "mapping" | "tables", _):
+            return True
+        case _:
+            return False

@@ -19,7 +19,7 @@ from tieout.core.mapping import (
     tables,
 )
 from tieout.core.mapping.filters import FILTERS
-from tieout.settings.bridge_file import BridgeFile
+from tieout.settings.bridge_file import BridgeFile, is_group
 from tieout.settings.bridge_names import inner_names, standard_names, vendor_path
 from tieout.settings.bridge_written import Written
 from tieout.settings.problems import Place, Problem, problem_at, suggestion
@@ -42,7 +42,7 @@ def rule_problems(
             *_truth(expression),
         )
     ]
-    found += _terms_twice(tree)
+    found += [*_nothing_said(tree), *_terms_twice(tree)]
     if model is not None:
         found += [*_connections(tree, model), *_alert(tree, model)]
     return found
@@ -105,7 +105,9 @@ def _tables(written: Written, known: Set[str]) -> Iterator[Problem]:
     for name, place in places:
         if name in known:
             continue
-        hint = suggestion(name, known) or f"Make tables/{name}.csv, or name it under tables."
+        near = suggestion(name, known)
+        make = f"ake tables/{name}.csv, or name it under tables."
+        hint = f"{near} Else m{make}" if near else f"M{make}"
         message = f'there is no table "{name}".'
         yield problem_at(place, "unknown_table", message, hint=hint, key=written.key, value=name)
 
@@ -139,6 +141,20 @@ def _may_be_truth(expr: Expr) -> bool:
 
 
 # --- the file as a whole -------------------------------------------------------------------------
+
+
+def _nothing_said(tree: Located) -> Iterator[Problem]:
+    """A key without its value is a half-written one; a rule so left open would let all pass."""
+    for path, node in tree.walk():
+        absent = node.kind == "scalar" and node.value is None
+        if absent and not is_group(path):
+            yield problem_at(
+                tree.document.place(node.start),
+                "missing_value",
+                "a value is missing here.",
+                hint="Write it, or take the key out.",
+                key=tuple(map(str, path)),
+            )
 
 
 def _terms_twice(tree: Located) -> Iterator[Problem]:

@@ -1,0 +1,151 @@
+"""A configuration against what is outside of it: the CRM's own fields, and other bridges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from tieout.core.decide_customer import FIELDS
+from tieout.core.mapping import Owner
+from tieout.core.policy import FlowMode
+from tieout.ports import Schema
+from tieout.settings.bridge import FILE, Configuration
+from tieout.settings.bridge_canonical import default_owner, target_of
+from tieout.settings.bridge_names import standard_names, vendor_path
+from tieout.settings.bridge_written import Written
+from tieout.settings.problems import Place, Problem, problem_at, suggestion
+
+_PLACES: Final = {"account": "customer", "customer": "customer", "deal": "deal", "line": "line"}
+
+
+def check_fields(configuration: Configuration, schema: Schema) -> list[Problem]:
+    """
+    Fields of the CRM that the configuration names and the CRM does not have.
+
+    An entity that the schema does not describe, and a relation of which it lists no fields, are
+    not judged: the connector finds out when it reads.
+    """
+    known = {place: _paths(schema, place) for place in set(_PLACES.values())}
+    found = [
+        problem
+        for written in configuration.written.values()
+        for path, place in written.fields
+        if (problem := _missing(written, path, place, known)) is not None
+    ]
+    return sorted(found, key=lambda problem: (problem.line, problem.column))
+
+
+def _paths(schema: Schema, place: str) -> frozenset[str]:
+    """Lines are described with and without ``line.`` before their paths."""
+    return frozenset(
+        info.path.removeprefix("line.") if place == "line" else info.path
+        for info in schema.fields.get(place, ())
+    )
+
+
+def _missing(
+    written: Written,
+    path: tuple[str, ...],
+    place: Place,
+    known: Mapping[str, frozenset[str]],
+) -> Problem | None:
+    own = vendor_path(path)
+    if own is None or path[0] not in _PLACES:
+        return None
+    there = known[_PLACES[path[0]]]
+    if not there or own in there:
+        return None
+    *relation, last = own.split(".")
+    before = ".".join((*relation, ""))
+    names = {name[len(before) :] for name in there if name.startswith(before)}
+    if not names:
+        return None
+    if not relation:
+        names |= standard_names(path[0])
+    return problem_at(
+        place,
+        "unknown_field",
+        f"not a field of {'.'.join((path[0].capitalize(), *relation))}.",
+        hint=suggestion(last, names),
+        key=written.key,
+        value=last,
+    )
+
+
+# --- one field, one writer -----------------------------------------------------------------------
+
+
+def conflicts(configurations: Sequence[Configuration]) -> list[Problem]:
+    """
+    Fields that two bridges write in the same books; the later of the two has the problem.
+
+    Customers are shared by all who write to the books. A document belongs to a deal, so two
+    bridges meet there only when they read the same CRM.
+    """
+    found: list[Problem] = []
+    for index, configuration in enumerate(configurations):
+        for earlier in configurations[:index]:
+            if earlier.name != configuration.name:
+                found += _between(earlier, configuration)
+    return found
+
+
+def _between(earlier: Configuration, later: Configuration) -> Iterator[Problem]:
+    for books in later.books:
+        if books not in earlier.books:
+            continue
+        yield from _shared_fields(earlier, later, books)
+        flows = (earlier.model.flows.documents, later.model.flows.documents)
+        if earlier.crm == later.crm and all(flow.mode is not FlowMode.OFF for flow in flows):
+            message = f'{books} documents are already written by bridge "{earlier.name}".'
+            yield _conflict(later, ("flows", "documents"), message)
+
+
+def _shared_fields(earlier: Configuration, later: Configuration, books: str) -> Iterator[Problem]:
+    theirs, ours = _written_fields(earlier), _written_fields(later)
+    both = [field for field in ours if field in theirs]
+    unmapped = [field for field in both if not ours[field]]
+    for field in both:
+        if ours[field]:
+            message = f'{books} customer.{field} is already written by bridge "{earlier.name}".'
+            yield _conflict(later, ours[field], message)
+    if unmapped:
+        listed = ", ".join(f"customer.{field}" for field in unmapped)
+        are = "is" if len(unmapped) == 1 else "are"
+        message = f'{books} {listed} {are} already written by bridge "{earlier.name}".'
+        yield _conflict(later, ("flows", "customers"), message)
+
+
+def _written_fields(configuration: Configuration) -> dict[str, tuple[str, ...]]:
+    """Customer fields that the bridge keeps in step, each with its key in the file, if it has."""
+    if configuration.model.flows.customers.mode is FlowMode.OFF:
+        return {}
+    found: dict[str, tuple[str, ...]] = {
+        name: () for name, owner in FIELDS.items() if owner is not Owner.BOOKS
+    }
+    for name, row in dict(configuration.model.mapping.customer).items():
+        if row is None:
+            continue
+        target = target_of("customer", name)
+        field = {"email": "emails", "phone": "phones"}.get(target, target)
+        owner = row.owner or default_owner(target)
+        if owner == Owner.BOOKS or row.mode == "create_only":
+            found.pop(field, None)
+        else:
+            found[field] = ("mapping", "customer", name)
+    return found
+
+
+def _conflict(later: Configuration, key: tuple[str, ...], message: str) -> Problem:
+    place = later.tree.key_place(*key)
+    if later.tree.find(*key) is None:
+        place = later.tree.key_place("bridge")
+    assert place.file == FILE
+    return problem_at(
+        place,
+        "written_twice",
+        message,
+        hint="Let one of them write it: mode off, or owner books, in the other.",
+        key=key,
+        value=later.name,
+    )
