@@ -68,6 +68,9 @@ async def company_of(api: VismaApi) -> Company:
         first_open_day=first,
         last_open_day=last,
         facts={
+            # The two words of ours that the engine reads; the rest is for people.
+            "rounds_to_unit": names.rounds,
+            "number_start": api.settings.number_start,
             "domestic_currency_rounding": names.rounds,
             "private_prices_include_vat": names.private_includes_vat,
             "keeps_draft_date": names.keeps_draft_date,
