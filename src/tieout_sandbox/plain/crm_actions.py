@@ -147,7 +147,7 @@ class CrmActions:
 
     def _values(self, row: Row, given: Arguments) -> Row:
         values: Row = {name: given[name] for name in DEAL_FIELDS if name in given}
-        lines = values.get("lines", row["lines"])
+        lines: list[Row] = values.get("lines") or row["lines"]
         if "price" in given:
             lines = [{**lines[0], "unit_price": given["price"]}, *lines[1:]]
         if lines is not row["lines"]:

@@ -213,6 +213,7 @@ class Ledger:
             made.append(
                 {
                     "id": f"{row['id']}-{position}",
+                    "kind": line.get("kind") or "item",
                     "item": line.get("item") or "",
                     "text": line.get("text") or (item["name"] if item is not None else ""),
                     "quantity": Decimal(line.get("quantity", 1)),
@@ -314,4 +315,6 @@ class Ledger:
 
 
 def _net(line: Row) -> Decimal:
+    if line["kind"] == "text":
+        return ZERO
     return cents(line["quantity"] * line["unit_price"] * (1 - line["discount"]))

@@ -1,0 +1,521 @@
+"""The connector of the plain book: the port, for every kind of book that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+from random import Random
+from typing import Any
+
+from tieout.connectors.http.json import dumps
+from tieout.connectors.http.traffic import Observer
+from tieout.connectors.plain.api import (
+    UNREADABLE,
+    Answer,
+    PlainApi,
+    Row,
+    refusal,
+    time_of,
+    unknown,
+)
+from tieout.connectors.plain.book_rows import NAME_LENGTH, BookRows
+from tieout.connectors.plain.feed import Position, changed, gone, not_understood
+from tieout.connectors.plain.looking import BookLooker
+from tieout.connectors.plain.settings import PlainBookSettings
+from tieout.core.abilities import (
+    Abilities,
+    Deletions,
+    EntityAbilities,
+    Guard,
+    Reads,
+    TotalsRule,
+    VersionCheck,
+)
+from tieout.core.change import (
+    Action,
+    AlreadyApplied,
+    Applied,
+    Change,
+    Deferred,
+    Doubt,
+    Fate,
+    Outcome,
+    Prepared,
+    Refused,
+    Rejected,
+    Sight,
+    Unknown,
+    Wire,
+)
+from tieout.core.finding import Finding
+from tieout.core.keys import wire_key
+from tieout.core.model import Company, Customer, Document, Entity, ExternalRef, Record
+from tieout.core.predict import predict
+from tieout.ports import (
+    Clock,
+    FieldInfo,
+    Gone,
+    HttpResponse,
+    Page,
+    Schema,
+    Selection,
+    Signal,
+    Transport,
+)
+
+_JSON = {"Content-Type": "application/json"}
+_IDS_IN_ONE_CALL = 50
+_AFTER_THE_OTHERS_S = 5
+_LISTS = {Entity.CUSTOMER: "customers", Entity.ITEM: "items", Entity.PAYMENT: "payments"}
+
+
+class PlainBookConnector:
+    """One company's books."""
+
+    def __init__(
+        self,
+        name: str,
+        transport: Transport,
+        clock: Clock,
+        settings: PlainBookSettings | None = None,
+        random: Random | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.name = name
+        self.settings = settings or PlainBookSettings()
+        self.abilities = abilities(self.settings)
+        self._transport = transport
+        self._api = PlainApi(
+            "The plain book",
+            self.settings.base_url,
+            transport,
+            clock,
+            random or Random(0),  # noqa: S311
+            timeout_s=self.settings.timeout_s,
+            in_flight=self.settings.in_flight,
+            observer=observer,
+        )
+        self._rows = BookRows(name, self.settings)
+        self._looker = BookLooker(self._api, self._rows, self.settings)
+
+    async def company(self) -> Company:
+        """The company behind the connection."""
+        answer = await self._api.read("/company")
+        row = answer.value
+        return Company(
+            id=row["id"],
+            name=row["name"],
+            country=row["country"],
+            currency=row["currency"],
+            time_zone=row["time_zone"],
+        )
+
+    async def check(self) -> Sequence[Finding]:
+        """See `ports.Connector.check`."""
+        await self.company()
+        await self._api.read(f"/{self.settings.collections[0]}", (("per", "1"),))
+        return ()
+
+    async def describe(self) -> Schema:
+        """The fields that can be named in a mapping."""
+        return _SCHEMA
+
+    # Reading.
+
+    async def changes_since(
+        self, want: Selection, cursor: bytes | None, resume: bytes | None = None
+    ) -> AsyncIterator[Page]:
+        """See `ports.Connector.changes_since`. Every cursor is safe, so there is no resume."""
+        del resume
+        if want.entity in (Entity.CODE, Entity.BALANCE):
+            yield await self._whole(want)
+            return
+        paths = self._paths(want.entity)
+        position = Position(cursor)
+
+        def read(path: str, row: Row) -> Record:
+            return self._rows.record(path, row, want)
+
+        overlap_s = self.settings.overlap_s
+        async for page in changed(self._api, paths, position, overlap_s, self._rows.ref_of, read):
+            yield page
+        if want.entity in (Entity.DOCUMENT, Entity.CUSTOMER):
+            async for page in gone(self._api, position, lambda row: self._gone(want, row)):
+                yield page
+
+    def _paths(self, entity: Entity) -> tuple[str, ...]:
+        if entity is Entity.DOCUMENT:
+            return self.settings.collections
+        return (_LISTS[entity],) if entity in _LISTS else ()
+
+    async def _whole(self, want: Selection) -> Page:
+        codes = want.entity is Entity.CODE
+        answer = await self._api.read("/codes" if codes else "/balances")
+        records: list[Record] = []
+        unread: list[tuple[ExternalRef, Finding]] = []
+        read = self._rows.code if codes else self._rows.balance
+        for row in answer.value["rows"]:
+            if codes and want.kinds and row.get("kind") not in want.kinds:
+                continue
+            try:
+                records.append(read(row, want))
+            except UNREADABLE as error:
+                ref = self._rows.ref(want.entity, str(row.get("code") or row.get("customer")))
+                unread.append((ref, not_understood(row, error)))
+        mark = answer.at.isoformat().encode()
+        return Page(records=tuple(records), unread=tuple(unread), cursor=mark, whole=not want.kinds)
+
+    def _gone(self, want: Selection, row: Row) -> Gone | None:
+        documents = row["collection"] != "customers"
+        if documents is not (want.entity is Entity.DOCUMENT):
+            return None
+        winner = row.get("merged_into")
+        return Gone(
+            ref=self._rows.ref_of(row["collection"], row),
+            certain=True,
+            merged_into=self._rows.ref(Entity.CUSTOMER, winner) if winner else None,
+            at=datetime.fromisoformat(row["at"]),
+        )
+
+    async def keys(self, entity: Entity) -> AsyncIterator[Sequence[tuple[ExternalRef, str]]]:
+        """See `ports.Connector.keys`. Drafts first: what is booked meanwhile is seen twice."""
+        for path in self._paths(entity):
+            async for answer in self._api.pages(f"/{path}", (("only", "keys"),)):
+                yield [
+                    (self._rows.ref_of(path, row), str(row["revision"]))
+                    for row in answer.value["rows"]
+                ]
+
+    async def get(self, refs: Sequence[ExternalRef], want: Selection) -> Sequence[Record | None]:
+        """See `ports.Connector.get`."""
+        if want.entity in (Entity.CODE, Entity.BALANCE):
+            page = await self._whole(replace(want, kinds=frozenset()))
+            whole = {record.ref: record for record in page.records}
+            return [whole.get(ref) for ref in refs]
+        found: dict[ExternalRef, Record] = {}
+        places = sorted({self._rows.place(ref) for ref in refs})
+        for collection, group in groupby(places, key=lambda place: place[0]):
+            ids = [row_id for _, row_id in group]
+            for start in range(0, len(ids), _IDS_IN_ONE_CALL):
+                query = (("ids", ",".join(ids[start : start + _IDS_IN_ONE_CALL])),)
+                async for answer in self._api.pages(f"/{collection}", query):
+                    for row in answer.value["rows"]:
+                        record = self._rows.record(collection, row, want)
+                        assert record.ref is not None
+                        found[record.ref] = record
+        return [found.get(ref) for ref in refs]
+
+    # Writing.
+
+    async def prepare(self, changes: Sequence[Change]) -> Sequence[Prepared | Refused]:
+        """
+        See `ports.Connector.prepare`. Creates read nothing; an update or void reads its target
+        unless the version that it needs is known and the book will check it.
+        """
+        return [await self._prepare(change) for change in changes]
+
+    async def _prepare(self, change: Change) -> Prepared | Refused:
+        allowed = self.abilities.of(change.entity).actions
+        if change.action not in allowed:
+            return _refused(change, "action_not_possible", "The plain book cannot do that.")
+        if change.action is Action.CREATE:
+            return self._create(change)
+        assert change.target is not None
+        if self.settings.version_check and change.version:
+            return self._change(change, change.target, None, change.version)
+        want = Selection(entity=change.entity)
+        (read,) = await self.get([change.target], want)
+        if read is None:
+            return Refused(key=change.key, stale=True)
+        if isinstance(read, Document) and read.booked:
+            return Refused(key=change.key, stale=True, seen=read)
+        return self._change(change, change.target, read, read.version or "")
+
+    def _create(self, change: Change) -> Prepared | Refused:
+        wanted = change.wanted
+        assert wanted is not None
+        own_number = self.settings.guard is Guard.OUR_NUMBER
+        if own_number and not change.number:
+            return _refused(change, "number_missing", "No number was drawn for it.")
+        body: dict[str, Any] = {"tag": change.key, self.settings.carrier_field: change.key}
+        if own_number:
+            body["number"] = change.number
+        if change.entity is Entity.CUSTOMER:
+            values = self._rows.customer_row(wanted)
+            path = "/customers"
+            shows: Record = self._rows.customer_shows(values, None, change.key)
+            totals = None
+        else:
+            assert isinstance(wanted.record, Document)
+            if wanted.record.customer is None:
+                return _refused(change, "customer_missing", "Its customer is not known.")
+            values = self._rows.document_row(wanted)
+            path = f"/{self.settings.collections[0]}"
+            totals = _totals(wanted.record)
+            shows = self._rows.document_shows(wanted, None, change.key, change.number or "", totals)
+        return Prepared(
+            key=change.key,
+            entity=change.entity,
+            action=change.action,
+            target=None,
+            method="POST",
+            path=path,
+            body=dumps({**body, **values}),
+            witness={"number": change.number} if own_number and change.number else {},
+            shows=shows,
+            totals=totals,
+            revision=change.revision,
+        )
+
+    def _change(
+        self, change: Change, target: ExternalRef, read: Record | None, version: str
+    ) -> Prepared:
+        collection, row_id = self._rows.place(target)
+        checked = self.settings.version_check
+        before = read if read is not None else change.base
+        body, totals = b"", None
+        shows: Record | None = None
+        if change.action is Action.UPDATE:
+            assert change.wanted is not None
+            if change.entity is Entity.CUSTOMER:
+                values = self._rows.customer_row(change.wanted)
+                customer = before if isinstance(before, Customer) else None
+                shows = self._rows.customer_shows(values, customer, change.key)
+            else:
+                assert isinstance(change.wanted.record, Document)
+                values = self._rows.document_row(change.wanted)
+                totals = _totals(change.wanted.record)
+                document = before if isinstance(before, Document) else None
+                shows = self._rows.document_shows(change.wanted, document, change.key, "", totals)
+            body = dumps(values)
+        return Prepared(
+            key=change.key,
+            entity=change.entity,
+            action=change.action,
+            target=target,
+            method="PATCH" if change.action is Action.UPDATE else "DELETE",
+            path=f"/{collection}/{row_id}",
+            body=body,
+            headers={"If-Match": f'"{version}"'} if checked else {},
+            witness={"version": version} if version else {},
+            shows=shows,
+            totals=totals,
+            read=read,
+            revision=change.revision,
+        )
+
+    def pack(self, items: Sequence[Prepared]) -> Sequence[Wire]:
+        """See `ports.Connector.pack`: creates of one collection together, all else alone."""
+        wires: list[Wire] = []
+        creates = [item for item in items if item.action is Action.CREATE]
+        for path in dict.fromkeys(item.path for item in creates):
+            mine = [item for item in creates if item.path == path]
+            for start in range(0, len(mine), self.settings.batch):
+                wires.append(self._together(path, mine[start : start + self.settings.batch]))
+        wires.extend(_alone(item) for item in items if item.action is not Action.CREATE)
+        return wires
+
+    def _together(self, path: str, items: Sequence[Prepared]) -> Wire:
+        keys = [wire_key(item.key, item.action.value, item.revision) for item in items]
+        named = keys[0] if len(keys) == 1 else wire_key(*keys)
+        headers = dict(_JSON)
+        if self.settings.guard is Guard.IDEMPOTENCY_KEY:
+            headers["Idempotency-Key"] = named
+        return Wire(
+            wire_key=named,
+            method="POST",
+            path=path,
+            # The bytes of each item are taken as they are: they were decided already.
+            body=b'{"items":[' + b",".join(item.body for item in items) + b"]}",
+            items=tuple(item.key for item in items),
+            headers=headers,
+        )
+
+    async def send(self, wire: Wire) -> Sequence[Outcome]:
+        """See `ports.Connector.send`."""
+
+        def read(answer: Answer | None, response: HttpResponse) -> list[Outcome]:
+            if wire.method == "POST":
+                return self._created(wire, answer)
+            return [self._changed(wire, answer, response)]
+
+        return await self._api.write(wire, read)
+
+    def _created(self, wire: Wire, answer: Answer | None) -> list[Outcome]:
+        at = time_of(answer)
+        if answer is not None and answer.status >= 400:
+            return _whole_refused(wire, answer, at)
+        results = answer.value.get("results") if answer is not None else None
+        if not isinstance(results, list):
+            return unknown(wire, "answer_not_readable", at)
+        # Paired by our own mark: an item without a result may have been made all the same.
+        by_tag = {one.get("tag"): one for one in results if isinstance(one, dict)}
+        collection = wire.path.strip("/")
+        return [self._item(key, collection, by_tag.get(key), at) for key in wire.items]
+
+    def _item(self, key: str, collection: str, result: Row | None, at: datetime | None) -> Outcome:
+        if result is None:
+            return Unknown(key=key, reason="item_not_answered", vendor_time=at)
+        try:
+            if result["status"] >= 500:
+                return Unknown(key=key, reason="server_error", vendor_time=at)
+            if result["status"] >= 400:
+                return self._item_refused(key, result["status"], result["error"], at)
+            return self._applied(key, collection, result["row"], at)
+        except UNREADABLE:
+            return Unknown(key=key, reason="answer_not_readable", vendor_time=at)
+
+    def _applied(self, key: str, collection: str, row: Row, at: datetime | None) -> Applied:
+        want = Selection(entity=Entity.DOCUMENT)
+        record = self._rows.record(collection, row, want)
+        ref = self._rows.ref_of(collection, row)
+        return Applied(key=key, ref=ref, version=record.version, shows=record, vendor_time=at)
+
+    def _item_refused(self, key: str, status: int, error: Row, at: datetime | None) -> Outcome:
+        code = error["code"]
+        if code in ("exists", "number_taken"):
+            ref = self._rows.ref_of(error["collection"], error)
+            if str(error.get(self.settings.carrier_field, "")).upper() == key:
+                return AlreadyApplied(key=key, ref=ref, vendor_time=at)
+            found = Finding(
+                code="number_taken",
+                message=f"Refused: {error['message']}.",
+                hint="Another number is drawn once it is certain that ours was not made.",
+                values={"id": ref.id},
+            )
+            return Rejected(key=key, findings=(found,), number_taken=True, vendor_time=at)
+        return refusal(key, status, error, at)
+
+    def _changed(self, wire: Wire, answer: Answer | None, response: HttpResponse) -> Outcome:
+        (key,) = wire.items
+        at = time_of(answer)
+        collection, row_id = wire.path.strip("/").split("/")
+        if response.status == 204:
+            return Applied(
+                key=key, ref=self._rows.ref_of(collection, {"id": row_id}), vendor_time=at
+            )
+        if answer is None:
+            return Unknown(key=key, reason="answer_not_readable", vendor_time=at)
+        if answer.status >= 400:
+            return refusal(key, answer.status, answer.error, at)
+        try:
+            return self._applied(key, collection, answer.value, at)
+        except UNREADABLE:
+            return Unknown(key=key, reason="answer_not_readable", vendor_time=at)
+
+    # Doubt.
+
+    async def find_by_key(self, doubts: Sequence[Doubt]) -> Sequence[Sight]:
+        """See `ports.Connector.find_by_key`."""
+        return [await self._looker.look(doubt) for doubt in doubts]
+
+    async def trace(self, refs: Sequence[ExternalRef]) -> Sequence[Fate]:
+        """See `ports.Connector.trace`."""
+        return [await self._looker.trace(ref) for ref in refs]
+
+    def signals(self, headers: Mapping[str, str], body: bytes) -> Sequence[Signal]:
+        """Nothing: this book calls nobody."""
+        del headers, body
+        return ()
+
+    async def close(self) -> None:
+        """See `ports.Connector.close`."""
+        await self._transport.close()
+
+
+def abilities(settings: PlainBookSettings) -> Abilities:
+    """What a book of this kind can do."""
+    written = EntityAbilities(
+        reads=Reads.STAMP,
+        deletions=Deletions.FEED if settings.tombstones else Deletions.KEYS,
+        page_max=100,
+        actions=frozenset({Action.CREATE, Action.UPDATE, Action.VOID}),
+        write_max=settings.batch,
+        atomic=settings.atomic,
+        version=VersionCheck.IF_MATCH if settings.version_check else VersionCheck.NONE,
+        decimals={"discount": 4},
+        guard=settings.guard,
+        carrier_length=16,
+        tombstones=settings.tombstones,
+        timeout_s=settings.timeout_s,
+        longest_s=settings.longest_s,
+        search_lag_s=settings.search_lag_s,
+        key_life_s=settings.key_life_s,
+        margin_s=settings.margin_s,
+    )
+    customers = replace(
+        written,
+        actions=frozenset({Action.CREATE, Action.UPDATE}),
+        lengths={"name": NAME_LENGTH},
+    )
+    return Abilities(
+        side="books",
+        entities={
+            Entity.DOCUMENT: written,
+            Entity.CUSTOMER: customers,
+            Entity.ITEM: EntityAbilities(reads=Reads.STAMP),
+            Entity.PAYMENT: EntityAbilities(reads=Reads.STAMP),
+            Entity.CODE: EntityAbilities(reads=Reads.WHOLE_LIST, whole_list_every_s=86400),
+            Entity.BALANCE: EntityAbilities(reads=Reads.WHOLE_LIST, whole_list_every_s=3600),
+        },
+        in_flight=settings.in_flight,
+        totals_rule=TotalsRule.PER_RATE,
+        currency_on="document",
+        drafts=True,
+    )
+
+
+def _totals(document: Document) -> Any:
+    return predict(
+        document.lines, document.currency, rule=TotalsRule.PER_RATE, rounds_to_unit=False
+    )
+
+
+def _alone(item: Prepared) -> Wire:
+    # Versions and bytes are part of the name: the same write of another state is another one.
+    version = item.headers.get("If-Match", "")
+    named = wire_key(item.key, item.action.value, item.revision, version, item.body.hex())
+    return Wire(
+        wire_key=named,
+        method=item.method,
+        path=item.path,
+        body=item.body,
+        items=(item.key,),
+        headers={**(_JSON if item.body else {}), **item.headers},
+    )
+
+
+def _whole_refused(wire: Wire, answer: Answer, at: datetime | None) -> list[Outcome]:
+    """None was made: the culprits are rejected, the others go again without them."""
+    errors = {one["tag"]: one for one in answer.error.get("items", ()) if "tag" in one}
+    if not errors:
+        return [refusal(key, answer.status, answer.error, at) for key in wire.items]
+    return [
+        refusal(key, errors[key]["status"], errors[key]["error"], at)
+        if key in errors
+        else Deferred(
+            key=key, retry_after_s=_AFTER_THE_OTHERS_S, reason="batch_refused", vendor_time=at
+        )
+        for key in wire.items
+    ]
+
+
+def _refused(change: Change, code: str, message: str) -> Refused:
+    return Refused(key=change.key, findings=(Finding(code=code, message=message),))
+
+
+_SCHEMA = Schema(
+    fields={
+        "document": tuple(
+            FieldInfo(path=path)
+            for path in ("number", "our_reference", "your_reference", "po_number", "terms")
+        ),
+        "customer": (
+            FieldInfo(path="name", length=NAME_LENGTH, required=True),
+            *(FieldInfo(path=path) for path in ("number", "org_number", "vat_number", "email")),
+        ),
+        "line": tuple(FieldInfo(path=path) for path in ("item", "text", "quantity", "unit_price")),
+    }
+)

@@ -1,0 +1,182 @@
+"""Rows of the plain CRM as our records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tieout.connectors.plain.api import Row
+from tieout.connectors.plain.values import (
+    addresses,
+    by_role,
+    day,
+    extra,
+    identifiers,
+    instant,
+    number,
+    number_or_none,
+    text,
+)
+from tieout.core.model import (
+    Contact,
+    Customer,
+    Deal,
+    DealState,
+    Entity,
+    ExternalRef,
+    Instalment,
+    Item,
+    ItemRef,
+    Line,
+    LineKind,
+    PartyKind,
+    Record,
+    Standing,
+)
+from tieout.core.money import ZERO
+from tieout.ports import Selection
+
+TABLES = {Entity.DEAL: "deals", Entity.CUSTOMER: "companies", Entity.ITEM: "products"}
+_TEXTS = ("status", "number", "books_id", "currency", "message")
+_FLAGS = ("overdue", "credited_in_part", "refund_due")
+_DAYS = ("issue_date", "due_date", "last_payment_on")
+_AMOUNTS = ("net", "gross", "paid", "open", "overdue_amount")
+
+
+class CrmReader:
+    """Translates for one connection. Raises one of `api.UNREADABLE` for a strange row."""
+
+    def __init__(self, connection: str) -> None:
+        self._connection = connection
+
+    def ref(self, entity: Entity, row_id: str) -> ExternalRef:
+        """The ref of a row."""
+        return ExternalRef(self._connection, entity.value, row_id)
+
+    def record(self, row: Row, want: Selection) -> Record:
+        """A row as the record that is wanted of it."""
+        match want.entity:
+            case Entity.DEAL:
+                return self._deal(row, want)
+            case Entity.CUSTOMER:
+                return self._customer(row, want)
+            case Entity.ITEM:
+                return self._item(row, want)
+            case Entity.STANDING:
+                return self.standing(row, want.shape)
+            case _:
+                raise ValueError(f"the plain CRM has no {want.entity}")
+
+    def _deal(self, row: Row, want: Selection) -> Deal:
+        company = text(row, "company")
+        contact = text(row, "contact")
+        return Deal(
+            ref=self.ref(Entity.DEAL, row["id"]),
+            # One second apart at best: two edits can share it, so the engine compares content too.
+            version=row["changed_at"],
+            changed_at=instant(row, "changed_at"),
+            source_id=row["id"],
+            number=text(row, "number"),
+            title=text(row, "title"),
+            customer=self.ref(Entity.CUSTOMER, company) if company else None,
+            billing_contact=_contact(contact) if contact else None,
+            state=DealState(row["state"]),
+            stage=text(row, "stage"),
+            close_date=day(row, "close_date"),
+            won_at=instant(row, "won_at"),
+            delivered_on=day(row, "delivered_on"),
+            currency=text(row, "currency"),
+            lines=tuple(
+                self._line(position, line, want) for position, line in enumerate(row["lines"], 1)
+            ),
+            discount=number_or_none(row, "discount") or ZERO,
+            stated_total=number_or_none(row, "stated_total"),
+            po_number=text(row, "po_number"),
+            buyer_reference=text(row, "buyer_reference"),
+            owner=text(row, "owner"),
+            owner_email=text(row, "owner_email"),
+            probability=number_or_none(row, "probability"),
+            schedule=tuple(_instalment(one) for one in row.get("schedule") or ()),
+            dimensions=dict(row.get("dimensions") or {}),
+            extra=extra(row, want.extra),
+            shape=want.shape,
+        )
+
+    def _line(self, position: int, row: Row, want: Selection) -> Line:
+        code = text(row, "product")
+        return Line(
+            ref=ExternalRef(self._connection, "line", row["id"]),
+            position=position,
+            kind=LineKind.ITEM if code else LineKind.TEXT,
+            item=ItemRef(number=code, name=text(row, "text")) if code else None,
+            text=text(row, "text"),
+            quantity=number(row, "quantity"),
+            unit_price=number(row, "unit_price"),
+            discount=number(row, "discount"),
+            extra=extra(row, want.extra, line=True),
+        )
+
+    def _customer(self, row: Row, want: Selection) -> Customer:
+        winner = text(row, "merged_into")
+        return Customer(
+            ref=self.ref(Entity.CUSTOMER, row["id"]),
+            version=row["changed_at"],
+            changed_at=instant(row, "changed_at"),
+            name=text(row, "name"),
+            kind=PartyKind.COMPANY,
+            identifiers=identifiers(row),
+            addresses=addresses(row),
+            emails=by_role(row, "email", "invoice"),
+            phones=by_role(row, "phone", "general"),
+            contact_name=text(row, "contact"),
+            language=text(row, "language"),
+            currency=text(row, "currency"),
+            terms=text(row, "terms"),
+            credit_stop=bool(row.get("credit_stop")),
+            active=bool(row["active"]),
+            merged_into=self.ref(Entity.CUSTOMER, winner) if winner else None,
+            owner=text(row, "owner"),
+            extra=extra(row, want.extra),
+            shape=want.shape,
+        )
+
+    def _item(self, row: Row, want: Selection) -> Item:
+        return Item(
+            ref=self.ref(Entity.ITEM, row["id"]),
+            version=row["changed_at"],
+            changed_at=instant(row, "changed_at"),
+            number=text(row, "number"),
+            name=text(row, "name"),
+            tax_class=text(row, "tax_class"),
+            price=number_or_none(row, "price"),
+            active=bool(row["active"]),
+            extra=extra(row, want.extra),
+            shape=want.shape,
+        )
+
+    def standing(self, row: Row, shape: str = "") -> Standing:
+        """What is shown on a deal or company."""
+        shown: Row = row["books"]
+        values: dict[str, Any] = {name: shown.get(name) for name in (*_TEXTS, *_FLAGS)}
+        values |= {name: day(shown, name) for name in _DAYS}
+        values |= {name: number_or_none(shown, name) for name in _AMOUNTS}
+        return Standing(
+            ref=self.ref(Entity.STANDING, row["id"]),
+            version=row["changed_at"],
+            of="customer" if row["id"].startswith("company-") else "deal",
+            shape=shape,
+            **values,
+        )
+
+
+def _contact(name: str) -> Contact:
+    given, _, family = name.rpartition(" ")
+    return Contact(given=given, family=family)
+
+
+def _instalment(row: Row) -> Instalment:
+    return Instalment(
+        part=row["part"],
+        amount=number(row, "amount"),
+        due_on=day(row, "due_on"),
+        text=text(row, "text"),
+    )
