@@ -88,6 +88,16 @@ def test_a_collection_upserts_by_key_and_by_no_id(org: Client) -> None:
     assert by_id[0]["created"] is True
 
 
+def test_a_key_twice_in_one_call_is_refused_for_both(org: Client) -> None:
+    records = [
+        _account(Name=name, Erp_Id__c=key)
+        for name, key in (("A", "C-1"), ("B", "c-1"), ("C", "C-2"))
+    ]
+    answer = org.json("PATCH", "/composite/sobjects/Account/Erp_Id__c", {"records": records})
+    assert [each["success"] for each in answer] == [False, False, True]
+    assert answer[0]["errors"][0]["statusCode"] == "DUPLICATE_VALUE"
+
+
 def test_a_collection_holds_two_hundred(org: Client) -> None:
     records = [_account(Name=f"A{number}") for number in range(201)]
     error = org.refused("POST", "/composite/sobjects", {"records": records})

@@ -226,5 +226,5 @@ def test_the_pipelines_org_has_one_currency(pipeline: Client) -> None:
 
 
 def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="accounts.csv"):
+    with pytest.raises(FileNotFoundError, match=r"accounts\.csv"):
         Client(data=tmp_path)

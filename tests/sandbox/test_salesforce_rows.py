@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from salesforce_client import Client
@@ -301,3 +302,50 @@ def test_versions_and_limits_tell_what_there_is(org: Client) -> None:
     counted = org.json("GET", "/limits/recordCount?sObjects=Account,Opportunity")
     assert counted == {"sObjects": [{"count": 1, "name": "Account"}]}
     assert "sobjects" in org.json("GET", "/")
+
+
+def test_an_object_may_be_absent(org: Client) -> None:
+    org.act("hide_object", object="Tieout_Invoice__c")
+    assert org.call("GET", "/sobjects/Tieout_Invoice__c/describe").status == 404
+    names = {each["name"] for each in org.json("GET", "/sobjects")["sobjects"]}
+    assert "Tieout_Invoice__c" not in names
+    assert "Account" in names
+    error = org.refused("GET", "/query?q=SELECT+Id+FROM+Tieout_Invoice__c")
+    assert error["errorCode"] == "INVALID_TYPE"
+    org.act("hide_object", object="Tieout_Invoice__c", hidden=False)
+    assert org.query("SELECT Id FROM Tieout_Invoice__c") == []
+
+
+def test_addresses_have_a_longest(org: Client) -> None:
+    many = ",".join(f"'{make_id('001', number)}'" for number in range(1000))
+    path = "/query?q=" + quote(f"SELECT Id FROM Account WHERE Id IN ({many})")
+    assert org.call("GET", path).status == 414
+    headers = {"X-Padding": "x" * 16_384}
+    assert org.call("GET", "/limits", headers=headers).status == 431
+    part = {"method": "GET", "referenceId": "q", "url": f"/services/data/v68.0{path}"}
+    answer = org.json("POST", "/composite", {"compositeRequest": [part]})
+    assert answer["compositeResponse"][0]["httpStatusCode"] == 200
+    long = "/query?q=" + quote(f"SELECT Id FROM Account WHERE Name = '{'x' * 4001}'")
+    assert org.refused("GET", long)["errorCode"] == "MALFORMED_QUERY"
+
+
+def test_what_the_documents_leave_open_can_be_switched(org: Client) -> None:
+    org.act("set_switch", name="product_active", value=True)
+    product = org.create("Product2", Name="Active by itself")
+    assert org.read("Product2", product)["IsActive"] is True
+    org.act("set_switch", name="surplus_decimals", value="refuse")
+    surplus = {"Name": "A", "Ar_Balance__c": Decimal("1.005")}
+    error = org.refused("POST", "/sobjects/Account", surplus)
+    assert error["errorCode"] == "NUMBER_OUTSIDE_VALID_RANGE"
+    org.act("set_switch", name="lock_status", value=409)
+    account = org.create("Account", Name="A")
+    org.act("lock_row", id=account, seconds=10)
+    below = {"LastName": "B", "AccountId": account}
+    assert org.refused("POST", "/sobjects/Contact", below, status=409)["errorCode"] == (
+        "UNABLE_TO_LOCK_ROW"
+    )
+    org.act("set_switch", name="line_by_product", value=False)
+    deal = org.act("create_opportunity", name="D")["id"]
+    line = {"OpportunityId": deal, "Product2Id": product, "Quantity": 1}
+    error = org.refused("POST", "/sobjects/OpportunityLineItem", line)
+    assert error["fields"] == ["PricebookEntryId"]

@@ -286,7 +286,8 @@ def test_hundred_thousand_rows_are_polled_by_the_index() -> None:
     client = Client()
     org = client.sim.org
     stamps = [
-        f"2026-{1 + n // 10000:02d}-01T{n // 3600 % 24:02d}:{n // 60 % 60:02d}:{n % 60:02d}.000+0000"
+        f"2026-{1 + n // 10000:02d}-01T{n // 3600 % 24:02d}:{n // 60 % 60:02d}:{n % 60:02d}"
+        ".000+0000"
         for n in range(100_000)
     ]
     org.tables["Opportunity"].fill(

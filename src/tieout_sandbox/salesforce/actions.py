@@ -142,6 +142,10 @@ class Actions:
                 self.hide_field,
                 {"object": "object name", "field": "field name", "hidden": "true (default)"},
             ),
+            "hide_object": (
+                self.hide_object,
+                {"object": "object name, such as Tieout_Invoice__c", "hidden": "true (default)"},
+            ),
             "lock_row": (self.lock_row, {"id": _ID, "seconds": "how long it is held"}),
             "lock_for_approval": (self.lock_for_approval, {"id": _ID, "on": "true (default)"}),
             "late_commit": (
@@ -414,6 +418,18 @@ class Actions:
         self._org.hide(self._org.schema[kind], name, hidden=bool(given.get("hidden", True)))
         self._api.metadata_changed()
         return {"hidden": sorted(self._org.hidden[kind])}
+
+    def hide_object(self, given: Arguments) -> Any:
+        """An object that the integration user may not see is one that the org has not."""
+        kind = self._org.full(given["object"])
+        if kind is None:
+            raise ActionError(f"there is no object {given['object']}")
+        if given.get("hidden", True):
+            self._org.hidden_objects.add(kind.name)
+        else:
+            self._org.hidden_objects.discard(kind.name)
+        self._api.metadata_changed()
+        return {"hidden": sorted(self._org.hidden_objects)}
 
     def _field(self, given: Arguments) -> tuple[str, str]:
         kind = self._org.full(given["object"])

@@ -206,7 +206,7 @@ class Api:
 
     def _record_count(self, call: Call) -> dict[str, Any]:
         wanted = [name for name in call.query.get("sObjects", "").split(",") if name]
-        kinds = [self.org.visible(name) for name in wanted] if wanted else self.org.schema.values()
+        kinds = [self.org.visible(name) for name in wanted or self.org.schema]
         counts: list[dict[str, Any]] = []
         for kind in kinds:
             if kind is None:

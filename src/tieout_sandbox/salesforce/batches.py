@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,7 +40,9 @@ def collections(org: Org, call: Call, rest: tuple[str, ...]) -> Result:
         all_or_none = call.query.get("allOrNone", "").lower() == "true"
         return Result(body=_each(org, call, ids, _delete, all_or_none=all_or_none))
     if call.method == "PATCH" and len(rest) == 2:
-        return _write(org, call, _upserter(rest[0], rest[1]))
+        records = call.body.get("records") if isinstance(call.body, Mapping) else None
+        twice = _repeated(records if isinstance(records, list) else [], rest[1])
+        return _write(org, call, _upserter(rest[0], rest[1], twice))
     if call.method == "POST" and not rest:
         return _write(org, call, _create)
     if call.method == "PATCH" and len(rest) <= 1:
@@ -54,6 +57,16 @@ def _write(org: Org, call: Call, one: Callable[[Writer, Any], Outcome]) -> Resul
         raise SalesforceError("JSON_PARSER_ERROR", "records is expected in the request body")
     all_or_none = bool(body.get("allOrNone", False))
     return Result(body=_each(org, call, records, one, all_or_none=all_or_none))
+
+
+def _repeated(records: list[Any], key: str) -> set[str]:
+    """The values of the key that more than one record of the call has."""
+    values = [_folded(_value(each, key)) for each in records if isinstance(each, Mapping)]
+    return {value for value, times in Counter(values).items() if value and times > 1}
+
+
+def _folded(value: Any) -> str:
+    return "" if value is None else str(value).casefold()
 
 
 def _each(
@@ -162,7 +175,7 @@ def _delete(writer: Writer, given: Any) -> Outcome:
     return {"id": record_id, "success": True, "errors": []}
 
 
-def _upserter(name: str, key: str) -> Callable[[Writer, Any], Outcome]:
+def _upserter(name: str, key: str, twice: set[str]) -> Callable[[Writer, Any], Outcome]:
     def upsert(writer: Writer, record: Any) -> Outcome:
         kind = kind_named(writer.org, name)
         if _typed(writer, record).lower() != kind.name.lower():
@@ -172,6 +185,10 @@ def _upserter(name: str, key: str) -> Callable[[Writer, Any], Outcome]:
         if value is None and found.type != "id":
             raise SalesforceError(
                 "MISSING_ARGUMENT", f"{found.name} not specified", fields=[found.name]
+            )
+        if _folded(value) in twice:
+            raise SalesforceError(
+                "DUPLICATE_VALUE", f"Duplicate external id specified: {value}", fields=[found.name]
             )
         record_id, created = writer.upsert(kind.name, key, value, _without(record, key))
         return {"id": record_id, "success": True, "errors": [], "created": created}

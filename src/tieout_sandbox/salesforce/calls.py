@@ -59,6 +59,7 @@ class Call:
             path=path,
             query=query,
             body=body,
+            batch_items=None,
             headers={**self.headers, **{k.lower(): v for k, v in headers.items()}},
         )
 

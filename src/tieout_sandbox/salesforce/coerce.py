@@ -26,7 +26,7 @@ def coerce(org: Org, found: Field, value: Any) -> Value:
     if found.type == "boolean":
         return _boolean(value)
     if found.type in NUMBER_TYPES:
-        return _number(found, value)
+        return _number(found, value, exact=org.switches.surplus_decimals == "refuse")
     if found.type == "date":
         return _date(value)
     if found.type == "datetime":
@@ -54,7 +54,7 @@ def _boolean(value: Any) -> bool:
     raise _unreadable("boolean", value)
 
 
-def _number(found: Field, value: Any) -> Value:
+def _number(found: Field, value: Any, *, exact: bool) -> Value:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise _unreadable("double", value)
     try:
@@ -73,9 +73,14 @@ def _number(found: Field, value: Any) -> Value:
             f"{found.label}: value outside of valid range on numeric field: {value}",
             fields=[found.name],
         )
-    # More digits than the field has are rounded away without a word.
-    number = to_scale(number, found.scale)
-    return number if found.type == "currency" else plain(number)
+    rounded = to_scale(number, found.scale)
+    if exact and rounded != number:
+        raise SalesforceError(
+            "NUMBER_OUTSIDE_VALID_RANGE",
+            f"{found.label}: more than {found.scale} decimals: {value}",
+            fields=[found.name],
+        )
+    return rounded if found.type == "currency" else plain(rounded)
 
 
 def _date(value: Any) -> str:

@@ -13,7 +13,6 @@ from tieout_sandbox.salesforce.org import Org
 from tieout_sandbox.salesforce.rows import kind_named, writer_for
 
 MOST_PARTS = 25
-MOST_QUERIES = 5
 MOST_GRAPHS = 75
 MOST_NODES = 500
 MOST_FAILED_GRAPHS = 14
@@ -37,10 +36,11 @@ def composite(org: Org, call: Call, route: Route) -> Result:
     body = wants(call, dict, "An object with compositeRequest")
     parts = _parts(body.get("compositeRequest"), MOST_PARTS)
     queries = [part for part in parts if _is_costly(str(part.get("url", "")))]
-    if len(queries) > MOST_QUERIES:
+    if len(queries) > org.switches.composite_queries:
         raise SalesforceError(
             "LIMIT_EXCEEDED",
-            f"The composite request holds more than {MOST_QUERIES} query or collection operations",
+            "The composite request holds more than "
+            f"{org.switches.composite_queries} query or collection operations",
         )
     if call.batch_items is not None:
         parts = parts[: call.batch_items]

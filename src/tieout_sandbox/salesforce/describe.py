@@ -28,7 +28,11 @@ def all_objects(org: Org, version: str) -> dict[str, Any]:
     return {
         "encoding": "UTF-8",
         "maxBatchSize": 200,
-        "sobjects": [brief(kind, version) for kind in org.schema.values()],
+        "sobjects": [
+            brief(kind, version)
+            for name, kind in org.schema.items()
+            if name not in org.hidden_objects
+        ],
     }
 
 

@@ -28,7 +28,6 @@ SECURITY_TOKEN = "SandboxToken24Characters"  # noqa: S105
 REFRESH_TOKEN = "5Aepsandbox.FirstRefreshToken"  # noqa: S105
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-JWT_LIFE = timedelta(minutes=3)
 CLOCK_LEEWAY = timedelta(seconds=60)
 CODE_LIFE = timedelta(minutes=15)
 LOGIN_HOSTS = ("https://login.salesforce.com", "https://test.salesforce.com")
@@ -272,7 +271,7 @@ class SignIn:
         now = self._org.now()
         if expires <= now - CLOCK_LEEWAY:
             raise OAuthError("invalid_grant", "assertion expired")
-        if expires > now + JWT_LIFE + CLOCK_LEEWAY:
+        if expires > now + timedelta(seconds=self._org.switches.jwt_life_s) + CLOCK_LEEWAY:
             raise OAuthError("invalid_grant", "assertion expiration is too far in the future")
 
     def _active_user(self) -> str:

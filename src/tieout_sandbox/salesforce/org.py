@@ -35,6 +35,19 @@ class Switches:
     """off, block, or allow (the caller may save anyway)."""
     second_price_code: str = "DUPLICATE_VALUE"
     order_needs_product: bool = True
+    # What the vendor's documents leave open; each may be the other way in a real org.
+    product_active: bool = False
+    """Whether a product made through the API is active unless it says otherwise."""
+    surplus_decimals: str = "round"
+    """round, or refuse: what becomes of digits that a number field cannot hold."""
+    lock_status: int = 400
+    """The HTTP status of UNABLE_TO_LOCK_ROW; 409 has been seen."""
+    jwt_life_s: int = 180
+    """How far ahead an assertion may expire."""
+    composite_queries: int = 5
+    """How many queries and collections a composite request may hold."""
+    line_by_product: bool = True
+    """Whether a new line may name its product alone."""
     bulk_polls: int = 0
     """How often a bulk job answers InProgress before it is complete."""
 
@@ -74,6 +87,7 @@ class Org:
         self.switches = Switches()
         self.rules = Rules()
         self.hidden: dict[str, set[str]] = {}
+        self.hidden_objects: set[str] = set()
         self.numbers: dict[str, int] = {}
         self.age_s = 0.0
         self._depth = 0
@@ -144,7 +158,9 @@ class Org:
     def visible(self, name: str) -> ObjectType | None:
         """The object as the integration user sees it."""
         kind = self.full(name)
-        if kind is None or not self.hidden.get(kind.name):
+        if kind is None or kind.name in self.hidden_objects:
+            return None
+        if not self.hidden.get(kind.name):
             return kind
         seen = self._seen.get(kind.name)
         if seen is None:
@@ -233,6 +249,7 @@ class Org:
             "locked_until": self.rules.locked_until,
             "approval_locks": sorted(self.rules.approval_locks),
             "hidden": {name: sorted(names) for name, names in self.hidden.items()},
+            "hidden_objects": sorted(self.hidden_objects),
             "user_id": self.user_id,
         }
 
@@ -250,6 +267,7 @@ class Org:
             approval_locks=set(state["approval_locks"]),
         )
         self.hidden = {name: set(names) for name, names in state["hidden"].items()}
+        self.hidden_objects = set(state["hidden_objects"])
         self.user_id = state["user_id"]
 
     def is_locked(self, record_id: str) -> bool:

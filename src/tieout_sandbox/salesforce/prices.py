@@ -94,6 +94,12 @@ def pick_entry(org: Org, row: Row, *, book: Value, currency: Value, what: str) -
     used: of another book or currency, inactive, or of an inactive product."""
     entry: Row | None
     if row.get("PricebookEntryId") is None:
+        if row.get("Product2Id") is None or not org.switches.line_by_product:
+            raise SalesforceError(
+                "REQUIRED_FIELD_MISSING",
+                "Required fields are missing: [PricebookEntryId]",
+                fields=["PricebookEntryId"],
+            )
         entry = entry_for(org, book or org.standard_book(), row["Product2Id"], currency)
         if entry is None:
             raise integrity(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from tieout_sandbox.kit.faults import KINDS, WEBHOOK_KINDS
 from tieout_sandbox.kit.http import Request, Response, json_response
@@ -20,7 +21,7 @@ from tieout_sandbox.salesforce.rows import row_json
 from tieout_sandbox.salesforce.seed import generate
 from tieout_sandbox.salesforce.values import moment
 
-JSON_TYPE = "application/json;charset=UTF-8"
+MOST_BYTES = 16_384
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -82,6 +83,7 @@ class SalesforceSimulator(Simulator):
         try:
             version = request.segments[2].removeprefix("v")
             check_version(version)
+            check_size(request)
             session = self.sign_in.enter(request)
             if not self.org.switches.api_enabled:
                 raise SalesforceError(
@@ -244,6 +246,18 @@ class SalesforceSimulator(Simulator):
         self._open()
         self.sign_in.load_state(state["sign_in"])
         self.api.bulk.load_state(state["jobs"])
+
+
+def check_size(request: Request) -> None:
+    """Refuses an address that is too long, alone (414) or with its headers (431)."""
+    address = len(request.path) + len(urlencode(request.query))
+    headers = sum(len(name) + len(value) + 4 for name, value in request.headers.items())
+    if address > MOST_BYTES:
+        raise SalesforceError("URI_TOO_LONG", "URI Too Long", status=414)
+    if address + headers > MOST_BYTES:
+        raise SalesforceError(
+            "REQUEST_HEADER_FIELDS_TOO_LARGE", "Request Header Fields Too Large", status=431
+        )
 
 
 def base_of(request: Request) -> str:

@@ -46,6 +46,7 @@ class Writer:
             row.update(given)
             self._defaults(kind, row)
             self._check_required(kind, row)
+            self._check_lock(kind, row)
             behaviour.before(self, kind, row, None, given)
             self._checks(kind, row, given)
             self.store(kind, row)
@@ -273,7 +274,8 @@ class Writer:
             if found.name in row and row[found.name] is not None:
                 continue
             if found.type == "boolean":
-                row.setdefault(found.name, False)
+                on = (kind.name, found.name) == ("Product2", "IsActive")
+                row.setdefault(found.name, on and self.org.switches.product_active)
             elif found.auto_number:
                 row[found.name] = self.org.next_auto(kind.name)
             elif found.default is not None:
@@ -295,7 +297,6 @@ class Writer:
             and row.get(found.name) is None
             and (only is None or found.name in only)
             and not (found.name == "UnitPrice" and row.get("UseStandardPrice"))
-            and not (found.name == "PricebookEntryId" and row.get("Product2Id"))
         ]
         if missing:
             raise SalesforceError(
@@ -351,6 +352,7 @@ class Writer:
             raise SalesforceError(
                 "UNABLE_TO_LOCK_ROW",
                 "unable to obtain exclusive access to this record",
+                status=self.org.switches.lock_status,
                 fields=[],
             )
         if str(row["Id"]) in self.org.rules.approval_locks and not self.person:

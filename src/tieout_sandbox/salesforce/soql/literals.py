@@ -32,6 +32,7 @@ _FITS = {
     "datetime": {"datetime", "relative"},
 }
 
+LONGEST_TEXT = 4000
 Range = tuple[str, str]
 
 
@@ -56,6 +57,13 @@ def value_of(literal: Literal, field: Field, kind: str, statement: str) -> Value
             return date.fromisoformat(literal.text).isoformat()
         except ValueError:
             raise _misfit(literal, field, kind, statement) from None
+    if len(literal.text) > LONGEST_TEXT:
+        raise fault(
+            "MALFORMED_QUERY",
+            f"a string in the WHERE clause is longer than {LONGEST_TEXT} characters",
+            literal.at,
+            statement,
+        )
     if kind in ("reference", "id"):
         record_id = normalise(literal.text)
         if record_id is None and literal.text:
