@@ -73,6 +73,18 @@ def test_every_way_to_sign_in_works(grant: str) -> None:
     asyncio.run(story())
 
 
+def test_a_proxy_may_stand_before_the_org() -> None:
+    async def story() -> None:
+        proxy = "http://localhost:9999"
+        found = rig(api_url=proxy)
+        company = await found.connector.company()
+        assert all(r.url.startswith(proxy) for r in found.transport.asked("/services/data/"))
+        # People follow links to the org itself.
+        assert company.facts["url"] == BASE
+
+    asyncio.run(story())
+
+
 def test_settings_that_cannot_work_are_refused_at_once() -> None:
     with pytest.raises(ConfigurationError, match="sources"):
         rig(sources=["invoice"])

@@ -293,6 +293,21 @@ def test_a_row_that_moves_while_pages_are_read_skips_no_others() -> None:
     asyncio.run(story())
 
 
+def test_wide_rows_come_in_shorter_pages_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        found = furnish(rig())
+        ids = {found.made["deal"], *(new_deal(found, f"Deal {n}") for n in range(19))}
+        monkeypatch.setattr("tieout_sandbox.salesforce.queries.page_size", lambda *_, **__: 7)
+        pages = await found.read(DEALS)
+        assert [len(page.records) for page in pages] == [7, 7, 6, 0]
+        refs = [ExternalRef("sf", "deal", record_id) for record_id in sorted(ids)]
+        assert None not in await found.connector.get(refs, DEALS)
+        keys = [pair async for page in found.connector.keys(Entity.DEAL) for pair in page]
+        assert {ref.id for ref, _ in keys} == ids
+
+    asyncio.run(story())
+
+
 def test_a_session_that_ends_in_the_middle_is_renewed() -> None:
     async def story() -> None:
         found = furnish(rig())
