@@ -209,7 +209,6 @@ def test_list_and_delete(bench: Bench) -> None:
         ({"kind": "explode"}, "no such kind"),
         ({"kind": "commit_late"}, "needs seconds"),
         ({"kind": "status"}, "needs status"),
-        ({"kind": "lost_webhook"}, "nothing that lost_webhook could do"),
         ({"kind": "slow", "seconds": 1, "colour": "red"}, "no such field: colour"),
     ],
 )
@@ -217,6 +216,13 @@ def test_orders_that_make_no_sense_are_refused(bench: Bench, order: Any, text: s
     answer = bench.send("POST", "/_sandbox/faults", order)
     assert answer.status == 400
     assert text in answer.json()["error"]
+
+
+def test_kinds_without_effect_say_so_and_leave_the_call_alone(bench: Bench) -> None:
+    assert bench.fault("lost_webhook")["effective"] is False
+    assert bench.fault("drop_before", path="/other")["effective"] is True
+    assert bench.send("POST", "/things").status == 201
+    assert bench.send("GET", "/_sandbox/faults").json()[0]["hits"] == 1
 
 
 def test_rate_limit_counts_a_window_and_can_be_off() -> None:

@@ -247,6 +247,7 @@ def test_mail_pdf_and_reminder(visma: Visma, customer: str) -> None:
     assert [one["Email"] for one in mails] == ["faktura@nordhavn.example", "x@y.example"]
     many = {"CcRecipients": ["a@b"] * 6}
     assert visma.code("POST", f"{path}/email", many) == (400, 2000)
+    assert visma.code("POST", f"{path}/einvoice", {"SendType": 1}) == (400, 4034)
     assert visma.get(f"{path}/pdf")["Url"].endswith("/print")
     assert visma.call("GET", f"{path}/print").body.startswith(b"%PDF")
     visma.good("POST", f"{path}/paymentreminders", {"LatePaymentFee": 60})

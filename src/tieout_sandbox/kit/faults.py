@@ -89,10 +89,14 @@ class Fault:
 
 
 class Faults:
-    """All ordered faults, first ordered first met. A call meets at most one."""
+    """All ordered faults, first ordered first met. A call meets at most one.
 
-    def __init__(self, supported: frozenset[str] = KINDS) -> None:
-        self._supported = supported
+    Every kind can be ordered of every system; one that a system has nothing for (a stale version
+    where there are no versions) strikes without effect, and says so: `"effective": false`.
+    """
+
+    def __init__(self, effective: frozenset[str] = KINDS) -> None:
+        self.effective = effective
         self._open: list[Fault] = []
         self._next = 1
 
@@ -101,13 +105,11 @@ class Faults:
         kind = order.get("kind")
         if kind not in KINDS:
             raise FaultError(f"no such kind: {kind!r}; there are {', '.join(sorted(KINDS))}")
-        if kind not in self._supported:
-            raise FaultError(f"this system has nothing that {kind} could do")
         needed = _NEEDED.get(kind)
         if needed is not None and order.get(needed) is None:
             raise FaultError(f"{kind} needs {needed}")
         allowed = set(Fault.__dataclass_fields__) - {"id", "hits"}
-        unknown = set(order) - allowed - {"id", "hits"}
+        unknown = set(order) - allowed - {"id", "hits", "effective"}
         if unknown:
             raise FaultError(f"no such field: {', '.join(sorted(unknown))}")
         fields = {name: order[name] for name in allowed if name in order}
@@ -142,7 +144,11 @@ class Faults:
 
     def listed(self) -> list[dict[str, Any]]:
         """Every ordered fault, those that are used up too."""
-        return [fault.as_json() for fault in self._open]
+        return [self.shown(fault) for fault in self._open]
+
+    def shown(self, fault: Fault) -> dict[str, Any]:
+        """A fault as JSON, with whether it has an effect on this system."""
+        return {**fault.as_json(), "effective": fault.kind in self.effective}
 
     def clear(self, fault_id: int | None = None) -> None:
         """Removes one fault, or all."""

@@ -70,6 +70,7 @@ class Simulator:
     `asyncio.sleep`, and that only for latency and the fault `slow`."""
 
     name = "simulator"
+    # The kinds that can do something here; the others strike without effect.
     fault_kinds: frozenset[str] = KINDS - WEBHOOK_KINDS
 
     def __init__(
@@ -214,6 +215,8 @@ class Simulator:
         return self._carry_out(request)
 
     def _faulty(self, request: Request, fault: Fault) -> Answer:
+        if fault.kind not in self.faults.effective:
+            return self._carry_out(request)
         match fault.kind:
             case "drop_before":
                 return Dropped()

@@ -92,7 +92,7 @@ def _faults(sim: Simulator, request: Request, rest: list[str]) -> Response:
         case ("GET",):
             return json_response(200, sim.faults.listed())
         case ("POST",):
-            return json_response(201, sim.faults.add(_object(request)).as_json())
+            return json_response(201, sim.faults.shown(sim.faults.add(_object(request))))
         case ("DELETE",):
             sim.faults.clear()
             return json_response(200, {})

@@ -5,9 +5,9 @@ Documents are named by id or number, customers by id or number. Amounts may be n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import Action, ActionError
@@ -22,6 +22,19 @@ from tieout_sandbox.visma_eaccounting import (
     schemas,
     settlement,
 )
+from tieout_sandbox.visma_eaccounting.arguments import (
+    Arguments,
+    amount_of,
+    customer_of,
+    day_of,
+    draft_of,
+    found_in,
+    invoice_of,
+    needed_amount,
+    number_of,
+    settings_of,
+    whole_of,
+)
 from tieout_sandbox.visma_eaccounting.booking import Order, book
 from tieout_sandbox.visma_eaccounting.books import Books
 from tieout_sandbox.visma_eaccounting.call import shown, with_blanks
@@ -32,12 +45,10 @@ from tieout_sandbox.visma_eaccounting.documents import (
     read_rows,
 )
 from tieout_sandbox.visma_eaccounting.errors import VismaError
-from tieout_sandbox.visma_eaccounting.fields import Record, as_guid
-from tieout_sandbox.visma_eaccounting.ledger import MANUAL, RECEIVABLES, Entry
-from tieout_sandbox.visma_eaccounting.tables import Table
+from tieout_sandbox.visma_eaccounting.fields import Record
+from tieout_sandbox.visma_eaccounting.ledger import BANK, MANUAL, RECEIVABLES, Entry
 from tieout_sandbox.visma_eaccounting.totals import cents, row_amount
 
-Arguments = Mapping[str, Any]
 Doing = Callable[[Books, Arguments], Any]
 
 PRESENT: dict[str, Callable[[Books, Record], Record]] = {
@@ -74,72 +85,13 @@ def _bound(books: Books, doing: Doing) -> Callable[[Arguments], Any]:
     return run
 
 
-# Reading arguments.
-
-
-def _found(table: Table, given: Any, *fields: str) -> Record:
-    record = table.get(as_guid(given)) if isinstance(given, str) else None
-    for field in fields:
-        if record is None:
-            record = next(iter(table.find(field, given)), None)
-    if record is None and isinstance(given, str) and given.isdigit():
-        record = next(iter(table.find(fields[0], int(given))), None) if fields else None
-    if record is None:
-        raise ActionError(f"there is no {given!r} in {table.name}")
-    return record
-
-
-def _invoice(books: Books, arguments: Arguments, name: str = "invoice") -> Record:
-    return _found(books.invoices, arguments.get(name), "InvoiceNumber")
-
-
-def _customer(books: Books, arguments: Arguments) -> Record:
-    return _found(books.customers, arguments.get("customer"), "CustomerNumber")
-
-
-def _draft(books: Books, arguments: Arguments) -> Record:
-    return _found(books.drafts, arguments.get("draft"))
-
-
-def _amount(arguments: Arguments, name: str = "amount") -> Decimal | None:
-    given = arguments.get(name)
-    if given is None:
-        return None
-    try:
-        return cents(Decimal(str(given)))
-    except InvalidOperation as error:
-        raise ActionError(f"{name} must be an amount, not {given!r}") from error
-
-
-def _needed_amount(arguments: Arguments) -> Decimal:
-    amount = _amount(arguments)
-    if amount is None:
-        raise ActionError("amount is needed")
-    return amount
-
-
-def _day(books: Books, arguments: Arguments, name: str = "date") -> date:
-    given = arguments.get(name)
-    try:
-        return date.fromisoformat(given) if given is not None else books.today()
-    except (TypeError, ValueError) as error:
-        raise ActionError(f"{name} must be YYYY-MM-DD, not {given!r}") from error
-
-
-def _settings_of(arguments: Arguments) -> Record:
-    given = arguments.get("set", {})
-    if not isinstance(given, dict):
-        raise ActionError("set must be an object of property names and values")
-    return given
-
-
 # Drafts.
 
 
 def _book_draft(books: Books, arguments: Arguments) -> Any:
     keep = bool(arguments.get("keep_date", False))
     if not arguments.get("all"):
-        made = drafts.convert(books, _draft(books, arguments), keep=keep, override=True)
+        made = drafts.convert(books, draft_of(books, arguments), keep=keep, override=True)
         return invoices.present(books, made)
     waiting = list(books.drafts.records.values())
     booked = [drafts.convert(books, draft, keep=keep, override=True) for draft in waiting]
@@ -161,8 +113,8 @@ def _plain(value: Any) -> Any:
 
 
 def _edit_draft(books: Books, arguments: Arguments) -> Any:
-    draft = _draft(books, arguments)
-    body = {**_body_of(draft), **_settings_of(arguments)}
+    draft = draft_of(books, arguments)
+    body = {**_body_of(draft), **settings_of(arguments)}
     if "rows" in arguments:
         body["Rows"] = arguments["rows"]
     if "line" in arguments:
@@ -178,46 +130,47 @@ def _edit_draft(books: Books, arguments: Arguments) -> Any:
             ("text", "Text"),
         ):
             if name in arguments:
-                given = arguments[name]
-                row[field] = given if field == "Text" else Decimal(str(given))
+                row[field] = arguments[name] if name == "text" else number_of(arguments, name)
     if "reference" in arguments:
         body["OurReference"] = arguments["reference"]
     return drafts.present(books, drafts.put(books, body, draft))
 
 
 def _delete_draft(books: Books, arguments: Arguments) -> Any:
-    draft = _draft(books, arguments)
+    draft = draft_of(books, arguments)
     books.drafts.remove(draft["Id"])
     return {"deleted": draft["Id"]}
 
 
 def _copy_draft(books: Books, arguments: Arguments) -> Any:
-    return drafts.present(books, drafts.put(books, _body_of(_draft(books, arguments))))
+    return drafts.present(books, drafts.put(books, _body_of(draft_of(books, arguments))))
 
 
 # Money.
 
 
 def _pay(books: Books, arguments: Arguments) -> Any:
-    invoice = _invoice(books, arguments)
-    amount = _amount(arguments)
-    bank = _bank(books, arguments.get("bank_account"))
+    invoice = invoice_of(books, arguments)
+    amount = amount_of(arguments)
+    kind = whole_of(arguments, "kind", settlement.PARTIAL)
+    if kind not in settlement.KINDS:
+        raise ActionError(f"kind is one of {settlement.KINDS}")
+    bank = _bank(books, whole_of(arguments, "bank_account", BANK))
     settlement.pay(
         books,
         invoice,
         settlement.open_size(invoice) if amount is None else amount,
-        _day(books, arguments),
-        kind=int(arguments.get("kind", settlement.PARTIAL)),
+        day_of(books, arguments),
+        kind=kind,
         bank_account=bank["LedgerAccountNumber"],
         bank_id=bank["Id"],
-        fee=_amount(arguments, "fee") or Decimal("0.00"),
+        fee=amount_of(arguments, "fee") or Decimal("0.00"),
         reference=arguments.get("reference"),
     )
     return _now(books, invoice)
 
 
-def _bank(books: Books, given: Any) -> Record:
-    number = int(given) if given is not None else 1930
+def _bank(books: Books, number: int) -> Record:
     for record in books.bank_accounts.records.values():
         if record["LedgerAccountNumber"] == number:
             return record
@@ -230,24 +183,24 @@ def _now(books: Books, invoice: Record) -> Record:
 
 def _return_payment(books: Books, arguments: Arguments) -> Any:
     if arguments.get("payment") is not None:
-        payment = _found(books.payments, arguments["payment"])
+        payment = found_in(books.payments, arguments["payment"])
         invoice = books.invoices.records[payment["InvoiceId"]]
     else:
-        invoice = _invoice(books, arguments)
+        invoice = invoice_of(books, arguments)
         last = settlement.last_open_payment(books, invoice["Id"])
         if last is None:
             raise ActionError("the invoice has no payment")
         payment = last
-    settlement.give_back(books, invoice, payment, _day(books, arguments))
+    settlement.give_back(books, invoice, payment, day_of(books, arguments))
     return _now(books, invoice)
 
 
 def _cost(what: str) -> Doing:
     def doing(books: Books, arguments: Arguments) -> Any:
-        invoice = _invoice(books, arguments)
-        size = _amount(arguments)
+        invoice = invoice_of(books, arguments)
+        size = amount_of(arguments)
         size = settlement.open_size(invoice) if size is None else size
-        settlement.take_cost(books, invoice, what, size, _day(books, arguments))
+        settlement.take_cost(books, invoice, what, size, day_of(books, arguments))
         return _now(books, invoice)
 
     return doing
@@ -255,23 +208,25 @@ def _cost(what: str) -> Doing:
 
 def _write_off(books: Books, arguments: Arguments) -> Any:
     if arguments.get("doubtful"):
-        invoice = _invoice(books, arguments)
-        settlement.doubt(books, invoice, _day(books, arguments))
+        invoice = invoice_of(books, arguments)
+        settlement.doubt(books, invoice, day_of(books, arguments))
         return _now(books, invoice)
     return _cost("write_off")(books, arguments)
 
 
 def _credit(books: Books, arguments: Arguments) -> Any:
-    invoice = _invoice(books, arguments)
+    invoice = invoice_of(books, arguments)
     rows = _credit_rows(books, invoice, arguments)
     matched = bool(arguments.get("matched", True))
-    made = invoices.credit(books, invoice, rows, _day(books, arguments), matched=matched)
+    made = invoices.credit(books, invoice, rows, day_of(books, arguments), matched=matched)
     return invoices.present(books, made)
 
 
 def _credit_rows(books: Books, invoice: Record, arguments: Arguments) -> list[Record]:
-    lines, amount = arguments.get("lines"), _amount(arguments)
+    lines, amount = arguments.get("lines"), amount_of(arguments)
     if lines is not None:
+        if not isinstance(lines, list):
+            raise ActionError("lines must be a list")
         return [_credited_line(invoice, line) for line in lines]
     if amount is None:
         return list(invoice["Rows"])
@@ -291,26 +246,26 @@ def _credited_line(invoice: Record, line: Any) -> Record:
         raise ActionError(f"there is no row {number}")
     if not isinstance(line, dict) or line.get("quantity") is None:
         return row
-    quantity = Decimal(str(line["quantity"]))
+    quantity = number_of(line, "quantity")
     amount = row_amount(quantity, row["UnitPrice"], row["DiscountPercentage"])
     return {**row, "Quantity": quantity, "Amount": amount}
 
 
 def _set_off(books: Books, arguments: Arguments) -> Any:
-    invoice = _invoice(books, arguments)
-    credit = _invoice(books, arguments, "credit")
-    settlement.set_off(books, invoice, credit, _amount(arguments))
+    invoice = invoice_of(books, arguments)
+    credit = invoice_of(books, arguments, "credit")
+    settlement.set_off(books, invoice, credit, amount_of(arguments))
     return {"invoice": _now(books, invoice), "credit": _now(books, credit)}
 
 
 def _void(books: Books, arguments: Arguments) -> Any:
-    return invoices.present(books, invoices.void(books, _invoice(books, arguments)))
+    return invoices.present(books, invoices.void(books, invoice_of(books, arguments)))
 
 
 def _reminder_fee(books: Books, arguments: Arguments) -> Any:
     """The fee is a claim of its own: a quick invoice without VAT."""
-    invoice = _invoice(books, arguments)
-    amount = _amount(arguments)
+    invoice = invoice_of(books, arguments)
+    amount = amount_of(arguments)
     fee = Decimal("60.00") if amount is None else amount
     extras.remind(books, invoice)
     customer = books.customers.records[invoice["CustomerId"]]
@@ -328,18 +283,18 @@ def _reminder_fee(books: Books, arguments: Arguments) -> Any:
         terms=invoices.terms_of(invoice, customer),
         head={"EuThirdParty": False},
         rows=[row],
-        day=_day(books, arguments),
+        day=day_of(books, arguments),
         quick=True,
     )
     return invoices.present(books, book(books, order))
 
 
 def _manual_voucher(books: Books, arguments: Arguments) -> Any:
-    amount = _needed_amount(arguments)
-    day = _day(books, arguments)
+    amount = needed_amount(arguments)
+    day = day_of(books, arguments)
     books.require_open(day, settlement.LOCKED_VOUCHER_DATE)
     text = str(arguments.get("text", "Manuell verifikation"))
-    other = int(arguments.get("account", 1910))
+    other = whole_of(arguments, "account", 1910)
     entries = [Entry(RECEIVABLES, amount, text), Entry(other, -amount, text)]
     return lookups.voucher(books, books.post_voucher(day, text, entries, kind=MANUAL))
 
@@ -350,7 +305,7 @@ def _manual_voucher(books: Books, arguments: Arguments) -> Any:
 def _lock_period(books: Books, arguments: Arguments) -> Any:
     if "to" not in arguments:
         raise ActionError("to is needed")
-    books.settings["AccountingLockedTo"] = _day(books, arguments, "to")
+    books.settings["AccountingLockedTo"] = day_of(books, arguments, "to")
     return {"AccountingLockedTo": books.settings["AccountingLockedTo"]}
 
 
@@ -362,9 +317,10 @@ def _unlock(books: Books, _arguments: Arguments) -> Any:
 
 
 def _lock_year(books: Books, arguments: Arguments) -> Any:
-    year = books.fiscal_year(date(int(arguments["year"]), 7, 1))
+    number = whole_of(arguments, "year")
+    year = books.fiscal_year(date(number, 7, 1)) if 1 <= number <= 9999 else None
     if year is None:
-        raise ActionError(f"there is no fiscal year {arguments['year']}")
+        raise ActionError(f"there is no fiscal year {number}")
     return shown(books, books.fiscal_years.save({**year, "IsLockedForAccounting": True}))
 
 
@@ -374,7 +330,7 @@ def _set_company_setting(books: Books, arguments: Arguments) -> Any:
         raise ActionError(f"there is no company setting {name!r}")
     value = arguments.get("value")
     if name == "AccountingLockedTo":
-        value = _day(books, arguments, "value") if value is not None else None
+        value = day_of(books, arguments, "value") if value is not None else None
     books.settings[name] = value
     return {name: value}
 
@@ -389,9 +345,11 @@ def _set_assumption(books: Books, arguments: Arguments) -> Any:
 
 
 def _set_exchange_rate(books: Books, arguments: Arguments) -> Any:
-    rate = Decimal(str(arguments["rate"]))
-    books.rates[str(arguments["currency"])] = rate
-    return {str(arguments["currency"]): rate}
+    rate, currency = number_of(arguments, "rate"), arguments.get("currency")
+    if not isinstance(currency, str) or rate <= 0:
+        raise ActionError("a currency and a rate above 0 are needed")
+    books.rates[currency] = rate
+    return {currency: rate}
 
 
 # Customers, articles, dimensions.
@@ -405,25 +363,25 @@ def _create_customer(books: Books, arguments: Arguments) -> Any:
         "IsPrivatePerson": False,
         "InvoicePostalCode": "111 22",
         "InvoiceCity": "Stockholm",
-        **_settings_of(arguments),
+        **settings_of(arguments),
     }
     return customers.present(books, customers.put(books, customers.read(books, body)))
 
 
 def _edit_customer(books: Books, arguments: Arguments) -> Any:
-    old = _customer(books, arguments)
-    body = {**customers.present(books, old), **_settings_of(arguments)}
+    old = customer_of(books, arguments)
+    body = {**customers.present(books, old), **settings_of(arguments)}
     return customers.present(books, customers.put(books, customers.read(books, body), old))
 
 
 def _deactivate_customer(books: Books, arguments: Arguments) -> Any:
-    old = _customer(books, arguments)
+    old = customer_of(books, arguments)
     saved = books.save(books.customers, {**old, "IsActive": False, "ChangedUtc": books.stamp()})
     return customers.present(books, saved)
 
 
 def _create_invoice(books: Books, arguments: Arguments) -> Any:
-    customer = _customer(books, arguments)
+    customer = customer_of(books, arguments)
     terms = Terms(
         customer=customer,
         currency=customer["CurrencyCode"],
@@ -433,12 +391,12 @@ def _create_invoice(books: Books, arguments: Arguments) -> Any:
     given = arguments.get("rows")
     if given is None:
         article = next(iter(books.articles.records))
-        given = [{"ArticleId": article, "Quantity": 1, "UnitPrice": _needed_amount(arguments)}]
+        given = [{"ArticleId": article, "Quantity": 1, "UnitPrice": needed_amount(arguments)}]
     order = Order(
         terms=terms,
-        head={"EuThirdParty": False, **_settings_of(arguments)},
+        head={"EuThirdParty": False, **settings_of(arguments)},
         rows=read_rows(books, given, invoices.KIND, terms),
-        day=_day(books, arguments),
+        day=day_of(books, arguments),
         credit=bool(arguments.get("credit", False)),
     )
     return invoices.present(books, book(books, order))
@@ -449,27 +407,27 @@ def _create_article(books: Books, arguments: Arguments) -> Any:
         "IsActive": True,
         "CodingId": next(iter(books.codings.records)),
         "UnitId": next(iter(books.units.records)),
-        **_settings_of(arguments),
+        **settings_of(arguments),
     }
     values = schemas.ARTICLE.read(body, books.assumptions)
     return articles.present(books, articles.put(books, values))
 
 
 def _edit_article(books: Books, arguments: Arguments) -> Any:
-    old = _found(books.articles, arguments.get("article"), "Number")
-    body = {**articles.present(books, old), **_settings_of(arguments)}
+    old = found_in(books.articles, arguments.get("article"), "Number")
+    body = {**articles.present(books, old), **settings_of(arguments)}
     values = schemas.ARTICLE.read(body, books.assumptions)
     return articles.present(books, articles.put(books, values, old))
 
 
 def _end_project(books: Books, arguments: Arguments) -> Any:
-    old = _found(books.projects, arguments.get("project"), "Number")
+    old = found_in(books.projects, arguments.get("project"), "Number")
     changed = {**old, "Status": 2, "EndDate": books.today(), "ModifiedUtc": books.stamp()}
     return lookups.project(books, books.save(books.projects, changed))
 
 
 def _cost_center_item(books: Books, arguments: Arguments) -> Any:
-    old = _found(books.cost_center_items, arguments.get("item"))
+    old = found_in(books.cost_center_items, arguments.get("item"))
     saved = books.save(books.cost_center_items, {**old, "IsActive": False})
     return with_blanks(books.cost_center_items)(books, saved)
 

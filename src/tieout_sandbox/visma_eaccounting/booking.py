@@ -33,6 +33,9 @@ from tieout_sandbox.visma_eaccounting.totals import Totals, cents
 
 ZERO = Decimal("0.00")
 _ROW_NAMES = frozenset(schemas.INVOICE_ROW.fields)
+_KEPT = frozenset(
+    {"IsCreditInvoice", "IncludesVat", "CustomerIsPrivatePerson", "PaymentReferenceNumber"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,12 @@ def book(books: Books, order: Order) -> Record:
         "Rows": [_invoice_row(books, row, terms) for row in order.rows],
     }
     record["CreatedUtc"] = record["ModifiedUtc"] = books.stamp()
+    # Nothing and no are what an answer shows anyway; left out, 100,000 invoices take less room.
+    record = {
+        name: value
+        for name, value in record.items()
+        if name in _KEPT or not (value is None or value is False)
+    }
     books.customers.note(terms.customer["Id"], "LastInvoiceDate", order.day)
     return books.save(books.invoices, record)
 
@@ -117,17 +126,19 @@ def _figures(books: Books, order: Order, totals: Totals, rate: Decimal) -> Recor
     shown = totals
     if order.credit and books.assumptions.credit_totals_in_invoice_currency_positive:
         shown = totals.turned()
+    base = totals if rate == 1 else None
+    payable = base.payable if base else cents(totals.payable * rate)
     scale = 100 if books.assumptions.vat_percent_scale == "percent" else 1
     return {
         "CurrencyCode": order.terms.currency,
         "CurrencyRate": rate,
-        "TotalAmount": cents(totals.payable * rate),
-        "TotalVatAmount": cents(totals.vat * rate),
-        "TotalRoundings": cents(totals.roundings * rate),
+        "TotalAmount": payable,
+        "TotalVatAmount": base.vat if base else cents(totals.vat * rate),
+        "TotalRoundings": base.roundings if base else cents(totals.roundings * rate),
         "TotalAmountInvoiceCurrency": shown.payable,
         "TotalVatAmountInvoiceCurrency": shown.vat,
         "SetOffAmountInvoiceCurrency": ZERO,
-        "RemainingAmount": cents(totals.payable * rate),
+        "RemainingAmount": payable,
         "RemainingAmountInvoiceCurrency": totals.payable,
         "VatSpecification": [
             {
@@ -141,13 +152,17 @@ def _figures(books: Books, order: Order, totals: Totals, rate: Decimal) -> Recor
 
 
 def _invoice_row(books: Books, row: Record, terms: Terms) -> Record:
-    kept = {name: value for name, value in row.items() if name in _ROW_NAMES}
+    kept = {
+        name: value
+        for name, value in row.items()
+        if name in _ROW_NAMES and not (value is None or value is False)
+    }
     kept["Id"] = books.new_id("row")
     if row.get("IsTextRow"):
         return kept
     kept["AmountNoVat"] = net_of(row, terms.includes_vat)
-    kept["PercentVat"] = row["VatRate"] * 100
-    kept["IsVatFree"] = bool(row.get("IsVatFree") or row.get("ReversedConstructionServicesVatFree"))
+    if row.get("IsVatFree") or row.get("ReversedConstructionServicesVatFree"):
+        kept["IsVatFree"] = True
     return kept
 
 

@@ -13,7 +13,13 @@ from tieout_sandbox.visma_eaccounting.books import Books
 from tieout_sandbox.visma_eaccounting.call import Call, list_answer, ok, visible, with_blanks
 from tieout_sandbox.visma_eaccounting.credentials import USER_ID
 from tieout_sandbox.visma_eaccounting.customers import deleted
-from tieout_sandbox.visma_eaccounting.errors import CONFLICT, NOT_FOUND, VALIDATION, VismaError
+from tieout_sandbox.visma_eaccounting.errors import (
+    CONFLICT,
+    NOT_FOUND,
+    NOT_IN_SANDBOX,
+    VALIDATION,
+    VismaError,
+)
 from tieout_sandbox.visma_eaccounting.fields import Record
 
 DOCUMENT_TYPES = {"customerinvoice": 1, "customerinvoicedraft": 2, "order": 6}
@@ -239,6 +245,12 @@ def email(books: Books, call: Call) -> Response:
     if books.assumptions.mail_moves_modified:
         books.save(books.invoices, {**invoice, "ModifiedUtc": books.stamp()})
     return ok({})
+
+
+def send_electronically(books: Books, call: Call) -> Response:
+    """`POST /customerinvoices/{id}/einvoice`: a sandbox company has no AutoInvoice."""
+    invoices.need(books, call)
+    raise VismaError(NOT_IN_SANDBOX, "NotAllowedWithSandboxClient - AutoInvoice is not activated")
 
 
 def remind_call(books: Books, call: Call) -> Response:

@@ -19,6 +19,7 @@ from tieout_sandbox.visma_eaccounting.assumptions import Assumptions
 from tieout_sandbox.visma_eaccounting.errors import VALIDATION, VismaError, fault
 
 Record = dict[str, Any]
+LARGEST = Decimal("1e10")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +188,8 @@ def _number(field: Field, raw: Any, assumptions: Assumptions) -> Decimal:
     if isinstance(raw, bool) or not isinstance(raw, (int, Decimal)):
         raise _WrongError("Type", f"{field.name} must be a number.")
     value = Decimal(raw)
+    if abs(value) >= LARGEST:
+        raise _WrongError("Range", f"{field.name} is too large.")
     _bounds(field, value)
     return (
         value if field.size is None else within_decimals(field.name, value, field.size, assumptions)

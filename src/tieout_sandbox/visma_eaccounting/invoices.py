@@ -81,8 +81,13 @@ def present(books: Books, record: Record) -> Record:
         "PaymentDate": f"{paid.isoformat()}T00:00:00Z" if paid else None,
         "CreditedBy": record.get("CreditedBy", []),
         "Persons": record.get("Persons", []),
-        "Rows": [{**_ROW_BLANK, **row} for row in record["Rows"]],
+        "Rows": [_present_row(row) for row in record["Rows"]],
     }
+
+
+def _present_row(row: Record) -> Record:
+    rate = row.get("VatRate")
+    return {**_ROW_BLANK, **row, "PercentVat": rate * 100 if rate is not None else None}
 
 
 def book_draft(books: Books, draft: Record, day: date) -> Record:

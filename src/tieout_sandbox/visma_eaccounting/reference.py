@@ -123,7 +123,7 @@ def fill(books: Books, data: Path | None) -> None:
     _vat_codes(books)
     _bank_accounts(books)
     _dimensions(books, year)
-    first_year = 2016 if data is not None else year - 1
+    first_year = min(2016, year - 1) if data is not None else year - 1
     for number in range(first_year, year + 2):
         _save(
             books,

@@ -136,6 +136,7 @@ def _documents(add: Callable[..., None]) -> None:
     add("POST", f"{invoice}/{{id}}/void", invoices.void_call)
     add("POST", f"{invoice}/{{id}}/payments", invoices.pay_call)
     add("POST", f"{invoice}/{{id}}/email", extras.email)
+    add("POST", f"{invoice}/{{id}}/einvoice", extras.send_electronically)
     add("POST", f"{invoice}/{{id}}/paymentreminders", extras.remind_call)
     add("GET", f"{invoice}/{{id}}/pdf", extras.pdf_address)
     add("GET", f"{invoice}/{{id}}/print", extras.print_invoice)

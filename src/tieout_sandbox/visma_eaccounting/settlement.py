@@ -30,7 +30,7 @@ from tieout_sandbox.visma_eaccounting.totals import cents
 
 ZERO = Decimal("0.00")
 LOCKED_VOUCHER_DATE = 4026
-PARTIAL, COMPLETE, ROUNDED, CHARGED = 1, 2, 3, 4
+KINDS = PARTIAL, COMPLETE, ROUNDED, CHARGED = 1, 2, 3, 4
 # Where the difference of a payment that closes the invoice goes.
 _DIFFERENCE = {COMPLETE: ROUNDING, ROUNDED: ROUNDING, CHARGED: BANK_CHARGES}
 _COST = {"cash_discount": CASH_DISCOUNT, "bank_charge": BANK_CHARGES, "write_off": BAD_DEBT}

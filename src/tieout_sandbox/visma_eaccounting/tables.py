@@ -88,6 +88,7 @@ class Table:
 
     def note(self, record_id: str, field: str, value: Any) -> None:
         """Changes a field that no index looks at, without a new version."""
+        self._memo.clear()
         self.records[record_id][field] = value
 
     def everything(self) -> Iterator[tuple[Record, bool]]:
