@@ -278,17 +278,40 @@ def test_a_row_that_moves_while_pages_are_read_skips_no_others() -> None:
         found = furnish(rig(page_rows=200))
         cursor = cursor_of(await found.read(DEALS))
         ids = []
-        for number in range(210):
+        for number in range(410):
             found.clock.advance(1)
             ids.append(new_deal(found, f"Deal {number}"))
         found.clock.advance(60)
         read: list[str] = []
         async for page in found.connector.changes_since(DEALS, cursor, None):
             read.extend(d.source_id for d in deals([page]))
-            if len(read) in (200, 201):
-                found.act("edit_opportunity", id=ids[199], fields={"NextStep": "x"})
+            if len(read) == 200:
+                # The last rows of the second page move while the first is being looked at.
+                for moved in ids[397:400]:
+                    found.act("edit_opportunity", id=moved, fields={"NextStep": "x"})
+            if len(read) == 400:
                 found.clock.advance(3 * 86_400)
         assert set(ids) <= set(read)
+
+    asyncio.run(story())
+
+
+def test_records_that_moved_rows_point_at_survive_an_interruption() -> None:
+    async def story() -> None:
+        found = furnish(rig())
+        ids = {found.made["deal"], *(new_deal(found, f"Deal {n}") for n in range(500))}
+        found.clock.advance(7200)
+        cursor = cursor_of(await found.read(DEALS))
+        found.clock.advance(7200)
+        found.act("edit_record", id=found.made["product"], fields={"ProductCode": "LAG-9"})
+        first = None
+        async for page in found.connector.changes_since(DEALS, cursor, None):
+            first = page
+            break
+        assert first is not None
+        assert 0 < len(first.records) < len(ids)
+        rest = await found.read(DEALS, cursor, first.resume)
+        assert {d.source_id for d in deals([first, *rest])} == ids
 
     asyncio.run(story())
 
@@ -395,6 +418,12 @@ def test_keys_raise_rather_than_be_incomplete() -> None:
         await found.connector.company()
         found.fault("status", method="GET", path="/services/data/v68.0/query", status=503, times=9)
         with pytest.raises(TransientError):
+            [page async for page in found.connector.keys(Entity.DEAL)]
+        short = {"totalSize": 2, "done": True, "records": []}
+        path = "/services/data/v68.0/query"
+        found.simulator.faults.clear()
+        found.fault("status", method="GET", path=path, status=200, body=short)
+        with pytest.raises(TransientError, match="2 rows"):
             [page async for page in found.connector.keys(Entity.DEAL)]
 
     asyncio.run(story())

@@ -98,7 +98,7 @@ class SalesforceApi:
         )
         self.client = ApiClient(
             system="Salesforce",
-            base_url=settings.token_host,
+            base_url=settings.api_url or settings.token_host,
             transport=transport,
             clock=clock,
             random=random,
@@ -107,7 +107,7 @@ class SalesforceApi:
             in_flight=in_flight,
             headers={"Sforce-Call-Options": f"client={settings.client_name}"},
             throttled=throttled,
-            base_from="instance_url",
+            base_from="" if settings.api_url else "instance_url",
             observer=observer,
         )
 

@@ -143,7 +143,10 @@ class Looker:
 
 
 def _target(doubt: Doubt) -> str:
-    return id18(doubt.target.id) if doubt.target and is_id(doubt.target.id) else ""
+    """The row that a doubt is about, by its ref or by what was sent; '' where neither tells."""
+    named = [doubt.target.id] if doubt.target else []
+    named += [str(_body(body).get("Id") or "") for body in doubt.bodies]
+    return next((id18(record_id) for record_id in named if is_id(record_id)), "")
 
 
 def _body(body: bytes) -> dict[str, Any]:

@@ -284,7 +284,10 @@ class Reader:
         found: list[Step] = []
         for relation in shape.parents_asked:
             field = head.parents.get(relation.lower()) if head else None
-            if field is None or len(field.targets) != 1 or field.targets[0] == "User":
+            if field is None or len(field.targets) != 1:
+                continue
+            if field.targets[0] in ("User", shape.source.object):
+                # Users change with every sign-in; a query cannot look into its own object.
                 continue
             found.append(
                 _pointed(shape, shape.source.object, "Id", field.name, field.targets[0], since)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from tieout.connectors.http.addresses import address_problem
+
 GRANTS = ("jwt", "refresh", "client_credentials")
 SOURCES = ("opportunity", "order", "quote")
 
@@ -93,7 +95,8 @@ class SalesforceSettings:
     """
     One connection to one org. Secrets are not here but in the vault.
 
-    ``my_domain`` is the org's own host, needed for client credentials; ``namespace`` the prefix of
+    ``my_domain`` is the org's own host, needed for client credentials; ``api_url`` an address to
+    call instead of the one that the sign-in tells (a proxy); ``namespace`` the prefix of
     our packaged fields; ``currency`` the org's one currency where it has no multi-currency;
     ``overlap_s`` how far behind the last stamp a read begins; ``user`` who signs in (JWT).
     ``quota_share`` of the org's daily calls is warned about when used by all together, and at
@@ -102,6 +105,7 @@ class SalesforceSettings:
 
     login_url: str = "https://login.salesforce.com"
     my_domain: str = ""
+    api_url: str = ""
     grant: str = "jwt"
     user: str = ""
     audience: str = ""
@@ -186,6 +190,10 @@ class SalesforceSettings:
             found.append("my_domain is needed: client credentials are given only there.")
         if self.grant == "jwt" and not self.user:
             found.append("user is needed: the user name for whom the JWT asks.")
+        for address in (self.login_url, self.my_domain, self.api_url):
+            problem = address_problem(address) if address else None
+            if problem is not None:
+                found.append(problem)
         for source in self.sources:
             if source not in SOURCES:
                 found.append(f"sources has {source!r}; there are {', '.join(SOURCES)}.")
