@@ -245,6 +245,19 @@ def test_a_deleted_deal_lies_in_the_bin_and_comes_back(org: Client) -> None:
     assert org.query("SELECT Id FROM Opportunity", all_rows=True) == []
 
 
+def test_the_bin_keeps_rows_for_fifteen_days(org: Client) -> None:
+    deal = org.deal(CONS)
+    org.act("delete_opportunity", id=deal["id"])
+    org.time.advance(14 * 86_400)
+    org.token = org.sign_in()
+    assert len(org.query("SELECT Id FROM Opportunity", all_rows=True)) == 1
+    org.time.advance(2 * 86_400)
+    org.token = org.sign_in()
+    assert org.query("SELECT Id FROM Opportunity", all_rows=True) == []
+    error = org.refused("GET", f"/sobjects/Opportunity/{deal['id']}", status=404)
+    assert error["errorCode"] == "NOT_FOUND"
+
+
 def test_a_merge_moves_the_deals_and_marks_the_loser(org: Client) -> None:
     winner = org.create("Account", Name="Winner", Erp_Id__c="C-1")
     loser = org.create("Account", Name="Loser", Erp_Id__c="C-2")

@@ -233,6 +233,7 @@ def test_an_object_may_have_the_name_of_a_keyword() -> None:
         ),
         ("SELECT Id FROM Account WHERE Id = '12'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID"),
         ("SELECT Id FROM Account LIMIT 1 OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE", "2000"),
+        ("SELECT Id, Name, id FROM Account", "INVALID_FIELD", "duplicate field selected: id"),
         ("SELECT Name, COUNT(Id) FROM Account", "MALFORMED_QUERY", "must be grouped"),
     ],
 )

@@ -313,8 +313,8 @@ class Actions:
     def empty_bin(self, _given: Arguments) -> Any:
         purged = 0
         for table in self._org.tables.values():
-            for row in [row for row in table.rows.values() if row.get("IsDeleted")]:
-                table.purge(str(row["Id"]))
+            for record_id in list(table.deleted):
+                table.purge(record_id)
                 purged += 1
         return {"purged": purged}
 

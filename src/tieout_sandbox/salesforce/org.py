@@ -18,6 +18,7 @@ from tieout_sandbox.salesforce.values import Row, Value, moment, stamp
 ORG_ID = make_id("00D", 1)
 PROFILE_ID = make_id("00e", 1)
 STANDARD_BOOK_NUMBER = 1
+BIN_DAYS = 15
 
 
 @dataclass(slots=True)
@@ -191,6 +192,14 @@ class Org:
             return None
         table = self.table_of(record_id)
         return table.get(record_id) if table else None
+
+    def empty_old_bin(self) -> None:
+        """Removes for good what has lain in the recycle bin for 15 days."""
+        oldest = stamp(self.now() - timedelta(days=BIN_DAYS))
+        for table in self.tables.values():
+            for record_id in list(table.deleted):
+                if str(table.rows[record_id]["SystemModstamp"]) < oldest:
+                    table.purge(record_id)
 
     def name_of(self, row: Row) -> Value:
         """What a person calls a row."""

@@ -10,13 +10,12 @@ from typing import Any
 from tieout_sandbox.salesforce.calls import Call, Result, condition_date, http_date, wants
 from tieout_sandbox.salesforce.errors import SalesforceError, SeveralMatchesError, not_found
 from tieout_sandbox.salesforce.ids import normalise
-from tieout_sandbox.salesforce.org import Org
+from tieout_sandbox.salesforce.org import BIN_DAYS, Org
 from tieout_sandbox.salesforce.schema import ObjectType
 from tieout_sandbox.salesforce.soql.bind import value_getter
 from tieout_sandbox.salesforce.values import Row, moment, stamp, text_of
 from tieout_sandbox.salesforce.writes import Writer
 
-BIN_DAYS = 15
 UPDATED_DAYS = 30
 MAX_REPLICATED = 600_000
 

@@ -85,6 +85,7 @@ class SalesforceSimulator(Simulator):
             check_version(version)
             check_size(request)
             session = self.sign_in.enter(request)
+            self.org.empty_old_bin()
             if not self.org.switches.api_enabled:
                 raise SalesforceError(
                     "API_DISABLED_FOR_ORG",
@@ -213,7 +214,7 @@ class SalesforceSimulator(Simulator):
     def counts(self) -> Mapping[str, int]:
         """How many rows each object has, deleted ones left out."""
         tables = self.org.tables.items()
-        return {name: len(table) - table.deleted_count for name, table in tables}
+        return {name: len(table) - len(table.deleted) for name, table in tables}
 
     def _records_of(self, name: str) -> Callable[[], Iterator[dict[str, Any]]]:
         call = Call(method="GET", version="68.0", path=())

@@ -56,7 +56,8 @@ class Table:
     def __init__(self, kind: ObjectType, journal: Journal) -> None:
         self.kind = kind
         self.rows: dict[str, Row] = {}
-        self.deleted_count = 0
+        self.deleted: dict[str, None] = {}
+        """Ids of the rows in the recycle bin."""
         self._journal = journal
         self._by: dict[str, dict[Value, dict[str, None]]] = {
             found.name: {} for found in kind.fields.values() if _is_key(found)
@@ -73,7 +74,7 @@ class Table:
 
     def live(self) -> Iterator[Row]:
         """Rows that are not deleted, in the order they were made."""
-        if not self.deleted_count:
+        if not self.deleted:
             return iter(self.rows.values())
         return (row for row in self.rows.values() if not row.get("IsDeleted"))
 
@@ -142,7 +143,7 @@ class Table:
 
     def _index(self, record_id: str, row: Row) -> None:
         if row.get("IsDeleted"):
-            self.deleted_count += 1
+            self.deleted[record_id] = None
         for name, index in self._by.items():
             value = row.get(name)
             if value is not None:
@@ -150,8 +151,7 @@ class Table:
                 index.setdefault(key, {})[record_id] = None
 
     def _unindex(self, record_id: str, row: Row) -> None:
-        if row.get("IsDeleted"):
-            self.deleted_count -= 1
+        self.deleted.pop(record_id, None)
         for name, index in self._by.items():
             value = row.get(name)
             if value is not None:

@@ -130,6 +130,7 @@ class Writer:
             raise SalesforceError("UNDELETE_FAILED", "Entity is not in the recycle bin")
         with self.org.transaction():
             stamp = row["SystemModstamp"]
+            self._check_unique(kind, row, row)
             self._unbin(kind, row, stamp)
 
     def key_field(self, kind: ObjectType, key: str) -> Field:
@@ -315,8 +316,8 @@ class Writer:
 
     def _check_unique(self, kind: ObjectType, row: Row, given: Row) -> None:
         for name, value in given.items():
-            found = kind.fields[name]
-            if not found.unique or value is None:
+            found = kind.fields.get(name)
+            if found is None or not found.unique or value is None:
                 continue
             for other in self.org.tables[kind.name].find_live(name, value):
                 if other["Id"] != row["Id"]:

@@ -130,13 +130,13 @@ class _Plan:
             candidates = map(table.rows.__getitem__, table.ids_in_stamp_order())
         else:
             candidates = table.rows.values()
-        rows = self._kept(candidates, table.deleted_count, narrowed.rest, binder)
+        rows = self._kept(candidates, bool(table.deleted), narrowed.rest, binder)
         if query.order and not ordered:
             _sort(rows, query.order, binder)
         return _cut(rows, query)
 
     def _kept(
-        self, candidates: Iterable[Row], deleted: int, rest: Any, binder: Binder
+        self, candidates: Iterable[Row], deleted: bool, rest: Any, binder: Binder
     ) -> list[Row]:
         if deleted and not self.deleted_too:
             candidates = (row for row in candidates if not row.get("IsDeleted"))
@@ -163,7 +163,10 @@ class _Plan:
 
     def _shown(self, query: Query, binder: Binder) -> Show:
         tree = _Node(binder.kind.name)
+        chosen: set[str] = set()
         for item in query.select:
+            if isinstance(item, Item) and isinstance(item.expression, Path):
+                self._check_once(item.expression, binder, chosen)
             if isinstance(item, Query):
                 name, show = self._children(item, binder)
                 tree.entries[name] = show
@@ -173,6 +176,13 @@ class _Plan:
             else:
                 self._enter(tree, item, binder)
         return tree.compiled(binder, self.base, self.org)
+
+    def _check_once(self, path: Path, binder: Binder, chosen: set[str]) -> None:
+        name = ".".join(binder.own(path)).lower()
+        if name in chosen:
+            text = f"duplicate field selected: {'.'.join(path.names)}"
+            raise fault("INVALID_FIELD", text, path.at, self.statement)
+        chosen.add(name)
 
     def _enter(self, tree: _Node, item: Item, binder: Binder) -> None:
         bound = binder.expression(item.expression)
