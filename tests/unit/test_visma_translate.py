@@ -21,11 +21,11 @@ from tieout.connectors.visma_eaccounting.documents import (
 from tieout.connectors.visma_eaccounting.errors import Kind, problem_of, throttled
 from tieout.connectors.visma_eaccounting.names import Names, dimension_names, terms_names
 from tieout.connectors.visma_eaccounting.settings import VismaSettings
-from tieout.connectors.visma_eaccounting.totals import PricedRow, predict
 from tieout.connectors.visma_eaccounting.translate import coding_rate, customer
 from tieout.connectors.visma_eaccounting.values import cut_at_word, day_of, instant_of, quoted
 from tieout.core.abilities import TotalsRule
-from tieout.core.model import PartyKind
+from tieout.core.model import Line, PartyKind
+from tieout.core.predict import predict
 from tieout.ports import HttpResponse
 
 NAMES = Names(connection="visma-se", country="SE", currency="SEK", rounds=True)
@@ -57,12 +57,12 @@ INVOICE: dict[str, Any] = {
 }
 
 
-def row(quantity: str, price: str, discount: str = "0", rate: str = "0.25") -> PricedRow:
-    return PricedRow(
+def row(quantity: str, price: str, discount: str = "0", rate: str = "0.25") -> Line:
+    return Line(
         quantity=Decimal(quantity),
         unit_price=Decimal(price),
         discount=Decimal(discount),
-        rate=Decimal(rate),
+        tax_rate=Decimal(rate),
     )
 
 
@@ -71,7 +71,7 @@ def row(quantity: str, price: str, discount: str = "0", rate: str = "0.25") -> P
 
 def test_the_domestic_example_is_certain() -> None:
     rows = [row("3", "1249.50", "0.1"), row("7.5", "1095.00"), row("1", "199.99", "0.125")]
-    found = predict(rows, currency="SEK", rounds=True)
+    found = predict(rows, "SEK", rule=TotalsRule.UNKNOWN, rounds_to_unit=True)
     assert found.other is None
     assert found.totals.net == Decimal("11761.14")
     assert found.totals.tax == Decimal("2940.29")
@@ -81,26 +81,32 @@ def test_the_domestic_example_is_certain() -> None:
 
 def test_the_variants_differ_in_vat_and_without_rounding_in_money() -> None:
     rows = [row("1", "33.33")] * 3
-    found = predict(rows, currency="SEK", rounds=True)
+    found = predict(rows, "SEK", rule=TotalsRule.UNKNOWN, rounds_to_unit=True)
     assert found.other is not None
     assert (found.totals.tax, found.totals.rounding) == (Decimal("25.00"), Decimal("0.01"))
     assert (found.other.tax, found.other.rounding) == (Decimal("24.99"), Decimal("0.02"))
     assert found.totals.gross == found.other.gross == 125
-    foreign = predict(rows, currency="EUR", rounds=False)
+    foreign = predict(rows, "EUR", rule=TotalsRule.UNKNOWN, rounds_to_unit=False)
     assert foreign.other is not None
     assert (foreign.totals.gross, foreign.other.gross) == (Decimal("124.99"), Decimal("124.98"))
 
 
 def test_a_known_rule_leaves_one_figure() -> None:
     rows = [row("1", "33.33")] * 3
-    by_line = predict(rows, currency="SEK", rounds=True, rule=TotalsRule.PER_LINE)
-    by_rate = predict(rows, currency="SEK", rounds=True, rule=TotalsRule.PER_RATE)
+    by_line = predict(rows, "SEK", rule=TotalsRule.PER_LINE, rounds_to_unit=True)
+    by_rate = predict(rows, "SEK", rule=TotalsRule.PER_RATE, rounds_to_unit=True)
     assert by_line.other is by_rate.other is None
     assert (by_line.totals.tax, by_rate.totals.tax) == (Decimal("24.99"), Decimal("25.00"))
 
 
 def test_vat_inside_the_price_is_taken_out() -> None:
-    found = predict([row("1", "125.00")], currency="SEK", rounds=True, includes_vat=True)
+    found = predict(
+        [row("1", "125.00")],
+        "SEK",
+        rule=TotalsRule.UNKNOWN,
+        rounds_to_unit=True,
+        includes_tax=True,
+    )
     assert (found.totals.net, found.totals.tax, found.totals.gross) == (100, 25, 125)
 
 
@@ -117,7 +123,9 @@ def test_figures_always_add_up(
     lines: list[tuple[int, Decimal, str]], rounds: bool, inside: bool
 ) -> None:
     rows = [row(str(quantity), str(price), "0", rate) for quantity, price, rate in lines]
-    found = predict(rows, currency="SEK", rounds=rounds, includes_vat=inside)
+    found = predict(
+        rows, "SEK", rule=TotalsRule.UNKNOWN, rounds_to_unit=rounds, includes_tax=inside
+    )
     for totals in (found.totals, found.other or found.totals):
         assert totals.gross == totals.net + totals.tax + totals.rounding
         assert abs(totals.rounding) <= Decimal("0.50")

@@ -74,7 +74,7 @@ def customer_body(
     if "contact_name" in fields:
         made.body["ContactPersonName"] = cut_at_word(record.contact_name, 100) or None
     if "language" in fields:
-        made.put("SalesDocumentLanguage", record.language, 2, "The language")
+        made.put("SalesDocumentLanguage", _language(record.language), 2, "The language")
     if "note" in fields:
         made.put("Note", record.note, 4000, "The note")
     if "price_list" in fields:
@@ -86,6 +86,11 @@ def customer_body(
     _put_customer_terms(made, fields, record, names, settings, new=read is None)
     _require_customer(made, record)
     return made
+
+
+def _language(code: str) -> str:
+    """The language of a code such as sv_SE or en-GB, in two letters."""
+    return code[:2].lower() if code[2:3] in ("_", "-", "") else code
 
 
 def _put_roles(

@@ -106,9 +106,11 @@ def draft_body(
         in_reference = settings.carrier == "our_reference"
         text = carried(contact, key) if in_reference else cut_at_word(contact, 100)
         made.body["OurReference"] = text or None
-    buyer = record.buyer_reference if "buyer_reference" in fields else ""
     if {"your_reference", "buyer_reference"} & fields:
-        made.put("YourReference", buyer or record.your_reference, 100, "The buyer's reference")
+        # One field over there for both. The reference that the buyer demands goes first: without
+        # it an e-invoice comes back.
+        buyer = record.buyer_reference or record.your_reference
+        made.put("YourReference", buyer, 100, "The buyer's reference")
     if "po_number" in fields:
         made.put("BuyersOrderReference", record.po_number, 35, "The buyer's order number")
     for name, attribute in (

@@ -35,9 +35,9 @@ Rows = list[dict[str, Any]]
 class _Look:
     """One round of looks: lists that several doubts need whole are read once per stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: dict[tuple[str, str], Rows]) -> None:
         self.times: list[datetime] = []
-        self.shared: dict[tuple[str, str], Rows] = {}
+        self.shared = shared
 
 
 class Looker:
@@ -51,13 +51,11 @@ class Looker:
     async def find_by_key(self, doubts: Sequence[Doubt]) -> list[Sight]:
         """One look for each doubt; see `ports.Connector.find_by_key`."""
         shared: dict[tuple[str, str], Rows] = {}
-        sights = []
+        looks = [self._sight(doubt, _Look(shared)) for doubt in doubts]
+        if await self._by_key():
+            return await in_order(looks)
         # One after the other: what the first one reads whole, the others use.
-        for doubt in doubts:
-            look = _Look()
-            look.shared = shared
-            sights.append(await self._sight(doubt, look))
-        return sights
+        return [await look for look in looks]
 
     async def trace(self, refs: Sequence[ExternalRef]) -> list[Fate]:
         """What became of records that vanished; one look, two are the caller's business."""
@@ -123,11 +121,10 @@ class Looker:
 
     async def _carrying(self, path: str, doubt: Doubt, look: _Look, stage: str) -> Rows:
         """The rows of a list that may carry the key, by the best filter that works."""
-        in_reference = self._api.settings.carrier == "our_reference"
-        prop = "OurReference" if in_reference else "Rows/Text"
+        prop = self._carrier
         text = (
             f"contains(OurReference,{quoted(doubt.key13)})"
-            if in_reference
+            if prop == "OurReference"
             else f"Rows/any(c: contains(c/Text,{quoted(doubt.key13)}))"
         )
         if await self._filters.can(path, prop):
@@ -136,6 +133,14 @@ class Looker:
             except FilterNotSupportedError:
                 self._filters.refuse(path, prop)
         return await self._of_customers(path, doubt, look, stage)
+
+    @property
+    def _carrier(self) -> str:
+        return "OurReference" if self._api.settings.carrier == "our_reference" else "Rows/Text"
+
+    async def _by_key(self) -> bool:
+        drafts = await self._filters.can(DRAFTS, self._carrier)
+        return drafts and await self._filters.can(INVOICES, self._carrier)
 
     async def _of_customers(self, path: str, doubt: Doubt, look: _Look, stage: str) -> Rows:
         """The documents of the customer's whole lineage, or the whole list where need be."""

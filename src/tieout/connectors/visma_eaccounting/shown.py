@@ -8,11 +8,12 @@ from typing import Any
 
 from tieout.connectors.visma_eaccounting.making import Made
 from tieout.connectors.visma_eaccounting.names import Names
-from tieout.connectors.visma_eaccounting.totals import PricedRow, predict
 from tieout.connectors.visma_eaccounting.values import Payload, amount_of, text_of
 from tieout.core.abilities import TotalsRule
 from tieout.core.change import Predicted
 from tieout.core.model import Line, LineKind
+from tieout.core.money import line_net
+from tieout.core.predict import predict
 
 
 def includes_vat(customer: Payload, names: Names, read: Payload | None) -> bool:
@@ -44,23 +45,23 @@ def predicted(
     made: Made, customer: Payload, names: Names, *, includes: bool, rule: TotalsRule
 ) -> Predicted | None:
     """The totals of a draft, None where the rate of a priced row is not known."""
-    rows = []
+    lines = []
     for row, rate in zip(made.body["Rows"], made.rates, strict=True):
         if row.get("IsTextRow"):
             continue
         if rate is None:
             return None
-        rows.append(
-            PricedRow(
+        lines.append(
+            Line(
                 quantity=amount_of(row, "Quantity"),
                 unit_price=amount_of(row, "UnitPrice"),
                 discount=amount_of(row, "DiscountPercentage"),
-                rate=rate,
+                tax_rate=rate,
             )
         )
     currency = text_of(customer, "CurrencyCode") or names.currency
     rounds = names.rounds and currency == names.currency
-    return predict(rows, currency=currency, rounds=rounds, includes_vat=includes, rule=rule)
+    return predict(lines, currency, rule=rule, rounds_to_unit=rounds, includes_tax=includes)
 
 
 def draft_payload(
@@ -107,17 +108,15 @@ def _row(row: Payload, rate: Decimal | None, articles: Mapping[str, Payload]) ->
     if row.get("IsTextRow"):
         return dict(row)
     article = articles.get(text_of(row, "ArticleId"), {})
-    priced = PricedRow(
-        quantity=amount_of(row, "Quantity"),
-        unit_price=amount_of(row, "UnitPrice"),
-        discount=amount_of(row, "DiscountPercentage"),
-        rate=rate or Decimal(0),
-    )
     return {
         **row,
         "ArticleNumber": article.get("Number"),
         "UnitAbbreviation": article.get("UnitAbbreviation"),
         "UnitName": article.get("UnitName"),
         "VatRate": rate,
-        "Amount": priced.amount,
+        "Amount": line_net(
+            amount_of(row, "Quantity"),
+            amount_of(row, "UnitPrice"),
+            amount_of(row, "DiscountPercentage"),
+        ),
     }

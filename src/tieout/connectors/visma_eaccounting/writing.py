@@ -9,7 +9,7 @@ from typing import Any
 from tieout.connectors.http.client import Call
 from tieout.connectors.http.json import dumps
 from tieout.connectors.visma_eaccounting import documents, shown, translate
-from tieout.connectors.visma_eaccounting.api import FilterNotSupportedError, VismaApi
+from tieout.connectors.visma_eaccounting.api import FilterNotSupportedError, VismaApi, in_order
 from tieout.connectors.visma_eaccounting.compose_customer import customer_body
 from tieout.connectors.visma_eaccounting.compose_draft import check_body, draft_body
 from tieout.connectors.visma_eaccounting.filters import (
@@ -68,10 +68,7 @@ class Writer:
         """Decisions to bytes, in order. Reads what a PUT replaces; writes nothing."""
         customers = await self._reader.payloads(CUSTOMERS, _customer_ids(changes))
         await self._load_articles(changes)
-        prepared: list[Prepared | Refused] = []
-        for change in changes:
-            prepared.append(await self._prepared(change, customers))
-        return prepared
+        return await in_order([self._prepared(change, customers) for change in changes])
 
     async def _prepared(
         self, change: Change, customers: Mapping[str, Payload]
@@ -104,9 +101,8 @@ class Writer:
                 "second customer.",
                 hint="Set number_start of the connection to a range of your own.",
             )
-        made = customer_body(
-            change.wanted, names, self._api.settings, number=change.number, read=read
-        )
+        number = (change.number or "").zfill(self._api.settings.number_width)
+        made = customer_body(change.wanted, names, self._api.settings, number=number, read=read)
         if made.findings:
             return Refused(key=change.key, findings=tuple(made.findings))
         seen = {**(read or {}), **made.body}
