@@ -93,6 +93,35 @@ def test_bad_filters(visma: Visma, filter_: str, code: int) -> None:
     assert (answer.status, answer.json()["ErrorCode"]) == (400, code)
 
 
+@pytest.mark.parametrize(
+    ("filter_", "good"),
+    [
+        ("CustomerNumber eq 1005", False),
+        ("IsActive eq 'true'", False),
+        ("IsActive eq true", True),
+        ("Id eq '3c0f1111-7a52-4b0e-9d6e-aaaaaaaa0417'", False),
+        ("Id eq 3c0f1111-7a52-4b0e-9d6e-aaaaaaaa0417", True),
+        ("Name eq 3c0f1111-7a52-4b0e-9d6e-aaaaaaaa0417", False),
+        ("ChangedUtc ge '2026-11-24T09:10:00Z'", False),
+        ("ChangedUtc ge 2026-11-24", True),
+        ("ChangedUtc ge 2026-11-24T09:10:00.1234567Z", True),
+        ("contains(IsActive,'t')", False),
+        ("VatNumber eq null", True),
+        ("VatNumber gt null", False),
+    ],
+)
+def test_literals_are_quoted_as_their_property_wants(
+    visma: Visma, filter_: str, good: bool
+) -> None:
+    path = f"customers?$filter={quote(filter_)}"
+    if good:
+        visma.get(path)
+    else:
+        assert visma.code("GET", path) == (400, 6000)
+    visma.assume("strict_literals", False)
+    visma.get(path)
+
+
 def test_filterable_properties_are_a_switch(visma: Visma) -> None:
     customer = visma.customer()["Id"]
     visma.draft(customer, OurReference=f"Sara Ek ref {KEY}")

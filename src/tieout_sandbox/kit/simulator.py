@@ -440,5 +440,7 @@ def _status_response(fault: Fault) -> Response:
         content, kind = b"", "text/plain"
     else:
         content, kind = dumps(body), "application/json;charset=UTF-8"
-    headers = {"Content-Type": kind, **fault.headers}
+    headers = dict(fault.headers)
+    if not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = kind
     return Response(status=fault.status or 500, headers=headers, body=content)

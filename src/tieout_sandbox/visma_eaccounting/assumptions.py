@@ -125,6 +125,8 @@ class Assumptions:
     vies: str = "format"  # or "off", "down_4025", "down_4100"
     given_number_moves_counter: bool = False
     filter_ignores_case: bool = True
+    strict_literals: bool = True  # 6000 where a GUID, number or stamp stands in quotes, or a text
+    # without; False: whatever compares
     unsupported_filter: str = "error"  # 6000; or "ignored"
     page_size_above_limit: str = "error"  # 6000; or "capped"
     pages_when_empty: int = 1  # or 0

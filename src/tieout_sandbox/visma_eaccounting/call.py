@@ -24,6 +24,8 @@ from tieout_sandbox.visma_eaccounting.filters import (
     FilterSyntaxError,
     Getter,
     Node,
+    comparisons,
+    fits,
     needed,
     parse,
     paths,
@@ -217,6 +219,15 @@ def _filter(books: Books, call: Call, table: Table) -> Node | None:
             QUERY_PARAMETER,
             f"QueryParameterError - filtering on {unknown[0]} is not supported",
         )
+    if books.assumptions.strict_literals and table.schema is not None:
+        for comparison in comparisons(node):
+            field = table.schema.fields.get(comparison.path)
+            if field is not None and not fits(comparison, field.kind):
+                raise VismaError(
+                    QUERY_PARAMETER,
+                    f"QueryParameterError - {comparison.path} cannot be compared with "
+                    f"{comparison.value!r} by {comparison.operator}",
+                )
     return node
 
 

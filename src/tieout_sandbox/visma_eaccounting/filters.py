@@ -57,6 +57,18 @@ class FilterDateError(ValueError):
     """A date in the filter is none."""
 
 
+class Guid(str):
+    """A GUID that stood without quotes."""
+
+    __slots__ = ()
+
+
+class Stamp(str):
+    """An instant that stood without quotes, as the records hold it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Compare:
     """`path operator value`; operators as written, and contains, startswith, endswith."""
@@ -123,11 +135,11 @@ class _Build(Transformer):  # type: ignore[type-arg]
     def text(self, raw: str) -> str:
         return raw[1:-1].replace("''", "'")
 
-    def guid(self, raw: str) -> str:
-        return str(UUID(raw))
+    def guid(self, raw: str) -> Guid:
+        return Guid(UUID(raw))
 
-    def stamp(self, raw: str) -> str:
-        return stamp_literal(raw)
+    def stamp(self, raw: str) -> Stamp:
+        return Stamp(stamp_literal(raw))
 
     def day(self, raw: str) -> date:
         try:
@@ -197,6 +209,41 @@ def paths(node: Node) -> Iterator[str]:
             prefix = node.variable + "/"
             for path in paths(node.part):
                 yield f"{node.collection}/{path.removeprefix(prefix)}"
+
+
+def comparisons(node: Node) -> Iterator[Compare]:
+    """Every comparison outside of `any` and `all`."""
+    match node:
+        case Compare():
+            yield node
+        case Not():
+            yield from comparisons(node.part)
+        case All() | Either():
+            for part in node.parts:
+                yield from comparisons(part)
+
+
+_LITERALS: dict[str, tuple[type, ...]] = {
+    "s": (str,),
+    "id": (Guid,),
+    "i": (Decimal,),
+    "n": (Decimal,),
+    "b": (bool,),
+    "d": (date, Stamp),
+    "t": (date, Stamp),
+}
+
+
+def fits(comparison: Compare, kind: str) -> bool:
+    """Whether a literal is written as a property of this kind has to be: text in quotes, anything
+    else without; text functions on text only."""
+    if comparison.value is None:
+        return comparison.operator in ("eq", "ne")
+    if comparison.operator in ("contains", "startswith", "endswith") and kind != "s":
+        return False
+    if kind == "s" and isinstance(comparison.value, (Guid, Stamp)):
+        return False
+    return isinstance(comparison.value, _LITERALS.get(kind, (object,)))
 
 
 def needed(node: Node) -> tuple[Node, ...]:
