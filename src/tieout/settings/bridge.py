@@ -227,8 +227,4 @@ def _in_order(problems: Iterable[Problem]) -> list[Problem]:
         # Of two that stand at one spot without a value, the first says it all.
         what = problem.message if problem.value else ""
         unique.setdefault((problem.file, problem.line, problem.column, what), problem)
-    files = {FILE: ""}
-    return sorted(
-        unique.values(),
-        key=lambda found: (files.get(found.file, found.file), found.line, found.column),
-    )
+    return sorted(unique.values(), key=lambda problem: (problem.file, problem.line, problem.column))

@@ -469,11 +469,17 @@ def bridge_schema() -> dict[str, Any]:
     """The JSON Schema of `tieout.yaml`, for editors and `tieout config schema`."""
     schema = json_schema(BridgeFile, title="Tieout bridge")
     definitions = schema["$defs"]
+    for place in (schema, *definitions.values()):
+        for key in place.get("properties", {}).values():
+            # A description that is also its group's own is left out by Pydantic.
+            group = definitions.get(str(key.get("$ref", "")).rpartition("/")[2], {})
+            if "description" in group:
+                key.setdefault("description", group["description"])
     for row in _ROWS:
         alone = {"type": ["string", "number", "boolean"], "description": "An expression alone."}
         definitions[row.__name__] = {"anyOf": [alone, definitions[row.__name__]]}
-    for group in Group.__subclasses__():
-        definitions[group.__name__] = {"anyOf": [definitions[group.__name__], _NULL]}
+    for kind in Group.__subclasses__():
+        definitions[kind.__name__] = {"anyOf": [definitions[kind.__name__], _NULL]}
     tables = schema["properties"]["tables"]
     for inner in (schema["properties"]["alerts"], tables, tables["additionalProperties"]):
         inner["type"] = ["object", "null"]

@@ -202,7 +202,7 @@ def _connections(tree: Located, model: BridgeFile) -> Iterator[Problem]:
                 key=("books", str(index)),
             )
         seen.add(book.connection)
-        if book.when is None:
+        if tree.find("books", index, "when") is None:
             open_to_all = open_to_all or book.connection
 
 
