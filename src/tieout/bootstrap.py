@@ -1,0 +1,347 @@
+"""
+Puts the parts together: the only place that names concrete classes.
+
+Everything heavy is imported when it is first needed, so that `tieout --help` is quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import import_module
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from tieout.core.errors import ConfigurationError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tieout.connectors.http.traffic import Observer
+    from tieout.ports import Clock, Connector, Ids, Secrets, Transport
+    from tieout.services.project import Project
+    from tieout.store.database import Runner
+    from tieout.store.postgres import PostgresStore
+    from tieout.store.vault import Vault
+
+WORKSPACE = "main"
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+class SystemClock:
+    """The machine's clocks. ``steady`` also counts while the machine sleeps, where it can."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def steady(self) -> int:
+        if _BOOTTIME is not None:
+            return time.clock_gettime_ns(_BOOTTIME) // 1_000_000
+        return time.monotonic_ns() // 1_000_000
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class UlidIds:
+    """26 letters ordered by time: 48 bits of milliseconds, then 80 of chance that only grow."""
+
+    def __init__(self, clock: Clock, random: Random | None = None) -> None:
+        self._clock = clock
+        self._random = random or secrets.SystemRandom()
+        self._last = (0, 0)
+
+    def new(self, kind: str) -> str:
+        """A fresh id; two of one process are never equal and sort by when they were made."""
+        del kind
+        stamp = int(self._clock.now().timestamp() * 1000)
+        before, chance = self._last
+        if stamp <= before:
+            stamp, chance = before, chance + 1
+        else:
+            chance = self._random.getrandbits(79)
+        self._last = (stamp, chance)
+        value = (stamp << 80) | chance
+        return "".join(_LETTERS[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+# --- systems -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """
+    A system that can be connected. ``settings`` and ``connector`` name classes as module:class;
+    ``bound_as`` is the setting that holds the company which a connection belongs to.
+    """
+
+    name: str
+    label: str
+    side: str
+    settings: str
+    connector: str
+    bound_as: str
+
+    def settings_class(self) -> Any:
+        return _class(self.settings)
+
+    def connector_class(self) -> Any:
+        return _class(self.connector)
+
+    def make_settings(self, values: Mapping[str, Any]) -> Any:
+        """The settings object. Raises `ConfigurationError` for a name that it does not have."""
+        kind = self.settings_class()
+        try:
+            if hasattr(kind, "from_mapping"):
+                return kind.from_mapping(values)
+            return _plain_settings(kind, values)
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"{self.label}: {error}.", code="setting_wrong") from None
+
+
+SYSTEMS: Mapping[str, System] = {
+    entry.name: entry
+    for entry in (
+        System(
+            name="salesforce",
+            label="Salesforce",
+            side="crm",
+            settings="tieout.connectors.salesforce:SalesforceSettings",
+            connector="tieout.connectors.salesforce:SalesforceConnector",
+            bound_as="org_id",
+        ),
+        System(
+            name="visma_eaccounting",
+            label="Visma eAccounting",
+            side="books",
+            settings="tieout.connectors.visma_eaccounting:VismaSettings",
+            connector="tieout.connectors.visma_eaccounting:VismaConnector",
+            bound_as="company_id",
+        ),
+    )
+}
+
+
+def system_named(name: str) -> System:
+    """The system of that name. Raises `ConfigurationError` with the names that there are."""
+    found = SYSTEMS.get(name)
+    if found is None:
+        raise ConfigurationError(
+            f'There is no system "{name}"; there are {", ".join(SYSTEMS)}.', code="unknown_system"
+        )
+    return found
+
+
+def open_connector(
+    name: str,
+    system: System,
+    settings: Mapping[str, Any],
+    vault: Secrets,
+    clock: Clock,
+    *,
+    observer: Observer | None = None,
+    transport: Transport | None = None,
+) -> Connector:
+    """A connector over the network; who opens it closes it."""
+    from tieout.connectors.http.transport import AiohttpTransport
+
+    made: Connector = system.connector_class()(
+        name,
+        system.make_settings(settings),
+        transport or AiohttpTransport(trust_env=True),
+        vault,
+        clock,
+        secrets.SystemRandom(),
+        observer=observer,
+    )
+    return made
+
+
+def _class(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _plain_settings(kind: Any, values: Mapping[str, Any]) -> Any:
+    from dataclasses import fields
+
+    known = {entry.name: entry for entry in fields(kind)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ValueError(f"no such setting: {', '.join(unknown)}")
+    defaults = kind()
+    made = {
+        name: type(getattr(defaults, name))(value) if value is not None else value
+        for name, value in values.items()
+    }
+    return kind(**made)
+
+
+# --- the database --------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, kw_only=True)
+class Opened:
+    """A project with its store open. ``do`` runs a store function in one transaction."""
+
+    project: Project
+    runner: Runner
+    store: PostgresStore
+    vault: Vault
+    clock: Clock
+    ids: Ids
+    workspace: str = WORKSPACE
+    connectors: dict[str, Connector] = field(default_factory=dict)
+
+    async def do(self, work: Callable[[Any], Any]) -> Any:
+        """What the function gives; see `store.database.in_workspace`."""
+        return await self.store.do(work)
+
+    async def close_connectors(self) -> None:
+        """Lets go of every connector that was opened."""
+        opened, self.connectors = self.connectors, {}
+        for connector in opened.values():
+            await connector.close()
+
+
+@asynccontextmanager
+async def open_project(
+    project: Project, clock: Clock, *, who: str = "", durable: bool | None = None
+) -> AsyncIterator[Opened]:
+    """
+    The project's store, ready: server started or reached, migrated, workspace made.
+
+    Raises `StoreError`. ``TIEOUT_DATABASE_URL`` names a server of one's own, else the embedded
+    one of the project's folder is used.
+    """
+    from tieout.services.project import read_keys
+    from tieout.store.postgres import PostgresStore
+    from tieout.store.vault import Vault
+
+    keys = read_keys(project)
+    async with open_database(project, clock, durable=durable) as runner:
+        ids = UlidIds(clock)
+        actor = who or who_acts()
+        opened = Opened(
+            project=project,
+            runner=runner,
+            store=PostgresStore(runner, workspace=WORKSPACE, ids=ids, clock=clock, who=actor),
+            vault=Vault(runner, workspace=WORKSPACE, keys=keys, clock=clock),
+            clock=clock,
+            ids=ids,
+        )
+        try:
+            yield opened
+        finally:
+            await opened.close_connectors()
+
+
+@asynccontextmanager
+async def open_database(
+    project: Project, clock: Clock, *, durable: bool | None = None
+) -> AsyncIterator[Runner]:
+    """A runner over the project's database."""
+    from tieout.store.database import AsyncRunner, async_engine
+
+    with _server(project, _durable(durable)) as url:
+        await asyncio.to_thread(_prepare, url, project.name, clock, _durable(durable))
+        runner = AsyncRunner(async_engine(url))
+        try:
+            yield runner
+        finally:
+            await runner.close()
+
+
+def _durable(asked: bool | None) -> bool:
+    # Tests start hundreds of servers whose data nobody needs after a power cut.
+    return os.environ.get("TIEOUT_TEST_NOT_DURABLE") != "1" if asked is None else asked
+
+
+@contextmanager
+def _server(project: Project, durable: bool) -> Iterator[str]:
+    """The URL of the server, for as long as it is used."""
+    named = os.environ.get("TIEOUT_DATABASE_URL", "")
+    if named:
+        yield named
+        return
+    from tieout.store.embedded import EmbeddedServer
+    from tieout.store.embedded_place import EmbeddedError
+
+    server = EmbeddedServer(project.ours, durable=durable)
+    try:
+        url = server.start()
+    except EmbeddedError as error:
+        raise StoreError(error.message, code=error.code, hint=error.hint) from None
+    try:
+        yield url
+    finally:
+        server.stop()
+
+
+def _prepare(url: str, name: str, clock: Clock, durable: bool) -> None:
+    """Migrates where that is needed, and makes the workspace."""
+    from tieout.store.database import _translated, blocking_engine
+    from tieout.store.workspaces import ensure_workspace
+
+    owner = blocking_engine(url, as_app=False, pool_size=1)
+    try:
+        with _translated(), owner.connect() as conn:
+            current = _is_current(conn)
+        if not current:
+            from tieout.store.migrate import prepare
+
+            prepare(owner, durable=durable)
+        else:
+            _check(owner, durable)
+        with _translated(), owner.begin() as conn:
+            conn.exec_driver_sql("SET LOCAL ROLE tieout_app")
+            ensure_workspace(WORKSPACE, name, clock.now())(conn)
+    finally:
+        owner.dispose()
+
+
+def _is_current(conn: Any) -> bool:
+    """Whether the newest migration of this program has run: then Alembic need not be asked."""
+    from pathlib import Path
+
+    from tieout.store import migrations
+
+    there = conn.exec_driver_sql("SELECT to_regclass('public.alembic_version')").scalar()
+    if there is None:
+        return False
+    found = conn.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    versions = Path(migrations.__path__[0]) / "versions"
+    newest = max(path.stem.rpartition("_")[2] for path in versions.glob("*_[0-9]*.py"))
+    return bool(found == newest)
+
+
+def _check(owner: Any, durable: bool) -> None:
+    from tieout.store.database import _translated
+
+    with _translated(), owner.connect() as conn:
+        from tieout.store.migrate import check_bound, check_durable
+
+        if durable:
+            check_durable(conn)
+        check_bound(conn)
+
+
+def who_acts(given: str = "") -> str:
+    """Who is recorded as acting: ``--as``, else TIEOUT_ACTOR, else the login name."""
+    if given or os.environ.get("TIEOUT_ACTOR"):
+        return given or os.environ["TIEOUT_ACTOR"]
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"

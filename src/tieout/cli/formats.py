@@ -1,0 +1,162 @@
+"""How money, times and rows are written: by installation, never by the machine's own locale."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def amount(value: Decimal, places: int = 2) -> str:
+    """`1,024,390.01`; the scale is kept where it is finer than ``places``."""
+    scale = max(places, -int(value.as_tuple().exponent))
+    return f"{value:,.{scale}f}"
+
+
+def money(value: Decimal | None, currency: str) -> dict[str, str] | None:
+    """Money in the JSON output: text with its scale, and the currency."""
+    if value is None:
+        return None
+    return {"amount": format(value, "f"), "currency": currency}
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 deal`, `7 deals`, `1,204 deals`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def day(value: date) -> str:
+    """`5 Nov 2026`."""
+    return f"{value.day} {MONTHS[value.month - 1]} {value.year}"
+
+
+def moment(value: datetime, zone: tzinfo) -> str:
+    """`5 Nov 2026, 09:02` in that zone."""
+    here = value.astimezone(zone)
+    return f"{day(here.date())}, {here:%H:%M}"
+
+
+def recent(value: datetime, now: datetime, zone: tzinfo) -> str:
+    """`08:04` for today, else `4 Nov 17:31`, with the year where it is another one."""
+    here, today = value.astimezone(zone), now.astimezone(zone)
+    if here.date() == today.date():
+        return f"{here:%H:%M}"
+    if here.year == today.year:
+        return f"{here.day} {MONTHS[here.month - 1]} {here:%H:%M}"
+    return moment(value, zone)
+
+
+def age(span: timedelta, *, short: bool = False) -> str:
+    """`5 days`, `3 hours`, `12 minutes`; short: `5 d`, `3 h`, `12 min`."""
+    seconds = max(0, int(span.total_seconds()))
+    for size, one, abbreviation in (
+        (86_400, "day", "d"),
+        (3_600, "hour", "h"),
+        (60, "minute", "min"),
+    ):
+        if seconds >= size:
+            number = seconds // size
+            return f"{number} {abbreviation}" if short else count(number, one)
+    return f"{seconds} s"
+
+
+def utc(value: datetime) -> str:
+    """`2026-11-05T07:11:44Z`."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def plain(value: object) -> Any:
+    """A value as JSON can hold it: money as text with its scale, times in UTC, records as maps."""
+    match value:
+        case None | bool() | int():
+            return value
+        case Enum():
+            return plain(value.value)
+        case str():
+            return value
+        case Decimal():
+            return format(value, "f")
+        case datetime():
+            return utc(value)
+        case date():
+            return value.isoformat()
+        case PurePath():
+            return str(value)
+        case Mapping():
+            return {str(key): plain(inner) for key, inner in value.items()}
+        case set() | frozenset():
+            return sorted(plain(inner) for inner in value)
+        case Sequence():
+            return [plain(inner) for inner in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            entry.name: plain(getattr(value, entry.name)) for entry in dataclasses.fields(value)
+        }
+    raise TypeError(f"a {type(value).__name__} cannot be shown as JSON")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """
+    A column of a table. ``rank`` 0 never leaves; of the others the highest leaves first where the
+    screen is too narrow. Ids and amounts have rank 0.
+    """
+
+    title: str = ""
+    right: bool = False
+    rank: int = 0
+
+
+def table(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
+) -> list[str]:
+    """
+    Rows in aligned columns, with a heading where any column has a title. ``width`` None: nothing
+    is left out. Under 60 columns each field has a line of its own.
+    """
+    if not rows:
+        return []
+    if width is not None and width < 60:
+        return _fields(columns, rows)
+    kept = list(range(len(columns)))
+    while width is not None and _total(columns, rows, kept) > width:
+        leaving = max(kept, key=lambda index: (columns[index].rank, index))
+        if columns[leaving].rank == 0:
+            break
+        kept.remove(leaving)
+    heading = [column.title for column in columns]
+    shown = [heading, *rows] if any(heading) else list(rows)
+    sizes = {index: max(len(row[index]) for row in shown) for index in kept}
+    return [_line(columns, row, kept, sizes) for row in shown]
+
+
+def _total(columns: Sequence[Column], rows: Sequence[Sequence[str]], kept: Sequence[int]) -> int:
+    sizes = [max(len(columns[i].title), *(len(row[i]) for row in rows)) for i in kept]
+    return sum(sizes) + 2 * (len(kept) - 1)
+
+
+def _line(
+    columns: Sequence[Column], row: Sequence[str], kept: Sequence[int], sizes: Mapping[int, int]
+) -> str:
+    cells = [
+        row[index].rjust(sizes[index]) if columns[index].right else row[index].ljust(sizes[index])
+        for index in kept
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _fields(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines: list[str] = []
+    for row in rows:
+        if lines:
+            lines.append("")
+        for column, cell in zip(columns, row, strict=True):
+            if cell:
+                lines.append(f"{column.title}: {cell}" if column.title else cell)
+    return lines

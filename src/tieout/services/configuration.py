@@ -1,0 +1,368 @@
+"""The configuration: the file checked, compared with what is in force, published, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tieout.core.errors import ConfigurationError
+from tieout.services.project import FILE, Project
+from tieout.services.usage import UsedWronglyError
+from tieout.settings.bridge import Configuration, load_bridge, summary
+from tieout.settings.check import check_fields, conflicts
+from tieout.settings.difference import diff
+from tieout.settings.problems import Problem, count_text, render_problems
+from tieout.settings.project import project_files
+from tieout.settings.text import decode
+from tieout.store import admin
+from tieout.store.admin import ConfigVersion, ConnectionRow
+
+if TYPE_CHECKING:
+    from tieout.bootstrap import Opened
+    from tieout.ports import Schema
+    from tieout.store.database import Tx
+
+
+class ConfigurationProblems(ConfigurationError):  # noqa: N818
+    """The file is wrong; ``problems`` are all of them, ``text`` as they are shown."""
+
+    def __init__(self, problems: Sequence[Problem], text: str, message: str) -> None:
+        code = problems[0].code if len(problems) == 1 else "configuration"
+        super().__init__(message, code=code)
+        self.problems = tuple(problems)
+        self.text = text
+        self.place = problems[0].place
+
+
+def starting_files(folder: Path, source: Path | None) -> dict[str, str]:
+    """
+    The files of a new project; with a source its text is the configuration.
+
+    Tables beside the source are taken over. Raises `ConfigurationError` where it is unreadable.
+    """
+    files = project_files(folder.name or "bridge")
+    if source is None:
+        return files
+    files[FILE] = _text(source)
+    tables = source.parent / "tables"
+    for path in sorted(tables.glob("*.csv")) if tables.is_dir() else []:
+        files[f"tables/{path.name}"] = _text(path)
+    return files
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {(error.strerror or 'no reason given').lower()}.",
+            code="file_unreadable",
+        ) from None
+    text = decode(data, path.name)
+    if isinstance(text, Problem):
+        raise ConfigurationError(f"{text.place} {text.message}", code=text.code, hint=text.hint)
+    return text
+
+
+# --- checking ------------------------------------------------------------------------------------
+
+
+def read_configuration(project: Project) -> Configuration:
+    """The project's configuration. Raises `ConfigurationProblems` with all that is wrong."""
+    found = load_bridge(project.root)
+    if isinstance(found, list):
+        raise problems_error(project, found)
+    return found
+
+
+def problems_error(
+    project: Project, problems: Sequence[Problem], in_force: ConfigVersion | None = None
+) -> ConfigurationProblems:
+    """The problems as an error: each at its place, then what stays in force."""
+    sources = {}
+    for name in {problem.file for problem in problems}:
+        try:
+            sources[name] = (project.root / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+    stays = (
+        "Nothing is in force yet." if in_force is None else f"v{in_force.version} stays in force."
+    )
+    message = f"{count_text(problems)}; {stays[0].lower()}{stays[1:]}"
+    return ConfigurationProblems(problems, render_problems(problems, sources), message)
+
+
+async def check(
+    opened: Opened, schema: Schema | None = None, *, configuration: Configuration | None = None
+) -> Configuration:
+    """
+    The project's configuration, checked against connections, other bridges, and the CRM's fields
+    where its schema is given. Raises `ConfigurationProblems`.
+    """
+    found = configuration or load_bridge(opened.project.root)
+    if isinstance(found, list):
+        raise problems_error(opened.project, found, await only_in_force(opened))
+    problems = await _missing_connections(opened, found)
+    if schema is not None:
+        problems += check_fields(found, schema)
+    problems += await _other_bridges(opened, found)
+    if problems:
+        raise problems_error(opened.project, problems, await in_force(opened, found.name))
+    return found
+
+
+async def _missing_connections(opened: Opened, found: Configuration) -> list[Problem]:
+    rows: list[ConnectionRow] = await opened.do(admin.list_connections)
+    known = {row.name: row for row in rows}
+    wanted = [(("crm",), found.crm, "crm")]
+    wanted += [
+        (("books", str(index), "connection"), name, "books")
+        for index, name in enumerate(found.books)
+    ]
+    problems = []
+    for key, name, side in wanted:
+        row = known.get(name)
+        if row is not None and row.side == side:
+            continue
+        place = found.tree.place(*(int(step) if step.isdigit() else step for step in key))
+        has = ", ".join(row.name for row in rows if row.side == side)
+        message = f'"{name}" is not a connection of the {"CRM" if side == "crm" else "books"}.'
+        hint = f"There are: {has}." if has else "tieout connection add makes one."
+        problems.append(
+            Problem(
+                code="connection_missing",
+                file=place.file,
+                line=place.line,
+                column=place.column,
+                key=key,
+                value=name,
+                message=message,
+                hint=hint,
+            )
+        )
+    return problems
+
+
+async def _other_bridges(opened: Opened, found: Configuration) -> list[Problem]:
+    others = [
+        Configuration.from_stored(version.body, version.tables)
+        for version in await opened.do(admin.bridges)
+        if version.bridge != found.name
+    ]
+    return [problem for problem in conflicts([*others, found]) if problem.value == found.name]
+
+
+def sentence(configuration: Configuration) -> str:
+    """`tieout.yaml is valid: 1 bridge, 4 flows, 31 fields.`"""
+    return f"{FILE} is valid: {summary(configuration)}."
+
+
+# --- versions ------------------------------------------------------------------------------------
+
+
+async def in_force(opened: Opened, bridge: str) -> ConfigVersion | None:
+    """The version of a bridge that counts, or None."""
+    found: ConfigVersion | None = await opened.do(lambda tx: admin.in_force(tx, bridge))
+    return found
+
+
+async def only_in_force(opened: Opened) -> ConfigVersion | None:
+    """The version in force where there is one bridge; None where there are none or several."""
+    found: list[ConfigVersion] = await opened.do(admin.bridges)
+    return found[0] if len(found) == 1 else None
+
+
+async def choose_bridge(opened: Opened, asked: str = "") -> str:
+    """
+    Which bridge is meant: the one that was asked for, the file's, or the only one there is.
+
+    Raises `UsedWronglyError` where that is not clear, `ConfigurationError` where nothing was
+    published.
+    """
+    names = [version.bridge for version in await opened.do(admin.bridges)]
+    if asked:
+        if asked not in names:
+            listed = f"There are: {', '.join(names)}." if names else "None is published."
+            raise UsedWronglyError(f'There is no bridge "{asked}". {listed}', code="no_bridge")
+        return asked
+    if not names:
+        raise ConfigurationError(
+            "Nothing is published yet, so nothing runs.",
+            code="not_published",
+            hint='tieout config publish -m "first version"',
+        )
+    if len(names) == 1:
+        return names[0]
+    written = load_bridge(opened.project.root, sleep=lambda _: None)
+    if isinstance(written, Configuration) and written.name in names:
+        return written.name
+    raise UsedWronglyError(
+        f"There are {len(names)} bridges: {', '.join(names)}. Say which: --bridge {names[0]}",
+        code="which_bridge",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What changes, and what that does to what waits. ``before`` None: nothing in force yet."""
+
+    before: ConfigVersion | None
+    lines: tuple[str, ...]
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """On today's data: exceptions that the change answers, with the amounts that wait on them."""
+
+    closes: tuple[str, ...] = ()
+    opens: tuple[str, ...] = ()
+    looked_at: int = 0
+    amounts: tuple[tuple[Any, str], ...] = ()
+
+    def text(self) -> str:
+        """`EX-31 closes, 9,640.00. Nothing else.`"""
+        parts = []
+        if self.closes:
+            verb = "closes" if len(self.closes) == 1 else "close"
+            parts.append(f"{', '.join(self.closes)} {verb}{self._money()}")
+        if self.opens:
+            verb = "opens again" if len(self.opens) == 1 else "open again"
+            parts.append(f"{', '.join(self.opens)} {verb}{self._money()}")
+        if self.looked_at:
+            waiting = f"{self.looked_at} waiting record{'s' * (self.looked_at != 1)}"
+            parts.append(f"{waiting} {'is' if self.looked_at == 1 else 'are'} looked at again")
+        if not parts:
+            return "Nothing waits on it."
+        return f"{'. '.join(part[0].upper() + part[1:] for part in parts)}. Nothing else."
+
+    def _money(self) -> str:
+        return "".join(
+            f", {amount:,.2f}" + (f" {currency}" if len(self.amounts) > 1 else "")
+            for amount, currency in self.amounts
+        )
+
+
+async def difference(opened: Opened, configuration: Configuration) -> Difference:
+    """The file against the version in force."""
+    before = await in_force(opened, configuration.name)
+    if before is None:
+        return Difference(before=None, lines=(), effect=Effect())
+    old = Configuration.from_stored(before.body, before.tables)
+    lines = tuple(diff(old, configuration))
+    found = await effect(opened, old, configuration) if lines else Effect()
+    return Difference(before=before, lines=lines, effect=found)
+
+
+_BY_TABLE = {"item_no_code": "items", "terms_unmapped": "terms"}
+
+
+async def effect(opened: Opened, old: Configuration, new: Configuration) -> Effect:
+    """Open exceptions that name a value which a table maps now and did not map before."""
+    rows = await opened.do(lambda tx: admin.open_exceptions(tx, new.name, list(_BY_TABLE)))
+    closes, amounts = [], {}
+    for row in rows:
+        value = _value_of(row)
+        table = _BY_TABLE[row["code"]]
+        if value and _mapped(new, table, value) and not _mapped(old, table, value):
+            closes.append(f"EX-{row['number']}")
+            if row["amount"] is not None:
+                sums = amounts.get(row["currency"])
+                amounts[row["currency"]] = row["amount"] + (sums or 0)
+    parked = await opened.do(lambda tx: _parked(tx, new.name))
+    return Effect(
+        closes=tuple(closes),
+        looked_at=max(0, parked - len(closes)),
+        amounts=tuple((amount, currency) for currency, amount in sorted(amounts.items())),
+    )
+
+
+def _value_of(row: Any) -> str:
+    values = row["details"].get("values", row["details"]) if row["details"] else {}
+    return str(values.get("item") or values.get("terms") or "")
+
+
+def _mapped(configuration: Configuration, table: str, value: str) -> bool:
+    found = configuration.values.get(table)
+    return found is not None and found.get(value) is not None
+
+
+def _parked(tx: Tx, bridge: str) -> int:
+    row = tx.row(
+        "SELECT count(*) FROM due WHERE workspace = %(ws)s AND starts_with(lane, %(prefix)s)"
+        " AND parked IS NOT NULL",
+        prefix=f"{bridge}/",
+    )
+    assert row is not None
+    return int(row[0])
+
+
+async def publish(
+    opened: Opened, configuration: Configuration, *, message: str, who: str, now: datetime
+) -> ConfigVersion | None:
+    """A new version in force; None where the one in force says the same already."""
+    before = await in_force(opened, configuration.name)
+    same_text = before is not None and (before.body, dict(before.tables)) == (
+        configuration.body,
+        dict(configuration.tables),
+    )
+    if same_text:
+        return None
+    made: ConfigVersion = await opened.do(
+        lambda tx: admin.publish(
+            tx,
+            bridge=configuration.name,
+            body=configuration.body,
+            tables=configuration.tables,
+            digest=configuration.digest,
+            message=message,
+            who=who,
+            now=now,
+        )
+    )
+    return made
+
+
+async def roll_back(
+    opened: Opened, bridge: str, version: int, *, who: str, now: datetime
+) -> tuple[ConfigVersion, Effect]:
+    """
+    A new version with an old one's content, and what that does.
+
+    Raises `UsedWronglyError` where there is no such version.
+    """
+    old = await opened.do(lambda tx: admin.config_version(tx, bridge, version))
+    if old is None:
+        raise UsedWronglyError(f"There is no v{version}.", code="no_version")
+    present = await in_force(opened, bridge)
+    before = Configuration.from_stored(old.body, old.tables)
+    found = Effect()
+    if present is not None:
+        found = await effect(
+            opened, Configuration.from_stored(present.body, present.tables), before
+        )
+    made = await opened.do(
+        lambda tx: admin.roll_back(tx, bridge=bridge, version=version, who=who, now=now)
+    )
+    assert made is not None
+    return made, found
+
+
+__all__ = [
+    "ConfigurationProblems",
+    "Difference",
+    "Effect",
+    "check",
+    "choose_bridge",
+    "difference",
+    "in_force",
+    "problems_error",
+    "publish",
+    "read_configuration",
+    "roll_back",
+    "sentence",
+    "starting_files",
+]

@@ -1,0 +1,262 @@
+"""
+The vault: secrets of connections, sealed with a key that the database does not have.
+
+A value is sealed together with the connection and the name it belongs to, so that a row moved
+from one connection to another does not open. Values never appear in logs, errors or repr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from tieout.core.errors import ConfigurationError
+from tieout.ports import Clock
+from tieout.store.database import Runner, Tx, in_workspace
+
+T = TypeVar("T")
+
+
+class _Sealed(msgspec.Struct, array_like=True):
+    connection: str
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"<sealed {self.connection} {self.name}>"
+
+
+class Vault:
+    """`ports.Secrets` of one workspace. ``keys`` are Fernet keys, the newest first."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        workspace: str,
+        keys: Sequence[str],
+        clock: Clock,
+        who: str = "tieout",
+    ) -> None:
+        self._runner = runner
+        self._workspace = workspace
+        self._clock = clock
+        self._who = who
+        self._fernet = _fernet(keys)
+
+    def __repr__(self) -> str:
+        return f"<Vault of {self._workspace}>"
+
+    async def get(self, connection: str, name: str) -> str | None:
+        """The newest value, or None. Raises `ConfigurationError` where no key opens it."""
+        return await self._generation(connection, name, 0)
+
+    async def older(self, connection: str, name: str) -> str | None:
+        """The value before the newest one, or None."""
+        return await self._generation(connection, name, 1)
+
+    async def put(self, connection: str, values: Mapping[str, str]) -> None:
+        """Stores values as one new generation, in one transaction."""
+        now = self._clock.now()
+        sealed = {name: self._seal(connection, name, value) for name, value in values.items()}
+
+        def work(tx: Tx) -> None:
+            _lock(tx, connection)
+            row = tx.row(
+                "SELECT coalesce(max(generation), 0) FROM secret"
+                " WHERE workspace = %(ws)s AND connection = %(connection)s",
+                connection=connection,
+            )
+            assert row is not None
+            tx.many(
+                "INSERT INTO secret (workspace, connection, name, generation, sealed, stored_at)"
+                " VALUES (%(ws)s, %(connection)s, %(name)s, %(generation)s, %(sealed)s, %(now)s)",
+                [
+                    {
+                        "connection": connection,
+                        "name": name,
+                        "generation": int(row[0]) + 1,
+                        "sealed": value,
+                        "now": now,
+                    }
+                    for name, value in sealed.items()
+                ],
+            )
+
+        await self._do(work)
+
+    async def forget_old(self, connection: str) -> None:
+        """Deletes all but the newest value of each name."""
+
+        def work(tx: Tx) -> None:
+            _lock(tx, connection)
+            tx.run(
+                "DELETE FROM secret old USING (SELECT name, max(generation) AS newest FROM secret"
+                " WHERE workspace = %(ws)s AND connection = %(connection)s GROUP BY name) AS top"
+                " WHERE old.workspace = %(ws)s AND old.connection = %(connection)s"
+                " AND old.name = top.name AND old.generation < top.newest",
+                connection=connection,
+            )
+
+        await self._do(work)
+
+    async def step_back(self, connection: str) -> None:
+        """The newest generation goes: a new sign-in that did not work leaves the old one."""
+
+        def work(tx: Tx) -> None:
+            _lock(tx, connection)
+            tx.run(
+                "DELETE FROM secret WHERE workspace = %(ws)s AND connection = %(connection)s"
+                " AND generation = (SELECT max(generation) FROM secret WHERE workspace = %(ws)s"
+                " AND connection = %(connection)s)",
+                connection=connection,
+            )
+
+        await self._do(work)
+
+    async def forget(self, connection: str, names: Sequence[str] = ()) -> None:
+        """Deletes the values of these names, or all of the connection."""
+
+        def work(tx: Tx) -> None:
+            _lock(tx, connection)
+            which = " AND name = ANY(%(names)s)" if names else ""
+            tx.run(
+                "DELETE FROM secret WHERE workspace = %(ws)s"
+                f" AND connection = %(connection)s{which}",
+                connection=connection,
+                names=list(names),
+            )
+
+        await self._do(work)
+
+    async def acquire(self, connection: str, holder: str, seconds: int) -> bool:
+        """
+        True when this holder alone may renew the sign-in for so many seconds.
+
+        A lease that ends further off than any lease may is from a clock that was wrong: taken.
+        """
+        now = self._clock.now()
+        until = now + timedelta(seconds=seconds)
+
+        def work(tx: Tx) -> bool:
+            row = tx.row(
+                "INSERT INTO secret_lease (workspace, connection, holder, until)"
+                " VALUES (%(ws)s, %(connection)s, %(holder)s, %(until)s)"
+                " ON CONFLICT (workspace, connection) DO UPDATE"
+                " SET holder = excluded.holder, until = excluded.until"
+                " WHERE secret_lease.holder = excluded.holder OR secret_lease.until <= %(now)s"
+                " OR secret_lease.until > %(future)s RETURNING holder",
+                connection=connection,
+                holder=holder,
+                until=until,
+                now=now,
+                future=now + timedelta(seconds=4 * seconds),
+            )
+            return row is not None
+
+        return await self._do(work)
+
+    async def reseal(self, keys: Sequence[str]) -> int:
+        """
+        Seals every value anew under the first of these keys; how many. The others still open.
+
+        The vault uses the new keys from then on.
+        """
+        fresh = _fernet(keys)
+
+        def work(tx: Tx) -> int:
+            rows = tx.rows(
+                "SELECT connection, name, generation, sealed FROM secret"
+                " WHERE workspace = %(ws)s FOR UPDATE"
+            )
+            tx.many(
+                "UPDATE secret SET sealed = %(sealed)s WHERE workspace = %(ws)s"
+                " AND connection = %(connection)s AND name = %(name)s"
+                " AND generation = %(generation)s",
+                [
+                    {
+                        "connection": row[0],
+                        "name": row[1],
+                        "generation": row[2],
+                        "sealed": _rotated(fresh, bytes(row[3]), row[0]),
+                    }
+                    for row in rows
+                ],
+            )
+            return len(rows)
+
+        found = await self._do(work)
+        self._fernet = fresh
+        return found
+
+    # Inside.
+
+    async def _do(self, work: Callable[[Tx], T]) -> T:
+        run = in_workspace(self._workspace, self._clock.now(), self._who, work)
+        return await self._runner.run(run)
+
+    async def _generation(self, connection: str, name: str, back: int) -> str | None:
+        def work(tx: Tx) -> bytes | None:
+            row = tx.row(
+                "SELECT sealed FROM secret WHERE workspace = %(ws)s"
+                " AND connection = %(connection)s AND name = %(name)s"
+                " ORDER BY generation DESC OFFSET %(back)s LIMIT 1",
+                connection=connection,
+                name=name,
+                back=back,
+            )
+            return None if row is None else bytes(row[0])
+
+        sealed = await self._do(work)
+        return None if sealed is None else self._open(connection, name, sealed)
+
+    def _seal(self, connection: str, name: str, value: str) -> bytes:
+        plain = msgspec.json.encode(_Sealed(connection, name, value))
+        return self._fernet.encrypt_at_time(plain, int(self._clock.now().timestamp()))
+
+    def _open(self, connection: str, name: str, sealed: bytes) -> str:
+        try:
+            found = msgspec.json.decode(self._fernet.decrypt(sealed), type=_Sealed)
+        except (InvalidToken, msgspec.MsgspecError):
+            raise _does_not_open(connection) from None
+        if (found.connection, found.name) != (connection, name):
+            raise _does_not_open(connection)
+        return found.value
+
+
+def _lock(tx: Tx, connection: str) -> None:
+    """One writer for a connection's secrets at a time."""
+    tx.row(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%(ws)s || '/' || %(connection)s, 0))",
+        connection=connection,
+    )
+
+
+def _fernet(keys: Sequence[str]) -> MultiFernet:
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except ValueError:
+        raise ConfigurationError(
+            "The key that opens the stored sign-ins is not a key of ours.",
+            code="key_wrong",
+            hint="Bring back your copy of .tieout/key, or set TIEOUT_KEY.",
+        ) from None
+
+
+def _rotated(fresh: MultiFernet, sealed: bytes, connection: str) -> bytes:
+    try:
+        return fresh.rotate(sealed)
+    except InvalidToken:
+        raise _does_not_open(connection) from None
+
+
+def _does_not_open(connection: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The key does not open the stored sign-in of {connection}.",
+        code="key_wrong",
+        hint="Bring back your copy of .tieout/key, or set TIEOUT_KEY to the key it was sealed with.",
+    )
