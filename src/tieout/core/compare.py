@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from tieout.core.model import Document, Line, Record
+from tieout.core.model import Document, Line, LineKind, Record
 
 # What a person could edit in a document, and what we set. Dates that the books fill in by
 # themselves, numbers, states and totals are results, not content.
@@ -40,12 +40,15 @@ def compare(wanted: Any, base_wanted: Any, shown: Any, base_shown: Any) -> Verdi
     """
     Who moved. The base is a pair, since a name cut to 50 characters is no edit.
 
-    Both moved to the same value is agreement, and so is our own write coming back.
+    What is as wanted already is agreement, however it came about: both moved to the same value, or
+    our own write came back.
     """
+    if wanted == shown:
+        return Verdict.AGREED
     source_moved = wanted != base_wanted
     target_moved = shown != base_shown
     if source_moved and target_moved:
-        return Verdict.AGREED if wanted == shown else Verdict.BOTH_CHANGED
+        return Verdict.BOTH_CHANGED
     if source_moved:
         return Verdict.SOURCE_CHANGED
     if target_moved:
@@ -64,6 +67,52 @@ def line_content(line: Line) -> tuple[Any, ...]:
         line.discount.normalize(),
         tuple(sorted(line.dimensions.items())),
     )
+
+
+def billed(document: Document) -> tuple[Any, ...]:
+    """What the lines come to be: quantity, price and discount of each; no words, no codes."""
+    return tuple(
+        (line.quantity.normalize(), line.unit_price.normalize(), line.discount.normalize())
+        for line in document.lines
+        if line.kind is not LineKind.TEXT
+    )
+
+
+def same_sale(wanted: Document, shown: Document) -> bool:
+    """
+    Whether a document that was found sells what we want to sell: buyer, currency, and the lines
+    with a price. Text rows and headings may differ: books fill in defaults and cut long texts.
+    """
+    mine = [line_content(line) for line in wanted.lines if line.kind is not LineKind.TEXT]
+    theirs = [line_content(line) for line in shown.lines if line.kind is not LineKind.TEXT]
+    return (
+        (wanted.customer, wanted.currency) == (shown.customer, shown.currency)
+        and len(mine) == len(theirs)
+        and all(_as_cut(left, right) for left, right in zip(mine, theirs, strict=True))
+    )
+
+
+def _as_cut(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:
+    text = 2
+    return (
+        mine[:text] == theirs[:text]
+        and mine[text + 1 : -1] == theirs[text + 1 : -1]
+        and str(mine[text]).startswith(str(theirs[text]).rstrip())
+        and set(mine[-1]) <= set(theirs[-1])
+    )
+
+
+def tax_moved(wanted: Document, before: Record | None) -> bool:
+    """Whether a line gets other VAT than before: its rate or code is known on both sides."""
+    if not isinstance(before, Document) or len(before.lines) != len(wanted.lines):
+        return False
+    for now, then in zip(wanted.lines, before.lines, strict=True):
+        both_rates = now.tax_rate is not None and then.tax_rate is not None
+        if both_rates and now.tax_rate != then.tax_rate:
+            return True
+        if now.tax_code and then.tax_code and now.tax_code != then.tax_code:
+            return True
+    return False
 
 
 def document_content(document: Document) -> dict[str, Any]:

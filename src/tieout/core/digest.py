@@ -13,9 +13,17 @@ def digest(*values: object) -> str:
     return hashlib.sha256(repr(tuple(_stable(value) for value in values)).encode()).hexdigest()
 
 
+def plain(value: Decimal) -> str:
+    """The number without exponent, trailing zeros, or a sign before nothing: 1.50 is 1.5."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
 def _stable(value: object) -> object:
     if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
+        return plain(value)
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):

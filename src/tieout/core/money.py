@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 CENT = Decimal("0.01")
 ZERO = Decimal("0")
+
+# Wide enough that a quantity times a price times a fraction is exact, so that it is rounded once.
+_EXACT = Context(prec=100, rounding=ROUND_HALF_UP)
 
 # ISO 4217 minor units that differ from two (ISO 4217 list one; nordic.md 4 for ISK).
 _MINOR_UNITS = {"ISK": 0, "JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "KWD": 3, "BHD": 3, "TND": 3}
@@ -52,7 +55,7 @@ def minor_units(currency: str) -> int:
 
 def round_to(value: Decimal, places: int) -> Decimal:
     """The value with so many decimals, half away from zero: 25.005 → 25.01, -0.5 → -1."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    return value.quantize(Decimal(1).scaleb(-places), context=_EXACT)
 
 
 def round_money(value: Decimal, currency: str) -> Decimal:
@@ -66,7 +69,8 @@ def line_net(quantity: Decimal, unit_price: Decimal, discount: Decimal, places: 
 
     3 × 1,249.50 less 0.1 is 3,373.65; 1 × 199.99 less 0.125 is 174.99 (revenue-cycle 3).
     """
-    return round_to(quantity * unit_price * (1 - discount), places)
+    rest = _EXACT.subtract(Decimal(1), discount)
+    return round_to(_EXACT.multiply(_EXACT.multiply(quantity, unit_price), rest), places)
 
 
 def distribute(total: Decimal, weights: Sequence[Decimal], places: int = 2) -> tuple[Decimal, ...]:
@@ -77,28 +81,35 @@ def distribute(total: Decimal, weights: Sequence[Decimal], places: int = 2) -> t
     All weights zero puts everything on the first. Raises ValueError for no weights, for a
     negative weight, or for a total finer than ``places``.
     """
-    if not weights:
-        raise ValueError("nothing to distribute over")
     if any(weight < 0 for weight in weights):
         raise ValueError("weights must not be negative")
+    return apportion(total, weights, places)
+
+
+def apportion(total: Decimal, weights: Sequence[Decimal], places: int = 2) -> tuple[Decimal, ...]:
+    """
+    As `distribute`, for lines of which some are negative: 400.00 over 1,000.00 and -200.00 is
+    500.00 and -100.00. Weights that add up to nothing or less put everything on the first.
+    """
+    if not weights:
+        raise ValueError("nothing to distribute over")
     unit = Decimal(1).scaleb(-places)
     if total != round_to(total, places):
         raise ValueError(f"{total} has more than {places} decimals")
-    whole = sum(weights, ZERO)
-    if whole == 0:
-        return (total, *(ZERO.quantize(unit) for _ in weights[1:]))
-    sign = -1 if total < 0 else 1
-    units = int(abs(total) / unit)
     # Integers throughout: with a common scale the remainders are exact, not 28 digits of them.
     scaled = _as_integers(weights)
-    total_weight = sum(scaled)
-    floors = [units * weight // total_weight for weight in scaled]
-    remainders = [units * weight % total_weight for weight in scaled]
+    whole = sum(scaled)
+    if whole <= 0:
+        return (round_to(total, places), *(ZERO.quantize(unit) for _ in weights[1:]))
+    sign = -1 if total < 0 else 1
+    units = int(abs(total).scaleb(places))
+    parts = [divmod(units * weight, whole) for weight in scaled]
+    floors = [part for part, _ in parts]
     left = units - sum(floors)
-    order = sorted(range(len(weights)), key=lambda index: (-remainders[index], index))
+    order = sorted(range(len(weights)), key=lambda index: (-parts[index][1], index))
     for index in order[:left]:
         floors[index] += 1
-    return tuple(sign * part * unit for part in floors)
+    return tuple((sign * part * unit).quantize(unit) for part in floors)
 
 
 def _as_integers(weights: Iterable[Decimal]) -> list[int]:

@@ -75,8 +75,8 @@ def _address(address: Any) -> dict[str, Any]:
 
 def _put(scope: dict[str, Any], path: list[str], value: Any) -> None:
     for part in path[:-1]:
+        # A copy: what stands there may be a record's own mapping, which is never written to.
         inner = scope.get(part)
-        if not isinstance(inner, dict):
-            inner = scope[part] = {}
-        scope = inner
+        scope[part] = dict(inner) if isinstance(inner, Mapping) else {}
+        scope = scope[part]
     scope[path[-1]] = value
