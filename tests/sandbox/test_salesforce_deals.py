@@ -204,6 +204,9 @@ def test_stages_can_be_renamed_without_a_deal_being_lost(org: Client) -> None:
     assert (row["StageName"], row["IsWon"]) == ("Vunnen", True)
     [stage] = org.query("SELECT MasterLabel FROM OpportunityStage WHERE IsWon = true")
     assert stage["MasterLabel"] == "Vunnen"
+    fields = org.json("GET", "/sobjects/Opportunity/describe")["fields"]
+    names = next(each for each in fields if each["name"] == "StageName")["picklistValues"]
+    assert [each["value"] for each in names][-2:] == ["Vunnen", "Closed Lost"]
 
 
 def test_many_deals_can_be_won_at_once(org: Client) -> None:
@@ -243,6 +246,25 @@ def test_a_deleted_deal_lies_in_the_bin_and_comes_back(org: Client) -> None:
     org.act("delete_opportunity", id=deal["id"])
     org.act("empty_recycle_bin")
     assert org.query("SELECT Id FROM Opportunity", all_rows=True) == []
+
+
+def test_rows_that_are_not_shared_are_absent(org: Client) -> None:
+    account = org.create("Account", Name="Shared in part")
+    seen, unseen = (org.deal(CONS, account=account)["id"] for _ in range(2))
+    org.act("unshare", id=unseen)
+    statement = "SELECT Id, (SELECT Id FROM Opportunities) FROM Account"
+    assert [each["Id"] for each in org.query("SELECT Id FROM Opportunity")] == [seen]
+    children = org.query(statement)[0]["Opportunities"]["records"]
+    assert [each["Id"] for each in children] == [seen]
+    assert org.call("GET", f"/sobjects/Opportunity/{unseen}").status == 404
+    assert org.call("PATCH", f"/sobjects/Opportunity/{unseen}", {"NextStep": "x"}).status == 404
+    granted = (
+        "SELECT Id FROM PermissionSetAssignment WHERE PermissionSet.PermissionsViewAllData = true"
+    )
+    assert org.query(granted) == []
+    org.act("grant_view_all")
+    assert len(org.query("SELECT Id FROM Opportunity")) == 2
+    assert len(org.query(granted)) == 1
 
 
 def test_the_bin_keeps_rows_for_fifteen_days(org: Client) -> None:
@@ -329,6 +351,32 @@ def test_a_quote_sums_its_lines(org: Client) -> None:
     row = org.read("Quote", quote)
     assert (row["Subtotal"], row["TotalPrice"], row["GrandTotal"]) == (1000, 900, 1000)
     assert row["Status"] == "Draft"
+
+
+def test_a_synced_quote_and_its_deal_keep_equal_lines(org: Client) -> None:
+    deal = org.deal(CONS)["id"]
+    quote = org.create("Quote", Name="Offer", OpportunityId=deal)
+    fields = {"QuoteId": quote, "PricebookEntryId": _entry(org, "PM", "SEK")}
+    line = org.create("QuoteLineItem", **fields, Quantity=4, UnitPrice=250)
+    assert org.read("Opportunity", deal)["Amount"] == 10_000
+    org.update("Opportunity", deal, SyncedQuoteId=quote)
+    assert org.read("Opportunity", deal)["Amount"] == 1000
+    assert org.read("Quote", quote)["IsSyncing"] is True
+    org.update("QuoteLineItem", line, Quantity=5, UnitPrice=250)
+    [theirs] = org.query("SELECT Id, ProductCode, Quantity FROM OpportunityLineItem")
+    assert (theirs["ProductCode"], theirs["Quantity"]) == ("PM", 5)
+    org.update("OpportunityLineItem", theirs["Id"], Quantity=6, UnitPrice=300)
+    assert org.read("QuoteLineItem", line)["TotalPrice"] == 1800
+    assert org.read("Quote", quote)["TotalPrice"] == org.read("Opportunity", deal)["Amount"] == 1800
+    org.create("QuoteLineItem", **fields, Quantity=1, UnitPrice=200)
+    assert org.read("Opportunity", deal)["Amount"] == 2000
+    org.call("DELETE", f"/sobjects/QuoteLineItem/{line}")
+    assert org.read("Opportunity", deal)["Amount"] == 200
+    other = org.deal(CONS)["id"]
+    error = org.refused("PATCH", f"/sobjects/Opportunity/{other}", {"SyncedQuoteId": quote})
+    assert error["errorCode"] == "FIELD_INTEGRITY_EXCEPTION"
+    org.update("Opportunity", deal, SyncedQuoteId=None)
+    assert org.read("Quote", quote)["IsSyncing"] is False
 
 
 def test_a_task_has_defaults_and_an_account(org: Client) -> None:

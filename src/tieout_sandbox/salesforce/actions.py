@@ -146,6 +146,14 @@ class Actions:
                 self.hide_object,
                 {"object": "object name, such as Tieout_Invoice__c", "hidden": "true (default)"},
             ),
+            "unshare": (
+                self.unshare,
+                {"id": _ID, "on": "true (default): the integration user no longer sees the row"},
+            ),
+            "grant_view_all": (
+                self.grant_view_all,
+                {"on": "true (default): the integration user sees every row"},
+            ),
             "lock_row": (self.lock_row, {"id": _ID, "seconds": "how long it is held"}),
             "lock_for_approval": (self.lock_for_approval, {"id": _ID, "on": "true (default)"}),
             "late_commit": (
@@ -385,6 +393,7 @@ class Actions:
                 label = {"StageName": given["name"]}
                 writer.change("Opportunity", str(row["Id"]), label, silent=True)
                 count += 1
+        self._api.metadata_changed()
         return {"opportunities": count}
 
     def set_session_timeout(self, given: Arguments) -> Any:
@@ -430,6 +439,20 @@ class Actions:
             self._org.hidden_objects.discard(kind.name)
         self._api.metadata_changed()
         return {"hidden": sorted(self._org.hidden_objects)}
+
+    def unshare(self, given: Arguments) -> Any:
+        record_id = str(self._row(given["id"])["Id"])
+        if given.get("on", True):
+            self._org.unshared.add(record_id)
+        else:
+            self._org.unshared.discard(record_id)
+        return {"unshared": sorted(self._org.unshared)}
+
+    def grant_view_all(self, given: Arguments) -> Any:
+        [rights] = self._org.tables["PermissionSet"].rows.values()
+        on = {"PermissionsViewAllData": bool(given.get("on", True))}
+        self._writer().change("PermissionSet", str(rights["Id"]), on)
+        return on
 
     def _field(self, given: Arguments) -> tuple[str, str]:
         kind = self._org.full(given["object"])

@@ -113,6 +113,22 @@ def furnish(
     add_user(loader, when, "Astrid", "Admin", "admin@tieout-sandbox.example", corporate)
     integration = add_user(loader, when, "Tieout", "Integration", USERNAME, corporate)
     org.user_id = str(integration["Id"])
+    rights = loader.add(
+        "PermissionSet",
+        when,
+        Name="Tieout_Integration",
+        Label="Tieout Integration",
+        IsOwnedByProfile=False,
+        PermissionsApiEnabled=True,
+        PermissionsViewAllData=False,
+        PermissionsModifyAllData=False,
+    )
+    loader.add(
+        "PermissionSetAssignment",
+        when,
+        AssigneeId=integration["Id"],
+        PermissionSetId=rights["Id"],
+    )
     for position, stage in enumerate(stages, start=1):
         loader.add(
             "OpportunityStage",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tieout_sandbox.salesforce import orders, prices, sales
+from tieout_sandbox.salesforce import orders, prices, quotes, sales
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.schema import ObjectType, country_names
 from tieout_sandbox.salesforce.values import Row
@@ -59,7 +59,7 @@ def after_delete(writer: Writer, kind: ObjectType, row: Row) -> None:
     elif kind.name == "OrderItem":
         orders.roll_up(writer, str(row["OrderId"]))
     elif kind.name == "QuoteLineItem":
-        orders.roll_up_quote(writer, str(row["QuoteId"]))
+        quotes.after_quote_line_delete(writer, row)
 
 
 def _countries(kind: ObjectType, row: Row, given: Row) -> None:
@@ -118,6 +118,12 @@ def _task(writer: Writer, row: Row, _old: Row | None, given: Row) -> None:
         row["AccountId"] = about["Id"] if is_account else about.get("AccountId")
 
 
+def _after_line(writer: Writer, row: Row, old: Row | None, given: Row) -> None:
+    sales.after_line(writer, row, old, given)
+    if old is not None:
+        quotes.after_opportunity_line(writer, row)
+
+
 _BEFORE: dict[str, Before] = {
     "Contact": _contact,
     "Task": _task,
@@ -127,13 +133,14 @@ _BEFORE: dict[str, Before] = {
     "PricebookEntry": prices.before_entry,
     "Order": orders.before_order,
     "OrderItem": orders.before_item,
-    "Quote": orders.before_quote,
-    "QuoteLineItem": orders.before_quote_line,
+    "Quote": quotes.before_quote,
+    "QuoteLineItem": quotes.before_quote_line,
 }
 _AFTER: dict[str, After] = {
-    "OpportunityLineItem": sales.after_line,
+    "Opportunity": quotes.after_opportunity,
+    "OpportunityLineItem": _after_line,
     "Product2": prices.after_product,
     "PricebookEntry": prices.after_entry,
     "OrderItem": orders.after_item,
-    "QuoteLineItem": orders.after_quote_line,
+    "QuoteLineItem": quotes.after_quote_line,
 }

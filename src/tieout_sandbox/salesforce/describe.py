@@ -132,6 +132,13 @@ def full(org: Org, kind: ObjectType, version: str) -> dict[str, Any]:
     }
 
 
+def _values(org: Org, found: Field) -> tuple[tuple[str, str], ...]:
+    if found.name != "StageName":
+        return found.values
+    stages = sorted(org.tables["OpportunityStage"].live(), key=lambda row: str(row["Id"]))
+    return tuple((str(row["ApiName"]), str(row["MasterLabel"])) for row in stages)
+
+
 def describe_field(org: Org, found: Field) -> dict[str, Any]:
     """One field of a describe."""
     text = found.length > 0 and found.type not in ("id", "reference")
@@ -190,7 +197,7 @@ def describe_field(org: Org, found: Field) -> dict[str, Any]:
                 "validFor": None,
                 "value": value,
             }
-            for value, label in found.values
+            for value, label in _values(org, found)
             if found.name != "CurrencyIsoCode" or org.currency_active(value)
         ],
         "polymorphicForeignKey": len(found.targets) > 1,

@@ -1,4 +1,4 @@
-"""Orders and quotes with their lines."""
+"""Orders with their products."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.prices import integrity, pick_entry
-from tieout_sandbox.salesforce.sales import settle_prices, take_entry
+from tieout_sandbox.salesforce.sales import take_entry
 from tieout_sandbox.salesforce.values import Row, Value, to_scale
 
 if TYPE_CHECKING:
@@ -118,69 +118,10 @@ def roll_up(writer: Writer, order_id: str) -> None:
     order = org.tables["Order"].get(order_id)
     if order is None or order.get("IsDeleted"):
         return
-    total = _sum(org.tables["OrderItem"].find_live("OrderId", order_id), "TotalPrice")
+    total = sum_of(org.tables["OrderItem"].find_live("OrderId", order_id), "TotalPrice")
     writer.change("Order", order_id, {"TotalAmount": total})
 
 
-def _sum(rows: list[Row], name: str) -> Decimal:
+def sum_of(rows: list[Row], name: str) -> Decimal:
     amounts = (row.get(name) for row in rows)
     return sum((each for each in amounts if isinstance(each, Decimal)), Decimal("0.00"))
-
-
-def before_quote(writer: Writer, row: Row, old: Row | None, _given: Row) -> None:
-    """A quote takes account, currency and price book from its opportunity."""
-    opportunity = writer.org.tables["Opportunity"].rows[str(row["OpportunityId"])]
-    row["AccountId"] = opportunity.get("AccountId")
-    if "CurrencyIsoCode" in opportunity:
-        row["CurrencyIsoCode"] = opportunity["CurrencyIsoCode"]
-    if row.get("Pricebook2Id") is None:
-        row["Pricebook2Id"] = opportunity.get("Pricebook2Id")
-    if old is None:
-        row["Status"] = row.get("Status") or "Draft"
-        row["Subtotal"] = row["TotalPrice"] = Decimal("0.00")
-        row["LineItemCount"] = 0
-    row["GrandTotal"] = _grand_total(row)
-
-
-def _grand_total(row: Row) -> Decimal:
-    names = ("TotalPrice", "Tax", "ShippingHandling")
-    amounts = (row.get(name) for name in names)
-    return sum((each for each in amounts if isinstance(each, Decimal)), Decimal("0.00"))
-
-
-def before_quote_line(writer: Writer, row: Row, old: Row | None, given: Row) -> None:
-    """A product on a quote, of the quote's own price book."""
-    org = writer.org
-    quote = org.tables["Quote"].rows[str(row["QuoteId"])]
-    if old is None:
-        entry = pick_entry(
-            org,
-            row,
-            book=quote.get("Pricebook2Id"),
-            currency=quote.get("CurrencyIsoCode"),
-            what="quote",
-        )
-        take_entry(row, entry)
-        row.pop("ProductCode", None)
-    # A quote line always holds its unit price; its total cannot be sent.
-    settle_prices(row, None, {**given, "TotalPrice": None})
-
-
-def after_quote_line(writer: Writer, row: Row, _old: Row | None, _given: Row) -> None:
-    """The quote's totals follow its lines."""
-    roll_up_quote(writer, str(row["QuoteId"]))
-
-
-def roll_up_quote(writer: Writer, quote_id: str) -> None:
-    """Sets a quote's subtotal, total and grand total."""
-    org = writer.org
-    quote = org.tables["Quote"].get(quote_id)
-    if quote is None or quote.get("IsDeleted"):
-        return
-    lines = org.tables["QuoteLineItem"].find_live("QuoteId", quote_id)
-    changed: Row = dict(quote)
-    changed["Subtotal"] = _sum(lines, "Subtotal")
-    changed["TotalPrice"] = _sum(lines, "TotalPrice")
-    changed["LineItemCount"] = len(lines)
-    changed["GrandTotal"] = _grand_total(changed)
-    writer.change("Quote", quote_id, changed)

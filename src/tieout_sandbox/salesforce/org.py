@@ -89,6 +89,7 @@ class Org:
         self.rules = Rules()
         self.hidden: dict[str, set[str]] = {}
         self.hidden_objects: set[str] = set()
+        self.unshared: set[str] = set()
         self.numbers: dict[str, int] = {}
         self.age_s = 0.0
         self._depth = 0
@@ -177,6 +178,13 @@ class Org:
             names.discard(name)
         self._seen.pop(kind.name, None)
 
+    def out_of_sight(self) -> set[str]:
+        """Ids of the rows that sharing keeps from the integration user: to it they are absent."""
+        if not self.unshared:
+            return self.unshared
+        rights = self.tables["PermissionSet"].rows.values()
+        return set() if any(row["PermissionsViewAllData"] for row in rights) else self.unshared
+
     def table_of(self, record_id: str) -> Table | None:
         """The table that ids with that prefix belong to."""
         name = self._by_prefix.get(record_id[:3])
@@ -259,6 +267,7 @@ class Org:
             "approval_locks": sorted(self.rules.approval_locks),
             "hidden": {name: sorted(names) for name, names in self.hidden.items()},
             "hidden_objects": sorted(self.hidden_objects),
+            "unshared": sorted(self.unshared),
             "user_id": self.user_id,
         }
 
@@ -277,6 +286,7 @@ class Org:
         )
         self.hidden = {name: set(names) for name, names in state["hidden"].items()}
         self.hidden_objects = set(state["hidden_objects"])
+        self.unshared = set(state["unshared"])
         self.user_id = state["user_id"]
 
     def is_locked(self, record_id: str) -> bool:

@@ -198,7 +198,17 @@ def _object(line: str, options: Options) -> ObjectType | None:
     return found
 
 
-_WITHOUT_BIN = ("OpportunityStage", "RecordType", "Organization", "CurrencyType", "User")
+_WITHOUT_BIN = frozenset(
+    [
+        "OpportunityStage",
+        "RecordType",
+        "Organization",
+        "CurrencyType",
+        "User",
+        "PermissionSet",
+        "PermissionSetAssignment",
+    ]
+)
 
 
 def _system_fields(owner: ObjectType) -> list[Field]:

@@ -156,6 +156,8 @@ class Writer:
         """The row to work on; the vendor's refusals where there is none."""
         normal = normalise(record_id)
         row = self.org.tables[kind.name].get(normal)
+        if row is not None and not self.person and normal in self.org.out_of_sight():
+            raise not_found()
         if row is None:
             if normal is None or self.org.table_of(normal) is not self.org.tables[kind.name]:
                 raise SalesforceError(

@@ -140,6 +140,9 @@ class _Plan:
     ) -> list[Row]:
         if deleted and not self.deleted_too:
             candidates = (row for row in candidates if not row.get("IsDeleted"))
+        unseen = self.org.out_of_sight()
+        if unseen:
+            candidates = (row for row in candidates if row["Id"] not in unseen)
         if rest is None:
             return list(candidates)
         test = self._where(binder).test(rest)
@@ -207,11 +210,14 @@ class _Plan:
         test: Test | None = self._where(binder).test(query.where) if query.where else None
         table = self.org.tables[kind.name]
         link = child.field
-        deleted_too = self.deleted_too
+        deleted_too, org = self.deleted_too, self.org
 
         def read(row: Row) -> Any:
             found = table.find(link, row["Id"]) if deleted_too else table.find_live(link, row["Id"])
-            rows = [each for each in found if test is None or test(each)]
+            unseen = org.out_of_sight()
+            rows = [
+                each for each in found if each["Id"] not in unseen and (test is None or test(each))
+            ]
             if query.order:
                 _sort(rows, query.order, binder)
             rows = _cut(rows, query)
