@@ -38,7 +38,7 @@ def test_numbers_run_in_one_series_with_vouchers(visma: Visma, customer: str) ->
     assert [one["VoucherNumber"] for one in made] == ["A1", "A2"]
     assert visma.get("companysettings")["NextCustomerInvoiceNumber"] == 1003
     assert made[0]["PaymentReferenceNumber"] == "10017"
-    assert visma.get(f"customers/{customer}")["LastInvoiceDate"] == "2026-11-24"
+    assert visma.get(f"customers/{customer}")["LastInvoiceDate"] == "2026-11-24T00:00:00Z"
 
 
 def test_direct_post_with_the_least_that_works(visma: Visma, customer: str) -> None:

@@ -38,12 +38,14 @@ def unpaid(books: Books, customer_id: str) -> Decimal:
 def present(books: Books, record: Record) -> Record:
     """A customer as the API shows it."""
     terms = books.terms.get(record["TermsOfPaymentId"])
+    last = record.get("LastInvoiceDate")
     return {
         **_BLANK,
         **visible(record),
         "TermsOfPayment": visible(terms) if terms else None,
         "UnpaidInvoicesAmount": unpaid(books, record["Id"]),
         "IsFutureInvoiceDateAllowed": True,
+        "LastInvoiceDate": f"{last.isoformat()}T00:00:00Z" if last else None,
     }
 
 

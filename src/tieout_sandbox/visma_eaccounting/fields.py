@@ -3,7 +3,8 @@
 A schema is a table of lines `Name kind flags`. Kinds: `s` text, `s50` with a length, `id` GUID,
 `b` boolean, `i` whole number, `n` number, `n2` with so many decimals, `d` date, `t` stamp,
 `l` list of texts, `l5` at most so many, `r` list of objects, `o` anything nested (read by its own
-code). Flags: `!` required, `R` read-only, `0..1` bounds, `{0,1,2}` allowed numbers.
+code). Flags: `!` required, `R` read-only, `0..1` bounds, `{0,1,2}` allowed numbers,
+`=0` shown as 0 where nothing is set.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Field:
     low: Decimal | None = None
     high: Decimal | None = None
     allowed: frozenset[int] | None = None
+    zero: bool = False
 
 
 class Schema:
@@ -46,10 +48,9 @@ class Schema:
     @cached_property
     def blank(self) -> Record:
         """What an answer holds where nothing is set."""
-        empty: dict[str, Any] = {"b": False}
+        empty: dict[str, Any] = {"b": False, "l": [], "r": []}
         return {
-            field.name: [] if field.kind in ("l", "r") else empty.get(field.kind)
-            for field in self.fields.values()
+            field.name: 0 if field.zero else empty.get(field.kind) for field in self.fields.values()
         }
 
     def read(self, body: Any, assumptions: Assumptions, *, where: str = "") -> Record:
@@ -99,6 +100,8 @@ def _field(line: str) -> Field:
             options["required"] = True
         elif flag == "R":
             options["read_only"] = True
+        elif flag == "=0":
+            options["zero"] = True
         elif flag.startswith("{"):
             options["allowed"] = frozenset(map(int, flag[1:-1].split(",")))
         else:

@@ -361,6 +361,7 @@ def _article(
         {
             "Number": number[:40],
             "Name": name[:50],
+            "NameEnglish": name[:50],
             "IsActive": True,
             "CodingId": coding["Id"],
             "UnitId": unit["Id"],

@@ -92,14 +92,14 @@ ARTICLE = Schema(
     UnitId id !
     UnitName s R
     UnitAbbreviation s R
-    StockBalance n
+    StockBalance n =0
     StockBalanceManuallyChangedUtc t R
-    StockBalanceReserved n R
-    StockBalanceAvailable n R
+    StockBalanceReserved n R =0
+    StockBalanceAvailable n R =0
     CreatedUtc t R
     ChangedUtc t R
-    HouseWorkType i
-    PurchasePrice n
+    HouseWorkType i =0
+    PurchasePrice n =0
     PurchasePriceManuallyChangedUtc t R
     SendToWebshop b
     UsesMoss b
@@ -110,12 +110,12 @@ ARTICLE = Schema(
     ShowStockInformation b
     IsServiceArticle b R
     StockLocationReference s
-    FreightCosts n
+    FreightCosts n =0
     FreightCostsManuallyChangedUtc t R
     UpdateStockPrices b
     Barcodes r
-    StockValue n R
-    GreenTechnologyType i
+    StockValue n R =0
+    GreenTechnologyType i =0
     DiscountPercentage n R
     """,
 )
@@ -130,10 +130,10 @@ DRAFT = Schema(
     RotReducedInvoicingType i ! {0,1,2}
     RotReducedInvoicingPropertyName s40
     RotReducedInvoicingOrgNumber s11
-    RotReducedInvoicingAmount n2
+    RotReducedInvoicingAmount n2 =0
     RotReducedInvoicingAutomaticDistribution b
     RotPropertyType i {1,2}
-    HouseWorkOtherCosts n2
+    HouseWorkOtherCosts n2 =0
     Rows o
     Persons o
     YourReference s100
@@ -200,10 +200,10 @@ DRAFT_ROW = Schema(
     UnitPrice n
     DiscountPercentage n4 0..1
     Quantity n
-    WorkCostType i
+    WorkCostType i =0
     IsWorkCost b
-    WorkHours n
-    MaterialCosts n
+    WorkHours n =0
+    MaterialCosts n =0
     ReversedConstructionServicesVatFree b !
     CostCenterItemId1 id
     CostCenterItemId2 id
@@ -213,13 +213,13 @@ DRAFT_ROW = Schema(
     VatRateId id R
     UnitName s R
     ProjectId id
-    GreenTechnologyType i {0,1,2,3}
+    GreenTechnologyType i {0,1,2,3} =0
     ContributionMargin o R
     VatRate n R
     IsDiscountInFixedAmount b R
     DiscountFixedAmount n R
-    PurchasePrice n R
-    FreightCosts n R
+    PurchasePrice n R =0
+    FreightCosts n R =0
     Amount n R
     """,
 )
@@ -246,7 +246,7 @@ INVOICE = Schema(
     DueDate d
     DeliveryDate d
     RotReducedInvoicingType i ! {0,1,2}
-    RotReducedInvoicingAmount n2
+    RotReducedInvoicingAmount n2 =0
     RotReducedInvoicingPercent n R
     RotReducedInvoicingPropertyName s
     RotReducedInvoicingOrgNumber s11
@@ -348,10 +348,10 @@ INVOICE_ROW = Schema(
     CostCenterItemId3 id
     UnitId id R
     ProjectId id
-    WorkCostType i
-    WorkHours n
-    MaterialCosts n
-    GreenTechnologyType i {0,1,2,3}
+    WorkCostType i =0
+    WorkHours n =0
+    MaterialCosts n =0
+    GreenTechnologyType i {0,1,2,3} =0
     ContributionMargin o R
     VatRate n R
     Amount n R
@@ -402,7 +402,7 @@ ORDER = Schema(
     Number i R
     ModifiedUtc t R
     DeliveryDate d
-    HouseWorkAmount n2
+    HouseWorkAmount n2 =0
     HouseWorkAutomaticDistribution b
     HouseWorkCorporateIdentityNumber s20
     HouseWorkPropertyName s100
@@ -440,16 +440,16 @@ ORDER_ROW = Schema(
     Amount n R
     DiscountPercentage n4 0..1
     Quantity n
-    WorkCostType i
+    WorkCostType i =0
     IsWorkCost b !
-    WorkHours n
-    MaterialCosts n
+    WorkHours n =0
+    MaterialCosts n =0
     EligibleForReverseChargeOnVat b !
     CostCenterItemId1 id
     CostCenterItemId2 id
     CostCenterItemId3 id
     ProjectId id
-    GreenTechnologyType i {0,1,2,3}
+    GreenTechnologyType i {0,1,2,3} =0
     ContributionMargin o R
     """,
 )
