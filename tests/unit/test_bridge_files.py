@@ -18,6 +18,7 @@ from tieout.settings.bridge import (
     bridge_schema,
     load_bridge,
     read_bridge,
+    sources,
     summary,
     table_text,
 )
@@ -332,6 +333,16 @@ def test_a_table_in_an_old_encoding_is_named_with_line_and_byte(tmp_path: Path) 
         "tables/items.csv:2:10 not_utf8  byte 18 is not UTF-8; the file is probably "
         "Latin-1 or Windows-1252. Save it as UTF-8."
     )
+
+
+def test_problems_are_shown_with_the_lines_of_their_files(tmp_path: Path) -> None:
+    text = NORDIC.replace("contact.name", "contact.nam")
+    folder = project(tmp_path, text, items=ITEMS, old=b"from,to\n\xe5,b\n", bad="from,to\n,b\n")
+    found = load_bridge(folder, sleep=never)
+    assert isinstance(found, list)
+    texts = sources(folder, [*found, Problem(code="x", file="gone.csv", message="x")])
+    assert set(texts) == {"tieout.yaml", "tables/bad.csv"}
+    assert "  24 |     your_reference: contact.nam" in render_problems(found, texts)
 
 
 def test_a_table_that_is_a_folder_is_a_problem(tmp_path: Path) -> None:

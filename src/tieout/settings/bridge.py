@@ -37,6 +37,7 @@ __all__ = [
     "bridge_schema",
     "load_bridge",
     "read_bridge",
+    "sources",
     "summary",
     "table_text",
 ]
@@ -107,6 +108,19 @@ def load_bridge(
                 Problem(code="file_unreadable", file=_file_of(path.stem), message=message)
             )
     return _configuration(None if isinstance(tree, list) else tree, files, problems)
+
+
+def sources(folder: Path, problems: Iterable[Problem]) -> dict[str, str]:
+    """The texts of the files that problems are in, for showing lines; none for what is no text."""
+    found: dict[str, str] = {}
+    for name in sorted({problem.file for problem in problems}):
+        try:
+            text = decode((folder / name).read_bytes(), name)
+        except OSError:
+            continue
+        if isinstance(text, str):
+            found[name] = text
+    return found
 
 
 def read_bridge(body: str, tables: Mapping[str, str]) -> Configuration | list[Problem]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tieout.core.compose import line_scope
 from tieout.core.model import Address, Contact, Customer, Deal, Line
-from tieout.core.scope import customer_scope, deal_scope, record_scope
+from tieout.core.scope import customer_scope, deal_scope
 
 _BUYER: Final = customer_scope(
     Customer(addresses=(Address(role="billing"), Address(role="shipping")))
@@ -18,7 +19,7 @@ _STANDARD: Final[Mapping[str, Mapping[str, Any]]] = {
     "customer": dict(_BUYER or {}),
     "deal": dict(_DEAL["deal"]),
     "contact": dict(_DEAL["contact"]),
-    "line": {**(record_scope(Line()) or {}), "item": "", "item_name": ""},
+    "line": dict(line_scope(Line())),
 }
 _HIDDEN: Final = frozenset({"shape", "extra", "came_from", "merged_into"})
 

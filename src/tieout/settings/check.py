@@ -87,7 +87,7 @@ def conflicts(configurations: Sequence[Configuration]) -> list[Problem]:
         for earlier in configurations[:index]:
             if earlier.name != configuration.name:
                 found += _between(earlier, configuration)
-    return found
+    return sorted(found, key=lambda problem: (problem.file, problem.line, problem.column))
 
 
 def _between(earlier: Configuration, later: Configuration) -> Iterator[Problem]:
