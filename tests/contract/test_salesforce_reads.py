@@ -280,7 +280,8 @@ def test_a_row_that_moves_while_pages_are_read_skips_no_others() -> None:
         ids = []
         for number in range(410):
             found.clock.advance(1)
-            ids.append(new_deal(found, f"Deal {number}"))
+            # Without lines, which would bring the deal a second way.
+            ids.append(found.act("create_opportunity", name=f"Deal {number}")["id"])
         found.clock.advance(60)
         read: list[str] = []
         async for page in found.connector.changes_since(DEALS, cursor, None):
@@ -339,6 +340,21 @@ def test_a_session_that_ends_in_the_middle_is_renewed() -> None:
         found.act("expire_sessions")
         assert len(deals(await found.read(DEALS))) == 1
         assert found.connector.api.tokens.renewals == before + 1
+
+    asyncio.run(story())
+
+
+def test_an_org_that_moved_is_found_at_its_new_host() -> None:
+    async def story() -> None:
+        found = furnish(rig())
+        await found.connector.company()
+        renewals = found.connector.api.tokens.renewals
+        found.fault("status", method="GET", path="/services/data/v68.0/query", status=420)
+        with pytest.raises(TransientError) as moved:
+            await found.read(DEALS)
+        assert moved.value.code == "host_moved"
+        assert found.connector.api.tokens.renewals == renewals + 1
+        assert len(deals(await found.read(DEALS))) == 1
 
     asyncio.run(story())
 

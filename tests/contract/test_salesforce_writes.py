@@ -387,6 +387,8 @@ def test_maintenance_on_a_write_is_unknown_and_a_well_formed_refusal_is_not() ->
         assert isinstance(outcome, Rejected)
         found.fault("status", method="PATCH", path=COLLECTION, status=403, body="<html>")
         assert [type(o) for o in await write(found, change)] == [Unknown]
+        found.fault("status", method="PATCH", path=COLLECTION, status=420, body="")
+        assert [type(o) for o in await write(found, change)] == [Deferred]
         off = [{"errorCode": "API_DISABLED_FOR_ORG", "message": "off"}]
         found.fault("status", method="PATCH", path=COLLECTION, status=403, body=off)
         with pytest.raises(ConnectionBrokenError):
@@ -444,6 +446,18 @@ def test_a_missing_field_is_left_out_and_reported() -> None:
         assert item.shows.open is None
         told = await found.connector.check()
         assert "Opportunity.Erp_Open_Amount__c" in [finding.place for finding in told]
+
+    asyncio.run(story())
+
+
+def test_a_field_that_nobody_can_write_is_left_out_like_a_missing_one() -> None:
+    async def story() -> None:
+        found = furnish(rig(deal_standing={"net": "ExpectedRevenue"}))
+        values = shown(net=Decimal("1.00"))
+        (item,) = await prepared(found, standing_change("K1", found.made["deals"][0], **values))
+        assert "ExpectedRevenue" not in loads(item.body)
+        told = await found.connector.check()
+        assert "Opportunity.ExpectedRevenue" in [finding.place for finding in told]
 
     asyncio.run(story())
 
