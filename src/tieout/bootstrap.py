@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tieout.connectors.http.traffic import Observer
+    from tieout.engine.context import Engine
     from tieout.ports import Clock, Connector, Ids, Secrets, Transport
     from tieout.services.project import Project
     from tieout.store.database import Runner
@@ -345,3 +346,112 @@ def who_acts(given: str = "") -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return f"uid {os.getuid()}"
+
+
+# --- engines -------------------------------------------------------------------------------------
+
+
+async def connector_of(opened: Opened, name: str, *, observer: Observer | None = None) -> Connector:
+    """
+    The connector of a stored connection, bound to the company that it was added for.
+
+    It is closed with the project. Raises `ConfigurationError` where there is none of that name.
+    """
+    if name in opened.connectors:
+        return opened.connectors[name]
+    from tieout.store import admin
+
+    row = await opened.do(lambda tx: admin.get_connection(tx, name))
+    if row is None:
+        raise ConfigurationError(
+            f'There is no connection "{name}".',
+            code="connection_missing",
+            hint="tieout connection list",
+        )
+    system = system_named(row.system)
+    settings = dict(row.settings)
+    if row.company is not None and not settings.get(system.bound_as):
+        settings[system.bound_as] = row.company.id
+    made = open_connector(name, system, settings, opened.vault, opened.clock, observer=observer)
+    opened.connectors[name] = made
+    return made
+
+
+async def make_engine(
+    opened: Opened, bridge: str, who: str = "", *, observer: Observer | None = None
+) -> Engine:
+    """
+    The engine of a bridge with the configuration version in force.
+
+    Raises `ConfigurationError` where nothing is published, a connection is missing, or its company
+    was never asked.
+    """
+    from tieout.engine.context import Engine
+    from tieout.services.enrich import NordicEnricher
+    from tieout.settings.bridge import Configuration
+    from tieout.settings.compile import compile_policy, selections
+    from tieout.store import admin
+
+    version = await opened.do(lambda tx: admin.in_force(tx, bridge))
+    if version is None:
+        raise ConfigurationError(
+            f"Nothing is published for {bridge}, so nothing runs.",
+            code="not_published",
+            hint='tieout config publish -m "first version"',
+        )
+    configuration = Configuration.from_stored(version.body, version.tables)
+    companies = await _companies(opened, configuration)
+    connectors = {
+        name: await connector_of(opened, name, observer=observer)
+        for name in (configuration.crm, *configuration.books)
+    }
+    policy = compile_policy(
+        configuration,
+        version=version.version,
+        crm_org=companies[configuration.crm].id,
+        companies=companies,
+    )
+    return Engine(
+        store=opened.store,
+        connectors=connectors,
+        policy=policy,
+        selections=selections(
+            configuration, {name: made.abilities for name, made in connectors.items()}
+        ),
+        clock=opened.clock,
+        ids=opened.ids,
+        enrich=NordicEnricher(
+            check_vat_state=policy.documents.check_vat_state,
+            oss=_uses_oss(companies, configuration),
+        ),
+        worker=opened.ids.new("worker"),
+        who=who or who_acts(),
+        process=f"process {os.getpid()}",
+        companies=companies,
+    )
+
+
+async def _companies(opened: Opened, configuration: Any) -> dict[str, Any]:
+    from tieout.store import admin
+
+    found = {}
+    rows = {row.name: row for row in await opened.do(admin.list_connections)}
+    for name in (configuration.crm, *configuration.books):
+        row = rows.get(name)
+        if row is None or row.company is None:
+            raise ConfigurationError(
+                f'There is no connection "{name}" yet.'
+                if row is None
+                else f"The company behind {name} is not known yet.",
+                code="connection_missing",
+                hint="tieout connection add" if row is None else f"tieout connection test {name}",
+            )
+        found[name] = row.company
+    return found
+
+
+def _uses_oss(companies: Mapping[str, Any], configuration: Any) -> bool | None:
+    """Whether the books use the one-stop shop, where all of them say the same."""
+    told = {companies[name].facts.get("uses_oss") for name in configuration.books}
+    said = told.pop() if len(told) == 1 else None
+    return said if isinstance(said, bool) else None

@@ -117,7 +117,7 @@ async def check(
 async def _missing_connections(opened: Opened, found: Configuration) -> list[Problem]:
     rows: list[ConnectionRow] = await opened.do(admin.list_connections)
     known = {row.name: row for row in rows}
-    wanted = [(("crm",), found.crm, "crm")]
+    wanted: list[tuple[tuple[str, ...], str, str]] = [(("crm",), found.crm, "crm")]
     wanted += [
         (("books", str(index), "connection"), name, "books")
         for index, name in enumerate(found.books)
@@ -182,7 +182,7 @@ async def choose_bridge(opened: Opened, asked: str = "") -> str:
     Raises `UsedWronglyError` where that is not clear, `ConfigurationError` where nothing was
     published.
     """
-    names = [version.bridge for version in await opened.do(admin.bridges)]
+    names: list[str] = [version.bridge for version in await opened.do(admin.bridges)]
     if asked:
         if asked not in names:
             listed = f"There are: {', '.join(names)}." if names else "None is published."
@@ -263,7 +263,8 @@ _BY_TABLE = {"item_no_code": "items", "terms_unmapped": "terms"}
 async def effect(opened: Opened, old: Configuration, new: Configuration) -> Effect:
     """Open exceptions that name a value which a table maps now and did not map before."""
     rows = await opened.do(lambda tx: admin.open_exceptions(tx, new.name, list(_BY_TABLE)))
-    closes, amounts = [], {}
+    closes: list[str] = []
+    amounts: dict[str, Any] = {}
     for row in rows:
         value = _value_of(row)
         table = _BY_TABLE[row["code"]]

@@ -165,8 +165,8 @@ class ConfigVersion:
 
 
 _VERSION = (
-    "c.bridge, c.version, c.body, c.tables::text, c.digest, c.message, c.published_by, c.published_at,"
-    " b.version IS NOT NULL"
+    "c.bridge, c.version, c.body, c.tables::text, c.digest, c.message, c.published_by,"
+    " c.published_at, b.version IS NOT NULL"
 )
 _FROM = (
     "FROM config_version c LEFT JOIN bridge b ON b.workspace = c.workspace AND b.name = c.bridge"

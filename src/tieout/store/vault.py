@@ -258,5 +258,5 @@ def _does_not_open(connection: str) -> ConfigurationError:
     return ConfigurationError(
         f"The key does not open the stored sign-in of {connection}.",
         code="key_wrong",
-        hint="Bring back your copy of .tieout/key, or set TIEOUT_KEY to the key it was sealed with.",
+        hint="Bring back your copy of .tieout/key, or set TIEOUT_KEY.",
     )
