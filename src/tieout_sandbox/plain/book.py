@@ -203,6 +203,8 @@ class PlainBook(Simulator):
             "country": "SE",
             "currency": "SEK",
             "time_zone": "Europe/Stockholm",
+            "first_open_day": f"{self.clock.now().year}-01-01",
+            "last_open_day": f"{self.clock.now().year + 1}-12-31",
         }
 
     def _shown(self, row: Row) -> Row:
@@ -280,11 +282,15 @@ class PlainBook(Simulator):
     # Writes.
 
     def _create(self, request: Request, collection: str) -> Response:
-        items = object_of(request).get("items")
-        if not isinstance(items, list) or not 1 <= len(items) <= self.variant.batch:
-            raise RefusedError(400, "bad_batch", f"1 to {self.variant.batch} items")
+        body = object_of(request)
         if self._broken_creates:
             raise RefusedError(self._broken_creates.pop(0), "broken", "something went wrong inside")
+        if self.variant.batch == 1:
+            status, row = self._made(collection, body)
+            return json_response(status, self._shown(row))
+        items = body.get("items")
+        if not isinstance(items, list) or not 1 <= len(items) <= self.variant.batch:
+            raise RefusedError(400, "bad_batch", f"1 to {self.variant.batch} items")
         if self.variant.atomic and self.batch_items is None:
             return self._all_or_none(collection, items)
         results = []

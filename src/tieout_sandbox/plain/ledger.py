@@ -284,15 +284,24 @@ class Ledger:
     def new_customer(self, values: Row, by: str, carrier: str) -> Row:
         """A customer with these values; RefusedError where a name is missing or too long."""
         self.check_customer(values)
-        self.counters["customer"] += 1
+        number = str(values.get("number") or "")
+        if number:
+            self.require_unique("customers", "number", number)
         row: Row = {
             "id": self.new_id("k"),
-            "number": str(values.get("number") or self.counters["customer"]),
+            "number": number or self._next_customer_number(),
             **{name: values.get(name) for name in CUSTOMER_FIELDS},
             "active": True,
             "merged_into": None,
         }
         return self.add("customers", row, by, carrier)
+
+    def _next_customer_number(self) -> str:
+        while True:
+            self.counters["customer"] += 1
+            number = str(self.counters["customer"])
+            if self.holder("customers", "number", number) is None:
+                return number
 
     def check_customer(self, values: Row) -> None:
         """RefusedError where the values cannot stand."""

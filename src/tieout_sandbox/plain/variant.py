@@ -19,7 +19,8 @@ class Variant:
     `search_lag_s`: filters (text, customer) see a write only so many seconds later; single reads
     and the change feed see it at once. `keeps_id`: booking leaves the document where it is;
     otherwise it moves from `/drafts` to `/invoices` under a new id, with `created_from` where
-    `tells_origin`. `batch` creates go in one call, all or none where `atomic`.
+    `tells_origin`. `batch` above 1: a create is a list of up to so many, all or none where
+    `atomic`.
     """
 
     guard: str = "d"

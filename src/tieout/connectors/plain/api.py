@@ -51,9 +51,11 @@ class PlainApi:
         *,
         timeout_s: int,
         in_flight: int,
+        page: int = 100,
         observer: Observer | None = None,
     ) -> None:
         self._system = system
+        self._page = page
         self._timeout_s = timeout_s
         self._client = ApiClient(
             system=system,
@@ -82,6 +84,7 @@ class PlainApi:
     async def pages(self, path: str, query: Query = ()) -> AsyncIterator[Answer]:
         """Every page of a list, at least one."""
         token = ""
+        query = (*query, ("per", str(self._page)))
         while True:
             answer = await self.read(path, (*query, ("page", token)) if token else query)
             if answer.status >= 300 or not isinstance(answer.value.get("rows"), list):
@@ -183,6 +186,11 @@ def refusal(key: str, status: int, error: Row, at: datetime | None) -> Outcome:
         values={"code": code},
     )
     return Rejected(key=key, findings=(found,), vendor_time=at)
+
+
+def broken(error: ConnectionBrokenError) -> Finding:
+    """A sign-in or right that is not there, as a check shows it."""
+    return Finding(code=error.code, message=error.message, hint=error.hint)
 
 
 def time_of(answer: Answer | None) -> datetime | None:

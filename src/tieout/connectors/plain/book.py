@@ -16,6 +16,7 @@ from tieout.connectors.plain.api import (
     Answer,
     PlainApi,
     Row,
+    broken,
     refusal,
     time_of,
     unknown,
@@ -24,6 +25,7 @@ from tieout.connectors.plain.book_rows import NAME_LENGTH, BookRows
 from tieout.connectors.plain.feed import Position, changed, gone, not_understood
 from tieout.connectors.plain.looking import BookLooker
 from tieout.connectors.plain.settings import PlainBookSettings
+from tieout.connectors.plain.values import day
 from tieout.core.abilities import (
     Abilities,
     Deletions,
@@ -47,8 +49,10 @@ from tieout.core.change import (
     Rejected,
     Sight,
     Unknown,
+    Wanted,
     Wire,
 )
+from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
 from tieout.core.model import Company, Customer, Document, Entity, ExternalRef, Record
@@ -95,6 +99,7 @@ class PlainBookConnector:
             random or Random(0),  # noqa: S311
             timeout_s=self.settings.timeout_s,
             in_flight=self.settings.in_flight,
+            page=self.settings.page,
             observer=observer,
         )
         self._rows = BookRows(name, self.settings)
@@ -110,12 +115,17 @@ class PlainBookConnector:
             country=row["country"],
             currency=row["currency"],
             time_zone=row["time_zone"],
+            first_open_day=day(row, "first_open_day"),
+            last_open_day=day(row, "last_open_day"),
         )
 
     async def check(self) -> Sequence[Finding]:
         """See `ports.Connector.check`."""
-        await self.company()
-        await self._api.read(f"/{self.settings.collections[0]}", (("per", "1"),))
+        try:
+            await self.company()
+            await self._api.read(f"/{self.settings.collections[0]}", (("per", "1"),))
+        except ConnectionBrokenError as error:
+            return (broken(error),)
         return ()
 
     async def describe(self) -> Schema:
@@ -144,6 +154,8 @@ class PlainBookConnector:
         if want.entity in (Entity.DOCUMENT, Entity.CUSTOMER):
             async for page in gone(self._api, position, lambda row: self._gone(want, row)):
                 yield page
+        else:
+            yield Page(cursor=position.stored())
 
     def _paths(self, entity: Entity) -> tuple[str, ...]:
         if entity is Entity.DOCUMENT:
@@ -230,22 +242,21 @@ class PlainBookConnector:
         if read is None:
             return Refused(key=change.key, stale=True)
         if isinstance(read, Document) and read.booked:
-            return Refused(key=change.key, stale=True, seen=read)
+            return _booked(change, read)
         return self._change(change, change.target, read, read.version or "")
 
     def _create(self, change: Change) -> Prepared | Refused:
         wanted = change.wanted
         assert wanted is not None
-        own_number = self.settings.guard is Guard.OUR_NUMBER
-        if own_number and not change.number:
+        if self.settings.guard is Guard.OUR_NUMBER and not change.number:
             return _refused(change, "number_missing", "No number was drawn for it.")
         body: dict[str, Any] = {"tag": change.key, self.settings.carrier_field: change.key}
-        if own_number:
+        if change.number:
             body["number"] = change.number
         if change.entity is Entity.CUSTOMER:
             values = self._rows.customer_row(wanted)
             path = "/customers"
-            shows: Record = self._rows.customer_shows(values, None, change.key)
+            shows: Record = self._rows.customer_shows(values, None, change.key, change.number or "")
             totals = None
         else:
             assert isinstance(wanted.record, Document)
@@ -263,7 +274,7 @@ class PlainBookConnector:
             method="POST",
             path=path,
             body=dumps({**body, **values}),
-            witness={"number": change.number} if own_number and change.number else {},
+            witness={"number": change.number} if change.number else {},
             shows=shows,
             totals=totals,
             revision=change.revision,
@@ -285,10 +296,12 @@ class PlainBookConnector:
                 shows = self._rows.customer_shows(values, customer, change.key)
             else:
                 assert isinstance(change.wanted.record, Document)
-                values = self._rows.document_row(change.wanted)
-                totals = _totals(change.wanted.record)
+                wanted = _with_added_lines(change, read)
+                assert isinstance(wanted.record, Document)
+                values = self._rows.document_row(wanted)
+                totals = _totals(wanted.record)
                 document = before if isinstance(before, Document) else None
-                shows = self._rows.document_shows(change.wanted, document, change.key, "", totals)
+                shows = self._rows.document_shows(wanted, document, change.key, "", totals)
             body = dumps(values)
         return Prepared(
             key=change.key,
@@ -327,8 +340,7 @@ class PlainBookConnector:
             wire_key=named,
             method="POST",
             path=path,
-            # The bytes of each item are taken as they are: they were decided already.
-            body=b'{"items":[' + b",".join(item.body for item in items) + b"]}",
+            body=_joined(items) if self.settings.batch > 1 else items[0].body,
             items=tuple(item.key for item in items),
             headers=headers,
         )
@@ -345,6 +357,14 @@ class PlainBookConnector:
 
     def _created(self, wire: Wire, answer: Answer | None) -> list[Outcome]:
         at = time_of(answer)
+        collection = wire.path.strip("/")
+        if self.settings.batch == 1:
+            result = None
+            if answer is not None:
+                value = answer.error if answer.status >= 400 else answer.value
+                name = "error" if answer.status >= 400 else "row"
+                result = {"status": answer.status, name: value}
+            return [self._item(wire.items[0], collection, result, at)]
         if answer is not None and answer.status >= 400:
             return _whole_refused(wire, answer, at)
         results = answer.value.get("results") if answer is not None else None
@@ -352,7 +372,6 @@ class PlainBookConnector:
             return unknown(wire, "answer_not_readable", at)
         # Paired by our own mark: an item without a result may have been made all the same.
         by_tag = {one.get("tag"): one for one in results if isinstance(one, dict)}
-        collection = wire.path.strip("/")
         return [self._item(key, collection, by_tag.get(key), at) for key in wire.items]
 
     def _item(self, key: str, collection: str, result: Row | None, at: datetime | None) -> Outcome:
@@ -467,10 +486,39 @@ def abilities(settings: PlainBookSettings) -> Abilities:
     )
 
 
+def _joined(items: Sequence[Prepared]) -> bytes:
+    # The bytes of each item are taken as they are: they were decided already.
+    return b'{"items":[' + b",".join(item.body for item in items) + b"]}"
+
+
 def _totals(document: Document) -> Any:
     return predict(
         document.lines, document.currency, rule=TotalsRule.PER_RATE, rounds_to_unit=False
     )
+
+
+def _with_added_lines(change: Change, read: Record | None) -> Wanted:
+    """The lines that replace the ones there, with those behind them that somebody added."""
+    wanted, base = change.wanted, change.base
+    assert wanted is not None
+    if not isinstance(read, Document) or not isinstance(base, Document):
+        return wanted
+    if "lines" not in wanted.fields or len(read.lines) <= len(base.lines):
+        return wanted
+    assert isinstance(wanted.record, Document)
+    added = read.lines[len(base.lines) :]
+    record = replace(wanted.record, lines=(*wanted.record.lines, *added))
+    return replace(wanted, record=record)
+
+
+def _booked(change: Change, read: Document) -> Refused:
+    finding = Finding(
+        code="booked",
+        message=f"{read.number} is booked; it is neither changed nor deleted.",
+        hint="Finance corrects it with a credit note.",
+        hold_on="document",
+    )
+    return Refused(key=change.key, findings=(finding,), stale=True, seen=read)
 
 
 def _alone(item: Prepared) -> Wire:

@@ -173,8 +173,11 @@ class BookRows:
 
     def _line(self, position: int, row: Row, want: Selection) -> Line:
         code = text(row, "item")
+        if row["kind"] == LineKind.TEXT:
+            return Line(
+                position=position, kind=LineKind.TEXT, text=text(row, "text"), stated_net=ZERO
+            )
         return Line(
-            ref=ExternalRef(self._connection, "line", row["id"]),
             position=position,
             kind=LineKind(row["kind"]),
             item=ItemRef(number=code) if code else None,
@@ -330,18 +333,18 @@ class BookRows:
             values["totals"] = totals.totals
         if before is None:
             values["carrier_text"] = "" if self._opaque else carrier
+            values.update(customer_name=record.customer_name, paid=ZERO, credited=ZERO)
         return replace(shown, **values)
 
     def customer_shows(
-        self, row: Mapping[str, Any], before: Customer | None, carrier: str
+        self, row: Mapping[str, Any], before: Customer | None, carrier: str, drawn: str = ""
     ) -> Customer:
         """The customer as the book will show it after this write."""
-        empty = Customer()
         made = self.customer(
             {"id": "", "revision": 0, "active": True, "name": "", **row},
             Selection(entity=_CUSTOMER),
         )
-        shown = before or replace(empty, note="" if self._opaque else carrier)
+        shown = before or Customer(number=drawn, note="" if self._opaque else carrier)
         values: dict[str, Any] = {}
         for field, names in _CUSTOMER_NAMES.items():
             if names & row.keys():

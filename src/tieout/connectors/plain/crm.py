@@ -15,6 +15,7 @@ from tieout.connectors.plain.api import (
     Answer,
     PlainApi,
     Row,
+    broken,
     refusal,
     time_of,
     unknown,
@@ -44,6 +45,7 @@ from tieout.core.change import (
     Unknown,
     Wire,
 )
+from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
 from tieout.core.model import Company, Entity, ExternalRef, Record, Standing
@@ -89,6 +91,7 @@ class PlainCrmConnector:
             random or Random(0),  # noqa: S311
             timeout_s=self.settings.timeout_s,
             in_flight=self.settings.in_flight,
+            page=self.settings.page,
             observer=observer,
         )
         self._rows = CrmReader(name)
@@ -107,8 +110,11 @@ class PlainCrmConnector:
 
     async def check(self) -> Sequence[Finding]:
         """See `ports.Connector.check`."""
-        await self.company()
-        await self._api.read("/deals", (("per", "1"),))
+        try:
+            await self.company()
+            await self._api.read("/deals", (("per", "1"),))
+        except ConnectionBrokenError as error:
+            return (broken(error),)
         return ()
 
     async def describe(self) -> Schema:

@@ -51,8 +51,13 @@ async def changed(
     for path in paths:
         since = position.since(path, overlap_s)
         query = (("since", since),) if since else ()
+        began: datetime | None = None
         async for answer in api.pages(f"/{path}", query):
+            began = began or answer.at
             yield _page(path, answer, position, ref_of, read)
+        if began is not None:
+            # All that was stamped before this read began was read, late commits apart.
+            position.saw(path, began.isoformat())
 
 
 def _page(

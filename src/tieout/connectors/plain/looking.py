@@ -96,7 +96,10 @@ class BookLooker:
             if number and doubt.action is Action.CREATE:
                 found += await self._listed(look, collection, (("number", number),))
             for row in found:
-                self._judge_row(look, collection, row)
+                # Our number without our key is a person's: no hit, and no more near than others.
+                key = key_in(self._rows.carrier(row), doubt.key13)
+                if key is not None:
+                    self._hit(look, collection, row, key)
         if doubt.action is Action.CREATE or not self._settings.searchable:
             for row in await self._listed(look, collection, self._near_query(doubt)):
                 self._judge_row(look, collection, row)

@@ -22,6 +22,7 @@ class PlainCrmSettings:
     overlap_s: int = 120
     in_flight: int = 4
     batch: int = 200
+    page: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class PlainBookSettings:
     margin_s: int = 10
     overlap_s: int = 30
     in_flight: int = 4
+    page: int = 100
 
     @property
     def carrier_field(self) -> str:
