@@ -180,7 +180,7 @@ class Actions:
 
         return guarded
 
-    # Helpers.
+    # What several actions need.
 
     def _writer(self) -> Writer:
         return Writer(org=self._org, user_id=make_id("005", 1), person=True, save_duplicates=True)
@@ -463,7 +463,7 @@ class Actions:
 
     def lock_row(self, given: Arguments) -> Any:
         row = self._row(given["id"])
-        until = stamp(self._org.now() + timedelta(seconds=float(given.get("seconds", 10))))
+        until = stamp(self._org.now() + timedelta(seconds=int(given.get("seconds", 10))))
         self._org.rules.locked_until[str(row["Id"])] = until
         return {"until": until}
 
@@ -480,7 +480,7 @@ class Actions:
         found = self._all().get(given["action"])
         if found is None or given["action"] == "late_commit":
             raise ActionError(f"no such action: {given['action']}")
-        with self._org.aged(float(given.get("age_s", 300))):
+        with self._org.aged(int(given.get("age_s", 300))):
             return found[0](given.get("arguments", {}))
 
 

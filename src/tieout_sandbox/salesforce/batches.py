@@ -156,7 +156,7 @@ def _update(writer: Writer, record: Any) -> Outcome:
         raise SalesforceError(
             "MISSING_ARGUMENT", "Id not specified in an update call", fields=["Id"]
         )
-    row = writer.existing(writer.org.schema[writer.org.full(kind).name], record_id)  # type: ignore[union-attr]
+    row = writer.existing(kind_named(writer.org, kind), record_id)
     writer.update(kind, str(row["Id"]), _without(record, "id"))
     return {"id": str(row["Id"]), "success": True, "errors": []}
 

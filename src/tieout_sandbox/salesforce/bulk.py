@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.salesforce.calls import Call, Result, wants
@@ -193,7 +194,7 @@ class Bulk:
             "state": job.state,
             "concurrencyMode": "Parallel",
             "contentType": "CSV",
-            "apiVersion": float(call.version),
+            "apiVersion": Decimal(call.version),
             "lineEnding": job.line_ending,
             "columnDelimiter": job.delimiter,
         }

@@ -91,7 +91,7 @@ class Org:
         self.hidden_objects: set[str] = set()
         self.unshared: set[str] = set()
         self.numbers: dict[str, int] = {}
-        self.age_s = 0.0
+        self.age_s = 0
         self._depth = 0
         self.user_id = ""
         self._load_schema()
@@ -126,7 +126,7 @@ class Org:
         return self.now().date().isoformat()
 
     @contextmanager
-    def aged(self, seconds: float) -> Iterator[None]:
+    def aged(self, seconds: int) -> Iterator[None]:
         """Stamps inside are so much older: a transaction that began then and commits now."""
         before = self.age_s
         self.age_s = seconds

@@ -16,6 +16,7 @@ PAGE = 2000
 SMALLEST_PAGE = 200
 LOCATOR_LIFE = timedelta(days=2)
 MOST_OPEN = 500
+MOST_IDS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,11 @@ class Cursor:
     kind: str
     size: int
     opened: datetime
+
+    @property
+    def length(self) -> int:
+        """How many rows its pages hold."""
+        return len(self.answer.ids or self.answer.records or ())
 
 
 class Queries:
@@ -59,7 +65,7 @@ class Queries:
     def _page(self, call: Call, cursor: Cursor, key: str, start: int) -> dict[str, Any]:
         records = cursor.answer.page(self._org, cursor.kind, start, cursor.size)
         end = start + cursor.size
-        shown = len(cursor.answer.ids or cursor.answer.records or ())
+        shown = cursor.length
         body: dict[str, Any] = {"totalSize": cursor.answer.total, "done": end >= shown}
         if end < shown:
             key = key or self._keep(cursor)
@@ -71,8 +77,10 @@ class Queries:
         self._count += 1
         key = make_id("0r8", self._count)
         self._open[key] = cursor
-        while len(self._open) > MOST_OPEN:
-            del self._open[next(iter(self._open))]
+        # The oldest give way, so that a poller which never finishes cannot fill the memory.
+        held = sum(each.length for each in self._open.values())
+        while len(self._open) > 1 and (len(self._open) > MOST_OPEN or held > MOST_IDS):
+            held -= self._open.pop(next(iter(self._open))).length
         return key
 
 

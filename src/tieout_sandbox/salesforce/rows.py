@@ -17,6 +17,7 @@ from tieout_sandbox.salesforce.values import Row, moment, stamp, text_of
 from tieout_sandbox.salesforce.writes import Writer
 
 UPDATED_DAYS = 30
+FIRST_WITH_UPSERT_BODY = 46
 MAX_REPLICATED = 600_000
 
 
@@ -174,7 +175,7 @@ def _upsert(writer: Writer, call: Call, kind: ObjectType, key: str, value: str |
     record_id, created = writer.upsert(
         kind.name, key, value, _fields(call), update_only=update_only
     )
-    if not created and float(call.version) < 46:
+    if not created and int(call.version.split(".")[0]) < FIRST_WITH_UPSERT_BODY:
         return Result(status=204)
     body = {"id": record_id, "success": True, "errors": [], "created": created}
     headers = {"Location": call.url("sobjects", kind.name, record_id)} if created else {}

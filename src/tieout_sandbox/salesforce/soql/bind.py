@@ -92,7 +92,12 @@ class Binder:
         name = reference.name
         if len(reference.targets) == 1 and reference.targets[0] in self.org.tables:
             rows = self.org.tables[reference.targets[0]].rows
-            return lambda row: rows.get(row.get(name))  # type: ignore[arg-type]
+
+            def parent(row: Row) -> Row | None:
+                key = row.get(name)
+                return rows.get(key) if isinstance(key, str) else None
+
+            return parent
         org = self.org
         return lambda row: org.row(row.get(name))
 

@@ -418,13 +418,19 @@ def _folded(value: Any) -> Any:
     return value.casefold() if isinstance(value, str) else value
 
 
-def _rank(get: Callable[[Any], Any], order: Order) -> Callable[[Any], tuple[int, Any]]:
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _rank(
+    get: Callable[[Any], Any], order: Order, key: Callable[[Any], Any] = _folded
+) -> Callable[[Any], tuple[int, Any]]:
     """A sort key with nulls at the end asked for, whichever way the sort then goes."""
     null_rank = 1 if order.nulls_last is not order.descending else -1
 
     def rank(item: Any) -> tuple[int, Any]:
         value = get(item)
-        return (null_rank, 0) if value is None else (0, _folded(value))
+        return (null_rank, 0) if value is None else (0, key(value))
 
     return rank
 
@@ -436,16 +442,9 @@ def _sort(rows: list[Row], orders: tuple[Order, ...], binder: Binder) -> None:
             text = f"field '{bound.field.name}' can not be sorted in a query call"
             raise fault("INVALID_FIELD", text, order.expression.at, binder.statement)
         get = bound.get
-        if bound.kind in ("id", "reference", "date", "datetime"):
-            null_rank = 1 if order.nulls_last is not order.descending else -1
-            rows.sort(
-                key=lambda row, get=get, none=null_rank: (  # type: ignore[misc]
-                    (none, "") if (value := get(row)) is None else (0, value)
-                ),
-                reverse=order.descending,
-            )
-        else:
-            rows.sort(key=_rank(get, order), reverse=order.descending)
+        exact = bound.kind in ("id", "reference", "date", "datetime")
+        rank = _rank(get, order, _as_is if exact else _folded)
+        rows.sort(key=rank, reverse=order.descending)
 
 
 def _is_stamp_order(orders: tuple[Order, ...], binder: Binder) -> bool:

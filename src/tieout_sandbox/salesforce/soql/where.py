@@ -163,9 +163,8 @@ def comparison(bound: Bound, op: str, value: Value) -> Test:
             return lambda row: get(row) is None
         return lambda row: get(row) is not None
     if isinstance(value, str) and _folds(bound):
-        plain = get
         value = value.casefold()
-        get = lambda row: None if (text := plain(row)) is None else text.casefold()  # noqa: E731
+        get = _in_one_case(get)
     wanted: Any = value
     tests: dict[str, Test] = {
         "=": lambda row: get(row) == wanted,
@@ -176,6 +175,10 @@ def comparison(bound: Bound, op: str, value: Value) -> Test:
         ">=": lambda row: (found := get(row)) is not None and found >= wanted,
     }
     return tests[op]
+
+
+def _in_one_case(get: Callable[[Row], Any]) -> Callable[[Row], Any]:
+    return lambda row: None if (text := get(row)) is None else text.casefold()
 
 
 def membership(bound: Bound, values: set[Value], *, negated: bool) -> Test:
