@@ -24,8 +24,8 @@ from contract.connector_contract import (
     sent,
 )
 from support.visma_rig import VismaRig
-from tieout.core.change import Applied, FateKind
-from tieout.core.errors import ConfigurationError, ConnectionBrokenError
+from tieout.core.change import Action, Applied, FateKind, Unknown
+from tieout.core.errors import ConfigurationError, ConnectionBrokenError, TransientError
 from tieout.core.model import (
     Balance,
     Code,
@@ -413,6 +413,79 @@ def test_a_draft_that_a_person_booked_while_we_looked_is_one_document(rig: Visma
     run(story())
 
 
+def test_a_request_that_is_carried_out_while_we_look_is_found(rig: VismaRig) -> None:
+    async def story() -> None:
+        customer = await new_customer(rig)
+        change = create(rig, "006A", rig.document(customer))
+        made = await prepared(rig, change)
+        asked = doubt(rig, change, made, customer)
+        rig.fault("commit_late", Entity.DOCUMENT, Action.CREATE, seconds=30)
+        _, outcome = await sent(rig, made)
+        assert isinstance(outcome, Unknown)
+        assert (await look(rig, asked)).hits == ()
+
+        def between(request: Any) -> None:
+            if "customerinvoices?" in request.url and "contains" in request.url:
+                rig.clock.advance(31)
+
+        rig.transport.before = between
+        assert len((await look(rig, asked)).hits) == 1
+
+    run(story())
+
+
+def test_a_row_that_leaves_between_two_pages_hides_no_other(rig: VismaRig) -> None:
+    async def story() -> None:
+        customer = await new_customer(rig)
+        refs = [(await new_document(rig, customer, f"006{n}"))[2].ref for n in range(12)]
+
+        def between(request: Any) -> None:
+            if "customerinvoicedrafts?" in request.url and "$page=2&" in request.url:
+                rig.transport.before = None
+                rig.delete(refs[0])
+
+        rig.transport.before = between
+        found = await pages(rig, DOCUMENTS)
+        assert {r.ref for page in found if page.whole for r in page.records} == set(refs[1:])
+
+    run(story())
+
+
+def test_a_list_that_never_rests_is_an_error_and_not_a_part(rig: VismaRig) -> None:
+    async def story() -> None:
+        customer = await new_customer(rig)
+        refs = [(await new_document(rig, customer, f"006{n}"))[2].ref for n in range(12)]
+
+        def between(request: Any) -> None:
+            if "customerinvoicedrafts?" in request.url and "$page=2&" in request.url:
+                rig.delete(refs.pop())
+
+        rig.transport.before = between
+        with pytest.raises(TransientError):
+            async for _ in rig.connector.keys(Entity.DOCUMENT):
+                pass
+
+    run(story())
+
+
+def test_an_ignored_filter_is_noticed_and_finds_nobody_elses_customer(rig: VismaRig) -> None:
+    async def story() -> None:
+        rig.assume("filterable.customers", ["ChangedUtc"])
+        rig.assume("filterable.customerinvoicedrafts", [])
+        rig.assume("unsupported_filter", "ignored")
+        # Asked while the list is empty, an ignored filter looks like one that works.
+        change = create(rig, "001A", rig.customer())
+        made = await prepared(rig, change)
+        assert (await look(rig, doubt(rig, change, made, None))).hits == ()
+        twin = await new_customer(rig, "001TWIN")
+        assert (await look(rig, doubt(rig, change, made, None))).hits == ()
+        await new_document(rig, twin)
+        found = await rig.connector.check()
+        assert "filter_not_supported" in [finding.code for finding in found]
+
+    run(story())
+
+
 def test_key_lost_at_booking_leaves_a_near_document(rig: VismaRig) -> None:
     async def story() -> None:
         rig.assume("header_copied_to_invoice", False)
@@ -434,6 +507,8 @@ def test_other_customers_and_older_documents_are_not_near(rig: VismaRig) -> None
     async def story() -> None:
         customer, other = await new_customer(rig, "001A"), await new_customer(rig, "001B")
         rig.act("create_invoice", customer=customer.id, amount="100")
+        _, _, older = await new_document(rig, customer, "006OLD")
+        rig.act("edit_draft", draft=older.ref.id[6:], reference="Sara Ek")
         rig.clock.advance(3600)
         change = create(rig, "006A", rig.document(customer))
         made = await prepared(rig, change)

@@ -179,6 +179,38 @@ def test_vies_in_trouble_is_rejected_as_unchecked(rig: VismaRig) -> None:
     run(story())
 
 
+@pytest.mark.parametrize(("said", "shown"), [("sv_SE", "sv"), ("en-GB", "en"), ("FI", "fi")])
+def test_a_language_is_two_letters(rig: VismaRig, said: str, shown: str) -> None:
+    _, outcome = run(write(rig, create(rig, "001A", rig.customer(language=said))))
+    assert outcome.shows.language == shown  # type: ignore[union-attr]
+
+
+def test_a_range_of_numbers_can_have_a_width() -> None:
+    rig = VismaRig(number_width=9)
+    made, outcome = run(write(rig, create(rig, "001A", rig.customer())))
+    assert made.witness["number"] == "000200001"
+    assert outcome.shows.number == "000200001"  # type: ignore[union-attr]
+
+
+def test_the_reference_that_the_buyer_demands_goes_before_a_name(rig: VismaRig) -> None:
+    async def story() -> None:
+        customer = await new_customer(rig)
+        change, _, outcome = await new_document(rig, customer, buyer_reference="ZZ-4711")
+        assert outcome.shows.your_reference == "ZZ-4711"  # type: ignore[union-attr]
+        record = replace(change.wanted.record, your_reference="Ny Person")  # type: ignore[union-attr]
+        update = replace(
+            change,
+            action=Action.UPDATE,
+            wanted=Wanted(record=record, fields=frozenset({"your_reference"})),
+            target=outcome.ref,
+            base=outcome.shows,
+        )
+        _, changed = await write(rig, update)
+        assert changed.shows.your_reference == "ZZ-4711"  # type: ignore[union-attr]
+
+    run(story())
+
+
 # --- drafts --------------------------------------------------------------------------------------
 
 
