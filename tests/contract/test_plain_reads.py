@@ -31,6 +31,7 @@ from tieout.core.model import (
     Balance,
     Code,
     Deal,
+    DealKind,
     DealState,
     Document,
     DocumentKind,
@@ -143,6 +144,35 @@ def test_a_row_that_commits_late_is_inside_the_overlap_or_only_in_the_keys() -> 
         assert isinstance(deal, Deal)
         assert keys[ref("deal", late)] == deal.version
         assert deal.title == "Later"
+
+    run(story())
+
+
+def test_a_new_row_that_commits_late_is_not_there_before() -> None:
+    async def story() -> None:
+        rig = crm_rig()
+        deal_id = won(rig)
+        rig.act("late_commit", deal=deal_id, seconds=60, new=True)
+        assert not records(await rig.read(DEALS))
+        (fate,) = await rig.connector.trace([ref("deal", deal_id)])
+        assert fate.kind is FateKind.CANNOT_TELL
+        rig.clock.advance(61)
+        (deal,) = records(await rig.read(DEALS))
+        assert deal.changed_at == START
+
+    run(story())
+
+
+def test_what_deals_are_taken_for_does_not_change_their_source() -> None:
+    async def story() -> None:
+        sources = set()
+        for kind in (DealKind.OPPORTUNITY, DealKind.ORDER):
+            rig = crm_rig(deal_kind=kind)
+            won(rig)
+            (deal,) = records(await rig.read(DEALS))
+            assert deal.kind is kind
+            sources.add(deal.source_id)
+        assert len(sources) == 1
 
     run(story())
 

@@ -41,6 +41,7 @@ class CrmActions:
                 self.late_commit,
                 deal="its id",
                 seconds="until others see the change, which is stamped now",
+                new="true where nobody has seen the deal at all",
                 state="open, won, lost",
                 **_EDIT,
             ),
@@ -95,7 +96,8 @@ class CrmActions:
         if "state" in given:
             values.update(self._rows.state_values(str(given["state"])))
         self._rows.edit(row, values)
-        self._rows.hide(row, given["seconds"], row["_former"], locked=True)
+        was = None if given.get("new") else row["_former"]
+        self._rows.hide(row, given["seconds"], was, locked=True)
         return {"id": row["id"]}
 
     def stale_replica(self, given: Arguments) -> Row:

@@ -94,7 +94,7 @@ class PlainCrmConnector:
             page=self.settings.page,
             observer=observer,
         )
-        self._rows = CrmReader(name)
+        self._rows = CrmReader(name, self.settings.deal_kind)
 
     async def company(self) -> Company:
         """The organisation behind the connection."""

@@ -20,6 +20,7 @@ from tieout.core.model import (
     Contact,
     Customer,
     Deal,
+    DealKind,
     DealState,
     Entity,
     ExternalRef,
@@ -45,8 +46,9 @@ _AMOUNTS = ("net", "gross", "paid", "open", "overdue_amount")
 class CrmReader:
     """Translates for one connection. Raises one of `api.UNREADABLE` for a strange row."""
 
-    def __init__(self, connection: str) -> None:
+    def __init__(self, connection: str, deal_kind: DealKind) -> None:
         self._connection = connection
+        self._deal_kind = deal_kind
 
     def ref(self, entity: Entity, row_id: str) -> ExternalRef:
         """The ref of a row."""
@@ -74,6 +76,7 @@ class CrmReader:
             # One second apart at best: two edits can share it, so the engine compares content too.
             version=row["changed_at"],
             changed_at=instant(row, "changed_at"),
+            kind=self._deal_kind,
             source_id=row["id"],
             number=text(row, "number"),
             title=text(row, "title"),

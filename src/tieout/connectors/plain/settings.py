@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tieout.core.abilities import Guard
+from tieout.core.model import DealKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,7 @@ class PlainCrmSettings:
     Where the CRM is, and its times in seconds.
 
     ``overlap_s`` is read again at every run: rows commit late with older stamps, and replicas lag.
+    ``deal_kind`` is what its deals are taken for; which one changes nothing about their source.
     """
 
     base_url: str = "http://127.0.0.1:8470"
@@ -22,6 +24,7 @@ class PlainCrmSettings:
     overlap_s: int = 120
     in_flight: int = 4
     batch: int = 200
+    deal_kind: DealKind = DealKind.OPPORTUNITY
     page: int = 100
 
 
