@@ -499,7 +499,7 @@ def test_an_unknown_path_is_told_with_the_closest_names_and_the_rest_is_read() -
         assert {f.code for f in told.values()} == {"unknown_field"}
         assert "Po_Number__c" in told["Po_Nmber__c"].message
         assert "Payment_Terms__c" in told["Account.Payment_Term__c"].message
-        assert "Family" in told["Product2.Famly"].message
+        assert "Family" in told["line.Product2.Famly"].message
         assert "Campaing.X" in told
         assert len(deals(pages)) == 1
         assert deals(pages)[0].extra == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,6 @@ from support.inprocess_salesforce import Rig, rig, standing_change
 from tieout.connectors.http.json import loads
 from tieout.core.change import (
     Action,
-    AlreadyApplied,
     Applied,
     Change,
     Deferred,
@@ -120,7 +120,9 @@ def test_only_what_differs_is_sent_and_nothing_when_nothing_does() -> None:
         await write(found, later)
         before = len(found.transport.asked("composite"))
         outcomes = await write(found, later)
-        assert [type(outcome) for outcome in outcomes] == [AlreadyApplied]
+        assert [type(outcome) for outcome in outcomes] == [Applied]
+        assert isinstance(outcomes[0], Applied)
+        assert outcomes[0].ref == ExternalRef("sf", "standing", deal)
         assert len(found.transport.asked("composite")) == before
         # A field that is not named is left alone.
         (partly,) = await prepared(found, standing_change("K3", deal, status="credited"))
@@ -450,6 +452,33 @@ def test_a_missing_field_is_left_out_and_reported() -> None:
     asyncio.run(story())
 
 
+def test_a_ref_may_say_what_the_standing_is_of() -> None:
+    async def story() -> None:
+        found = furnish(rig())
+        deal, account = found.made["deals"][0], found.made["account"]
+        marked = [f"deal:{deal}", f"customer:{account}"]
+        changes = [
+            replace(standing_change("K1", marked[0], status="booked"), target=None),
+            standing_change("K2", marked[1], open=Decimal("5.00")),
+        ]
+        items = await prepared(found, *changes)
+        outcomes = await write(found, *changes)
+        assert all(isinstance(outcome, Applied) for outcome in outcomes)
+        refs = [ExternalRef("sf", "standing", record_id) for record_id in marked]
+        first, second = await found.connector.get(refs, Selection(entity=Entity.STANDING))
+        assert isinstance(first, Standing)
+        assert isinstance(second, Standing)
+        assert (first.status, second.open) == ("booked", Decimal("5.00"))
+        sights = await found.connector.find_by_key(
+            [replace(doubt(items[0]), target=refs[0]), replace(doubt(items[1]), target=None)]
+        )
+        assert [sight.target for sight in sights] == [first, second]
+        fates = await found.connector.trace(refs)
+        assert [fate.kind for fate in fates] == [FateKind.PRESENT, FateKind.PRESENT]
+
+    asyncio.run(story())
+
+
 def test_a_field_that_nobody_can_write_is_left_out_like_a_missing_one() -> None:
     async def story() -> None:
         found = furnish(rig(deal_standing={"net": "ExpectedRevenue"}))
@@ -497,7 +526,11 @@ def test_single_fields_of_an_account_are_written_on_the_version_read() -> None:
         assert outcome.ref == ExternalRef("sf", "customer", account)
         row = found.row("Account", account)
         assert (row["Payment_Terms__c"], row["Credit_Hold__c"]) == ("Net 30", True)
-        assert [type(o) for o in await write(found, change)] == [AlreadyApplied]
+        writes = len(found.transport.asked("/sobjects/Account/0"))
+        (again,) = await write(found, change)
+        assert isinstance(again, Applied)
+        assert again.ref == outcome.ref
+        assert len(found.transport.asked("/sobjects/Account/0")) == writes
         assert isinstance(item.shows, Customer)
         assert (item.shows.terms, item.shows.name) == ("Net 30", "Ekfors Trä AB")
         # An edit between read and write is not overwritten.
@@ -563,8 +596,6 @@ def test_a_doubt_about_a_customer_reads_the_fields_that_were_sent() -> None:
         found.act("delete_opportunity", id=found.made["deals"][0])
         deal = ExternalRef("sf", "deal", found.made["deals"][0])
         deal_doubt = doubt(item, deal)
-        from dataclasses import replace
-
         (gone,) = await found.connector.find_by_key([replace(deal_doubt, entity=Entity.DEAL)])
         assert gone.target_gone
         assert gone.target is None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tieout.connectors.salesforce import soql
-from tieout.connectors.salesforce.ids import id18, is_id, object_of, same_id, unique
+from tieout.connectors.salesforce.ids import id18, is_id, object_of, row_id, same_id, unique
 from tieout.connectors.salesforce.org import OrgField, read_describe
 from tieout.connectors.salesforce.values import Unfit, same, to_wire
 
@@ -67,6 +67,9 @@ def test_ids_of_both_lengths_are_one() -> None:
     assert object_of("0013000000abcDE") == "Account"
     assert object_of("ZZZ3000000abcDE") is None
     assert not is_id("sf:1")
+    assert row_id("deal:0013000000abcDE") == "0013000000abcDEAAY"
+    assert row_id("0013000000abcDE") == "0013000000abcDEAAY"
+    assert row_id("deal:1") is None
     with pytest.raises(ValueError, match="not a Salesforce id"):
         id18("1001")
 

@@ -202,13 +202,13 @@ def test_extra_values_stand_under_the_paths_as_they_were_written() -> None:
     made = shape(
         OPPORTUNITY,
         extra=(("account.erp_id__c", "Account.Erp_Id__c"), ("Campaign.Name", "Campaign.Name")),
-        line_extra=(("product2.family", "Product2.Family"),),
+        line_extra=(("line.product2.family", "Product2.Family"),),
     )
     found = translator().record(opportunity(), made)
     assert isinstance(found, Deal)
     assert found.extra == {"account.erp_id__c": "C-10077", "Campaign.Name": None}
-    assert found.lines[0].extra == {"product2.family": "Hardware"}
-    assert found.lines[1].extra == {"product2.family": None}
+    assert found.lines[0].extra == {"line.product2.family": "Hardware"}
+    assert found.lines[1].extra == {"line.product2.family": None}
     assert found.shape == "d1"
 
 

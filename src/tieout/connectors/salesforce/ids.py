@@ -30,6 +30,15 @@ def is_id(value: str) -> bool:
     return _SHAPE.fullmatch(value) is not None
 
 
+def row_id(value: str) -> str | None:
+    """
+    The 18-character id that a ref names, None where it names none. A standing's ref may say
+    before a colon what it is of: `deal:006...`, `customer:001...`.
+    """
+    bare = value.rpartition(":")[2]
+    return id18(bare) if is_id(bare) else None
+
+
 def same_id(one: str, other: str) -> bool:
     """Whether two ids name the same row, whatever their lengths."""
     return is_id(one) and is_id(other) and id18(one) == id18(other)

@@ -10,7 +10,7 @@ from tieout.connectors.http.json import loads
 from tieout.connectors.salesforce.api import Row, SalesforceApi
 from tieout.connectors.salesforce.errors import read_error, refusals
 from tieout.connectors.salesforce.fields import extra_names
-from tieout.connectors.salesforce.ids import id18, is_id, object_of, unique
+from tieout.connectors.salesforce.ids import id18, object_of, row_id, unique
 from tieout.connectors.salesforce.reading import Reader
 from tieout.connectors.salesforce.standing import Standings
 from tieout.core.change import Doubt, Fate, FateKind, Sight
@@ -81,10 +81,10 @@ class Looker:
 
     async def trace(self, refs: Sequence[ExternalRef]) -> list[Fate]:
         """See `ports.Connector.trace`."""
-        rows = await self._bin(ref.id for ref in refs if is_id(ref.id))
+        rows = await self._bin([found for ref in refs if (found := row_id(ref.id))])
         return [await self._fate(ref, rows) for ref in refs]
 
-    async def _bin(self, ids: Any) -> dict[str, Row]:
+    async def _bin(self, ids: Sequence[str]) -> dict[str, Row]:
         found: dict[str, Row] = {}
         by_object: dict[str, list[str]] = {}
         for record_id in unique(ids):
@@ -96,12 +96,13 @@ class Looker:
         return found
 
     async def _fate(self, ref: ExternalRef, rows: Mapping[str, Row]) -> Fate:
-        name = object_of(ref.id) if is_id(ref.id) else None
-        if name is None:
+        record_id = row_id(ref.id)
+        name = object_of(record_id) if record_id else None
+        if name is None or record_id is None:
             return Fate(ref=ref, kind=FateKind.CANNOT_TELL)
-        row = rows.get(id18(ref.id))
+        row = rows.get(record_id)
         if row is None:
-            return Fate(ref=ref, kind=await self._unseen(name, id18(ref.id)))
+            return Fate(ref=ref, kind=await self._unseen(name, record_id))
         if not row.get("IsDeleted"):
             return Fate(ref=ref, kind=FateKind.PRESENT, record=await self._record(ref))
         winner = await self._winner(row)
@@ -146,7 +147,7 @@ def _target(doubt: Doubt) -> str:
     """The row that a doubt is about, by its ref or by what was sent; '' where neither tells."""
     named = [doubt.target.id] if doubt.target else []
     named += [str(_body(body).get("Id") or "") for body in doubt.bodies]
-    return next((id18(record_id) for record_id in named if is_id(record_id)), "")
+    return next((found for text in named if (found := row_id(text))), "")
 
 
 def _body(body: bytes) -> dict[str, Any]:

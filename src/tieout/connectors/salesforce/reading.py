@@ -9,7 +9,7 @@ from typing import Any
 
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import LocatorGoneError, Row, Rows, SalesforceApi
-from tieout.connectors.salesforce.ids import id18, is_id, object_of, unique
+from tieout.connectors.salesforce.ids import id18, object_of, row_id, unique
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.shapes import ALL_SOURCES, ROLES, Shape, Shapes, Source
 from tieout.connectors.salesforce.translate import RowError, Translator
@@ -179,7 +179,8 @@ class Reader:
         """See `ports.Connector.get`. A row in the recycle bin is not there."""
         translator = await self._translator()
         found: dict[str, Record] = {}
-        ids = unique(ref.id for ref in refs if is_id(ref.id))
+        asked = [row_id(ref.id) for ref in refs]
+        ids = unique(record_id for record_id in asked if record_id is not None)
         for source in ALL_SOURCES:
             mine = [record_id for record_id in ids if object_of(record_id) == source.object]
             if source.entity is not want.entity or not mine:
@@ -189,7 +190,7 @@ class Reader:
                 continue
             for row in await self._rows_by_id(shape, mine):
                 found[id18(row["Id"])] = self._record(row, shape, translator)
-        return tuple(found.get(id18(ref.id)) if is_id(ref.id) else None for ref in refs)
+        return tuple(found.get(one) if one is not None else None for one in asked)
 
     async def bin_rows(self, object_name: str, ids: Sequence[str]) -> dict[str, Row]:
         """Id, stamp, deletion and merge of rows, those of the recycle bin too, by id."""

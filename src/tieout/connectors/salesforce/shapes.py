@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import SalesforceApi
@@ -211,7 +211,8 @@ class Shape:
     """
     The columns of one object for one selection; ``extra`` is path as asked → path as spelled.
 
-    ``line_extra`` likewise, without ``line.``. ``unknown`` are findings on paths left out.
+    ``line_extra`` likewise, asked with ``line.`` before it. ``unknown`` are findings on paths
+    left out.
     """
 
     source: Source
@@ -266,7 +267,7 @@ class Shapes:
         for path in want.extra:
             if path.startswith(LINE_MARK):
                 if line is not None:
-                    await self._resolve(line, path[len(LINE_MARK) :], line_extra, unknown)
+                    await self._resolve(line, path, line_extra, unknown)
             else:
                 await self._resolve(head, path, extra, unknown)
         columns = _columns(head, source, self._named(source))
@@ -314,9 +315,9 @@ class Shapes:
         found: list[tuple[str, str]],
         unknown: list[Finding],
     ) -> None:
-        spelled = await self.resolve(place, path)
+        spelled = await self.resolve(place, path.removeprefix(LINE_MARK))
         if isinstance(spelled, Finding):
-            unknown.append(spelled)
+            unknown.append(replace(spelled, place=path))
         else:
             found.append((path, spelled))
 

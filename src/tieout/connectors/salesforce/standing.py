@@ -8,7 +8,7 @@ from typing import Any
 
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import Row, SalesforceApi
-from tieout.connectors.salesforce.ids import id18, is_id, object_of, unique
+from tieout.connectors.salesforce.ids import id18, object_of, row_id, unique
 from tieout.connectors.salesforce.org import OrgField
 from tieout.connectors.salesforce.settings import (
     NEEDED_STANDING,
@@ -96,7 +96,8 @@ class Standings:
 
     async def get(self, refs: Sequence[ExternalRef], shape: str = "") -> list[Standing | None]:
         """What the rows show, in order; None where a row is not there."""
-        ids = unique(ref.id for ref in refs if is_id(ref.id))
+        asked = [row_id(ref.id) for ref in refs]
+        ids = unique(record_id for record_id in asked if record_id is not None)
         found: dict[str, Standing] = {}
         for object_name in ("Account", "Opportunity", "Order", "Quote"):
             mine = [record_id for record_id in ids if object_of(record_id) == object_name]
@@ -104,7 +105,7 @@ class Standings:
             if board is not None:
                 for record_id, row in (await self.rows(board, mine)).items():
                     found[record_id] = self.record(board, row, shape)
-        return [found.get(id18(ref.id)) if is_id(ref.id) else None for ref in refs]
+        return [found.get(record_id) if record_id is not None else None for record_id in asked]
 
     def record(self, board: Board, row: Row, shape: str = "") -> Standing:
         """What a row shows. What is not shown there is None."""

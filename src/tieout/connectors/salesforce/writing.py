@@ -21,13 +21,12 @@ from tieout.connectors.salesforce.errors import (
     item_refusals,
     refusals,
 )
-from tieout.connectors.salesforce.ids import id18, is_id, object_of, same_id, unique
+from tieout.connectors.salesforce.ids import id18, is_id, object_of, row_id, same_id, unique
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.standing import Board, Standings
 from tieout.connectors.salesforce.values import Unfit, same, to_wire
 from tieout.core.change import (
     Action,
-    AlreadyApplied,
     Applied,
     Change,
     Deferred,
@@ -87,14 +86,15 @@ class Writer:
         by_object: dict[str, list[_Target]] = {}
         for at, change in changes:
             target = change.target or (change.wanted.record.ref if change.wanted else None)
-            name = object_of(target.id) if target and is_id(target.id) else None
+            record_id = row_id(target.id) if target else None
+            name = object_of(record_id) if record_id else None
             if change.wanted is None or change.action not in _STANDING_ACTIONS:
                 made[at] = Refused(key=change.key, findings=(_not_possible(change),))
-            elif target is None or name not in _SHOWN_ON:
+            elif record_id is None or name is None or name not in _SHOWN_ON:
                 made[at] = Refused(key=change.key, findings=(_no_row(change),))
             else:
                 by_object.setdefault(name, []).append(
-                    _Target(at=at, change=change, record_id=id18(target.id))
+                    _Target(at=at, change=change, record_id=record_id)
                 )
         for name, targets in by_object.items():
             board = await self._standings.board(name)
@@ -157,9 +157,9 @@ class Writer:
         rows of one account wait for each other's locks; everything else alone.
         """
         found: list[Wire] = []
-        quiet = sorted((item for item in items if not item.body), key=_object)
-        for name, group in groupby(quiet, key=_object):
-            found.extend(self._nothing(name, chunk) for chunk in _pieces(list(group)))
+        quiet = sorted((item for item in items if not item.body), key=self._look_path)
+        for path, group in groupby(quiet, key=self._look_path):
+            found.extend(_nothing(path, chunk) for chunk in _pieces(list(group)))
         single = [item for item in items if item.body and item.path != self._collection]
         found.extend(_alone(item) for item in single)
         shown = [item for item in items if item.body and item.path == self._collection]
@@ -180,23 +180,18 @@ class Writer:
             headers={"Content-Type": "application/json"},
         )
 
-    def _nothing(self, name: str, items: Sequence[Prepared]) -> Wire:
-        """A request that would only look, for rows that show everything already. Never sent."""
-        ids = ",".join(item.target.id for item in items if item.target)
-        return Wire(
-            wire_key=wire_key(*(_item_key(item) for item in items)),
-            method="GET",
-            path=f"{self._collection}/{name}?ids={ids}&fields=Id",
-            body=b"",
-            items=tuple(item.key for item in items),
-        )
+    def _look_path(self, item: Prepared) -> str:
+        """Where the rows of an item could be looked at."""
+        if item.path == self._collection:
+            return f"{self._collection}/{_object(item)}"
+        return item.path.rpartition("/")[0]
 
     # Sending.
 
     async def send(self, wire: Wire) -> list[Outcome]:
         """See `ports.Connector.send`."""
         if wire.method == "GET":
-            return [AlreadyApplied(key=key, ref=None) for key in wire.items]
+            return self._shown_already(wire)
         call = Call(
             method=wire.method,
             path=wire.path,
@@ -216,6 +211,18 @@ class Writer:
             reason = error.message
             return _all(wire, lambda key: _deferred(key, wait, reason))
         return self._read(wire, response)
+
+    def _shown_already(self, wire: Wire) -> list[Outcome]:
+        """Rows that `prepare` has just read and found as wanted: done, without a call."""
+        path, _, ids = wire.path.partition("?ids=")
+        name = path.rpartition("/")[2]
+        alone = not path.startswith(self._collection)
+        entity = _ENTITY.get(name, Entity.DEAL) if alone else Entity.STANDING
+        at = self._api.vendor_time
+        return [
+            Applied(key=key, ref=ExternalRef(self._name, entity.value, one), vendor_time=at)
+            for key, one in zip(wire.items, ids.partition("&")[0].split(","), strict=True)
+        ]
 
     def _read(self, wire: Wire, response: HttpResponse) -> list[Outcome]:
         at = server_time(response)
@@ -343,6 +350,18 @@ def _alone(item: Prepared) -> Wire:
         body=item.body,
         items=(item.key,),
         headers={"Content-Type": "application/json", **item.headers},
+    )
+
+
+def _nothing(path: str, items: Sequence[Prepared]) -> Wire:
+    """A request that would only look, for rows that show everything already. It is never sent."""
+    ids = ",".join(item.target.id for item in items if item.target)
+    return Wire(
+        wire_key=wire_key(*(_item_key(item) for item in items)),
+        method="GET",
+        path=f"{path}?ids={ids}&fields=Id",
+        body=b"",
+        items=tuple(item.key for item in items),
     )
 
 
