@@ -78,7 +78,7 @@ def test_a_proxy_may_stand_before_the_org() -> None:
         proxy = "http://localhost:9999"
         found = rig(api_url=proxy)
         company = await found.connector.company()
-        assert all(r.url.startswith(proxy) for r in found.transport.asked("/services/data/"))
+        assert all(r.url.startswith(proxy) for r in found.transport.to("/services/data/"))
         # People follow links to the org itself.
         assert company.facts["url"] == BASE
 
@@ -210,7 +210,7 @@ def test_every_call_names_us_and_goes_to_the_orgs_own_host() -> None:
     async def story() -> None:
         found = rig()
         await found.connector.check()
-        for request in found.transport.asked("/services/data/"):
+        for request in found.transport.to("/services/data/"):
             assert request.headers["Sforce-Call-Options"] == "client=tieout"
             assert request.url.startswith(BASE)
             assert len(request.url) < 16_000

@@ -251,7 +251,7 @@ def test_a_forgotten_query_is_asked_anew_behind_the_last_row() -> None:
         assert set(read) == ids
         assert len(read) == len(ids)
         # The first page, the locator that was refused, and the rest.
-        assert len(found.transport.asked("/query")) == 3
+        assert len(found.transport.to("/query")) == 3
 
     asyncio.run(story())
 

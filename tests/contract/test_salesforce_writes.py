@@ -118,12 +118,12 @@ def test_only_what_differs_is_sent_and_nothing_when_nothing_does() -> None:
         assert isinstance(item.read, Standing)
         assert item.read.status == "booked"
         await write(found, later)
-        before = len(found.transport.asked("composite"))
+        before = len(found.transport.to("composite"))
         outcomes = await write(found, later)
         assert [type(outcome) for outcome in outcomes] == [Applied]
         assert isinstance(outcomes[0], Applied)
         assert outcomes[0].ref == ExternalRef("sf", "standing", deal)
-        assert len(found.transport.asked("composite")) == before
+        assert len(found.transport.to("composite")) == before
         # A field that is not named is left alone.
         (partly,) = await prepared(found, standing_change("K3", deal, status="credited"))
         assert set(loads(partly.body)) == {"attributes", "Id", "Erp_Status__c", "Erp_Synced_At__c"}
@@ -264,7 +264,7 @@ def test_a_lost_answer_is_unknown_and_a_look_tells(kind: str) -> None:
         found.fault(kind, method="PATCH", path=COLLECTION)
         outcomes = await found.connector.send(wire)
         assert [type(outcome) for outcome in outcomes] == [Unknown, Unknown]
-        assert len(found.transport.asked("/composite/sobjects")) == 1
+        assert len(found.transport.to("/composite/sobjects")) == 1
         sights = await found.connector.find_by_key([doubt(item) for item in items])
         done = kind != "drop_before"
         for sight, item in zip(sights, items, strict=True):
@@ -526,11 +526,11 @@ def test_single_fields_of_an_account_are_written_on_the_version_read() -> None:
         assert outcome.ref == ExternalRef("sf", "customer", account)
         row = found.row("Account", account)
         assert (row["Payment_Terms__c"], row["Credit_Hold__c"]) == ("Net 30", True)
-        writes = len(found.transport.asked("/sobjects/Account/0"))
+        writes = len(found.transport.to("/sobjects/Account/0"))
         (again,) = await write(found, change)
         assert isinstance(again, Applied)
         assert again.ref == outcome.ref
-        assert len(found.transport.asked("/sobjects/Account/0")) == writes
+        assert len(found.transport.to("/sobjects/Account/0")) == writes
         assert isinstance(item.shows, Customer)
         assert (item.shows.terms, item.shows.name) == ("Net 30", "Ekfors Trä AB")
         # An edit between read and write is not overwritten.

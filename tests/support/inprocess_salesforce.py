@@ -10,41 +10,23 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from support.fakes import ManualClock, MemorySecrets
+from support.inprocess import InProcessTransport
+from tieout.connectors.http.json import loads
 from tieout.connectors.salesforce import SalesforceConnector, SalesforceSettings
 from tieout.core.change import Action, Change, Wanted
 from tieout.core.model import Entity, ExternalRef, Record, Standing
-from tieout.ports import HttpRequest, HttpResponse, LostError, Page, Selection
+from tieout.ports import HttpRequest, Page, Selection
 from tieout_sandbox.kit.clock import SandboxClock
-from tieout_sandbox.kit.http import Dropped, Truncated, make_request
 from tieout_sandbox.salesforce import SalesforceSimulator, credentials
 
 BASE = "http://127.0.0.1:8443"
 START = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 
 
-class InProcess:
-    """Calls a simulator as a transport would, and keeps what was asked."""
+class InProcess(InProcessTransport):
+    """The transport to a simulated org, with what tests ask about the calls made."""
 
-    def __init__(self, simulator: SalesforceSimulator) -> None:
-        self._simulator = simulator
-        self.requests: list[HttpRequest] = []
-
-    async def send(self, request: HttpRequest) -> HttpResponse:
-        self.requests.append(request)
-        host = {"Host": urlsplit(request.url).netloc}
-        asked = make_request(
-            request.method, request.url, headers={**request.headers, **host}, body=request.body
-        )
-        answer = await self._simulator.handle(asked)
-        if isinstance(answer, (Dropped, Truncated)):
-            raise LostError("the connection was closed")
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return HttpResponse(status=answer.status, headers=headers, body=answer.body)
-
-    async def close(self) -> None:
-        pass
-
-    def asked(self, part: str) -> list[HttpRequest]:
+    def to(self, part: str) -> list[HttpRequest]:
         """The vendor calls whose path holds this, sign-ins left out."""
         return [r for r in self.requests if part in urlsplit(r.url).path]
 
@@ -59,8 +41,6 @@ class InProcess:
 
 
 def _inner(body: bytes) -> list[str]:
-    from tieout.connectors.http.json import loads
-
     parts = loads(body)["compositeRequest"]
     return [parse_qs(urlsplit(part["url"]).query)["q"][0] for part in parts]
 
@@ -98,7 +78,7 @@ class Rig:
 
     def calls(self) -> int:
         """Vendor calls made so far, without sign-ins."""
-        return len(self.transport.asked("/services/data/"))
+        return len(self.transport.to("/services/data/"))
 
 
 def rig(*, size: int = 0, seed: int = 1, secrets: dict[str, str] | None = None, **more: Any) -> Rig:
@@ -121,7 +101,7 @@ def rig(*, size: int = 0, seed: int = 1, secrets: dict[str, str] | None = None, 
         private_key=known["private_key"],
         **(secrets or {}),
     )
-    transport = InProcess(simulator)
+    transport = InProcess(simulator, clock.now)
     connector = SalesforceConnector(
         "sf", SalesforceSettings.from_mapping(settings), transport, vault, clock, Random(1)
     )

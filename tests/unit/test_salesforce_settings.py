@@ -66,6 +66,13 @@ def test_a_file_names_only_what_differs() -> None:
     assert made.account.terms == "Payment_Terms__c"
     assert "number" not in made.standing_fields("deal")
     assert made.standing_fields("deal")["status"] == "Erp_Status__c"
+    told = SalesforceSettings.from_mapping(
+        {"user": "a@b.se", "sources": "order, quote", "overlap_s": "900", "billing_roles": ""}
+    )
+    assert (told.sources, told.overlap_s, told.billing_roles) == (("order", "quote"), 900, ())
+    assert told.problems() == []
+    with pytest.raises(ValueError, match="invalid literal"):
+        SalesforceSettings.from_mapping({"overlap_s": "soon"})
     with pytest.raises(ValueError, match="colour"):
         SalesforceSettings.from_mapping({"colour": "red"})
     with pytest.raises(ValueError, match=r"account\.cvr"):

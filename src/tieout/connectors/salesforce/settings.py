@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -132,18 +132,22 @@ class SalesforceSettings:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> SalesforceSettings:
-        """The settings that a configuration file names; the rest as by default.
+        """
+        The settings that a configuration names, the rest as by default. Texts stand for numbers
+        and, with commas, for lists, as they come from a command line.
 
-        Raises ValueError that names a setting nobody knows.
+        Raises ValueError for a setting that nobody knows, or a number that is none.
         """
         known = {entry.name for entry in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"no such setting: {', '.join(unknown)}")
-        made: dict[str, Any] = dict(values)
-        for name in ("sources", "billing_roles", "quote_won", "quote_lost"):
-            if name in made:
-                made[name] = tuple(made[name])
+        made: dict[str, Any] = {
+            name: _as_default(value, entry)
+            for name, value in values.items()
+            for entry in fields(cls)
+            if entry.name == name
+        }
         nested: Mapping[str, Any] = {
             "account": AccountFields(),
             "deal": DealFields(),
@@ -223,6 +227,16 @@ class SalesforceSettings:
 _OUR_FIELDS = frozenset(
     {*DEAL_STANDING.values(), *ACCOUNT_STANDING.values(), "Credit_Hold__c", "Vat_Number__c"}
 )
+
+
+def _as_default(value: Any, entry: Field[Any]) -> Any:
+    """The value in the kind that the setting has by default."""
+    if isinstance(entry.default, tuple):
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(str(part).strip() for part in parts if str(part).strip())
+    if isinstance(entry.default, int) and isinstance(value, str):
+        return int(value)
+    return value
 
 
 def _is_version(value: str) -> bool:
