@@ -125,6 +125,24 @@ def test_the_new_sign_in_is_stored_before_it_is_used_and_the_old_one_goes_afterw
     asyncio.run(scenario())
 
 
+def test_an_older_token_that_still_works_proves_nothing_of_the_newest() -> None:
+    clock = ManualClock()
+    secrets, server = vault(clock), TokenServer()
+    first, _ = keeper(clock, secrets, server, "one")
+    second, _ = keeper(clock, secrets, server, "two")
+
+    async def scenario() -> None:
+        await first.access()
+        clock.advance(60)
+        await second.access(refused="a1")
+        await first.worked()
+        assert await secrets.older("books", "refresh_token") == "r1"
+        await second.worked()
+        assert await secrets.older("books", "refresh_token") is None
+
+    asyncio.run(scenario())
+
+
 def test_a_second_process_uses_what_the_first_one_stored() -> None:
     clock = ManualClock()
     secrets, server = vault(clock), TokenServer()

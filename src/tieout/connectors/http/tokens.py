@@ -128,8 +128,11 @@ class TokenKeeper:
 
     async def worked(self) -> None:
         """A call with the present token was accepted: older generations of the sign-in may go."""
-        if not self._proven:
-            self._proven = True
+        if self._proven or self._access is None:
+            return
+        self._proven = True
+        # Another process may have renewed meanwhile; then this token proves nothing of the newest.
+        if await self._secrets.get(self._connection, "access_token") == self._access.token:
             await self._secrets.forget_old(self._connection)
 
     async def kept(self, name: str) -> str | None:
@@ -175,6 +178,7 @@ class TokenKeeper:
         ready = self._usable(access, refused)
         if ready is not None:
             self._access = access
+            self._proven = False
         return ready
 
     async def _renew_alone(self, refused: str | None) -> str:

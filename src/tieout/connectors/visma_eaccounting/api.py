@@ -29,8 +29,10 @@ _NAMES_LIVE_MS = 3600 * 1000
 _PATIENCE = 5
 
 
-class FilterNotSupportedError(Exception):
+class FilterNotSupportedError(TransientError):
     """The vendor does not filter by that property; the list has to be read and filtered here."""
+
+    code = "filter_not_supported"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class VismaApi:
         if not 200 <= response.status < 300:
             problem = problem_of(response)
             if problem.kind is Kind.FILTER:
-                raise FilterNotSupportedError(path)
+                raise FilterNotSupportedError(f"Visma does not filter {path} as it was asked.")
             raise self._error(problem)
         value = _object(response)
         if value is None or not isinstance(value.get("Data"), list):
@@ -114,6 +116,24 @@ class VismaApi:
                 return
             page += 1
 
+    async def complete(self, path: str) -> AsyncIterator[tuple[dict[str, Any], ...]]:
+        """
+        A complete list page by page, without holding it. While rows come and go between its pages
+        it is read again, so that rows may be given twice and one that left may be among them.
+
+        Raises `TransientError` where it does not come to rest.
+        """
+        for _ in range(_PATIENCE):
+            ids: set[str] = set()
+            totals: list[int] = []
+            async for sheet in self.sheets(path):
+                totals.append(sheet.total)
+                ids.update(text_of(row, "Id") for row in sheet.rows)
+                yield sheet.rows
+            if totals[0] == totals[-1] == len(ids):
+                return
+        raise self._restless(path)
+
     async def whole(
         self, path: str, query: Query = (), *, times: list[datetime] | None = None
     ) -> list[dict[str, Any]]:
@@ -135,7 +155,7 @@ class VismaApi:
             # A row that left or came between two pages shows in the count; it is read anew then.
             if totals[0] == totals[-1] == len(found):
                 return list(found.values())
-        raise TransientError(f"The list {path} of {self.name} changes while it is read.")
+        raise self._restless(path)
 
     async def filtered(
         self, path: str, text: str, query: Query = (), *, times: list[datetime] | None = None
@@ -177,6 +197,9 @@ class VismaApi:
             dimension_id={(k, code.casefold()): guid for guid, (k, code) in dimensions.items()},
             codings={text_of(row, "Id"): row for row in codings},
         )
+
+    def _restless(self, path: str) -> TransientError:
+        return TransientError(f"The list {path} of {self.name} changes while it is read.")
 
     def _note_time(self, response: HttpResponse) -> None:
         self.seen_at = vendor_time(response) or self.seen_at
