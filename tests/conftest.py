@@ -30,7 +30,7 @@ def shared_dir() -> Path:
 @pytest.fixture(scope="session")
 def database_url(worker_id: str) -> Iterator[str]:
     """A migrated database of this test worker, as the owner."""
-    from tests.support.database import database
+    from support.database import database
 
     with database(f"tieout_{worker_id}") as url:
         yield url

@@ -312,7 +312,7 @@ class Store(Protocol):
         """Decisions replace their due rows, if unchanged since. Counts by verdict."""
 
     async def counts(
-        self, bridge: str, connection: str, entity: Entity, shape: str, now: datetime
+        self, bridge: str, connection: str, entity: Entity, shape: str, run: int, now: datetime
     ) -> Counts: ...
 
     async def open_brakes(
@@ -401,6 +401,9 @@ class Store(Protocol):
 
     async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
         """Current refs whose record is missing and whose fate is not certain yet."""
+
+    async def gone_since(self, ref: ExternalRef) -> datetime | None:
+        """When a record was first missing, or None when it is there."""
 
     async def open_work(self, bridge: str) -> dict[str, int]:
         """Counts of operations by state, of due rows and of open exceptions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from tieout.core.policy import BrakePolicy
@@ -38,12 +38,13 @@ class Brake:
     message: str
     hint: str
     creates_only: bool = False
+    connection: str = ""
 
 
 def brakes(counts: Counts, policy: BrakePolicy, rules: Safeguards = ALL_ON) -> tuple[Brake, ...]:
     """Reasons to stop, worst first."""
     return tuple(
-        found
+        replace(found, connection=counts.connection)
         for check in (
             _company,
             _empty,

@@ -515,7 +515,7 @@ async def _standings(
                 Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="deal_deleted")
             )
             continue
-        ref = ExternalRef(engine.policy.crm, "standing", f"deal:{key}")
+        ref = ExternalRef(engine.policy.crm, "standing", key)
         wanted = deal_standing(
             ref,
             by_source.get(key, []),
@@ -563,7 +563,7 @@ async def _balances(
                 Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="not_linked")
             )
             continue
-        ref = ExternalRef(engine.policy.crm, "standing", f"customer:{key}")
+        ref = ExternalRef(engine.policy.crm, "standing", key)
         record = target.record
         assert isinstance(record, Customer)
         wanted = customer_standing(

@@ -22,7 +22,7 @@ from tieout.core.change import (
 from tieout.core.compare import DOCUMENT_FIELDS, differing, document_content
 from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding
-from tieout.core.keys import generation_of, wire_key
+from tieout.core.keys import generation_of
 from tieout.core.model import Document, Entity, Record
 from tieout.core.resolve import horizon
 from tieout.engine.context import LEASE_S, Engine
@@ -247,12 +247,11 @@ def _pack(
     for wire in wires:
         items = [by_key[key] for key in wire.items]
         abilities = connector.abilities.of(items[0][1].entity)
-        keyed = replace(wire, wire_key=_wire_key(items))
         sendings.append(
             Sending(
                 send_id=engine.ids.new("send"),
                 connection=connection,
-                wire=keyed,
+                wire=wire,
                 items=items,
                 vendor_time=now,
                 horizon=horizon(now, abilities),
@@ -273,18 +272,6 @@ def _again(engine: Engine, connector: Connector, connection: str, op: ReadyOpera
         vendor_time=now,
         horizon=horizon(now, connector.abilities.of(op.change.entity)),
     )
-
-
-def _wire_key(items: Sequence[tuple[ReadyOperation, Prepared]]) -> str:
-    """
-    Changes exactly when the bytes change or absence was proven, so that a guarded repeat has the
-    same key with the same bytes; of a batch it covers all items.
-    """
-    keys = [
-        wire_key(op.change.key, str(op.change.action), op.seq, op.payload_rev, op.absence_no)
-        for op, _ in items
-    ]
-    return keys[0] if len(keys) == 1 else wire_key(*keys)
 
 
 # --- sending --------------------

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tieout.core.change import FateKind
+from tieout.core.abilities import EntityAbilities
+from tieout.core.change import Fate, FateKind
 from tieout.core.errors import BusyError
 from tieout.core.model import Entity, ExternalRef
 from tieout.engine.context import Engine
@@ -250,14 +251,33 @@ async def _trace(
     refs: Sequence[ExternalRef],
 ) -> None:
     fan_out = engine.fan_out(connection)
-    for fate in await connector.trace(refs):
+    abilities = connector.abilities.of(entity)
+    fates = list(await connector.trace(refs))
+    if abilities.search_lag_s == 0 and not abilities.tombstones:
+        # A booking between the calls of one look hides a document: the second look is free here.
+        fates = _later_word(fates, list(await connector.trace(refs)))
+    for fate in fates:
         now = engine.clock.now()
         if fate.kind in (FateKind.BECAME, FateKind.MERGED) and fate.record is not None:
             await engine.store.move_ref(
                 fate.ref, mirror_row(fate.record, engine.enrich), "conversion", fan_out, now
             )
-        elif fate.kind is FateKind.DELETED:
-            certain = [Gone(ref=fate.ref, certain=True)]
-            await engine.store.mark_gone(connection, entity, certain, fan_out, now)
         elif fate.kind is FateKind.PRESENT:
             await read_again(engine, connection, [fate.ref], engine.selections[connection][entity])
+        elif abilities.tombstones or await _long_enough(engine, fate.ref, abilities):
+            certain = [Gone(ref=fate.ref, certain=True)]
+            await engine.store.mark_gone(connection, entity, certain, fan_out, now)
+
+
+def _later_word(first: Sequence[Fate], second: Sequence[Fate]) -> list[Fate]:
+    """What the second look says, unless the first had found the record already."""
+    found = (FateKind.BECAME, FateKind.MERGED, FateKind.PRESENT)
+    return [a if a.kind in found else b for a, b in zip(first, second, strict=True)]
+
+
+async def _long_enough(engine: Engine, ref: ExternalRef, abilities: EntityAbilities) -> bool:
+    """Absence wants a second look, more than the search lag after the first one."""
+    since = await engine.store.gone_since(ref)
+    return since is not None and engine.clock.now() - since >= timedelta(
+        seconds=abilities.search_lag_s
+    )

@@ -103,9 +103,9 @@ async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
         result.read.gone += read.gone
         result.read.pages += read.pages
         await _keep(engine, lease)
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         before = _progress(result)
-        await _round(engine, lease, result)
+        await _round(engine, lease, result, first=number == 0)
         if engine.stopping or _progress(result) == before:
             return
 
@@ -130,14 +130,16 @@ async def connect(engine: Engine) -> None:
         engine.companies[name] = company
 
 
-async def _round(engine: Engine, lease: Lease, result: RunResult) -> None:
+async def _round(engine: Engine, lease: Lease, result: RunResult, *, first: bool) -> None:
     for lane in all_lanes(engine):
         await decide_lane(engine, lane, result.number, result.decided)
         await _keep(engine, lease)
     found: list[Brake] = []
     for connection in [*engine.books, engine.policy.crm]:
-        held = await _brakes(engine, connection)
-        found += held
+        # Shares of what was linked are counted once, before the first send of the run.
+        held = await _brakes(engine, connection, result.number) if first else ()
+        found += held or [b for b in result.brakes if b.connection == connection]
+        held = [brake for brake in found if brake.connection == connection]
         if any(not brake.creates_only for brake in held):
             continue
         await execute(engine, connection, result.executed, creates=not held)
@@ -151,7 +153,7 @@ async def _round(engine: Engine, lease: Lease, result: RunResult) -> None:
     )
 
 
-async def _brakes(engine: Engine, connection: str) -> list[Brake]:
+async def _brakes(engine: Engine, connection: str, run_number: int) -> list[Brake]:
     """Reasons to hold back, from SQL counts, after the last window and before the first send."""
     if engine.force:
         return []
@@ -162,7 +164,7 @@ async def _brakes(engine: Engine, connection: str) -> list[Brake]:
         if selection is None:
             continue
         counts: Counts = await engine.store.counts(
-            engine.bridge, connection, entity, selection.shape, engine.clock.now()
+            engine.bridge, connection, entity, selection.shape, run_number, engine.clock.now()
         )
         offset = engine.offsets.get(connection)
         seconds = 0 if offset is None else int(offset.total_seconds())

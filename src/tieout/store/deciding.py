@@ -319,11 +319,14 @@ def _insert_operation(
     done = tx.run(
         "INSERT INTO operation (workspace, id, bridge, lane, connection, key13, key, source_id,"
         " entity, action, generation, seq, state, target_id, depends_on, payload_rev, want_digest,"
-        " config_version, run, net, currency, customer_id, released_on, created_at, updated_at)"
+        " config_version, run, net, currency, customer_id, released_on, created_at, updated_at,"
+        " absence_no)"
         " VALUES (%(ws)s, %(id)s, %(bridge)s, %(lane)s, %(connection)s, %(key13)s, %(key)s,"
         " %(source)s, %(entity)s, %(action)s, %(generation)s, %(seq)s, %(state)s, %(target)s,"
         " %(depends)s, 1, %(digest)s, %(version)s, %(run)s, %(net)s, %(currency)s, %(customer)s,"
-        " %(released)s, %(now)s, %(now)s) ON CONFLICT DO NOTHING",
+        " %(released)s, %(now)s, %(now)s, (SELECT count(*) FROM operation a"
+        " WHERE a.workspace = %(ws)s AND a.key13 = %(key13)s AND a.generation = %(generation)s"
+        " AND a.action = %(action)s AND a.detail = 'absent')) ON CONFLICT DO NOTHING",
         id=operation_id,
         bridge=bridge,
         lane=decision.lane,

@@ -50,6 +50,8 @@ _FROM = (
 def operation_of(row: Sequence[Any]) -> ReadyOperation:
     """An operation from the columns above; its customer's ref is put into what is wanted."""
     change = codec.decode_change(bytes(row[11]))
+    # What changes the wire key: a new payload, a proven absence, a further write of the slot.
+    change = replace(change, revision=(row[7] * 1000 + row[6]) * 1000 + row[5])
     if row[17] is not None:
         change = with_customer(change, ExternalRef(row[17], row[18], row[19]))
     return ReadyOperation(
@@ -663,30 +665,47 @@ def _check_total(
 
 
 def free_source(tx: Tx, op: ReadyOperation, now: datetime) -> None:
-    """What waited for this write is decided anew: the source itself, and a customer's deals."""
-    tx.run(
-        "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1"
-        " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = %(id)s AND parked = 'op'",
-        lane=op.lane,
-        id=op.source_id,
-    )
-    if op.change.entity is Entity.CUSTOMER:
+    """What waited for this write is decided anew."""
+    free_sources(tx, [op], now)
+
+
+def free_sources(tx: Tx, ops: Sequence[ReadyOperation], now: datetime) -> None:
+    """
+    What waited for these writes is decided anew: the sources themselves, and a customer's deals.
+    Exceptions that an answer opened are closed, since a later run succeeded.
+    """
+    by_lane: dict[str, list[str]] = {}
+    deals: dict[str, list[str]] = {}
+    for op in ops:
+        by_lane.setdefault(op.lane, []).append(op.source_id)
+        if op.change.entity is Entity.CUSTOMER:
+            documents = op.lane.replace("/customers/", "/documents/")
+            deals.setdefault(documents, []).append(op.source_id)
+    for lane, ids in sorted(by_lane.items()):
+        tx.run(
+            "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1"
+            " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = ANY(%(ids)s)"
+            " AND parked = 'op'",
+            lane=lane,
+            ids=ids,
+        )
+        tx.run(
+            "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout', closed_reason ="
+            " 'a later run succeeded' WHERE workspace = %(ws)s AND lane = %(lane)s"
+            " AND source_id = ANY(%(ids)s) AND closed_at IS NULL AND (details->>'by') = 'answer'",
+            now=now,
+            lane=lane,
+            ids=ids,
+        )
+    for lane, ids in sorted(deals.items()):
         tx.run(
             "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1"
             " WHERE workspace = %(ws)s AND lane = %(lane)s AND parked IN ('hold', 'op')"
-            " AND source_id IN (SELECT id FROM mirror WHERE workspace = %(ws)s"
-            " AND entity = 'deal' AND customer_id = %(id)s)",
-            lane=op.lane.replace("/customers/", "/documents/"),
-            id=op.source_id,
+            " AND source_id IN (SELECT o.source_id FROM outcome o WHERE o.workspace = %(ws)s"
+            " AND o.lane = %(lane)s AND o.customer_id = ANY(%(ids)s))",
+            lane=lane,
+            ids=ids,
         )
-    tx.run(
-        "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout', closed_reason ="
-        " 'a later run succeeded' WHERE workspace = %(ws)s AND lane = %(lane)s"
-        " AND source_id = %(id)s AND closed_at IS NULL AND (details->>'by') = 'answer'",
-        now=now,
-        lane=op.lane,
-        id=op.source_id,
-    )
 
 
 def _rejected(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tieout.core.case import Seen
-from tieout.core.model import Entity, Record
+from tieout.core.model import Entity, ExternalRef, Record
 from tieout.ports import Gone
 from tieout.store import codec
 from tieout.store.database import Tx
@@ -374,6 +374,17 @@ def mark_gone(
         tx.log("records.gone", connection=connection, entity=str(entity), ids=newly)
         fan_out(tx, connection, entity, newly, rules, now)
     return len(newly)
+
+
+def gone_since(tx: Tx, ref: ExternalRef) -> datetime | None:
+    row = tx.row(
+        "SELECT gone_at FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND id = %(id)s",
+        connection=ref.connection,
+        entity=ref.entity,
+        id=ref.id,
+    )
+    return None if row is None else row[0]
 
 
 def mark_swept(tx: Tx, connection: str, entity: Entity, shape: str, now: datetime) -> None:

@@ -201,9 +201,11 @@ class PostgresStore:
         )
 
     async def counts(
-        self, bridge: str, connection: str, entity: Entity, shape: str, now: datetime
+        self, bridge: str, connection: str, entity: Entity, shape: str, run: int, now: datetime
     ) -> Counts:
-        return await self.do(lambda tx: runs.counts(tx, bridge, connection, entity, shape, now))
+        return await self.do(
+            lambda tx: runs.counts(tx, bridge, connection, entity, shape, run, now)
+        )
 
     async def open_brakes(
         self, bridge: str, findings: Sequence[tuple[str, str, str]], now: datetime
@@ -317,6 +319,9 @@ class PostgresStore:
 
     async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
         return await self.do(lambda tx: resolving.vanished(tx, connection, entity))
+
+    async def gone_since(self, ref: ExternalRef) -> datetime | None:
+        return await self.do(lambda tx: pages.gone_since(tx, ref))
 
     async def open_work(self, bridge: str) -> dict[str, int]:
         return await self.do(lambda tx: runs.open_work(tx, bridge))

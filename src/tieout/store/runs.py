@@ -95,7 +95,7 @@ def finish_run(tx: Tx, number: int, state: str, counts: Mapping[str, int], now: 
 
 
 def counts(
-    tx: Tx, bridge: str, connection: str, entity: Entity, shape: str, now: datetime
+    tx: Tx, bridge: str, connection: str, entity: Entity, shape: str, run: int, now: datetime
 ) -> Counts:
     """What the brakes look at, for one connection of a bridge."""
     waiting = {
@@ -103,10 +103,11 @@ def counts(
         for row in tx.rows(
             "SELECT action, count(*) FROM operation WHERE workspace = %(ws)s"
             " AND bridge = %(bridge)s AND connection = %(connection)s AND state = 'ready'"
-            " AND entity = %(entity)s GROUP BY action",
+            " AND entity = %(entity)s AND run = %(run)s GROUP BY action",
             bridge=bridge,
             connection=connection,
             entity=str(entity),
+            run=run,
         )
     }
     seen = tx.row(

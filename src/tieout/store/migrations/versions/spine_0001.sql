@@ -207,6 +207,7 @@ CREATE TABLE outcome (
     decided_at timestamptz NOT NULL,
     PRIMARY KEY (workspace, lane, source_id, part)
 );
+CREATE INDEX outcome_customer ON outcome (workspace, lane, customer_id);
 
 -- writing --------------------------------------------------------------------------------------
 
@@ -388,6 +389,8 @@ CREATE TABLE exception_case (
     PRIMARY KEY (workspace, number)
 );
 CREATE UNIQUE INDEX exception_one_open ON exception_case (workspace, lane, source_id, code)
+    WHERE closed_at IS NULL;
+CREATE INDEX exception_lane ON exception_case (workspace, lane, source_id)
     WHERE closed_at IS NULL;
 CREATE INDEX exception_source ON exception_case (workspace, bridge, source_id);
 
