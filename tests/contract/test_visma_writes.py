@@ -22,8 +22,11 @@ from contract.connector_contract import (
     write,
 )
 from contract.test_visma_contract import VismaContract
+from support.fakes import MemorySecrets
 from support.visma_rig import VismaRig
+from tieout.connectors.http.browser import authorize_address, code_from_address
 from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.visma_eaccounting.settings import SCOPES
 from tieout.core.change import (
     Action,
     Applied,
@@ -47,6 +50,8 @@ from tieout.core.model import (
     LineKind,
     PartyKind,
 )
+from tieout.ports import HttpRequest
+from tieout_sandbox.visma_eaccounting import CLIENT_ID, CLIENT_SECRET
 
 SE_ADDRESS = Address(lines=("Kajgatan 14",), postcode="211 19", city="Malmö", country="SE")
 
@@ -630,5 +635,33 @@ def test_bodies_are_plain_json_of_known_digits(rig: VismaRig) -> None:
         made = await prepared(rig, create(rig, "006A", rig.document(customer)))
         assert dumps(loads(made.body)) == made.body
         assert b"E+" not in made.body
+
+    run(story())
+
+
+# --- the first sign-in ---------------------------------------------------------------------------
+
+
+def test_a_browser_sign_in_ends_in_a_connection_that_works(rig: VismaRig) -> None:
+    async def story() -> None:
+        rig.secrets = MemorySecrets(rig.clock, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+        rig.connector = connector = rig.connect()
+        (finding,) = await connector.check()
+        assert finding.code == "sign_in_withdrawn"
+        address = authorize_address(
+            rig.settings.authorize_url,
+            client_id=CLIENT_ID,
+            redirect_uri="http://127.0.0.1:5000/callback",
+            scope=SCOPES,
+            state="s-1",
+            extra=rig.settings.authorize_extra(),
+        )
+        back = await rig.transport.send(HttpRequest(method="GET", url=address))
+        assert back.status in (302, 303)
+        code = code_from_address(back.headers["location"], "s-1")
+        await connector.tokens.exchange_code(code, "http://127.0.0.1:5000/callback")
+        assert list(await connector.check()) == []
+        with pytest.raises(ConnectionBrokenError):
+            await connector.tokens.exchange_code(code, "http://127.0.0.1:5000/callback")
 
     run(story())
