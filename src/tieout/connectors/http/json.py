@@ -44,6 +44,10 @@ def as_decimal(value: object) -> Decimal | None:
 
 
 def _plain(value: object) -> object:
+    # The common kinds first: this walks over every value of every body that leaves.
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError(f"{value} cannot be written as a number")

@@ -7,9 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
-from tieout.connectors.http.json import dumps
 from tieout.connectors.visma_eaccounting.names import Names, draft_ref, invoice_ref
 from tieout.connectors.visma_eaccounting.translate import extra_of, terms_code
 from tieout.connectors.visma_eaccounting.values import (
@@ -105,11 +103,9 @@ def draft(payload: Payload, names: Names, want: Selection | None = None) -> Docu
 
 def draft_version(payload: Payload) -> str:
     """A digest of a draft without its dates, its base-currency figures and its row ids."""
-    content: dict[str, Any] = {name: _normal(payload.get(name)) for name in _HASHED}
-    content["Rows"] = [
-        {name: _normal(row.get(name)) for name in _HASHED_ROW} for row in _rows(payload)
-    ]
-    return hashlib.sha256(dumps(content)).hexdigest()[:32]
+    head = tuple(_normal(payload.get(name)) for name in _HASHED)
+    rows = tuple(tuple(_normal(row.get(name)) for name in _HASHED_ROW) for row in _rows(payload))
+    return hashlib.sha256(repr((head, rows)).encode()).hexdigest()[:32]
 
 
 def invoice(payload: Payload, names: Names, want: Selection | None = None) -> Document:
@@ -334,10 +330,7 @@ def _raw_status(value: object) -> str:
 
 
 def _normal(value: object) -> object:
-    """Equal numbers and equal nothings alike: 3 and 3.00, null and ''."""
-    if isinstance(value, bool) or value is None:
-        return value or None
-    if isinstance(value, (int, Decimal)):
-        number = Decimal(value)
-        return format(number.normalize(), "f") if number else None
+    """Equal numbers and equal nothings alike: 3 and 3.00, null and '', 0 and null."""
+    if isinstance(value, (Decimal, int)) and not isinstance(value, bool):
+        return format(Decimal(value).normalize(), "f") if value else None
     return value or None
