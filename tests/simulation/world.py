@@ -233,7 +233,7 @@ class World:
                     "due.op",
                 )
             ]
-            if not busy and not self.book.waiting() and not self.crm.waiting():
+            if not busy and not self.book.waiting and not self.crm.waiting:
                 return result
             wake = await self.engine().store.next_wake(BRIDGE, self.simulation.clock.now())
             pause = 30.0
@@ -272,7 +272,7 @@ class World:
             "state": "won",
             "close_date": "2026-11-20",
             "lines": [
-                {"item": "CONS", "text": "Work", "quantity": Decimal(1), "unit_price": price}
+                {"product": "CONS", "text": "Work", "quantity": Decimal(1), "unit_price": price}
             ],
             **more,
         }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tieout.core import gates
 from tieout.core.case import (
@@ -16,8 +18,15 @@ from tieout.core.case import (
     Verdict,
 )
 from tieout.core.change import Action, Change, Wanted
-from tieout.core.compare import DOCUMENT_FIELDS, differing, document_content
-from tieout.core.compose import Composed, compose, label, step_amount
+from tieout.core.compare import (
+    DOCUMENT_FIELDS,
+    billed,
+    differing,
+    document_content,
+    same_sale,
+    tax_moved,
+)
+from tieout.core.compose import Composed, compose, label, step_of
 from tieout.core.digest import digest
 from tieout.core.finding import Finding
 from tieout.core.keys import operation_key
@@ -105,30 +114,51 @@ def decide_document(
                 hold_on="configuration",
             )
         )
-    if case.deal_gone or not triggered or not included:
-        return _not_wanted(context, included=included)
+    if case.deal_gone:
+        return _not_wanted(context, "deal_deleted")
+    if not included:
+        return _not_wanted(context, "excluded_by_rule")
+    if step_of(case.deal, case.part) is None:
+        return _not_wanted(context, "step_removed")
+    if not triggered:
+        return _not_wanted(context, "trigger_not_yet_true")
     return _wanted(context)
 
 
 # --- the trigger is not true --------------------
 
+_SKIPPED = {
+    "deal_deleted": "The deal was deleted in the CRM.",
+    "excluded_by_rule": "A rule leaves it out.",
+    "step_removed": "Its billing plan has no such step any more.",
+    "trigger_not_yet_true": "Its trigger is not true.",
+}
 
-def _not_wanted(context: _Context, *, included: bool) -> Decision:
-    case = context.case
-    reason = "deal_deleted" if case.deal_gone else "trigger_not_yet_true"
-    if not included and not case.deal_gone:
-        reason = "excluded_by_rule"
-    words = {
-        "deal_deleted": "The deal was deleted in the CRM.",
-        "trigger_not_yet_true": "Its trigger is not true.",
-        "excluded_by_rule": "A rule leaves it out.",
+
+def _why(context: _Context, reason: str) -> str:
+    """The reason as the beginning of a sentence about a document that is there."""
+    named = label(context.case.deal)
+    rule = context.policy.trigger
+    return {
+        "deal_deleted": f"{named} was deleted in the CRM",
+        "excluded_by_rule": f"A rule leaves {named} out",
+        "step_removed": f"The billing plan of {named} has no step {context.case.part} any more",
+        "trigger_not_yet_true": f"{named} is no longer won"
+        if rule is None
+        else f"{rule.text} of {named} is not true any more",
+        "zero_total": f"{named} adds up to nothing now",
+        "buyer_changed": f"{named} has another buyer, currency or VAT now",
     }[reason]
-    current = case.state.current
-    if current is None:
+
+
+def _not_wanted(context: _Context, reason: str) -> Decision:
+    case = context.case
+    words = _SKIPPED[reason]
+    if case.state.current is None:
         return context.decision(Verdict.SKIP, reason, words)
     document = case.document
-    if document is None:
-        return context.decision(Verdict.WAIT, "not_read_yet", "Its document was not read yet.")
+    if document is None or (document.gone and not document.gone_certain):
+        return _looked_for(context)
     if document.gone or _dead(document.record):
         return context.decision(Verdict.END, "generation_ended", words)
     shown = document.record
@@ -137,16 +167,22 @@ def _not_wanted(context: _Context, *, included: bool) -> Decision:
         return context.hold(
             Finding(
                 code="reopened_after_booking",
-                message=f"{label(case.deal)} is no longer won, its invoice {shown.number} is "
-                "booked.",
-                hint="Finance credits the invoice, or sales wins the deal again.",
+                message=f"{_why(context, reason)}, and its invoice {shown.number} is booked.",
+                hint="Finance credits the invoice, or sales wins the deal again."
+                if reason == "trigger_not_yet_true"
+                else "Finance credits the invoice, or the change is taken back.",
                 hold_on="document",
             )
         )
-    return _void(context, shown, words)
+    return _void(context, shown, words, reason)
 
 
-def _void(context: _Context, shown: Document, words: str) -> Decision:
+def _looked_for(context: _Context) -> Decision:
+    """A vanished record is followed before anything is concluded: booked is not deleted."""
+    return context.decision(Verdict.WAIT, "not_read_yet", "Its document is being looked for.")
+
+
+def _void(context: _Context, shown: Document, words: str, reason: str) -> Decision:
     case = context.case
     link = case.state.link
     known = link is not None and (link.known or not context.rules.base_known_before_write)
@@ -168,9 +204,12 @@ def _void(context: _Context, shown: Document, words: str) -> Decision:
         return context.hold(
             Finding(
                 code="reopened_draft_kept",
-                message=f"{label(case.deal)} is no longer won, and {why}; nothing was deleted.",
-                hint="Finance deletes the draft, or sales wins the deal again.",
+                message=f"{_why(context, reason)}, and {why}; nothing was deleted.",
+                hint="Finance deletes the draft, or sales wins the deal again."
+                if reason == "trigger_not_yet_true"
+                else "Finance deletes the draft, or the change is taken back.",
                 hold_on="document",
+                values={"differs": ", ".join(edited)},
             )
         )
     current = case.state.current
@@ -210,12 +249,11 @@ def _wanted(context: _Context) -> Decision:
     composed = compose(case, context.policy)
     found = gates.check(case, composed, context.policy, context.book)
     stops = gates.errors(found)
-    current = case.state.current
-    if current is None:
-        return _create(context, composed, found, stops)
+    if case.state.current is None:
+        return _not_yet(context) or _create(context, composed, found, stops)
     document = case.document
-    if document is None:
-        return context.decision(Verdict.WAIT, "not_read_yet", "Its document was not read yet.")
+    if document is None or (document.gone and not document.gone_certain):
+        return _looked_for(context)
     if document.gone:
         return _deleted(context)
     shown = document.record
@@ -223,10 +261,30 @@ def _wanted(context: _Context) -> Decision:
     if _dead(shown):
         if case.state.verdict == "make_new":
             return context.decision(Verdict.END, "generation_ended", "A new one was asked for.")
+        reason, word = ("cancelled", "voided") if shown.voided else ("credited", "credited")
         return context.decision(
-            Verdict.NOTHING, "credited", "Its invoice is credited; a new one is made on request."
+            Verdict.NOTHING,
+            reason,
+            f"Its document was {word}; a new one is made on request.",
+            net=composed.sold,
         )
     return _compare(context, composed, found, stops, shown)
+
+
+def _not_yet(context: _Context) -> Decision | None:
+    """An instalment whose day has not come: skipped until then."""
+    case = context.case
+    step = step_of(case.deal, case.part)
+    if step is None or step.due_on is None or step.due_on <= case.today:
+        return None
+    zone = ZoneInfo(context.book.time_zone)
+    return context.decision(
+        Verdict.SKIP,
+        "not_due_yet",
+        f"Instalment {case.part} is due {step.due_on}.",
+        net=step.amount,
+        not_before=datetime.combine(step.due_on, time(), zone).astimezone(UTC),
+    )
 
 
 def _deleted(context: _Context) -> Decision:
@@ -255,7 +313,7 @@ def _create(
     stops: tuple[Finding, ...],
 ) -> Decision:
     case = context.case
-    if gates.is_zero(composed) and case.deal.lines:
+    if gates.is_zero(case, composed):
         return context.decision(Verdict.SKIP, "zero_total", "Its total is zero.", net=composed.sold)
     if stops:
         first = stops[0]
@@ -290,21 +348,22 @@ def _compare(
     case = context.case
     link = case.state.link
     wanted = composed.document
-    base_wanted = link.wanted if link else None
-    moved = differing(wanted, base_wanted, DOCUMENT_FIELDS)
-    edited = differing(shown, link.shown if link else None, DOCUMENT_FIELDS)
     if link is None or not link.known:
         return _unknown_base(context, composed, shown)
-    if not moved:
-        reason = "edited_in_the_books" if edited else "in_step"
-        words = "Finance edited it; it is left as it is." if edited else ""
-        return context.decision(
-            Verdict.NOTHING, reason, words, net=composed.sold, findings=found, differs=edited
-        )
-    if edited and _same_content(wanted, shown):
-        return context.decision(Verdict.AGREED, "agreed", agreed=(wanted, shown), net=composed.sold)
+    before = link.wanted if isinstance(link.wanted, Document) else None
+    moved = differing(wanted, before, DOCUMENT_FIELDS)
+    edited = differing(shown, link.shown, DOCUMENT_FIELDS)
+    apart = differing(wanted, shown, DOCUMENT_FIELDS)
+    taxed = tax_moved(wanted, before)
     if shown.booked:
-        return _changed_after_booking(context, composed, base_wanted)
+        return _booked(context, composed, shown, before, edited, found)
+    if not set(moved) & set(apart) and not taxed:
+        # Nothing of ours is missing there. What a person changed besides is left as it is.
+        if moved and not set(edited) & set(apart):
+            return context.decision(
+                Verdict.AGREED, "agreed", agreed=(wanted, shown), net=composed.sold
+            )
+        return _as_it_is(context, composed, edited, found)
     if edited and context.rules.compare_with_base:
         return context.hold(
             Finding(
@@ -317,6 +376,8 @@ def _compare(
             ),
             net=composed.sold,
         )
+    if gates.is_zero(case, composed):
+        return replace(_void(context, shown, "Its total is zero.", "zero_total"), net=composed.sold)
     if stops:
         return context.decision(
             Verdict.HOLD,
@@ -326,19 +387,31 @@ def _compare(
             net=composed.sold,
             predicted=composed.predicted,
         )
+    if taxed or "customer" in moved or "currency" in moved:
+        # Another buyer, currency or VAT is another document: the old draft goes, then a new one.
+        words = "The buyer, the currency or the VAT changed."
+        return replace(_void(context, shown, words, "buyer_changed"), net=composed.sold)
     return _update(context, composed, shown, moved)
 
 
-def _same_content(wanted: Document, shown: Document) -> bool:
-    return document_content(wanted) == document_content(shown)
+def _as_it_is(
+    context: _Context, composed: Composed, edited: tuple[str, ...], found: tuple[Finding, ...]
+) -> Decision:
+    return context.decision(
+        Verdict.NOTHING,
+        "edited_in_the_books" if edited else "in_step",
+        "Finance edited it; it is left as it is." if edited else "",
+        net=composed.sold,
+        findings=found,
+        differs=edited,
+    )
 
 
 def _unknown_base(context: _Context, composed: Composed, shown: Document) -> Decision:
     """A document that was found, not written by us as it stands: agreed, or shown to a person."""
     case = context.case
     wanted = composed.document
-    net_equal = shown.totals is not None and shown.totals.net == composed.predicted.totals.net
-    if _same_content(wanted, shown) or (net_equal and shown.currency == wanted.currency):
+    if same_sale(wanted, shown):
         return context.decision(Verdict.AGREED, "agreed", agreed=(wanted, shown), net=composed.sold)
     return context.hold(
         Finding(
@@ -352,15 +425,37 @@ def _unknown_base(context: _Context, composed: Composed, shown: Document) -> Dec
     )
 
 
-def _changed_after_booking(context: _Context, composed: Composed, base_wanted: Any) -> Decision:
+# A booked document is measured by what it charges and to whom; a product's new name, other terms
+# of the customer or another contact do not make yesterday's invoices wrong.
+_BOOKED_CONTENT = frozenset({"customer", "currency", "po_number", "buyer_reference"})
+
+
+def _booked(
+    context: _Context,
+    composed: Composed,
+    shown: Document,
+    before: Document | None,
+    edited: tuple[str, ...],
+    found: tuple[Finding, ...],
+) -> Decision:
+    wanted = composed.document
+    apart = differing(wanted, shown, _BOOKED_CONTENT)
+    moved = [name for name in differing(wanted, before, _BOOKED_CONTENT) if name in apart]
+    lines_moved = before is None or billed(wanted) != billed(before)
+    if lines_moved and billed(wanted) != billed(shown):
+        moved.append("lines")
+    if moved:
+        return _changed_after_booking(context, composed, before, moved)
+    return _as_it_is(context, composed, edited, found)
+
+
+def _changed_after_booking(
+    context: _Context, composed: Composed, base: Document | None, moved: list[str]
+) -> Decision:
     case = context.case
-    before = base_wanted.totals.net if base_wanted is not None and base_wanted.totals else None
+    before = base.totals.net if base is not None and base.totals else None
     after = composed.predicted.totals.net
-    buyer_moved = base_wanted is not None and (
-        base_wanted.customer != composed.document.customer
-        or base_wanted.currency != composed.document.currency
-    )
-    if buyer_moved:
+    if set(moved) & _BOOKED_CONTENT or tax_moved(composed.document, base):
         proposal = "full credit and a new invoice"
     elif before is None or after == before:
         proposal = "nothing to invoice; a note to the buyer at most"
@@ -371,7 +466,8 @@ def _changed_after_booking(context: _Context, composed: Composed, base_wanted: A
     return context.hold(
         Finding(
             code="changed_after_booking",
-            message=f"{label(case.deal)} changed after its invoice was booked.",
+            message=f"{label(case.deal)} changed after its invoice was booked "
+            f"({', '.join(moved)}).",
             hint=f"Proposal: {proposal}. Finance decides.",
             hold_on="deal",
             values={
@@ -399,15 +495,7 @@ def _update(
         base=link.shown,
         version=shown.version,
     )
-    if "customer" in moved or "currency" in moved:
-        return _buyer_changed(context, composed, shown)
     return _released(context, change, composed.sold, "update", "", composed=composed, differs=moved)
-
-
-def _buyer_changed(context: _Context, composed: Composed, shown: Document) -> Decision:
-    """Another buyer or currency is another document: the old draft goes, then a new one is made."""
-    decision = _void(context, shown, "The buyer or the currency changed.")
-    return replace(decision, net=composed.sold)
 
 
 # --- release --------------------
@@ -424,15 +512,14 @@ def _released(
     differs: tuple[str, ...] = (),
 ) -> Decision:
     """The change with its digest; written, or waiting for a person by mode and limit."""
-    case, policy = context.case, context.policy
-    content = None if composed is None else document_content(composed.document)
+    case = context.case
+    content = None if composed is None else _payload(composed)
     mark = digest(change.key, change.action, change.entity, change.target, content, net)
     verdict = Verdict.WRITE
-    needs_person = _needs_person(context, net)
+    why = _needs_person(context, net, composed)
     approved = mark in case.state.approved or not context.rules.approval_bound_to_payload
-    if needs_person and not approved:
-        verdict, reason = Verdict.APPROVAL, "waiting_for_approval"
-        words = _approval_words(policy)
+    if why and not approved:
+        verdict, reason, words = Verdict.APPROVAL, "waiting_for_approval", why
     waiting = case.state.operation
     if waiting is not None and waiting.state in WAITING and waiting.want_digest == mark:
         same_state = (waiting.state is OpState.READY) == (verdict is Verdict.WRITE)
@@ -453,20 +540,30 @@ def _released(
     )
 
 
-def _approval_words(policy: DocumentPolicy) -> str:
+def _payload(composed: Composed) -> dict[str, Any]:
+    """All that an approval is bound to: the content with its VAT."""
+    content = document_content(composed.document)
+    content["tax"] = tuple((line.tax_rate, line.tax_code) for line in composed.document.lines)
+    return content
+
+
+def _needs_person(context: _Context, net: Decimal, composed: Composed | None) -> str:
+    """
+    Why a person releases it, '' where nobody has to. The limit is summed per customer and day
+    against splitting; a void releases nothing and is under any limit.
+    """
+    policy, case = context.policy, context.case
+    if composed is not None and composed.confirm:
+        return composed.confirm
+    if policy.mode is not FlowMode.APPROVE:
+        return ""
     if policy.approve_above is None:
         return "A person releases it."
-    return f"above {policy.approve_above:,.2f}"
-
-
-def _needs_person(context: _Context, net: Decimal) -> bool:
-    policy, case = context.policy, context.case
-    if policy.mode is not FlowMode.APPROVE:
-        return False
-    if policy.approve_above is None:
-        return True
+    if composed is None:
+        return ""
+    words = f"above {policy.approve_above:,.2f}"
     base = context.book.base_currency
     rate = Decimal(1) if case.deal.currency == base else case.rates.get(case.deal.currency)
     if rate is None:
-        return True
-    return case.released_today + net * rate > policy.approve_above
+        return f"{words}: no rate for {case.deal.currency}"
+    return words if case.released_today + net * rate > policy.approve_above else ""

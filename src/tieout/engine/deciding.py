@@ -254,7 +254,29 @@ async def _documents(
                 rate = closure.rates.get(decision.currency, Decimal(1))
                 released[customer] = released.get(customer, Decimal(0)) + decision.net * rate
             decisions.append(decision)
-    return [*made.values(), *decisions]
+    return [*_needed_customers(made, decisions), *decisions]
+
+
+def _needed_customers(
+    made: Mapping[str, Decision], decisions: Sequence[Decision]
+) -> list[Decision]:
+    """
+    A customer is written only for a document that goes: a held deal makes no customer, and what
+    is wrong with it is shown on the deal.
+    """
+    wanted = {
+        decision.change.depends_on
+        for decision in decisions
+        if decision.change is not None
+        and decision.verdict in (Verdict.WRITE, Verdict.WAIT)
+        and decision.reason != "waiting_for_approval"
+    }
+    return [
+        decision
+        for key, decision in made.items()
+        if decision.verdict is Verdict.AGREED
+        or (key in wanted and decision.verdict in (Verdict.WRITE, Verdict.APPROVAL))
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
