@@ -79,6 +79,10 @@ class ContractRig(ABC):
         """A person adds a text line to the document."""
 
     @abstractmethod
+    def remove_carrier(self, ref: ExternalRef) -> None:
+        """A person overwrites what carries our key."""
+
+    @abstractmethod
     def book(self, ref: ExternalRef) -> None:
         """A person books the draft."""
 
@@ -663,17 +667,13 @@ class ConnectorContract:
             asked = doubt(rig, change, made, customer)
             _, outcome = await sent(rig, made)
             assert isinstance(outcome, Applied)
-            self.remove_carrier(rig, outcome.ref)
+            rig.remove_carrier(outcome.ref)
             sight = await look(rig, asked)
             assert sight.hits == ()
             assert [record.ref for record in sight.near] == [outcome.ref]
             assert old_change.key not in [hit.key for hit in sight.hits]
 
         run(story())
-
-    def remove_carrier(self, rig: ContractRig, ref: ExternalRef) -> None:
-        """A person overwrites the field that carries our key."""
-        raise NotImplementedError
 
     # --- the company -----------------------------------------------------------------------------
 

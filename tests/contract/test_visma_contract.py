@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from contract.connector_contract import ConnectorContract, ContractRig
+from contract.connector_contract import ConnectorContract
 from support.visma_rig import VismaRig
-from tieout.core.model import ExternalRef
 
 
-class VismaContract(ConnectorContract):
-    def remove_carrier(self, rig: ContractRig, ref: ExternalRef) -> None:
-        assert isinstance(rig, VismaRig)
-        draft = ref.id.partition(":")[2]
-        rig.act("edit_draft", draft=draft, reference="Sara Ek")
-
-
-class TestVisma(VismaContract):
+class TestVisma(ConnectorContract):
     @pytest.fixture
     def rig(self) -> VismaRig:
         return VismaRig()
 
 
-class TestVismaWithoutFilters(VismaContract):
+class TestVismaWithoutFilters(ConnectorContract):
     """Unsupported filters are refused: lists are read and filtered on our side."""
 
     @pytest.fixture
@@ -33,7 +25,7 @@ class TestVismaWithoutFilters(VismaContract):
         return rig
 
 
-class TestVismaIgnoringFilters(VismaContract):
+class TestVismaIgnoringFilters(ConnectorContract):
     """Unsupported filters are silently ignored: rows come back that nobody asked for."""
 
     @pytest.fixture
@@ -45,7 +37,7 @@ class TestVismaIgnoringFilters(VismaContract):
         return rig
 
 
-class TestVismaOtherwise(VismaContract):
+class TestVismaOtherwise(ConnectorContract):
     """The unknowns the other way round."""
 
     @pytest.fixture
@@ -61,3 +53,11 @@ class TestVismaOtherwise(VismaContract):
         rig.assume("filter_ignores_case", False)
         rig.assume("draft_date_shown", "stored")
         return rig
+
+
+class TestVismaTextRow(ConnectorContract):
+    """The key in a text row."""
+
+    @pytest.fixture
+    def rig(self) -> VismaRig:
+        return VismaRig(carrier="text_row")

@@ -604,6 +604,17 @@ def test_check_is_quiet_about_a_good_company_and_tells_each_lack(rig: VismaRig) 
     run(story())
 
 
+def test_a_clock_that_is_wrong_is_told(rig: VismaRig) -> None:
+    async def story() -> None:
+        assert list(await rig.connector.check()) == []
+        rig.sim.clock.advance_s(-1200)
+        (finding,) = await rig.connector.check()
+        assert finding.code == "clock_wrong"
+        assert "20 minutes ahead of" in finding.message
+
+    run(story())
+
+
 def test_a_sign_in_without_accounting_still_reads_the_rest(rig: VismaRig) -> None:
     async def story() -> None:
         rig.sim.faults.add(
@@ -628,8 +639,8 @@ def test_a_sign_in_without_accounting_still_reads_the_rest(rig: VismaRig) -> Non
 
 def test_settings_tell_all_that_is_wrong_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        VismaRig(carrier="note", page_size=0, number_width=99)
-    for word in ("carrier", "page_size", "number_width"):
+        VismaRig(carrier="note", page_size=0, number_width=99, budget_share="all")
+    for word in ("carrier", "page_size", "number_width", "budget_share"):
         assert word in caught.value.message
 
 

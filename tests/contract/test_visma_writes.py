@@ -21,7 +21,6 @@ from contract.connector_contract import (
     sent,
     write,
 )
-from contract.test_visma_contract import VismaContract
 from support.fakes import MemorySecrets
 from support.visma_rig import VismaRig
 from tieout.connectors.http.browser import authorize_address, code_from_address
@@ -59,20 +58,6 @@ SE_ADDRESS = Address(lines=("Kajgatan 14",), postcode="211 19", city="Malmö", c
 @pytest.fixture
 def rig() -> VismaRig:
     return VismaRig()
-
-
-class TestVismaTextRow(VismaContract):
-    """The whole contract with the key in a text row."""
-
-    @pytest.fixture
-    def rig(self) -> VismaRig:
-        return VismaRig(carrier="text_row")
-
-    def remove_carrier(self, rig: Any, ref: ExternalRef) -> None:
-        guid = ref.id.partition(":")[2]
-        rows = rig.row("customerinvoicedrafts", guid)["Rows"]
-        (line,) = [r["LineNumber"] for r in rows if str(r.get("Text")).startswith("Ref ")]
-        rig.act("edit_draft", draft=guid, line=line, remove_line=True)
 
 
 async def refusal(rig: VismaRig, change: Change) -> list[str]:

@@ -196,6 +196,14 @@ class VismaRig(ContractRig):
         rows.append({"IsTextRow": True, "Text": text, "ReversedConstructionServicesVatFree": False})
         self.act("edit_draft", draft=_guid(ref), rows=rows)
 
+    def remove_carrier(self, ref: ExternalRef) -> None:
+        if self.settings.carrier == "our_reference":
+            self.act("edit_draft", draft=_guid(ref), reference="Sara Ek")
+            return
+        rows = self.row("customerinvoicedrafts", _guid(ref))["Rows"]
+        (line,) = [r["LineNumber"] for r in rows if str(r.get("Text")).startswith("Ref ")]
+        self.act("edit_draft", draft=_guid(ref), line=line, remove_line=True)
+
     def book(self, ref: ExternalRef) -> None:
         self.act("book_draft", draft=_guid(ref))
 

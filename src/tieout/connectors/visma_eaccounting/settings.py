@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from tieout.connectors.http.addresses import address_problem
 from tieout.connectors.http.tokens import SignIn
@@ -61,6 +62,8 @@ class VismaSettings:
             yield f"page_size: 1 to 1000, not {self.page_size}."
         if not 1 <= self.in_flight <= 10:
             yield f"in_flight: 1 to 10, not {self.in_flight}."
+        if not _is_share(self.budget_share):
+            yield f"budget_share: a part of 1 such as 0.5, not {self.budget_share!r}."
         for name in ("overlap_s", "open_invoices_every_s", "balances_every_s"):
             if getattr(self, name) < 0:
                 yield f"{name}: must not be negative, is {getattr(self, name)}."
@@ -84,3 +87,10 @@ class VismaSettings:
             "prompt": "select_account",
             "acr_values": f"service:{_SERVICE} forceselectcompany:true",
         }
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 < Decimal(text) <= 1
+    except InvalidOperation:
+        return False
