@@ -100,6 +100,17 @@ def test_a_sign_in_that_is_withdrawn_is_a_finding_of_the_check() -> None:
     asyncio.run(story())
 
 
+def test_a_clock_that_is_wrong_is_named_where_it_keeps_us_from_signing_in() -> None:
+    async def story() -> None:
+        found = rig()
+        found.simulator.advance_clock(-3600)
+        told = await found.connector.check()
+        assert [finding.code for finding in told] == ["sign_in_refused", "clock_wrong"]
+        assert "60 minutes ahead of" in told[1].message
+
+    asyncio.run(story())
+
+
 def test_an_org_without_the_api_is_a_finding_of_the_check() -> None:
     async def story() -> None:
         found = rig()

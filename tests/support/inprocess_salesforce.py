@@ -101,7 +101,7 @@ def rig(*, size: int = 0, seed: int = 1, secrets: dict[str, str] | None = None, 
         private_key=known["private_key"],
         **(secrets or {}),
     )
-    transport = InProcess(simulator, clock.now)
+    transport = InProcess(simulator, simulator.clock.now)
     connector = SalesforceConnector(
         "sf", SalesforceSettings.from_mapping(settings), transport, vault, clock, Random(1)
     )

@@ -80,7 +80,9 @@ class SalesforceApi:
         in_flight: int = 4,
     ) -> None:
         self._settings = settings
+        self._transport = transport
         self._clock = clock
+        self._random = random
         self._org_id = settings.org_id
         self._objects: dict[str, OrgObject | None] = {}
         self._stopped_until = 0
@@ -110,6 +112,20 @@ class SalesforceApi:
             base_from="" if settings.api_url else "instance_url",
             observer=observer,
         )
+
+    async def server_clock(self) -> datetime | None:
+        """The server's time, asked without a sign-in; None where it cannot be had."""
+        bare = ApiClient(
+            system="Salesforce",
+            base_url=self._settings.api_url or self._settings.token_host,
+            transport=self._transport,
+            clock=self._clock,
+            random=self._random,
+        )
+        try:
+            return server_time(await bare.read(Call(path="/services/data/")))
+        except TransientError:
+            return None
 
     # Reading.
 

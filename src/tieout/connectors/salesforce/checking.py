@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import SalesforceApi
@@ -70,9 +70,12 @@ class Checker:
             found.extend(await self._currency())
             found.extend(await self._sight())
             found.extend(await self._quota())
-            found.extend(self._clock_offset())
+            found.extend(self._clock_offset(self._api.vendor_time))
         except ConnectionBrokenError as error:
             found.append(Finding(code=error.code, message=error.message, hint=error.hint))
+            if error.code == "sign_in_refused":
+                # A signed sign-in is refused too when the clocks are minutes apart.
+                found.extend(self._clock_offset(await self._api.server_clock()))
         except TransientError as error:
             if error.code != "quota_used":
                 raise
@@ -204,8 +207,7 @@ class Checker:
             return []
         return [finding]
 
-    def _clock_offset(self) -> list[Finding]:
-        theirs = self._api.vendor_time
+    def _clock_offset(self, theirs: datetime | None) -> list[Finding]:
         if theirs is None:
             return []
         offset = self._clock.now() - theirs
