@@ -218,6 +218,7 @@ class Decision:
     ``change`` is there for WRITE and APPROVAL. ``agreed`` (with AGREED): both sides show the same,
     the base becomes this pair. END: the slot's generation ends (its document is dead and the
     trigger was seen false). ``supersede``: a waiting operation of the slot is not wanted any more.
+    ``not_before``: when time alone makes it due again (an instalment's day).
     """
 
     lane: str
@@ -240,5 +241,6 @@ class Decision:
     title: str = ""
     differs: tuple[str, ...] = ()
     line_count: int = 0
+    not_before: datetime | None = None
     adopt: ExternalRef | None = None
     adopted_record: Record | None = None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from decimal import Decimal
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tieout.core.case import DocumentCase
 from tieout.core.change import Predicted
+from tieout.core.discount import label as label
+from tieout.core.discount import with_discount
 from tieout.core.finding import Finding
 from tieout.core.mapping.errors import MappingError, MissingFieldError, UnmappedValueError
 from tieout.core.model import (
@@ -22,22 +25,28 @@ from tieout.core.model import (
     Line,
     LineKind,
 )
-from tieout.core.money import ZERO, distribute, line_net, minor_units, round_to
+from tieout.core.money import ZERO, apportion, line_net, minor_units, round_to
 from tieout.core.policy import DocumentPolicy, FieldRule
 from tieout.core.predict import net_of, predict
 from tieout.core.scope import deal_scope, record_scope
+from tieout.core.tax import Treatment
 
 WHOLE_DEAL = Instalment(part=0, amount=ZERO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """The wanted document, what the target will show for it, and every finding on the way."""
+    """
+    The wanted document, what the target will show for it, and every finding on the way.
+
+    ``confirm``: what a person has to confirm before it is sent, whatever the mode ('' if nothing).
+    """
 
     document: Document
     predicted: Predicted
     sold: Decimal
     findings: tuple[Finding, ...] = ()
+    confirm: str = ""
 
 
 def steps(deal: Deal) -> tuple[Instalment, ...]:
@@ -45,10 +54,16 @@ def steps(deal: Deal) -> tuple[Instalment, ...]:
     return deal.schedule or (WHOLE_DEAL,)
 
 
+def step_of(deal: Deal, part: int) -> Instalment | None:
+    """That billing step, or None where the deal's plan does not have it (any more)."""
+    return next((step for step in steps(deal) if step.part == part), None)
+
+
 def sold_amount(deal: Deal) -> Decimal:
     """What the lines to invoice come to, net, in the deal's currency, after every discount."""
     places = minor_units(deal.currency)
-    return sum((_stated(line, places) for line in deal.lines), ZERO) - deal.discount
+    total = sum((_stated(line, places) for line in deal.lines), ZERO) - deal.discount
+    return round_to(total, places)
 
 
 def _stated(line: Line, places: int) -> Decimal:
@@ -60,11 +75,11 @@ def _stated(line: Line, places: int) -> Decimal:
 
 
 def step_amount(deal: Deal, part: int) -> Decimal:
-    """What one billing step comes to, net, in the deal's currency."""
-    for step in deal.schedule:
-        if step.part == part:
-            return step.amount
-    return sold_amount(deal)
+    """What one billing step comes to, net; nothing for a step that the plan does not have."""
+    if not deal.schedule and part == 0:
+        return sold_amount(deal)
+    step = step_of(deal, part)
+    return ZERO if step is None else step.amount
 
 
 def compose(case: DocumentCase, policy: DocumentPolicy) -> Composed:
@@ -78,10 +93,11 @@ def compose(case: DocumentCase, policy: DocumentPolicy) -> Composed:
     scope = deal_scope(case.deal, case.crm_customer)
     header = _header(case, policy, scope, findings)
     lines = [_line(case, policy, scope, line, findings) for line in case.deal.lines]
-    if case.part != 0:
+    if case.deal.schedule:
         lines = _share_of_step(case.deal, case.part, lines)
     elif case.deal.discount:
-        lines = _with_discount(case, policy, lines, findings)
+        lines = with_discount(case, policy, lines, findings)
+    lines = _with_required_words(case, lines)
     currency = case.deal.currency
     predicted = predict(
         lines,
@@ -98,12 +114,43 @@ def compose(case: DocumentCase, policy: DocumentPolicy) -> Composed:
         totals=predicted.totals,
         **header,
     )
+    gross_prices = policy.prices_include_tax and not case.deal.schedule
     return Composed(
         document=document,
         predicted=predicted,
-        sold=step_amount(case.deal, case.part),
+        # What was sold is net: of prices with VAT the VAT is taken out.
+        sold=predicted.totals.net if gross_prices else step_amount(case.deal, case.part),
         findings=tuple(findings),
+        confirm=_to_confirm(case, lines),
     )
+
+
+def _with_required_words(case: DocumentCase, lines: list[Line]) -> list[Line]:
+    """The sentences that the law wants on the document, such as for reverse charge, once each."""
+    used = {line.item.number for line in lines if line.item is not None}
+    words = dict.fromkeys(
+        answer.text
+        for number, answer in case.taxes.items()
+        if number in used and answer.text and answer.treatment is not Treatment.HOLD
+    )
+    there = " ".join(line.text for line in lines).casefold()
+    last = max((line.position for line in lines), default=0)
+    missing = [text for text in words if text.casefold() not in there]
+    return lines + [
+        Line(position=last + place, kind=LineKind.TEXT, text=text)
+        for place, text in enumerate(missing, start=1)
+    ]
+
+
+def _to_confirm(case: DocumentCase, lines: Sequence[Line]) -> str:
+    places = [
+        str(line.position)
+        for line in lines
+        if line.item is not None
+        and (answer := case.taxes.get(line.item.number)) is not None
+        and answer.approval
+    ]
+    return f"A person confirms the VAT of line {', '.join(places)}." if places else ""
 
 
 # --- header ------------------------------------------------------------------------------------
@@ -136,67 +183,88 @@ def _header(
     for rule in policy.fields:
         if rule.target in values:
             value = evaluate(rule, scope, findings, case)
-            values[rule.target] = _as_header(rule.target, value)
+            values[rule.target] = (
+                _day(value, rule, case, findings)
+                if rule.target == "delivered_on"
+                else ""
+                if value is None
+                else str(value)
+            )
     return values
 
 
-def _as_header(target: str, value: object) -> object:
-    if target == "delivered_on":
-        return value if isinstance(value, date) else None
-    return "" if value is None else str(value)
+def _day(
+    value: object, rule: FieldRule, case: DocumentCase, findings: list[Finding]
+) -> date | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        findings.append(_no_value(rule, case, f'"{value}" is not a day', rule.target))
+        return None
 
 
 def evaluate(
-    rule: FieldRule, scope: Mapping[str, Any], findings: list[Finding], case: DocumentCase
+    rule: FieldRule,
+    scope: Mapping[str, Any],
+    findings: list[Finding],
+    case: DocumentCase,
+    line: Line | None = None,
 ) -> object:
     """The value of a rule, or None with a finding that names what has no value."""
+    place = rule.target if line is None else f"lines.{line.position}.{rule.target}"
     try:
         return rule.value(scope)
     except UnmappedValueError as error:
-        findings.append(_unmapped(rule, error, case))
+        findings.append(_unmapped(rule, error, case, line, place))
     except MissingFieldError as error:
         findings.append(
             Finding(
                 code="unknown_field",
-                message=f"{rule.target} needs {error}, which this record does not have.",
-                hint="Correct the mapping, or read the field.",
-                place=rule.target,
+                message=f"{place} of {label(case.deal)} needs {error.path}, which was not read.",
+                hint="Correct the mapping in the configuration.",
+                place=place,
                 hold_on="configuration",
             )
         )
     except MappingError as error:
-        findings.append(
-            Finding(
-                code="mapping_failed",
-                message=f"{rule.target} of {label(case.deal)} has no value: {error}.",
-                hint="Correct the value or the mapping.",
-                place=rule.target,
-                hold_on="configuration",
-            )
-        )
+        findings.append(_no_value(rule, case, str(error), place))
     return None
 
 
-_UNMAPPED_CODES = {"terms": "terms_unmapped", "item": "item_no_code"}
-
-
-def _unmapped(rule: FieldRule, error: UnmappedValueError, case: DocumentCase) -> Finding:
-    code = _UNMAPPED_CODES.get(rule.target, "value_unmapped")
-    if rule.target.startswith("dimensions."):
-        code = "dimension_missing"
-    buyer = case.crm_customer.name if case.crm_customer else label(case.deal)
+def _no_value(rule: FieldRule, case: DocumentCase, why: str, place: str) -> Finding:
     return Finding(
-        code=code,
-        message=f"{error} ({buyer}).",
-        hint=f"Add it to tables/{rule.table}.csv." if rule.table else "Correct the mapping.",
-        place=rule.target,
+        code="mapping_failed",
+        message=f"{place} of {label(case.deal)} has no value: {why}.",
+        hint=f"Correct the value or the mapping ({rule.text}).",
+        place=place,
         hold_on="configuration",
     )
 
 
-def label(deal: Deal) -> str:
-    """What people call a deal: its number, else its title."""
-    return deal.number or deal.title or deal.source_id
+def _unmapped(
+    rule: FieldRule,
+    error: UnmappedValueError,
+    case: DocumentCase,
+    line: Line | None,
+    place: str,
+) -> Finding:
+    if rule.target == "item" and line is not None:
+        return _no_code(case, line, error.value, error.table)
+    buyer = case.crm_customer
+    whose = buyer.name if buyer is not None and rule.target == "terms" else label(case.deal)
+    where = "" if line is None else f" (line {line.position})"
+    return Finding(
+        code="terms_unmapped" if rule.target == "terms" else "value_unmapped",
+        message=f'"{error.value}" of {whose}{where} is not in tables/{error.table}.csv.',
+        hint="Add it.",
+        place=place,
+        hold_on="configuration",
+        values={"value": error.value, "table": error.table},
+    )
 
 
 # --- lines -------------------------------------------------------------------------------------
@@ -220,29 +288,37 @@ def _line(
     }
     dimensions = dict(case.deal.dimensions) | dict(line.dimensions)
     inner = {**scope, "line": line_scope(line)}
+    unmapped = False
     for rule in policy.line_fields:
-        value = evaluate(rule, inner, findings, case)
-        if rule.target.startswith("dimensions."):
+        before = len(findings)
+        value = evaluate(rule, inner, findings, case, line)
+        if rule.target == "item" and len(findings) > before:
+            unmapped = True
+        elif rule.target.startswith("dimensions."):
             if value not in (None, ""):
                 dimensions[rule.target.split(".", 1)[1]] = str(value)
+        elif value is not None and rule.target in _NUMBERS:
+            values[rule.target] = _number(value, rule, case, line, findings)
         elif value is not None:
             values[rule.target] = value
-    number = str(values["item"] or "")
+    number = "" if unmapped else str(values["item"] or "")
     item = case.items.get(number) if number else None
-    if item is None or not item.active:
-        findings.append(_item_finding(case, line, number, item))
-    answer = case.taxes.get(number)
+    if not unmapped and item is None:
+        name = (line.item.name if line.item else "") or number or line.text
+        findings.append(_no_code(case, line, name or "A line without an item"))
+    elif item is not None and not item.active:
+        findings.append(_not_sold(case, line, item))
     rate, code = (None, "")
     if item is not None:
-        rate, code = _tax_of(case, line, item, answer, findings)
+        rate, code = _tax_of(case, line, item, findings)
     return Line(
         position=line.position,
         kind=line.kind,
         item=ItemRef(number=number, name=item.name if item else "", ref=item.ref if item else None),
         text=str(values["text"] or (item.name if item else "")),
-        quantity=_decimal(values["quantity"]),
-        unit_price=_decimal(values["unit_price"]),
-        discount=_decimal(values["discount"]),
+        quantity=values["quantity"],
+        unit_price=values["unit_price"],
+        discount=values["discount"],
         includes_tax=policy.prices_include_tax,
         tax_rate=rate,
         tax_code=code,
@@ -259,24 +335,43 @@ def line_scope(line: Line) -> Mapping[str, Any]:
     return scope
 
 
-def _decimal(value: object) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(str(value or 0))
+_NUMBERS = ("quantity", "unit_price", "discount")
 
 
-def _item_finding(case: DocumentCase, line: Line, number: str, item: Item | None) -> Finding:
-    name = (line.item.name if line.item else "") or number or line.text or "a line without an item"
-    where = f"line {line.position} of {label(case.deal)}"
-    books = case.target.connection
-    if item is not None:
-        message = f'"{name}" ({where}) is no longer sold in {books}.'
-        hint = f"Make item {number} active in {books}, or map it to another code."
-    else:
-        message = f'"{name}" ({where}) has no code in {books}.'
-        hint = "Add it to tables/items.csv, or give the product that code."
+def _number(
+    value: object, rule: FieldRule, case: DocumentCase, line: Line, findings: list[Finding]
+) -> Decimal:
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
+    try:
+        number = Decimal("NaN") if isinstance(value, bool) else Decimal(str(value))
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if number.is_finite():
+        return number
+    place = f"lines.{line.position}.{rule.target}"
+    findings.append(_no_value(rule, case, f'"{value}" is not a number', place))
+    return ZERO
+
+
+def _no_code(case: DocumentCase, line: Line, name: str, table: str = "items") -> Finding:
     return Finding(
         code="item_no_code",
-        message=message,
-        hint=hint,
+        message=f'"{name}" in {label(case.deal)} has no code in {case.target.connection}.',
+        hint=f"Add it to tables/{table}.csv.",
+        place=f"lines.{line.position}",
+        hold_on="item",
+        values={"item": name, "line": str(line.position)},
+    )
+
+
+def _not_sold(case: DocumentCase, line: Line, item: Item) -> Finding:
+    name = (line.item.name if line.item else "") or item.number
+    books = case.target.connection
+    return Finding(
+        code="item_no_code",
+        message=f'"{name}" in {label(case.deal)} is no longer sold in {books}.',
+        hint=f"Make item {item.number} active there, or map it to another code.",
         place=f"lines.{line.position}",
         hold_on="item",
         values={"item": name, "line": str(line.position)},
@@ -284,129 +379,81 @@ def _item_finding(case: DocumentCase, line: Line, number: str, item: Item | None
 
 
 def _tax_of(
-    case: DocumentCase, line: Line, item: Item, answer: Any, findings: list[Finding]
+    case: DocumentCase, line: Line, item: Item, findings: list[Finding]
 ) -> tuple[Decimal | None, str]:
-    if answer is None:
-        return None, ""
-    for known in item.tax:
-        if known.treatment == answer.treatment and known.rate is not None:
-            return known.rate, known.code
-    if answer.treatment == "hold":
+    answer = case.taxes.get(item.number)
+    where = f"line {line.position} of {label(case.deal)}"
+    if answer is not None and answer.treatment is not Treatment.HOLD:
+        for known in item.tax:
+            if known.treatment == answer.treatment and known.rate is not None:
+                return known.rate, known.code
         findings.append(
             Finding(
-                code="tax_unresolved" if answer.reason != "number_unchecked" else answer.reason,
-                message=f"{answer.text or 'No VAT rule fits'} (line {line.position} of "
-                f"{label(case.deal)}).",
-                hint="Give its item a tax class, complete the customer, or ask finance.",
+                code="tax_unresolved",
+                message=f"{case.target.connection} cannot book {item.number} as "
+                f"{str(answer.treatment).replace('_', ' ')} ({where}).",
+                hint="Finance completes the item's accounts, or gives it another tax class.",
                 place=f"lines.{line.position}",
-                hold_on="customer",
-                retry_after_s=1800 if answer.reason == "number_unchecked" else None,
+                hold_on="item",
             )
         )
+        return None, ""
+    reason = "" if answer is None else answer.reason
+    if reason.startswith("number_unchecked") and case.crm_customer is not None:
+        findings.append(number_unchecked(case))
         return None, ""
     findings.append(
         Finding(
             code="tax_unresolved",
-            message=f"{case.target.connection} cannot book {item.number} as "
-            f"{str(answer.treatment).replace('_', ' ')} (line {line.position} of "
-            f"{label(case.deal)}).",
-            hint="Finance completes the item's accounts, or gives it another tax class.",
+            message=f"No VAT rule fits {where}.",
+            hint="Give its item a tax class, or ask finance.",
             place=f"lines.{line.position}",
-            hold_on="item",
+            hold_on="customer",
+            values={"reason": reason} if reason else {},
         )
     )
     return None, ""
 
 
-# --- shares and discounts ------------------------------------------------------------------------
+_ASK_AGAIN_S = 1800
+
+
+def number_unchecked(case: DocumentCase) -> Finding:
+    """Unknown holds and is asked again; it is never taken for wrong."""
+    buyer = case.crm_customer
+    vat = buyer.identifier("vat") if buyer is not None else None
+    named = "The VAT number" if vat is None else f"VAT number {vat.raw}"
+    whose = label(case.deal) if buyer is None else buyer.name
+    again = ""
+    if case.now is not None:
+        later = case.now + timedelta(seconds=_ASK_AGAIN_S)
+        again = f" {later.astimezone(ZoneInfo(case.target.company.time_zone)):%H:%M}"
+    return Finding(
+        code="number_unchecked",
+        message=f"{named} of {whose} is unchecked: VIES is silent. Held, not refused.",
+        hint=f"Nothing; asked again{again}.",
+        place="identifiers",
+        hold_on="customer",
+        retry_after_s=_ASK_AGAIN_S,
+    )
+
+
+# --- the share of a step --------------------------------------------------------------------------
 
 
 def _share_of_step(deal: Deal, part: int, lines: Sequence[Line]) -> list[Line]:
+    """Each line's share of the step as an amount, negative ones too; the step's words first."""
     places = minor_units(deal.currency)
+    step = step_of(deal, part)
     priced = [line for line in lines if line.kind is not LineKind.TEXT]
-    weights = [max(net_of(line, deal.currency), ZERO) for line in priced]
-    if not priced:
+    if not priced or step is None:
         return list(lines)
-    shares = iter(distribute(round_to(step_amount(deal, part), places), weights, places))
-    result = []
+    weights = [net_of(line, deal.currency) for line in priced]
+    shares = iter(apportion(round_to(step.amount, places), weights, places))
+    result = [Line(position=0, kind=LineKind.TEXT, text=step.text)] if step.text else []
     for line in lines:
         if line.kind is LineKind.TEXT:
             result.append(line)
             continue
         result.append(replace(line, quantity=Decimal(1), unit_price=next(shares), discount=ZERO))
     return result
-
-
-def _with_discount(
-    case: DocumentCase, policy: DocumentPolicy, lines: list[Line], findings: list[Finding]
-) -> list[Line]:
-    """100.00 over 3 × 1,000.00 where fractions have four decimals: a line of −100.00."""
-    currency = case.deal.currency
-    places = minor_units(currency)
-    priced = [i for i, line in enumerate(lines) if net_of(line, currency) > 0]
-    if not priced:
-        return lines
-    nets = [net_of(lines[i], currency) for i in priced]
-    shares = distribute(case.deal.discount, nets, places)
-    decimals = case.target.entity("document").decimals.get("discount", 4)
-    fractions = _fractions(lines, priced, nets, shares, decimals, places)
-    as_percent = dict(zip(priced, fractions, strict=True))
-    if all(fraction is not None for fraction in as_percent.values()):
-        return [
-            replace(line, discount=fraction)
-            if (fraction := as_percent.get(i)) is not None
-            else line
-            for i, line in enumerate(lines)
-        ]
-    item = case.items.get(policy.discount_item) if policy.discount_item else None
-    if item is None:
-        findings.append(
-            Finding(
-                code="discount_no_item",
-                message=f"The discount of {case.deal.discount} on {label(case.deal)} cannot be "
-                f"written exactly as percent in {case.target.connection}.",
-                hint="Name an item for discounts: flows.documents.discount_item.",
-                hold_on="configuration",
-            )
-        )
-        return lines
-    return [*lines, *_discount_lines(lines, priced, shares, item)]
-
-
-def _fractions(
-    lines: Sequence[Line],
-    priced: Sequence[int],
-    nets: Sequence[Decimal],
-    shares: Sequence[Decimal],
-    decimals: int,
-    places: int,
-) -> list[Decimal | None]:
-    found: list[Decimal | None] = []
-    for index, net, share in zip(priced, nets, shares, strict=True):
-        line = lines[index]
-        full = line.quantity * line.unit_price
-        fraction = round_to(1 - (net - share) / full, decimals)
-        exact = line_net(line.quantity, line.unit_price, fraction, places) == net - share
-        found.append(fraction if exact else None)
-    return found
-
-
-def _discount_lines(
-    lines: Sequence[Line], priced: Sequence[int], shares: Sequence[Decimal], item: Item
-) -> list[Line]:
-    by_rate: dict[Decimal | None, Decimal] = {}
-    for index, share in zip(priced, shares, strict=True):
-        rate = lines[index].tax_rate
-        by_rate[rate] = by_rate.get(rate, ZERO) + share
-    last = max(line.position for line in lines)
-    return [
-        Line(
-            position=last + offset,
-            item=ItemRef(number=item.number, name=item.name, ref=item.ref),
-            text=item.name,
-            quantity=Decimal(1),
-            unit_price=-amount,
-            tax_rate=rate,
-        )
-        for offset, (rate, amount) in enumerate(by_rate.items(), start=1)
-    ]

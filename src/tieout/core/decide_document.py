@@ -26,7 +26,7 @@ from tieout.core.compare import (
     same_sale,
     tax_moved,
 )
-from tieout.core.compose import Composed, compose, label, step_of
+from tieout.core.compose import Composed, compose, label, step_amount, step_of
 from tieout.core.digest import digest
 from tieout.core.finding import Finding
 from tieout.core.keys import operation_key

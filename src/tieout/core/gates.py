@@ -7,11 +7,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from tieout.core.case import DocumentCase
-from tieout.core.compose import Composed, label, sold_amount
+from tieout.core.compose import Composed, label, number_unchecked, sold_amount
+from tieout.core.digest import plain
 from tieout.core.finding import Finding, Severity
-from tieout.core.model import LineKind
-from tieout.core.money import ZERO
+from tieout.core.model import Customer, IdState, LineKind
+from tieout.core.money import ZERO, minor_units
+from tieout.core.numbers import wrong_numbers
 from tieout.core.policy import BooksPolicy, DocumentPolicy
+from tieout.core.tax import Treatment
 
 
 def check(
@@ -22,7 +25,9 @@ def check(
         *composed.findings,
         *case.buyer.findings,
         *_customer(case, policy),
+        *_numbers(case, policy),
         *_lines(case),
+        *_taxes(case, composed),
         *_currency(case, book),
         *_period(case),
         *_decimals(case, composed),
@@ -69,6 +74,13 @@ def _customer(case: DocumentCase, policy: DocumentPolicy) -> Iterator[Finding]:
             hint="Complete the billing address on the account.",
             hold_on="customer",
         )
+    if case.buyer.ref is None and case.buyer.pending is None and not case.buyer.findings:
+        yield Finding(
+            code="customer_not_in_books",
+            message=f"{buyer.name} is not in {case.target.connection}, and nothing makes it there.",
+            hint="Switch flows.customers on, or link the customer.",
+            hold_on="customer",
+        )
     if policy.require_email and not (buyer.emails.get("invoice") or buyer.emails.get("general")):
         yield Finding(
             code="email_missing",
@@ -83,14 +95,33 @@ def _customer(case: DocumentCase, policy: DocumentPolicy) -> Iterator[Finding]:
             hint="Finance makes it active again, or choose another customer.",
             hold_on="customer",
         )
-    if case.buyer.record is not None and case.buyer.record.credit_stop:
-        yield Finding(
-            code="credit_stop",
-            message=f"{buyer.name} is on credit stop.",
-            hint="Delivered work is still invoiced; finance decides on new orders.",
-            severity=Severity.WARNING,
-            hold_on="customer",
-        )
+    yield from _credit_stop(case, policy)
+
+
+def _credit_stop(case: DocumentCase, policy: DocumentPolicy) -> Iterator[Finding]:
+    """Holds orders; work that was delivered is still invoiced."""
+    if case.buyer.record is None or not case.buyer.record.credit_stop:
+        return
+    order = policy.kind.startswith("order")
+    name = case.crm_customer.name if case.crm_customer else case.buyer.record.name
+    yield Finding(
+        code="credit_stop",
+        message=f"{name} is on credit stop; "
+        f"{'order held' if order else 'what was delivered is still invoiced'}.",
+        hint="Finance lifts it.",
+        severity=Severity.ERROR if order else Severity.WARNING,
+        hold_on="customer",
+    )
+
+
+def _numbers(case: DocumentCase, policy: DocumentPolicy) -> Iterator[Finding]:
+    buyer = case.crm_customer
+    if buyer is None:
+        return
+    yield from wrong_numbers(buyer)
+    vat = buyer.identifier("vat")
+    if policy.check_vat_state and vat is not None and vat.state is IdState.UNCHECKED:
+        yield number_unchecked(case)
 
 
 def _lines(case: DocumentCase) -> Iterator[Finding]:
@@ -106,8 +137,48 @@ def _lines(case: DocumentCase) -> Iterator[Finding]:
     if stated is not None and case.deal.lines and stated != lines:
         yield Finding(
             code="amount_not_lines",
-            message=f"{label(case.deal)} says {stated}, its lines add up to {lines}.",
+            message=f"{label(case.deal)} says {_figure(stated, case)}, its lines add up to "
+            f"{_figure(lines, case)}.",
             hint="Correct the amount or the lines.",
+            hold_on="deal",
+        )
+
+    planned = sum((step.amount for step in case.deal.schedule), ZERO)
+    if case.deal.schedule and planned != lines:
+        yield Finding(
+            code="schedule_not_total",
+            message=f"{label(case.deal)} is {_figure(lines, case)}, its instalments add up to "
+            f"{_figure(planned, case)}.",
+            hint="Correct the last instalment: it is the total less the others.",
+            hold_on="deal",
+        )
+
+
+_ABROAD = frozenset(
+    {
+        Treatment.EU_GOODS_EXEMPT,
+        Treatment.EU_SERVICE_REVERSE_CHARGE,
+        Treatment.EXPORT_GOODS,
+        Treatment.SERVICE_OUTSIDE_EU,
+        Treatment.FOREIGN_LOCAL_REVERSE_CHARGE,
+    }
+)
+
+
+def _taxes(case: DocumentCase, composed: Composed) -> Iterator[Finding]:
+    """Lines taxed at home beside lines that are not: splitting could change the tax."""
+    home: list[str] = []
+    abroad: list[str] = []
+    for line in composed.document.lines:
+        answer = case.taxes.get(line.item.number) if line.item is not None else None
+        if answer is not None and answer.treatment is not Treatment.HOLD:
+            (abroad if answer.treatment in _ABROAD else home).append(str(line.position))
+    if home and abroad:
+        yield Finding(
+            code="tax_mixed",
+            message=f"{label(case.deal)} has VAT of this country on line {', '.join(home)} and "
+            f"none on line {', '.join(abroad)}.",
+            hint="Finance decides, or sales splits the deal.",
             hold_on="deal",
         )
 
@@ -116,11 +187,13 @@ def _currency(case: DocumentCase, book: BooksPolicy) -> Iterator[Finding]:
     currency = case.deal.currency
     allowed = book.currencies or frozenset({book.base_currency})
     if currency not in allowed:
+        base = book.base_currency
+        listed = sorted(allowed, key=lambda code: (code != base, code))
         yield Finding(
             code="currency_not_allowed",
             message=f"{label(case.deal)} is in {currency or 'no currency'}; {book.connection} "
-            f"takes {', '.join(sorted(allowed))}.",
-            hint="Change the deal, or books.currency in the configuration.",
+            f"takes {', '.join(listed)}.",
+            hint="Change the deal or books.currency.",
             hold_on="configuration",
         )
     if (
@@ -145,19 +218,35 @@ def _period(case: DocumentCase) -> Iterator[Finding]:
     if first is not None and day < first:
         yield Finding(
             code="period_closed",
-            message=f"{label(case.deal)} would be booked {day}; {case.target.connection} is open "
-            f"from {first}.",
-            hint="Finance chooses the date or opens the period.",
+            message=f"{label(case.deal)} would be booked {_day(day, first)}; open from "
+            f"{_day(first, day)}.",
+            hint="Finance chooses the date.",
             hold_on="company",
         )
     elif company.last_open_day is not None and day > company.last_open_day:
         yield Finding(
             code="period_closed",
-            message=f"{label(case.deal)} would be booked {day}; {case.target.connection} has no "
-            f"financial year after {company.last_open_day}.",
+            message=f"{label(case.deal)} would be booked {_day(day, company.last_open_day)}; "
+            f"{case.target.connection} has no financial year after "
+            f"{_day(company.last_open_day, day)}.",
             hint="Finance opens the next financial year.",
             hold_on="company",
         )
+
+
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def _day(day: date, beside: date) -> str:
+    """28 Sep, with its year where the other day of the sentence is in another one."""
+    year = f" {day.year}" if day.year != beside.year else ""
+    return f"{day.day} {_MONTHS[day.month - 1]}{year}"
+
+
+def _figure(amount: Decimal, case: DocumentCase) -> str:
+    """1,024,390.01, in the decimals of the deal's currency; finer ones are shown."""
+    places = max(minor_units(case.deal.currency), _places(amount))
+    return f"{amount:,.{places}f}"
 
 
 def _first_open_day(locked_to: date | None, first: date | None) -> date | None:
@@ -168,22 +257,36 @@ def _first_open_day(locked_to: date | None, first: date | None) -> date | None:
 
 def _decimals(case: DocumentCase, composed: Composed) -> Iterator[Finding]:
     limits = case.target.entity("document").decimals
-    foreign = composed.document.currency != case.target.company.currency
+    foreign = _foreign(case)
     for line in composed.document.lines:
-        for name, word in (("quantity", "quantity"), ("unit_price", "price")):
+        for name, word in (
+            ("quantity", "quantity"),
+            ("unit_price", "price"),
+            ("discount", "discount"),
+        ):
             value: Decimal = getattr(line, name)
             places = limits.get(f"{name}_foreign") if foreign else None
             places = limits.get(name) if places is None else places
             if places is not None and _places(value) > places:
                 yield Finding(
                     code="too_many_decimals",
-                    message=f"The {word} {value.normalize():f} on line {line.position} of "
+                    message=f"The {word} {plain(value)} on line {line.position} of "
                     f"{label(case.deal)} has more than {places} decimals, which "
                     f"{case.target.connection} cannot hold.",
                     hint="Change the unit or the price; it is never rounded in silence.",
                     place=f"lines.{line.position}",
                     hold_on="deal",
                 )
+
+
+def _foreign(case: DocumentCase) -> bool:
+    """Another currency or another country than the company's: some books then take finer prices."""
+    company = case.target.company
+    if case.deal.currency != company.currency:
+        return True
+    address = case.crm_customer.address("billing") if case.crm_customer else None
+    country = address.country if address else ""
+    return bool(country and company.country and country != company.country)
 
 
 def _places(value: Decimal) -> int:
@@ -201,36 +304,57 @@ def _dimensions(
             if line.kind is not LineKind.TEXT and not line.dimensions.get(wanted)
         ]
         if missing:
+            priced = [line for line in composed.document.lines if line.kind is not LineKind.TEXT]
+            where = "" if len(missing) == len(priced) else f" on line {', '.join(missing)}"
             yield Finding(
                 code="dimension_missing",
                 message=f"{case.target.connection} wants a {wanted.replace('_', ' ')}; "
-                f"{label(case.deal)} has none on line {', '.join(missing)}.",
-                hint="Fill it on the deal or the line.",
+                f"{label(case.deal)} has none{where}.",
+                hint=_fill(wanted, policy),
                 hold_on="deal",
+                values={"dimension": wanted, "lines": ", ".join(missing)},
             )
+
+
+def _fill(dimension: str, policy: DocumentPolicy) -> str:
+    """The field to fill by its own name, where the mapping reads it from one."""
+    for rule in policy.line_fields:
+        if rule.target == f"dimensions.{dimension}":
+            name = rule.text.rsplit(".", 1)[-1].strip()
+            if name.replace("_", "").isalnum():
+                return f"Fill {name}."
+    return "Fill it on the deal or the line."
 
 
 def _amounts(case: DocumentCase, composed: Composed, policy: DocumentPolicy) -> Iterator[Finding]:
     if composed.sold < 0:
         yield Finding(
             code="total_below_zero",
-            message=f"{label(case.deal)} adds up to {composed.sold}.",
+            message=f"{label(case.deal)} adds up to {_figure(composed.sold, case)}.",
             hint="Finance makes a credit note.",
             hold_on="deal",
         )
         return
-    for shown in (composed.predicted.totals, composed.predicted.other):
-        if shown is None or policy.prices_include_tax:
-            continue
-        if abs(shown.net - composed.sold) > policy.tolerance:
-            yield Finding(
-                code="net_differs",
-                message=f"{label(case.deal)} is {composed.sold:,.2f}, {case.target.connection} "
-                f"would show {shown.net:,.2f}.",
-                hint=f"Allow {abs(shown.net - composed.sold):.2f} "
-                "(flows.documents.tolerance), or price with fewer decimals.",
-                hold_on="deal",
-            )
+    if policy.prices_include_tax and not case.deal.schedule:
+        # Then what was sold is what the prediction leaves when the VAT is taken out.
+        return
+    figures = (composed.predicted.totals, composed.predicted.other)
+    shown = [totals.net for totals in figures if totals is not None]
+    worst = max(shown, key=lambda net: abs(net - composed.sold))
+    gap = abs(worst - composed.sold)
+    if gap > policy.tolerance:
+        places = minor_units(case.deal.currency)
+        yield Finding(
+            code="net_differs",
+            message=f"{label(case.deal)} is {_figure(composed.sold, case)}, "
+            f"{case.target.connection} would show {_figure(worst, case)}.",
+            hint=f"Allow {_figure(gap, case)}, or price with {_WORDS.get(places, places)} "
+            "decimals.",
+            hold_on="deal",
+        )
+
+
+_WORDS = {0: "no", 2: "two", 3: "three"}
 
 
 def _references(
@@ -239,11 +363,9 @@ def _references(
     if policy.require_reference == "never":
         return
     buyer = case.crm_customer
-    flagged = buyer is not None and buyer.extra.get("reference_required") is True
-    in_books = case.buyer.record
-    if in_books is not None and in_books.extra.get("reference_required") is True:
-        flagged = True
-    if policy.require_reference == "flagged" and not flagged:
+    if policy.require_reference == "flagged" and not any(
+        known is not None and _sends_back(known) for known in (buyer, case.buyer.record)
+    ):
         return
     document = composed.document
     if not (document.buyer_reference or document.po_number):
@@ -254,6 +376,14 @@ def _references(
             hint=f"Ask the buyer, fill it on {label(case.deal)}.",
             hold_on="deal",
         )
+
+
+def _sends_back(customer: Customer) -> bool:
+    """Public buyers, and those with an e-invoice address, return what lacks their reference."""
+    return (
+        customer.extra.get("reference_required") is True
+        or customer.identifier("einvoice") is not None
+    )
 
 
 def _duplicates(case: DocumentCase) -> Iterator[Finding]:
@@ -268,6 +398,7 @@ def _duplicates(case: DocumentCase) -> Iterator[Finding]:
         )
 
 
-def is_zero(composed: Composed) -> bool:
+def is_zero(case: DocumentCase, composed: Composed) -> bool:
     """A zero total is no document: skipped with its reason, tied out at 0.00."""
-    return composed.sold == ZERO
+    priced = any(line.kind is not LineKind.TEXT for line in case.deal.lines)
+    return priced and composed.sold == ZERO and case.deal.stated_total in (None, ZERO)
