@@ -147,6 +147,7 @@ class ReadyOperation:
     generation: int
     repeats: bool
     want_digest: str
+    config_version: int = 0
     stored: StoredSend | None = None
 
 

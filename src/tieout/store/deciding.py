@@ -65,18 +65,24 @@ def record(
     """
     still = _unchanged(tx, due)
     _outcomes(tx, [d for d in decisions if not due or d.source_id in still], now)
+    lanes = {row.lane for row in due}
+    ours = [d for d in decisions if d.lane not in lanes or d.source_id in still]
     counts: dict[str, int] = {}
-    parked: dict[str, list[Decision]] = {}
-    for decision in decisions:
-        if decision.lane in {row.lane for row in due} and decision.source_id not in still:
-            counts["moved_on"] = counts.get("moved_on", 0) + 1
-            continue
-        done = _record_one(
-            tx, ids, bridge, connection, decision, run, config_version, now, day, shadow
-        )
+    if len(ours) < len(decisions):
+        counts["moved_on"] = len(decisions) - len(ours)
+    if not shadow:
+        _supersede(tx, [d.state for d in ours if d.supersede and d.state], now)
+    _settle_exceptions(tx, bridge, [d for d in ours if d.verdict is not Verdict.WAIT], now)
+    writes = [d for d in ours if d.verdict in (Verdict.WRITE, Verdict.APPROVAL)]
+    if not shadow:
+        _insert_operations(tx, ids, bridge, connection, writes, run, config_version, now, day)
+    for decision in ours:
+        done = _record_other(tx, bridge, connection, decision, config_version, now, shadow)
         counts[done] = counts.get(done, 0) + 1
-        parked.setdefault(decision.source_id, []).append(decision)
-    _settle_due(tx, [row for row in due if row.source_id in still], parked, now, shadow)
+    by_source: dict[str, list[Decision]] = {}
+    for decision in ours:
+        by_source.setdefault(decision.source_id, []).append(decision)
+    _settle_due(tx, [row for row in due if row.source_id in still], by_source, now, shadow)
     return counts
 
 
@@ -199,43 +205,19 @@ def _parking(decisions: Sequence[Decision], shadow: bool) -> tuple[str | None, s
     return None, "", None
 
 
-def _record_one(
+def _record_other(
     tx: Tx,
-    ids: Ids,
     bridge: str,
     connection: str,
     decision: Decision,
-    run: int | None,
     config_version: int,
     now: datetime,
-    day: date,
     shadow: bool,
 ) -> str:
+    """What is not an operation: agreement, the end of a generation. The word that is counted."""
     state = decision.state
-    if decision.supersede and state is not None and state.operation is not None and not shadow:
-        _supersede(tx, state, now)
-    if decision.verdict is not Verdict.WAIT:
-        _exceptions(tx, bridge, decision, now)
-    if decision.verdict in (Verdict.WRITE, Verdict.APPROVAL):
-        if shadow:
-            return "shadow"
-        assert decision.change is not None
-        assert state is not None
-        slot_store.ensure_slot(tx, state, bridge, connection)
-        _insert_operation(
-            tx,
-            ids,
-            bridge,
-            connection,
-            decision,
-            decision.change,
-            state,
-            run,
-            config_version,
-            now,
-            day,
-        )
-        return str(decision.verdict)
+    if decision.verdict in (Verdict.WRITE, Verdict.APPROVAL) and shadow:
+        return "shadow"
     if decision.verdict is Verdict.AGREED and state is not None and decision.agreed is not None:
         return _agree(tx, bridge, connection, decision, state, config_version, now)
     if decision.verdict is Verdict.END and state is not None:
@@ -284,39 +266,55 @@ def _agree(
     return "agreed"
 
 
-def _supersede(tx: Tx, state: SlotState, now: datetime) -> None:
-    assert state.operation is not None
-    done = tx.run(
+def _supersede(tx: Tx, states: Sequence[SlotState], now: datetime) -> None:
+    """Waiting operations that are not wanted any more; never one with an attempt under way."""
+    ids = [state.operation.id for state in states if state.operation is not None]
+    if not ids:
+        return
+    done = tx.rows(
         "UPDATE operation SET state = 'superseded', updated_at = %(now)s WHERE workspace = %(ws)s"
-        " AND id = %(id)s AND state IN ('ready', 'awaiting_approval')"
+        " AND id = ANY(%(ids)s) AND state IN ('ready', 'awaiting_approval')"
         " AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.workspace = %(ws)s"
-        " AND a.operation = operation.id AND a.result = 'open')",
-        id=state.operation.id,
+        " AND a.operation = operation.id AND a.result = 'open') RETURNING id",
+        ids=sorted(ids),
         now=now,
     )
     if done:
-        tx.log("operation.superseded", operation=state.operation.id, key13=state.key13)
+        tx.log("operations.superseded", operations=sorted(row[0] for row in done))
 
 
-def _insert_operation(
+def _insert_operations(
     tx: Tx,
     ids: Ids,
     bridge: str,
     connection: str,
-    decision: Decision,
-    change: Change,
-    state: SlotState,
+    decisions: Sequence[Decision],
     run: int | None,
     config_version: int,
     now: datetime,
     day: date,
 ) -> None:
-    operation_id = ids.new("operation")
-    generation = state.generation if change.action is Action.CREATE else _generation(state)
-    place = f"{change.action}:{generation}"
-    ready = decision.verdict is Verdict.WRITE
-    body = codec.encode_change(change)
-    done = tx.run(
+    """
+    Operations with their payloads, set by set. One that another planner made meanwhile stays: a
+    slot has one waiting operation, and this one is left out.
+    """
+    rows = []
+    for decision in decisions:
+        assert decision.change is not None
+        assert decision.state is not None
+        slot_store.ensure_slot(tx, decision.state, bridge, connection)
+        row = _operation_row(decision, decision.change, decision.state)
+        row |= {
+            "id": ids.new("operation"),
+            "bridge": bridge,
+            "connection": connection,
+            "version": config_version,
+            "run": run,
+            "released": day if decision.verdict is Verdict.WRITE else None,
+            "now": now,
+        }
+        rows.append(row)
+    tx.many(
         "INSERT INTO operation (workspace, id, bridge, lane, connection, key13, key, source_id,"
         " entity, action, generation, seq, state, target_id, depends_on, payload_rev, want_digest,"
         " config_version, run, net, currency, customer_id, released_on, created_at, updated_at,"
@@ -327,48 +325,41 @@ def _insert_operation(
         " %(released)s, %(now)s, %(now)s, (SELECT count(*) FROM operation a"
         " WHERE a.workspace = %(ws)s AND a.key13 = %(key13)s AND a.generation = %(generation)s"
         " AND a.action = %(action)s AND a.detail = 'absent')) ON CONFLICT DO NOTHING",
-        id=operation_id,
-        bridge=bridge,
-        lane=decision.lane,
-        connection=connection,
-        key13=state.key13,
-        key=change.key,
-        source=decision.source_id,
-        entity=str(change.entity),
-        action=str(change.action),
-        generation=generation,
-        seq=state.next_seq.get(place, 0),
-        state="ready" if ready else "awaiting_approval",
-        target=change.target.id if change.target else None,
-        depends=change.depends_on,
-        digest=decision.digest,
-        version=config_version,
-        run=run,
-        net=decision.net,
-        currency=decision.currency,
-        customer=decision.customer_id,
-        released=day if ready else None,
-        now=now,
+        rows,
     )
-    if not done:
-        return
-    tx.run(
-        "INSERT INTO payload (workspace, operation, rev, change, sha256, config_version) VALUES"
-        " (%(ws)s, %(id)s, 1, %(change)s, %(sha)s, %(version)s)",
-        id=operation_id,
-        change=body,
-        sha=codec.digest(decision.digest),
-        version=config_version,
+    tx.many(
+        "INSERT INTO payload (workspace, operation, rev, change, sha256, config_version)"
+        " SELECT workspace, id, 1, %(change)s, encode(sha256(%(change)s::bytea), 'hex'),"
+        " %(version)s FROM operation WHERE workspace = %(ws)s AND id = %(id)s",
+        rows,
     )
-    tx.log(
-        "operation.planned",
-        operation=operation_id,
-        key=change.key,
-        action=str(change.action),
-        state="ready" if ready else "awaiting_approval",
-        net=decision.net,
-        currency=decision.currency,
-    )
+    if rows:
+        tx.log(
+            "operations.planned",
+            planned=[[row["id"], row["key"], row["action"], row["state"]] for row in rows],
+        )
+
+
+def _operation_row(decision: Decision, change: Change, state: SlotState) -> dict[str, Any]:
+    generation = state.generation if change.action is Action.CREATE else _generation(state)
+    return {
+        "lane": decision.lane,
+        "key13": state.key13,
+        "key": change.key,
+        "source": decision.source_id,
+        "entity": str(change.entity),
+        "action": str(change.action),
+        "generation": generation,
+        "seq": state.next_seq.get(f"{change.action}:{generation}", 0),
+        "state": "ready" if decision.verdict is Verdict.WRITE else "awaiting_approval",
+        "target": change.target.id if change.target else None,
+        "depends": change.depends_on,
+        "digest": decision.digest,
+        "net": decision.net,
+        "currency": decision.currency,
+        "customer": decision.customer_id,
+        "change": codec.encode_change(change),
+    }
 
 
 def _generation(state: SlotState) -> int:
@@ -379,39 +370,60 @@ def _generation(state: SlotState) -> int:
 # --- exceptions --------------------
 
 
-def _exceptions(tx: Tx, bridge: str, decision: Decision, now: datetime) -> None:
+def _settle_exceptions(tx: Tx, bridge: str, decisions: Sequence[Decision], now: datetime) -> None:
     """Findings that stop are open exceptions; those that stopped before and do not, are closed."""
-    stops = (
-        [f for f in decision.findings if f.severity is Severity.ERROR]
-        if decision.verdict is Verdict.HOLD
-        else []
-    )
-    by_code: dict[str, list[Finding]] = {}
-    for finding in stops:
-        by_code.setdefault(finding.code, []).append(finding)
-    close_others(tx, decision.lane, decision.source_id, list(by_code), now, "settled by itself")
-    for code, findings in by_code.items():
-        open_exception(
-            tx,
-            bridge=bridge,
-            lane=decision.lane,
-            source_id=decision.source_id,
-            key13=decision.state.key13 if decision.state else None,
-            code=code,
-            message=" ".join(f.message for f in findings),
-            hint=findings[0].hint,
-            details={
-                "number": decision.number,
-                "title": decision.title,
-                "places": [f.place for f in findings],
-                "values": [dict(f.values) for f in findings],
-                "hold_on": findings[0].hold_on,
-            },
-            candidates=(),
-            amount=decision.net,
-            currency=decision.currency,
-            now=now,
+    stops: dict[tuple[str, str], dict[str, tuple[Decision, list[Finding]]]] = {}
+    for decision in decisions:
+        by_code = stops.setdefault((decision.lane, decision.source_id), {})
+        if decision.verdict is Verdict.HOLD:
+            for finding in decision.findings:
+                if finding.severity is Severity.ERROR:
+                    by_code.setdefault(finding.code, (decision, []))[1].append(finding)
+    for place, code in _open_codes(tx, list(stops)):
+        if code not in stops[place]:
+            close_others(tx, *place, list(stops[place]), now, "settled by itself")
+    for (lane, source_id), by_code in stops.items():
+        for code, (decision, findings) in by_code.items():
+            open_exception(
+                tx,
+                bridge=bridge,
+                lane=lane,
+                source_id=source_id,
+                key13=decision.state.key13 if decision.state else None,
+                code=code,
+                message=" ".join(dict.fromkeys(f.message for f in findings)),
+                hint=findings[0].hint,
+                details={
+                    "number": decision.number,
+                    "title": decision.title,
+                    "places": [f.place for f in findings],
+                    "values": [dict(f.values) for f in findings],
+                    "hold_on": findings[0].hold_on,
+                },
+                candidates=(),
+                amount=decision.net,
+                currency=decision.currency,
+                now=now,
+            )
+
+
+def _open_codes(tx: Tx, places: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], str]]:
+    """The open exceptions of these sources: (lane, source), code."""
+    by_lane: dict[str, list[str]] = {}
+    for lane, source_id in places:
+        by_lane.setdefault(lane, []).append(source_id)
+    return [
+        ((lane, row[0]), row[1])
+        for lane, sources in by_lane.items()
+        for row in tx.rows(
+            "SELECT source_id, code FROM exception_case WHERE workspace = %(ws)s"
+            " AND lane = %(lane)s AND source_id = ANY(%(ids)s) AND closed_at IS NULL"
+            " ORDER BY source_id, number",
+            lane=lane,
+            ids=sources,
         )
+        if row[1] not in NOT_BY_DECISION
+    ]
 
 
 def open_exception(

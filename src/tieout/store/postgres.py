@@ -15,7 +15,7 @@ from tieout.core.model import Entity, ExternalRef, Record
 from tieout.core.resolve import Judgement
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.ports import Clock, Gone, Ids
-from tieout.store import deciding, operations, pages, resolving, runs, slots
+from tieout.store import deciding, operations, pages, resolving, runs, settling, slots
 from tieout.store.database import Runner, Tx, in_workspace
 from tieout.storing import (
     CursorRow,
@@ -243,7 +243,7 @@ class PostgresStore:
     async def settle(
         self, bridge: str, settled: Sequence[Settled], fan_out: Sequence[FanOut], now: datetime
     ) -> None:
-        await self.do(lambda tx: operations.settle(tx, bridge, settled, fan_out, now, self._rules))
+        await self.do(lambda tx: settling.settle(tx, bridge, settled, fan_out, now, self._rules))
 
     async def not_sent(
         self, sending: Sending, started: Mapping[str, tuple[int, int]], now: datetime
@@ -259,9 +259,7 @@ class PostgresStore:
         seen: MirrorRow | None,
         now: datetime,
     ) -> None:
-        await self.do(
-            lambda tx: operations.refuse(tx, bridge, operation, findings, stale, seen, now)
-        )
+        await self.do(lambda tx: settling.refuse(tx, bridge, operation, findings, stale, seen, now))
 
     async def adopt(
         self,
@@ -273,7 +271,7 @@ class PostgresStore:
         now: datetime,
     ) -> None:
         await self.do(
-            lambda tx: operations.adopt(
+            lambda tx: settling.adopt(
                 tx, bridge, operation, row, generation, base_known, now, self._rules
             )
         )

@@ -17,14 +17,8 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
 from tieout.store.deciding import open_exception
-from tieout.store.operations import (
-    _COLUMNS,
-    _FROM,
-    _set_state,
-    link_applied,
-    operation_of,
-    second_carrier,
-)
+from tieout.store.operations import COLUMNS, FROM, operation_of
+from tieout.store.settling import link_applied, second_carrier, set_state
 from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
 
 
@@ -75,9 +69,9 @@ def expire_leases(
 def doubts_due(tx: Tx, bridge: str, connection: str, limit: int, now: datetime) -> list[OpenDoubt]:
     """Operations whose next look is due, with all that was ever sent for them."""
     rows = tx.rows(
-        f"SELECT {_COLUMNS}, o.first_sent_at, o.looks, o.first_absence_at, o.first_hit_at,"
+        f"SELECT {COLUMNS}, o.first_sent_at, o.looks, o.first_absence_at, o.first_hit_at,"
         " o.found_by, o.created_at"
-        f"{_FROM} WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
+        f"{FROM} WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
         " AND o.connection = %(connection)s"
         " AND o.state IN ('unknown', 'confirming') AND o.next_look_at <= %(now)s"
         " ORDER BY o.next_look_at, o.id LIMIT %(limit)s",
@@ -127,7 +121,7 @@ def _open_doubt(
     refs: Sequence[tuple[ExternalRef, str]],
 ) -> OpenDoubt:
     operation = operation_of(row)
-    sent, looks, absence, hit, found_by, created = row[20:26]
+    sent, looks, absence, hit, found_by, created = row[21:27]
     open_attempts = [attempt for attempt in attempts if attempt[1] == "open"]
     nets = []
     witness: dict[str, str] = {}
@@ -228,12 +222,12 @@ def apply_judgement(
             _repeat(tx, op, now)
         case Step.PLAN_AGAIN:
             _close_attempts(tx, op.id, "expired", now)
-            _set_state(tx, op.id, "superseded", judgement.reason, now)
+            set_state(tx, op.id, "superseded", judgement.reason, now)
             _due(tx, op, now)
         case Step.ENDED:
             _close_attempts(tx, op.id, "effect_seen", now)
             slot_store.end_generation(tx, op.key13, "voided")
-            _set_state(tx, op.id, "applied", "void_seen", now)
+            set_state(tx, op.id, "applied", "void_seen", now)
             _due(tx, op, now)
         case Step.DOUBT:
             _doubt(tx, bridge, op, judgement, now)
@@ -319,7 +313,7 @@ def _confirmed(
         slot_store.put_ref(tx, ref, op.key13, op.generation, RefRole.COPY, "key", now)
     if judgement.copies:
         second_carrier(tx, bridge, op, [c.ref for c in judgement.copies if c.ref], now)  # type: ignore[misc]
-    _set_state(tx, op.id, "applied", "confirmed", now)
+    set_state(tx, op.id, "applied", "confirmed", now)
     _due(tx, op, now)
 
 
@@ -337,7 +331,7 @@ def _moved(
     _close_attempts(tx, op.id, "expired", now)
     slot_store.put_ref(tx, row.ref, op.key13, op.generation, RefRole.CURRENT, "key", now)
     state = "superseded" if op.change.action is Action.VOID else "applied"
-    _set_state(tx, op.id, state, "another_instead", now)
+    set_state(tx, op.id, state, "another_instead", now)
     if op.change.action is Action.CREATE and not getattr(row.record, "booked", False):
         open_exception(
             tx,
@@ -361,7 +355,7 @@ def _moved(
 def _absent(tx: Tx, op: ReadyOperation, now: datetime) -> None:
     """Proven absent: planned again from today's deal and configuration, under a new wire key."""
     _close_attempts(tx, op.id, "expired", now)
-    _set_state(tx, op.id, "superseded", "absent", now)
+    set_state(tx, op.id, "superseded", "absent", now)
     _due(tx, op, now)
 
 
@@ -410,7 +404,7 @@ def _doubt(tx: Tx, bridge: str, op: ReadyOperation, judgement: Judgement, now: d
         currency="",
         now=now,
     )
-    _set_state(tx, op.id, "doubt", judgement.reason, now)
+    set_state(tx, op.id, "doubt", judgement.reason, now)
     tx.run(
         "UPDATE operation SET state = 'doubt' WHERE workspace = %(ws)s AND id = %(id)s",
         id=op.id,

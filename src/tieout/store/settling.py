@@ -1,0 +1,651 @@
+"""Settling: what came back for what was sent, into states, refs, bases and exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tieout.core.case import RefRole
+from tieout.core.change import (
+    Action,
+    AlreadyApplied,
+    Applied,
+    Deferred,
+    Predicted,
+    Rejected,
+    Stale,
+    Unknown,
+)
+from tieout.core.finding import Finding
+from tieout.core.model import Document, Entity, ExternalRef, Record
+from tieout.core.predict import fits
+from tieout.core.safeguards import Safeguards
+from tieout.store import codec
+from tieout.store import pages as page_store
+from tieout.store import slots as slot_store
+from tieout.store.database import Tx
+from tieout.store.deciding import open_exception
+from tieout.store.operations import close_attempt
+from tieout.storing import FanOut, MirrorRow, ReadyOperation, Settled
+
+# --- after the answer --------------------
+
+
+def settle(
+    tx: Tx,
+    bridge: str,
+    settled: Sequence[Settled],
+    fan_out: Sequence[FanOut],
+    now: datetime,
+    rules: Safeguards,
+) -> None:
+    """
+    What came back, for a group of attempts. State changes are fenced; evidence is not: a ref in a
+    late answer is recorded whoever holds the lease.
+    """
+    rows = {
+        row[0]: row
+        for row in tx.rows(
+            "SELECT id, state, fence FROM operation WHERE workspace = %(ws)s AND id = ANY(%(ids)s)"
+            " ORDER BY id FOR UPDATE",
+            ids=sorted({one.operation.id for one in settled}),
+        )
+    }
+    mirrored = [one.row for one in settled if one.row is not None]
+    page_store.upsert(tx, mirrored, now, ignore_stale=False)
+    plain = _plain(tx, settled, rows)
+    _settle_plain(tx, bridge, [one for one in settled if id(one) in plain], now)
+    for one in settled:
+        if id(one) in plain:
+            continue
+        row = rows[one.operation.id]
+        ours = row[1] == "started" and (row[2] == one.fence or not rules.fence)
+        _settle_one(tx, bridge, one, ours, str(row[1]), now, rules)
+    _fan_out_settled(tx, settled, fan_out, now)
+
+
+def _plain(tx: Tx, settled: Sequence[Settled], rows: Mapping[str, Any]) -> set[int]:
+    """
+    Those that are what nearly all are: answered as applied, by us, one attempt, a ref nobody has.
+
+    They are stored set by set; anything else goes one by one.
+    """
+    candidates = [
+        one
+        for one in settled
+        if isinstance(one.outcome, Applied)
+        and one.operation.change.action in (Action.CREATE, Action.UPDATE)
+        and rows[one.operation.id][1] == "started"
+        and rows[one.operation.id][2] == one.fence
+        and one.attempt == 1
+    ]
+    taken = {
+        (row[0], row[1], row[2]): row[3]
+        for row in tx.rows(
+            "SELECT connection, entity, id, key13 FROM ref WHERE workspace = %(ws)s"
+            " AND id = ANY(%(ids)s)",
+            ids=[one.outcome.ref.id for one in candidates if isinstance(one.outcome, Applied)],
+        )
+    }
+    found = set()
+    seen: set[str] = set()
+    for one in candidates:
+        assert isinstance(one.outcome, Applied)
+        ref = one.outcome.ref
+        other = taken.get((ref.connection, ref.entity, ref.id))
+        if other in (None, one.operation.key13) and one.operation.key13 not in seen:
+            seen.add(one.operation.key13)
+            found.add(id(one))
+    return found
+
+
+def _settle_plain(tx: Tx, bridge: str, settled: Sequence[Settled], now: datetime) -> None:
+    if not settled:
+        return
+    refs, links, answers = [], [], []
+    for one in settled:
+        outcome, op = one.outcome, one.operation
+        assert isinstance(outcome, Applied)
+        shown = one.row.record if one.row else outcome.shows or one.prepared.shows
+        wanted = op.change.wanted.record if op.change.wanted else None
+        refs.append(_ref_row(op, outcome.ref, now))
+        links.append(_link_row(op, wanted, shown, one.prepared.totals, now))
+        answers.append(
+            {
+                "id": op.id,
+                "no": one.attempt,
+                "answer": codec.encode_text({"ref": str(outcome.ref)}),
+                "now": now,
+            }
+        )
+    tx.run(
+        "UPDATE ref SET role = 'former' WHERE workspace = %(ws)s AND role = 'current'"
+        " AND key13 = ANY(%(keys)s) AND NOT (id = ANY(%(ids)s))",
+        keys=[row["key13"] for row in refs],
+        ids=[row["id"] for row in refs],
+    )
+    tx.many(
+        "INSERT INTO ref (workspace, connection, entity, id, key13, generation, role, found_by,"
+        " evidence, since) VALUES (%(ws)s, %(connection)s, %(entity)s, %(id)s, %(key13)s,"
+        " %(generation)s, 'current', 'answer', '', %(now)s)"
+        " ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET role = 'current',"
+        " generation = excluded.generation",
+        refs,
+    )
+    tx.many(
+        "INSERT INTO link (workspace, key13, wanted, shown, base_known, predicted, config_version,"
+        " revision, updated_at) VALUES (%(ws)s, %(key13)s, %(wanted)s, %(shown)s, true,"
+        " %(predicted)s, %(version)s, 1, %(now)s) ON CONFLICT (workspace, key13) DO UPDATE SET"
+        " wanted = excluded.wanted, shown = excluded.shown, base_known = true,"
+        " predicted = coalesce(excluded.predicted, link.predicted),"
+        " config_version = excluded.config_version, revision = link.revision + 1,"
+        " updated_at = excluded.updated_at",
+        links,
+    )
+    tx.many(
+        "UPDATE attempt SET result = 'answered', answer = %(answer)s, answered_at = %(now)s"
+        " WHERE workspace = %(ws)s AND operation = %(id)s AND no = %(no)s AND result = 'open'",
+        answers,
+    )
+    tx.run(
+        "UPDATE operation SET state = 'applied', detail = 'answer', lease_owner = NULL,"
+        " next_look_at = NULL, updated_at = %(now)s WHERE workspace = %(ws)s AND id = ANY(%(ids)s)",
+        ids=[one.operation.id for one in settled],
+        now=now,
+    )
+    tx.log(
+        "operations.applied",
+        refs={one.operation.id: row["id"] for one, row in zip(settled, refs, strict=True)},
+    )
+    for one in settled:
+        shown = one.row.record if one.row else None
+        _check_total(tx, bridge, one.operation, shown, one.prepared.totals, now)
+    free_sources(tx, [one.operation for one in settled], now)
+
+
+def _ref_row(op: ReadyOperation, ref: ExternalRef, now: datetime) -> dict[str, Any]:
+    return {
+        "connection": ref.connection,
+        "entity": ref.entity,
+        "id": ref.id,
+        "key13": op.key13,
+        "generation": op.generation,
+        "now": now,
+    }
+
+
+def _link_row(
+    op: ReadyOperation,
+    wanted: Record | None,
+    shown: Record | None,
+    predicted: Predicted | None,
+    now: datetime,
+) -> dict[str, Any]:
+    return {
+        "key13": op.key13,
+        "wanted": None if wanted is None else codec.encode_text(wanted),
+        "shown": None if shown is None else codec.encode_text(shown),
+        "predicted": None if predicted is None else codec.encode_text(predicted),
+        "version": op.config_version,
+        "now": now,
+    }
+
+
+def _settle_one(
+    tx: Tx,
+    bridge: str,
+    one: Settled,
+    ours: bool,
+    state: str,
+    now: datetime,
+    rules: Safeguards,
+) -> None:
+    op, outcome = one.operation, one.outcome
+    match outcome:
+        case Applied():
+            if not ours and not rules.late_answer_is_evidence:
+                return
+            close_attempt(tx, op.id, one.attempt, "answered", {"ref": str(outcome.ref)}, now)
+            _applied(tx, bridge, one, outcome, ours, state, now, rules)
+        case AlreadyApplied():
+            if ours:
+                _to_unknown(tx, op, "already_there", now, 0)
+        case Unknown():
+            if ours:
+                _to_unknown(tx, op, outcome.reason, now, one.next_look_s)
+        case Rejected():
+            answer = {"findings": [[f.code, f.message] for f in outcome.findings]}
+            close_attempt(tx, op.id, one.attempt, "answered", answer, now)
+            if ours:
+                _rejected(tx, bridge, op, outcome, now, rules)
+        case Stale():
+            close_attempt(tx, op.id, one.attempt, "answered", {"stale": True}, now)
+            if ours and not _stays_unknown(tx, op, now, rules):
+                set_state(tx, op.id, "superseded", "stale", now)
+                page_store.make_due(tx, op.lane, [op.source_id], now)
+        case Deferred():
+            close_attempt(tx, op.id, one.attempt, "not_sent", {"reason": outcome.reason}, now)
+            if ours and not _stays_unknown(tx, op, now, rules):
+                tx.run(
+                    "UPDATE operation SET state = 'ready', not_before = %(at)s, detail ="
+                    " %(detail)s, lease_owner = NULL, updated_at = %(now)s"
+                    " WHERE workspace = %(ws)s AND id = %(id)s",
+                    id=op.id,
+                    at=now + timedelta(seconds=outcome.retry_after_s),
+                    detail=outcome.reason,
+                    now=now,
+                )
+
+
+def _open_attempts(tx: Tx, operation: str) -> int:
+    found = tx.row(
+        "SELECT count(*) FROM attempt WHERE workspace = %(ws)s AND operation = %(id)s"
+        " AND result = 'open'",
+        id=operation,
+    )
+    assert found is not None
+    return int(found[0])
+
+
+def _stays_unknown(tx: Tx, op: ReadyOperation, now: datetime, rules: Safeguards) -> bool:
+    """An answer closes its own attempt only: with an earlier one open the outcome is unclear."""
+    if not rules.reject_closes_own_attempt or not _open_attempts(tx, op.id):
+        return False
+    _to_unknown(tx, op, "earlier_attempt_open", now, 2)
+    return True
+
+
+def _to_unknown(tx: Tx, op: ReadyOperation, reason: str, now: datetime, look_s: int) -> None:
+    tx.run(
+        "UPDATE operation SET state = 'unknown', detail = %(reason)s, lease_owner = NULL,"
+        " next_look_at = %(at)s, updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
+        id=op.id,
+        reason=reason,
+        at=now + timedelta(seconds=look_s),
+        now=now,
+    )
+    tx.log("operation.unknown", operation=op.id, key=op.change.key, reason=reason)
+
+
+def set_state(tx: Tx, operation: str, state: str, detail: str, now: datetime) -> None:
+    tx.run(
+        "UPDATE operation SET state = %(state)s, detail = %(detail)s, lease_owner = NULL,"
+        " next_look_at = NULL, updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
+        id=operation,
+        state=state,
+        detail=detail,
+        now=now,
+    )
+    tx.log(f"operation.{state}", operation=operation, detail=detail)
+
+
+def _applied(
+    tx: Tx,
+    bridge: str,
+    one: Settled,
+    outcome: Applied,
+    ours: bool,
+    state: str,
+    now: datetime,
+    rules: Safeguards,
+) -> None:
+    op = one.operation
+    if not ours and state not in ("unknown", "started", "confirming", "ready"):
+        _late_answer(tx, bridge, op, outcome, now)
+        return
+    shown = one.row.record if one.row else outcome.shows or one.prepared.shows
+    link_applied(
+        tx,
+        bridge,
+        op,
+        outcome.ref,
+        shown=shown,
+        predicted=one.prepared.totals,
+        found_by="answer",
+        now=now,
+        rules=rules,
+    )
+
+
+def _late_answer(tx: Tx, bridge: str, op: ReadyOperation, outcome: Applied, now: datetime) -> None:
+    """An answer that came after its operation was settled: the same ref is news to nobody."""
+    current = tx.row(
+        "SELECT id FROM ref WHERE workspace = %(ws)s AND key13 = %(key)s AND connection ="
+        " %(connection)s AND entity = %(entity)s AND id = %(id)s",
+        key=op.key13,
+        connection=outcome.ref.connection,
+        entity=outcome.ref.entity,
+        id=outcome.ref.id,
+    )
+    if current is not None or op.change.action is not Action.CREATE:
+        return
+    has_other = tx.row(
+        "SELECT id FROM ref WHERE workspace = %(ws)s AND key13 = %(key)s AND role = 'current'",
+        key=op.key13,
+    )
+    role = RefRole.COPY if has_other else RefRole.CURRENT
+    slot_store.put_ref(tx, outcome.ref, op.key13, op.generation, role, "answer", now)
+    if has_other:
+        second_carrier(tx, bridge, op, [outcome.ref], now)
+
+
+def second_carrier(
+    tx: Tx, bridge: str, op: ReadyOperation, refs: Sequence[ExternalRef], now: datetime
+) -> None:
+    """Two records carry the key of one place: a person says which is which; nothing is changed."""
+    named = ", ".join(ref.id for ref in refs)
+    open_exception(
+        tx,
+        bridge=bridge,
+        lane=op.lane,
+        source_id=op.source_id,
+        key13=op.key13,
+        code="two_carriers",
+        message=f"More than one document carries the key of this deal: {named}.",
+        hint="Name the one that counts, or delete the copy: tieout exceptions show.",
+        details={"key": op.change.key},
+        candidates=list(refs),
+        amount=None,
+        currency="",
+        now=now,
+    )
+
+
+def link_applied(
+    tx: Tx,
+    bridge: str,
+    op: ReadyOperation,
+    ref: ExternalRef,
+    *,
+    shown: Record | None,
+    predicted: Predicted | None,
+    found_by: str,
+    now: datetime,
+    rules: Safeguards,
+    generation: int | None = None,
+    base_known: bool = True,
+) -> None:
+    """The operation took effect: ref, base as the books echo it, state; the source may go on."""
+    number = op.generation if generation is None else generation
+    if op.change.action is Action.VOID:
+        _voided(tx, op, now)
+    else:
+        if number != op.generation:
+            tx.run(
+                "UPDATE slot SET generation = %(g)s WHERE workspace = %(ws)s AND key13 = %(key)s"
+                " AND generation < %(g)s",
+                g=number,
+                key=op.key13,
+            )
+        other = slot_store.put_ref(tx, ref, op.key13, number, RefRole.CURRENT, found_by, now)
+        if other is not None:
+            second_carrier(tx, bridge, op, [ref], now)
+            set_state(tx, op.id, "doubt", "ref_of_another_slot", now)
+            return
+        slot_store.put_link(
+            tx,
+            op.key13,
+            wanted=op.change.wanted.record if op.change.wanted else None,
+            shown=shown,
+            known=base_known,
+            predicted=predicted,
+            config_version=op.config_version,
+            now=now,
+        )
+        _check_total(tx, bridge, op, shown, predicted, now)
+    remaining = _open_attempts(tx, op.id)
+    confirm = remaining and rules.confirming and op.change.action is Action.CREATE
+    if confirm:
+        _confirming(tx, op, found_by, now)
+    else:
+        tx.run(
+            "UPDATE attempt SET result = 'effect_seen', answered_at = %(now)s"
+            " WHERE workspace = %(ws)s AND operation = %(id)s AND result = 'open'",
+            id=op.id,
+            now=now,
+        )
+        set_state(tx, op.id, "applied", found_by, now)
+    free_source(tx, op, now)
+
+
+def _confirming(tx: Tx, op: ReadyOperation, found_by: str, now: datetime) -> None:
+    """No further write until the horizon: an earlier request could still take effect."""
+    tx.run(
+        "UPDATE operation SET state = 'confirming', found_by = %(by)s, lease_owner = NULL,"
+        " next_look_at = (SELECT max(horizon) FROM attempt WHERE workspace = %(ws)s"
+        " AND operation = %(id)s AND result = 'open') + interval '1 second',"
+        " updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
+        id=op.id,
+        by=found_by,
+        now=now,
+    )
+    tx.log("operation.confirming", operation=op.id, key=op.change.key)
+
+
+def _voided(tx: Tx, op: ReadyOperation, now: datetime) -> None:
+    target = op.change.target
+    if target is not None:
+        tx.run(
+            "UPDATE mirror SET gone_at = coalesce(gone_at, %(now)s), gone_certain = true"
+            " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
+            " AND id = %(id)s",
+            now=now,
+            connection=target.connection,
+            entity=target.entity,
+            id=target.id,
+        )
+    slot_store.end_generation(tx, op.key13, "voided")
+    page_store.make_due(tx, op.lane, [op.source_id], now)
+
+
+def _check_total(
+    tx: Tx,
+    bridge: str,
+    op: ReadyOperation,
+    shown: Record | None,
+    predicted: Predicted | None,
+    now: datetime,
+) -> None:
+    """What the target shows is compared with what was predicted; a difference is shown."""
+    if predicted is None or not isinstance(shown, Document) or shown.totals is None:
+        return
+    if fits(predicted, shown.totals):
+        return
+    expected, seen = predicted.totals, shown.totals
+    open_exception(
+        tx,
+        bridge=bridge,
+        lane=op.lane,
+        source_id=op.source_id,
+        key13=op.key13,
+        code="total_differs",
+        message=f"Predicted net {expected.net}, VAT {expected.tax}, total {expected.gross}; the "
+        f"books show {seen.net}, {seen.tax}, {seen.gross}. The draft stays unbooked by us.",
+        hint="Finance compares the draft with the deal before booking it.",
+        details={"predicted": str(expected.gross), "shown": str(seen.gross)},
+        candidates=[shown.ref] if shown.ref else [],
+        amount=seen.net - expected.net,
+        currency=seen.currency,
+        now=now,
+    )
+
+
+def free_source(tx: Tx, op: ReadyOperation, now: datetime) -> None:
+    """What waited for this write is decided anew."""
+    free_sources(tx, [op], now)
+
+
+def free_sources(tx: Tx, ops: Sequence[ReadyOperation], now: datetime) -> None:
+    """
+    What waited for these writes is decided anew: the sources themselves, and a customer's deals.
+    Exceptions that an answer opened are closed, since a later run succeeded.
+    """
+    by_lane: dict[str, list[str]] = {}
+    deals: dict[str, list[str]] = {}
+    for op in ops:
+        by_lane.setdefault(op.lane, []).append(op.source_id)
+        if op.change.entity is Entity.CUSTOMER:
+            documents = op.lane.replace("/customers/", "/documents/")
+            deals.setdefault(documents, []).append(op.source_id)
+    for lane, ids in sorted(by_lane.items()):
+        tx.run(
+            "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1"
+            " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = ANY(%(ids)s)"
+            " AND parked = 'op'",
+            lane=lane,
+            ids=ids,
+        )
+        tx.run(
+            "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout', closed_reason ="
+            " 'a later run succeeded' WHERE workspace = %(ws)s AND lane = %(lane)s"
+            " AND source_id = ANY(%(ids)s) AND closed_at IS NULL AND (details->>'by') = 'answer'",
+            now=now,
+            lane=lane,
+            ids=ids,
+        )
+    for lane, ids in sorted(deals.items()):
+        tx.run(
+            "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1"
+            " WHERE workspace = %(ws)s AND lane = %(lane)s AND parked IN ('hold', 'op')"
+            " AND source_id IN (SELECT o.source_id FROM outcome o WHERE o.workspace = %(ws)s"
+            " AND o.lane = %(lane)s AND o.customer_id = ANY(%(ids)s))",
+            lane=lane,
+            ids=ids,
+        )
+
+
+def _rejected(
+    tx: Tx, bridge: str, op: ReadyOperation, outcome: Rejected, now: datetime, rules: Safeguards
+) -> None:
+    if _stays_unknown(tx, op, now, rules):
+        return
+    set_state(tx, op.id, "rejected", outcome.findings[0].code if outcome.findings else "", now)
+    if outcome.number_taken:
+        page_store.make_due(tx, op.lane, [op.source_id], now)
+        return
+    reject_source(tx, bridge, op, outcome.findings, now)
+
+
+def reject_source(
+    tx: Tx, bridge: str, op: ReadyOperation, findings: Sequence[Finding], now: datetime
+) -> None:
+    """Each finding of a refusal is an open exception; the source waits for what may free it."""
+    for finding in findings:
+        open_exception(
+            tx,
+            bridge=bridge,
+            lane=op.lane,
+            source_id=op.source_id,
+            key13=op.key13,
+            code=finding.code,
+            message=finding.message,
+            hint=finding.hint,
+            details={"by": "answer", "values": [dict(finding.values)], "hold_on": finding.hold_on},
+            candidates=[],
+            amount=_net(op),
+            currency=_currency(op),
+            now=now,
+        )
+    retry = [f.retry_after_s for f in findings if f.retry_after_s]
+    tx.run(
+        "INSERT INTO due (workspace, lane, source_id, revision, since, not_before, parked,"
+        " parked_on) VALUES (%(ws)s, %(lane)s, %(id)s, 1, %(now)s, %(at)s, 'hold', %(on)s)"
+        " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET parked = 'hold',"
+        " parked_on = excluded.parked_on, not_before = excluded.not_before",
+        lane=op.lane,
+        id=op.source_id,
+        now=now,
+        at=now + timedelta(seconds=min(retry)) if retry else None,
+        on=findings[0].hold_on if findings else "",
+    )
+
+
+def _net(op: ReadyOperation) -> Decimal | None:
+    wanted = op.change.wanted
+    if wanted is None or not isinstance(wanted.record, Document) or wanted.record.totals is None:
+        return None
+    return wanted.record.totals.net
+
+
+def _currency(op: ReadyOperation) -> str:
+    wanted = op.change.wanted
+    return wanted.record.currency if wanted and isinstance(wanted.record, Document) else ""
+
+
+def _fan_out_settled(
+    tx: Tx, settled: Sequence[Settled], rules: Sequence[FanOut], now: datetime
+) -> None:
+    """Other lanes learn of what was written; the lane that wrote it does not start again."""
+    by_place: dict[tuple[str, str, str], list[str]] = {}
+    for one in settled:
+        if one.row is not None:
+            place = (one.row.ref.connection, one.row.ref.entity, one.operation.lane)
+            by_place.setdefault(place, []).append(one.row.ref.id)
+    for (connection, entity, lane), ids in sorted(by_place.items()):
+        others = [rule for rule in rules if rule.lane != lane and rule.source != "parked"]
+        page_store.fan_out(tx, connection, Entity(entity), ids, others, now)
+
+
+# --- instead of sending --------------------
+
+
+def refuse(
+    tx: Tx,
+    bridge: str,
+    op: ReadyOperation,
+    findings: Sequence[Finding],
+    stale: bool,
+    seen: MirrorRow | None,
+    now: datetime,
+) -> None:
+    """It could not be made into bytes: nothing was sent. Stale: the source is decided anew."""
+    if seen is not None:
+        page_store.upsert(tx, [seen], now, ignore_stale=False)
+    done = tx.run(
+        "UPDATE operation SET state = %(state)s, updated_at = %(now)s WHERE workspace = %(ws)s"
+        " AND id = %(id)s AND state = 'ready'",
+        id=op.id,
+        state="superseded" if stale else "rejected",
+        now=now,
+    )
+    if not done:
+        return
+    tx.log("operation.refused", operation=op.id, codes=[f.code for f in findings], stale=stale)
+    if stale:
+        page_store.make_due(tx, op.lane, [op.source_id], now)
+    else:
+        reject_source(tx, bridge, op, findings, now)
+
+
+def adopt(
+    tx: Tx,
+    bridge: str,
+    op: ReadyOperation,
+    row: MirrorRow,
+    generation: int,
+    base_known: bool,
+    now: datetime,
+    rules: Safeguards,
+) -> None:
+    """A record in the books carries the key already: it is the slot's, nothing is sent."""
+    link_applied(
+        tx,
+        bridge,
+        op,
+        row.ref,
+        shown=row.record,
+        predicted=None,
+        found_by="key",
+        now=now,
+        rules=rules,
+        generation=generation,
+        base_known=base_known,
+    )
+    tx.run(
+        "UPDATE operation SET state = 'already_applied' WHERE workspace = %(ws)s AND id = %(id)s"
+        " AND state = 'applied'",
+        id=op.id,
+    )
+    page_store.make_due(tx, op.lane, [op.source_id], now)
