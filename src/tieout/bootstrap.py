@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tieout.engine.context import Engine
     from tieout.ports import Clock, Connector, Ids, Secrets, Transport
     from tieout.services.project import Project
+    from tieout.settings.bridge import Configuration
     from tieout.store.database import Runner
     from tieout.store.postgres import PostgresStore
     from tieout.store.vault import Vault
@@ -523,10 +524,7 @@ async def make_engine(
     Raises `ConfigurationError` where nothing is published, a connection is missing, or its company
     was never asked.
     """
-    from tieout.engine.context import Engine
-    from tieout.services.enrich import NordicEnricher
     from tieout.settings.bridge import Configuration
-    from tieout.settings.compile import compile_policy, selections
     from tieout.store import admin
 
     version = await opened.do(lambda tx: admin.in_force(tx, bridge))
@@ -537,6 +535,22 @@ async def make_engine(
             hint='tieout config publish -m "first version"',
         )
     configuration = Configuration.from_stored(version.body, version.tables)
+    return await engine_for(opened, configuration, version.version, who, observer=observer)
+
+
+async def engine_for(
+    opened: Opened,
+    configuration: Configuration,
+    version: int,
+    who: str = "",
+    *,
+    observer: Observer | None = None,
+) -> Engine:
+    """The engine of any configuration; ``version`` 0 is one that is not in force."""
+    from tieout.engine.context import Engine
+    from tieout.services.enrich import NordicEnricher
+    from tieout.settings.compile import compile_policy, selections
+
     companies = await _companies(opened, configuration)
     connectors = {
         name: await connector_of(opened, name, observer=observer)
@@ -544,7 +558,7 @@ async def make_engine(
     }
     policy = compile_policy(
         configuration,
-        version=version.version,
+        version=version,
         crm_org=companies[configuration.crm].id,
         companies=companies,
     )

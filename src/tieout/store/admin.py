@@ -346,3 +346,15 @@ def _version(row: Any) -> ConfigVersion:
         published_at=row[7],
         in_force=bool(row[8]),
     )
+
+
+def all_due(tx: Tx, lane: str, after: str, limit: int) -> list[str]:
+    """The sources of a lane that wait to be decided or on something, by id, after that one."""
+    rows = tx.rows(
+        "SELECT source_id FROM due WHERE workspace = %(ws)s AND lane = %(lane)s"
+        " AND source_id > %(after)s ORDER BY source_id LIMIT %(limit)s",
+        lane=lane,
+        after=after,
+        limit=limit,
+    )
+    return [str(row[0]) for row in rows]

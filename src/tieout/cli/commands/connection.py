@@ -390,11 +390,18 @@ def _browser(session: Session, redirect_uri: str, port: int, no_browser: bool) -
 
 
 def _launch(address: str) -> None:
-    import threading
-    import webbrowser
+    import subprocess
+    import sys
 
-    # Some browsers keep the call until they are closed; the answer comes by the listener.
-    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    # In a process of its own: what a browser says must not come between our lines, and some
+    # browsers keep the call until they are closed.
+    subprocess.Popen(  # noqa: S603 - our own interpreter, and an address that we made
+        [sys.executable, "-m", "webbrowser", address],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 async def _pasted() -> str:

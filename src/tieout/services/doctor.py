@@ -1,0 +1,329 @@
+"""
+What would stop a deal, and where to mend it: connections, configuration, data, machine.
+
+Nothing is written to another system. Both sides are read into the mirror, as a plan would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tieout.core.case import Decision, Verdict
+from tieout.core.errors import BusyError, ConfigurationError, StoreError, SyncError
+from tieout.core.finding import Finding, Severity
+from tieout.engine import lanes
+from tieout.engine.deciding import WINDOW, decide_window
+from tieout.engine.reading import read_side
+from tieout.engine.run import connect
+from tieout.services import configuration as configurations
+from tieout.services import connections
+from tieout.services.project import check_disk
+from tieout.settings.check import check_fields
+from tieout.store import admin
+from tieout.storing import DueRow
+
+if TYPE_CHECKING:
+    from tieout.bootstrap import Opened
+    from tieout.engine.context import Engine
+    from tieout.services.connections import Tested
+    from tieout.settings.bridge import Configuration
+
+DEALS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """
+    Something that stops deals, with those that it stops and the net amounts by currency.
+
+    ``next`` is a command or a place.
+    """
+
+    finding: Finding
+    deals: tuple[str, ...] = ()
+    amounts: tuple[tuple[str, Decimal], ...] = ()
+    next: str = ""
+
+    def text(self) -> str:
+        """`item "Montage plus" has no code in visma-se; stops D-106, 9,640.00.`"""
+        text = self.finding.message.rstrip(".")
+        if self.deals:
+            shown = ", ".join(self.deals[:DEALS_SHOWN])
+            more = len(self.deals) - DEALS_SHOWN
+            shown += f" and {more} more" if more > 0 else ""
+            sums = "".join(
+                f", {amount:,.2f}" + (f" {currency}" if len(self.amounts) > 1 else "")
+                for currency, amount in self.amounts
+            )
+            text += f"; stops {shown}{sums}"
+        return text + "."
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """What was looked at: areas in order, what is wrong, how many checks."""
+
+    areas: list[str] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    checks: int = 0
+    bridge: str | None = None
+    errors: list[SyncError] = field(default_factory=list)
+
+    def fine(self, area: str, checks: int = 1) -> None:
+        """An area was looked at; it is shown as ok unless something is wrong in it."""
+        self.checks += checks
+        if area not in self.areas:
+            self.areas.append(area)
+
+    def wrong(self, area: str, trouble: Trouble) -> None:
+        """Something is wrong in an area; a mere note leaves the area ok."""
+        self.troubles.append(trouble)
+        if trouble.finding.severity is not Severity.INFO and area in self.areas:
+            self.areas.remove(area)
+
+    @property
+    def failures(self) -> list[Trouble]:
+        return [each for each in self.troubles if each.finding.severity is Severity.ERROR]
+
+    @property
+    def warnings(self) -> list[Trouble]:
+        return [each for each in self.troubles if each.finding.severity is Severity.WARNING]
+
+
+async def examine(opened: Opened, bridge: str, say: Callable[[str], None]) -> Diagnosis:
+    """Looks at everything. Raises only `StoreError`; other errors are part of the answer."""
+    found = Diagnosis()
+    say("Asking the connections.")
+    tested = await _connections(opened, found)
+    configuration = await _configuration(opened, bridge, found)
+    _machine(opened, found)
+    if configuration is None:
+        return found
+    found.bridge = configuration.name
+    if configuration.crm in tested:
+        await _fields(opened, configuration, found)
+    if all(name in tested for name in (configuration.crm, *configuration.books)):
+        say("Reading both sides.")
+        await _data(opened, configuration, found)
+    return found
+
+
+# --- connections ---------------------------------------------------------------------------------
+
+_AREAS = {
+    "sign_in_refused": "sign-in",
+    "sign_in_withdrawn": "sign-in",
+    "host_unreachable": "sign-in",
+    "company_changed": "sign-in",
+    "field_missing": "custom fields",
+    "unknown_field": "custom fields",
+    "currency_unknown": "currencies",
+    "clock_wrong": "clock",
+    "period_closed": "periods",
+    "year_ends": "periods",
+    "quota_low": "quota",
+}
+_LOOKED_AT = ("sign-in", "rights", "custom fields", "currencies", "periods", "clock", "quota")
+
+
+async def _connections(opened: Opened, found: Diagnosis) -> dict[str, Tested]:
+    tested: dict[str, Tested] = {}
+    rows = await opened.do(admin.list_connections)
+    for row in rows:
+        for area in _LOOKED_AT:
+            found.fine(area)
+        try:
+            tested[row.name] = await connections.test(opened, row.name)
+        except SyncError as error:
+            if isinstance(error, StoreError):
+                raise
+            found.errors.append(error)
+            told = Finding(code=error.code, message=f"{row.name}: {error.message}")
+            found.wrong("sign-in", Trouble(finding=told, next=error.hint))
+            continue
+        for finding in tested[row.name].findings:
+            area = _AREAS.get(finding.code, "rights")
+            named = Finding(
+                code=finding.code,
+                message=f"{row.name}: {finding.message}",
+                severity=finding.severity,
+                place=finding.place,
+                values=finding.values,
+            )
+            found.wrong(area, Trouble(finding=named, next=finding.hint))
+    if not rows:
+        found.wrong(
+            "sign-in",
+            Trouble(
+                finding=Finding(code="connection_missing", message="There are no connections yet."),
+                next="tieout connection add",
+            ),
+        )
+    return tested
+
+
+# --- configuration and machine -------------------------------------------------------------------
+
+
+async def _configuration(opened: Opened, bridge: str, found: Diagnosis) -> Configuration | None:
+    found.fine("configuration", 2)
+    try:
+        written = await configurations.check(opened)
+    except configurations.ConfigurationProblems as error:
+        for problem in error.problems:
+            finding = Finding(
+                code=problem.code, message=f"{problem.place} {problem.message}", place=problem.place
+            )
+            found.wrong("configuration", Trouble(finding=finding, next=problem.hint))
+        return None
+    except ConfigurationError as error:
+        finding = Finding(code=error.code, message=error.message)
+        found.wrong("configuration", Trouble(finding=finding, next=error.hint))
+        return None
+    in_force = await configurations.in_force(opened, bridge or written.name)
+    if in_force is None:
+        _note(found, "not_published", "Nothing is published yet.", "tieout config publish")
+    elif in_force.digest != written.digest:
+        message = f"tieout.yaml is not what is in force (v{in_force.version})."
+        _note(found, "not_published", message, "tieout config diff")
+    return written
+
+
+def _note(found: Diagnosis, code: str, message: str, command: str) -> None:
+    finding = Finding(code=code, message=message, severity=Severity.WARNING)
+    found.wrong("configuration", Trouble(finding=finding, next=command))
+
+
+def _machine(opened: Opened, found: Diagnosis) -> None:
+    found.fine("disk")
+    found.fine("key")
+    try:
+        check_disk(opened.project)
+    except StoreError as error:
+        finding = Finding(code=error.code, message=error.message)
+        found.wrong("disk", Trouble(finding=finding, next=error.hint))
+
+
+async def _fields(opened: Opened, configuration: Configuration, found: Diagnosis) -> None:
+    from tieout.bootstrap import connector_of
+
+    found.fine("custom fields", max(1, len(configuration.written)))
+    connector = await connector_of(opened, configuration.crm)
+    for problem in check_fields(configuration, await connector.describe()):
+        finding = Finding(
+            code=problem.code,
+            message=f"{problem.place}: {problem.value} is {problem.message}",
+            place=problem.place,
+        )
+        found.wrong("custom fields", Trouble(finding=finding, next=problem.hint))
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+async def _data(opened: Opened, configuration: Configuration, found: Diagnosis) -> None:
+    from tieout.bootstrap import engine_for
+
+    engine = await engine_for(opened, configuration, 0)
+    await connect(engine)
+    try:
+        for name in (*engine.books, engine.policy.crm):
+            await read_side(engine, name)
+    except BusyError:
+        # Another run reads just now: what the mirror has is as good.
+        found.fine("deals", 0)
+    _currencies(engine, found)
+    decisions = [each async for each in _decided(opened, engine)]
+    found.fine("deals", len(decisions))
+    for trouble in _troubles(opened, decisions):
+        found.wrong("deals", trouble)
+
+
+def _currencies(engine: Engine, found: Diagnosis) -> None:
+    for book in engine.policy.books:
+        found.fine("currencies")
+        company = engine.companies[book.connection]
+        if book.currencies and company.currency not in book.currencies:
+            finding = Finding(
+                code="currency_not_allowed",
+                message=f"{book.connection} keeps its books in {company.currency}, which "
+                "books.currency leaves out.",
+                severity=Severity.WARNING,
+            )
+            found.wrong("currencies", Trouble(finding=finding, next="tieout.yaml, books.currency"))
+
+
+async def _decided(opened: Opened, engine: Engine) -> AsyncIterator[Decision]:
+    """What would be decided for every deal that waits; nothing is recorded."""
+    for book in engine.policy.books:
+        lane = lanes.lane(engine.bridge, lanes.DOCUMENTS, book.connection)
+        after = ""
+        while True:
+            ids = await opened.do(_page(lane, after))
+            if not ids:
+                break
+            after = ids[-1]
+            rows = [DueRow(lane=lane, source_id=each, revision=0) for each in ids]
+            for decision in await decide_window(engine, lane, rows):
+                if decision.lane == lane:
+                    yield decision
+
+
+def _page(lane: str, after: str) -> Callable[[object], Sequence[str]]:
+    return lambda tx: admin.all_due(tx, lane, after, WINDOW)  # type: ignore[arg-type]
+
+
+def _troubles(opened: Opened, decisions: Iterable[Decision]) -> list[Trouble]:
+    """One for each cause, with all deals that it stops; the largest amounts first."""
+    causes: dict[tuple[str, str], list[tuple[Finding, Decision]]] = {}
+    for decision in decisions:
+        if decision.verdict is not Verdict.HOLD:
+            continue
+        for finding in decision.findings:
+            if finding.severity is Severity.ERROR:
+                causes.setdefault(_cause(finding), []).append((finding, decision))
+    made = [_trouble(opened, found) for found in causes.values()]
+    return sorted(made, key=lambda each: (-sum(a for _, a in each.amounts), each.finding.message))
+
+
+def _cause(finding: Finding) -> tuple[str, str]:
+    """One item without a code stops many deals and is mended once; most else is of one deal."""
+    return finding.code, finding.values.get("item") or finding.message
+
+
+def _trouble(opened: Opened, found: Sequence[tuple[Finding, Decision]]) -> Trouble:
+    finding = found[0][0]
+    deals: dict[str, Decision] = {}
+    for _, decision in found:
+        deals.setdefault(decision.number, decision)
+    amounts: dict[str, Decimal] = {}
+    for decision in deals.values():
+        if decision.net is not None:
+            before = amounts.get(decision.currency, Decimal(0))
+            amounts[decision.currency] = before + decision.net
+    item = finding.values.get("item")
+    if finding.code == "item_no_code" and item:
+        finding = Finding(
+            code=finding.code, message=f'item "{item}" has no code.', values=finding.values
+        )
+        place = _next_line(opened, "items.csv")
+    else:
+        place = finding.hint
+    return Trouble(
+        finding=finding,
+        deals=tuple(sorted(deals)),
+        amounts=tuple(sorted(amounts.items())),
+        next=place,
+    )
+
+
+def _next_line(opened: Opened, table: str) -> str:
+    """`tables/items.csv, line 14`: the first line behind what is there."""
+    try:
+        text = (opened.project.tables / table).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return f"tables/{table}"
+    return f"tables/{table}, line {len(text.splitlines()) + 1}"
