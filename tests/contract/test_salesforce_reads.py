@@ -297,6 +297,35 @@ def test_a_row_that_moves_while_pages_are_read_skips_no_others() -> None:
     asyncio.run(story())
 
 
+def test_what_moves_behind_a_long_read_is_found_by_the_next() -> None:
+    async def story() -> None:
+        found = furnish(rig(page_rows=200))
+        cursor = cursor_of(await found.read(DEALS))
+        found.clock.advance(7200)
+        deal = new_deal(found, "First")
+        table = found.simulator.org.tables["OpportunityLineItem"]
+        line = table.find("OpportunityId", deal)[0]
+        found.clock.advance(1)
+        later = [found.act("create_opportunity", name=f"Deal {n}")["id"] for n in range(250)]
+        found.clock.advance(60)
+        last: bytes | None = None
+        async for page in found.connector.changes_since(DEALS, cursor, None):
+            if len(page.records) == 200:
+                # Its head was read; now a line moves alone, and much later another head does.
+                head = dict(found.row("Opportunity", deal))
+                change = [{"id": line["Id"], "unit_price": "77.00"}]
+                found.act("edit_lines", id=deal, change=change)
+                found.simulator.org.tables["Opportunity"].put(head)
+                found.simulator.org.journal.clear()
+                found.clock.advance(5000)
+                found.act("edit_opportunity", id=later[-1], fields={"NextStep": "x"})
+            last = page.cursor or last
+        read = {d.source_id: d for d in deals(await found.read(DEALS, last))}
+        assert Decimal("77.00") in [each.unit_price for each in read[deal].lines]
+
+    asyncio.run(story())
+
+
 def test_records_that_moved_rows_point_at_survive_an_interruption() -> None:
     async def story() -> None:
         found = furnish(rig())
@@ -388,6 +417,27 @@ def test_a_quiet_read_costs_one_call_however_many_deals_there_are() -> None:
         pages = await found.read(DEALS, cursor)
         assert deals(pages) == []
         assert found.calls() - before == 1
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("refused", ["whole", "part"])
+def test_queries_that_were_not_answered_together_are_asked_alone(refused: str) -> None:
+    async def story() -> None:
+        found = furnish(rig())
+        cursor = cursor_of(await found.read(DEALS))
+        found.clock.advance(7200)
+        other = new_deal(found, "Lager 4")
+        composite = "/services/data/v68.0/composite"
+        if refused == "whole":
+            body = [{"errorCode": "FUNCTIONALITY_NOT_ENABLED", "message": "no composite"}]
+            found.fault("status", method="POST", path=composite, status=400, body=body)
+        else:
+            found.fault("batch_cut", method="POST", path=composite, items=2)
+        before = found.calls()
+        pages = await found.read(DEALS, cursor)
+        assert {d.source_id for d in deals(pages)} >= {other}
+        assert found.calls() - before > 2
 
     asyncio.run(story())
 
@@ -585,6 +635,7 @@ def test_orders_and_quotes_are_read_as_deals_of_their_opportunity() -> None:
             for e in org.tables["PricebookEntry"].live()
             if e["Product2Id"] == found.made["product"]
         )
+        person = found.act("create_contact", account=found.made["account"], last_name="Ek")["id"]
         with org.transaction():
             order = writer.create(
                 "Order",
@@ -595,6 +646,7 @@ def test_orders_and_quotes_are_read_as_deals_of_their_opportunity() -> None:
                     "OpportunityId": found.made["deal"],
                     "Pricebook2Id": org.standard_book(),
                     "PoNumber": "PO-9",
+                    "BillToContactId": person,
                 },
             )
             writer.create(
@@ -632,5 +684,10 @@ def test_orders_and_quotes_are_read_as_deals_of_their_opportunity() -> None:
         cursor = cursor_of(await found.read(DEALS))
         found.clock.advance(7200)
         assert deals(await found.read(DEALS, cursor)) == []
+        found.act("edit_record", id=person, fields={"Email": "faktura@example.com"})
+        moved = deals(await found.read(DEALS, cursor))
+        assert [d.ref.id for d in moved if d.ref] == [order]
+        assert moved[0].billing_contact is not None
+        assert moved[0].billing_contact.email == "faktura@example.com"
 
     asyncio.run(story())
