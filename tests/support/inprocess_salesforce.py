@@ -14,7 +14,7 @@ from support.inprocess import InProcessTransport
 from tieout.connectors.http.json import loads
 from tieout.connectors.salesforce import SalesforceConnector, SalesforceSettings
 from tieout.core.change import Action, Change, Wanted
-from tieout.core.model import Entity, ExternalRef, Record, Standing
+from tieout.core.model import Deal, Entity, ExternalRef, Record, Standing
 from tieout.ports import HttpRequest, Page, Selection
 from tieout_sandbox.kit.clock import SandboxClock
 from tieout_sandbox.salesforce import SalesforceSimulator, credentials
@@ -129,3 +129,30 @@ def standing_change(key: str, record_id: str, **values: Any) -> Change:
         wanted=Wanted(record=Standing(ref=ref, of=of, **values), fields=frozenset(values)),
         target=ref,
     )
+
+
+DEALS = Selection(entity=Entity.DEAL, shape="s1")
+
+
+def furnish(found: Rig) -> Rig:
+    """An account with a product and one open deal of two lines."""
+    act = found.act
+    found.made["account"] = act("create_account", name="Ekfors Trä AB")["id"]
+    found.made["product"] = act("create_product", name="Lagerhylla", code="LAG-1", price=1000)["id"]
+    found.made["deal"] = new_deal(found, "Lager 3")
+    return found
+
+
+def new_deal(found: Rig, name: str) -> str:
+    lines = [
+        {"product": "LAG-1", "quantity": 3, "unit_price": "1249.50", "discount": "10"},
+        {"product": "LAG-1", "quantity": 1, "unit_price": "0.05", "description": "Frakt"},
+    ]
+    made = found.act("create_opportunity", name=name, account=found.made["account"], lines=lines)
+    return str(made["id"])
+
+
+def deals(pages: list[Any]) -> list[Deal]:
+    found = records(pages)
+    assert all(isinstance(record, Deal) for record in found)
+    return [record for record in found if isinstance(record, Deal)]
