@@ -150,4 +150,7 @@ def _spellings() -> dict[str, str]:
         for spelling in (code, row["iso3"], *row["written"]):
             if spelling:
                 found[clean_text(spelling).casefold()] = code
+    # Countries without a row of their own: known by code only, outside the union and the region.
+    for code in load_table("countries")["other_codes"]["codes"].split():
+        found.setdefault(code.casefold(), code)
     return found

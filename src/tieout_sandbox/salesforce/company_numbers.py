@@ -58,6 +58,37 @@ def german_vat(rng: Random) -> str:
     return f"DE{body}{(11 - product) % 10}"
 
 
+def belgian_vat(rng: Random) -> str:
+    """BE and ten digits: the last two are 97 less the rest of the first eight by 97."""
+    body = "0" + "".join(str(rng.randrange(10)) for _ in range(7))
+    return f"BE{body}{97 - int(body) % 97:02d}"
+
+
+def italian_vat(rng: Random) -> str:
+    """IT and eleven digits, the eighth to tenth a province, Luhn."""
+    body = "".join(str(rng.randrange(10)) for _ in range(7)) + "015"
+    doubled = (int(c) * 2 if i % 2 else int(c) for i, c in enumerate(body))
+    return f"IT{body}{-sum(d - 9 if d > 9 else d for d in doubled) % 10}"
+
+
+def polish_vat(rng: Random) -> str:
+    """PL and ten digits, weights 6 5 7 2 3 4 5 6 7, modulus 11."""
+    while True:
+        body = str(rng.randrange(1, 10)) + "".join(str(rng.randrange(10)) for _ in range(8))
+        weights = (6, 5, 7, 2, 3, 4, 5, 6, 7)
+        check = sum(int(c) * w for c, w in zip(body, weights, strict=True)) % 11
+        if check < 10:
+            return f"PL{body}{check}"
+
+
+def romanian_vat(rng: Random) -> str:
+    """RO and eight digits, weights 3 2 1 7 5 3 2, ten times the sum modulus 11."""
+    body = str(rng.randrange(1, 10)) + "".join(str(rng.randrange(10)) for _ in range(6))
+    weights = (3, 2, 1, 7, 5, 3, 2)
+    check = 10 * sum(int(c) * w for c, w in zip(body, weights, strict=True)) % 11 % 10
+    return f"RO{body}{check}"
+
+
 def estonian_vat(rng: Random) -> str:
     """EE and nine digits, weights 3 7 1."""
     body = "10" + "".join(str(rng.randrange(10)) for _ in range(6))

@@ -8,9 +8,17 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
+from random import Random
 
 from tieout_sandbox.kit.clock import SandboxClock
 from tieout_sandbox.salesforce.basics import Loader, Stage, add_user, furnish, price
+from tieout_sandbox.salesforce.company_numbers import (
+    belgian_vat,
+    german_vat,
+    italian_vat,
+    polish_vat,
+    romanian_vat,
+)
 from tieout_sandbox.salesforce.names import slug
 from tieout_sandbox.salesforce.org import Org
 from tieout_sandbox.salesforce.sales import apply_stage, derive, settle_prices
@@ -58,6 +66,21 @@ def load_pipeline(clock: SandboxClock, folder: Path) -> Org:
     org = Org(clock, Options(stages=tuple(stage.name for stage in STAGES)))
     _Import(org, folder, clock.origin).run()
     return org
+
+
+_VAT_NUMBERS = {
+    "BE": belgian_vat,
+    "DE": german_vat,
+    "IT": italian_vat,
+    "PL": polish_vat,
+    "RO": romanian_vat,
+}
+
+
+def _vat_number(code: str, number: int) -> dict[str, str]:
+    """A business in the EU has a VAT number, which the data do not tell: one that could be."""
+    make = _VAT_NUMBERS.get(code)
+    return {} if make is None else {"Vat_Number__c": make(Random(number))}
 
 
 def country_code(text: str) -> str:
@@ -188,6 +211,7 @@ class _Import:
             Invoice_Email__c=f"invoices@{address}.example",
             Buyer_Reference_Required__c=False,
             Credit_Hold__c=False,
+            **_vat_number(code, number),
         )
         self._accounts[name] = account
         self._load.add(

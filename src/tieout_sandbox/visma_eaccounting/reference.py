@@ -26,7 +26,18 @@ EU = frozenset({
     "SE", "SI", "SK",
 })  # fmt: skip
 OTHERS = frozenset({
-    "AU", "CA", "CH", "CN", "GB", "IN", "IS", "JP", "NO", "SG", "US",
+    "AD", "AE", "AF", "AG", "AI", "AL", "AM", "AO", "AR", "AU", "AW", "AX", "AZ", "BA", "BB", "BD",
+    "BF", "BH", "BI", "BJ", "BM", "BN", "BO", "BR", "BS", "BT", "BW", "BY", "BZ", "CA", "CD", "CF",
+    "CG", "CH", "CI", "CL", "CM", "CN", "CO", "CR", "CU", "CV", "CW", "DJ", "DM", "DO", "DZ", "EC",
+    "EG", "ER", "ET", "FJ", "FM", "FO", "GA", "GB", "GD", "GE", "GG", "GH", "GI", "GL", "GM", "GN",
+    "GQ", "GT", "GW", "GY", "HK", "HN", "HT", "ID", "IL", "IM", "IN", "IQ", "IR", "IS", "JE", "JM",
+    "JO", "JP", "KE", "KG", "KH", "KI", "KM", "KN", "KP", "KR", "KW", "KY", "KZ", "LA", "LB", "LC",
+    "LI", "LK", "LR", "LS", "LY", "MA", "MC", "MD", "ME", "MG", "MH", "MK", "ML", "MM", "MN", "MO",
+    "MR", "MS", "MU", "MV", "MW", "MX", "MY", "MZ", "NA", "NE", "NG", "NI", "NO", "NP", "NR", "NZ",
+    "OM", "PA", "PE", "PG", "PH", "PK", "PS", "PW", "PY", "QA", "RS", "RU", "RW", "SA", "SB", "SC",
+    "SD", "SG", "SJ", "SL", "SM", "SN", "SO", "SR", "SS", "ST", "SV", "SY", "SZ", "TC", "TD", "TG",
+    "TH", "TJ", "TL", "TM", "TN", "TO", "TR", "TT", "TV", "TW", "TZ", "UA", "UG", "US", "UY", "UZ",
+    "VA", "VC", "VE", "VG", "VN", "VU", "WS", "XK", "YE", "ZA", "ZM", "ZW",
 })  # fmt: skip
 NAMES = {
     "SE": "Sverige", "NO": "Norge", "DK": "Danmark", "FI": "Finland", "DE": "Tyskland",
