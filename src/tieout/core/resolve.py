@@ -7,8 +7,8 @@ The rules are those of docs/explanation/once-only.md; each is a switch of `core.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -106,10 +106,12 @@ def horizon(sent_at: datetime, abilities: EntityAbilities) -> datetime:
     return sent_at + timedelta(seconds=abilities.longest_s + abilities.margin_s)
 
 
-def _after_horizons(state: DoubtState, sight: Sight, rules: Safeguards) -> bool:
+def _after_horizons(state: DoubtState, sight: Sight, rules: Safeguards, lag_s: int = 0) -> bool:
+    """Whether the look began when no request could take effect, or still hide, any more."""
     if not rules.horizon:
         return True
-    return all(sight.began_at > limit for limit in state.horizons)
+    lag = timedelta(seconds=lag_s)
+    return all(sight.began_at > limit + lag for limit in state.horizons)
 
 
 def _next_look(state: DoubtState, sight: Sight, lag_s: int) -> int:
@@ -132,15 +134,11 @@ def _judge_create(
     if state.state == "confirming":
         return _judge_confirming(state, sight, abilities, rules)
     hits = _ours(state, sight, rules)
-    later = [hit for hit in hits if generation_of(hit.key) > generation_of(state.key)]
-    same = [hit for hit in hits if generation_of(hit.key) == generation_of(state.key)]
+    mine = generation_of(state.key)
+    later = [hit for hit in hits if generation_of(hit.key) > mine]
+    same = [hit for hit in hits if generation_of(hit.key) == mine]
     if later and rules.slot_wide_look:
-        return Judgement(
-            step=Step.FOUND,
-            record=later[0].record,
-            generation=generation_of(later[0].key),
-            reason="later_generation",
-        )
+        return _later_generation(later, same)
     if len(same) > 1 and rules.copies_not_adopted:
         return Judgement(
             step=Step.DOUBT,
@@ -149,7 +147,35 @@ def _judge_create(
         )
     if same:
         return _one_hit(state, sight, same[0], abilities, rules)
-    return _no_hit(state, sight, abilities, rules)
+    earlier = [hit.record for hit in hits if generation_of(hit.key) < mine and _live(hit.record)]
+    return _no_hit(state, sight, abilities, rules, tuple(earlier))
+
+
+def _later_generation(later: Sequence[Hit], same: Sequence[Hit]) -> Judgement:
+    """We forgot something: the latest is followed, unless two live ones could be meant."""
+    top = max(generation_of(hit.key) for hit in later)
+    newest = [hit for hit in later if generation_of(hit.key) == top]
+    older = [hit for hit in (*later, *same) if hit not in newest and _live(hit.record)]
+    if len(newest) > 1 or older:
+        return Judgement(
+            step=Step.DOUBT,
+            candidates=tuple(hit.record for hit in (*older, *newest)),
+            reason="two_carriers",
+        )
+    return Judgement(
+        step=Step.FOUND, record=newest[0].record, generation=top, reason="later_generation"
+    )
+
+
+def _live(record: Record) -> bool:
+    """Not voided and not fully credited."""
+    if not isinstance(record, Document):
+        return True
+    if record.voided:
+        return False
+    gross = record.totals.gross if record.totals else None
+    credited = record.credited or Decimal(0)
+    return not (record.booked and gross and abs(credited) >= abs(gross))
 
 
 def _ours(state: DoubtState, sight: Sight, rules: Safeguards) -> list[Hit]:
@@ -175,27 +201,32 @@ def _one_hit(
     rules: Safeguards,
 ) -> Judgement:
     lag = abilities.search_lag_s if rules.second_look_after_lag else 0
-    if lag and not _is_guarded(abilities):
+    if not _is_guarded(abilities):
+        if not sight.complete and rules.all_collections:
+            # A copy could be the one that shows while the original, just booked, does not.
+            return replace(_again(state, 30, "look_incomplete"), first_absence_at=None)
         first = state.first_hit_at
-        if first is None:
+        if lag and (first is None or sight.began_at - first <= timedelta(seconds=lag)):
             return Judgement(
                 step=Step.LOOK_AGAIN,
                 wait_s=lag + 1,
-                first_hit_at=sight.began_at,
-                first_absence_at=state.first_absence_at,
-                reason="seen_once",
-            )
-        if sight.began_at - first <= timedelta(seconds=lag):
-            return Judgement(
-                step=Step.LOOK_AGAIN,
-                wait_s=lag + 1,
-                first_hit_at=first,
-                first_absence_at=state.first_absence_at,
+                first_hit_at=first or sight.began_at,
                 reason="seen_once",
             )
     if state.sends > 1 and rules.confirming and not _after_horizons(state, sight, rules):
         return Judgement(step=Step.CONFIRM, record=hit.record, wait_s=_to_horizon(state, sight))
     return Judgement(step=Step.FOUND, record=hit.record)
+
+
+def _again(state: DoubtState, wait_s: int, reason: str) -> Judgement:
+    """Look again later; what earlier looks proved is kept."""
+    return Judgement(
+        step=Step.LOOK_AGAIN,
+        wait_s=wait_s,
+        first_absence_at=state.first_absence_at,
+        first_hit_at=state.first_hit_at,
+        reason=reason,
+    )
 
 
 def _is_guarded(abilities: EntityAbilities) -> bool:
@@ -209,12 +240,17 @@ def _to_horizon(state: DoubtState, sight: Sight) -> int:
 
 
 def _no_hit(
-    state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
+    state: DoubtState,
+    sight: Sight,
+    abilities: EntityAbilities,
+    rules: Safeguards,
+    earlier: tuple[Record, ...],
 ) -> Judgement:
     lag = abilities.search_lag_s
-    if not sight.complete:
-        return Judgement(step=Step.LOOK_AGAIN, wait_s=30, reason="look_incomplete")
-    near = _near(state, sight, abilities, rules)
+    if not sight.complete and rules.all_collections:
+        return _again(state, 30, "look_incomplete")
+    # A live document of an ended generation could be it, under an older key: a person says.
+    near = _near(state, sight, abilities, rules) + (earlier if rules.slot_wide_look else ())
     if near:
         return Judgement(step=Step.DOUBT, candidates=near, reason="near_hit")
     if _may_repeat(state, sight, abilities, rules):
@@ -222,23 +258,17 @@ def _no_hit(
     if not rules.look_before_repeat:
         return Judgement(step=Step.ABSENT)
     if not _after_horizons(state, sight, rules):
-        return Judgement(
-            step=Step.LOOK_AGAIN, wait_s=_next_look(state, sight, lag), reason="before_horizon"
+        return replace(
+            _again(state, _next_look(state, sight, lag), "before_horizon"), first_absence_at=None
         )
     if rules.two_looks:
-        if state.first_absence_at is None:
-            return Judgement(
-                step=Step.LOOK_AGAIN,
-                wait_s=lag + 1,
-                first_absence_at=sight.began_at,
-                reason="absent_once",
-            )
-        if sight.began_at - state.first_absence_at <= timedelta(seconds=lag):
-            return Judgement(
-                step=Step.LOOK_AGAIN,
-                wait_s=lag + 1,
-                first_absence_at=state.first_absence_at,
-                reason="absent_once",
+        first = state.first_absence_at
+        if first is not None and rules.horizon and any(first <= end for end in state.horizons):
+            # It was before the end of a request that has been sent since.
+            first = None
+        if first is None or sight.began_at - first <= timedelta(seconds=lag):
+            return replace(
+                _again(state, lag + 1, "absent_once"), first_absence_at=first or sight.began_at
             )
     if state.absence_no + 1 >= ABSENCES_BEFORE_A_PERSON:
         return Judgement(step=Step.DOUBT, reason="absent_three_times")
@@ -286,8 +316,11 @@ def _judge_confirming(
     state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
 ) -> Judgement:
     """The last look after the horizon: exactly the linked record, or another one instead."""
-    if not _after_horizons(state, sight, rules):
-        return Judgement(step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight))
+    lag = abilities.search_lag_s if rules.second_look_after_lag else 0
+    if not _after_horizons(state, sight, rules, lag):
+        return _again(state, _to_horizon(state, sight) + lag, "before_horizon")
+    if not sight.complete and rules.all_collections:
+        return _again(state, 30, "look_incomplete")
     hits = _ours(state, sight, rules)
     same = [hit.record for hit in hits if generation_of(hit.key) == generation_of(state.key)]
     others = [record for record in same if record.ref != state.linked]
@@ -312,6 +345,8 @@ def _judge_update(
 ) -> Judgement:
     past = _after_horizons(state, sight, rules) or not rules.update_waits
     versioned = abilities.version is not VersionCheck.NONE
+    if sight.target is None and not sight.target_gone and not sight.complete:
+        return _again(state, 30, "look_incomplete")
     if sight.target_gone or sight.target is None:
         if versioned or past:
             return Judgement(step=Step.PLAN_AGAIN, reason="gone")
@@ -336,19 +371,26 @@ def _as_wanted(wanted: Wanted, target: Record) -> bool:
 def _judge_void(
     state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
 ) -> Judgement:
-    booked = [hit.record for hit in sight.hits if getattr(hit.record, "booked", False)]
+    booked = [
+        hit.record for hit in _ours(state, sight, rules) if getattr(hit.record, "booked", False)
+    ]
     if booked:
         return Judgement(step=Step.MOVED, record=booked[0], reason="booked_meanwhile")
+    if not sight.complete:
+        return _again(state, 30, "look_incomplete")
     if sight.target_gone:
-        if not sight.complete:
-            return Judgement(step=Step.LOOK_AGAIN, wait_s=30)
-        if state.first_absence_at is None and rules.two_looks:
+        lag = abilities.search_lag_s
+        first = state.first_absence_at
+        if rules.two_looks and (first is None or sight.began_at - first <= timedelta(seconds=lag)):
             return Judgement(
                 step=Step.LOOK_AGAIN,
-                wait_s=abilities.search_lag_s + 1,
-                first_absence_at=sight.began_at,
+                wait_s=lag + 1,
+                first_absence_at=first or sight.began_at,
+                reason="gone_once",
             )
         return Judgement(step=Step.ENDED)
     if _after_horizons(state, sight, rules) or not rules.void_waits:
         return Judgement(step=Step.PLAN_AGAIN, record=sight.target, reason="still_there")
-    return Judgement(step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight))
+    return Judgement(
+        step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight), reason="before_horizon"
+    )
