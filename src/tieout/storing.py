@@ -409,5 +409,8 @@ class Store(Protocol):
     async def open_work(self, bridge: str) -> dict[str, int]:
         """Counts of operations by state, of due rows and of open exceptions."""
 
+    async def next_ready(self, bridge: str, now: datetime) -> datetime | None:
+        """When an operation that was put off may be sent, or None when none was."""
+
     async def next_wake(self, bridge: str, now: datetime) -> datetime | None:
         """When something that waits by the clock is due next, or None."""

@@ -42,6 +42,7 @@ class Engine:
     offsets: dict[str, timedelta] = field(default_factory=dict)
     stopping: bool = False
     force: bool = False
+    patience_s: int = 120
 
     @property
     def bridge(self) -> str:

@@ -16,6 +16,7 @@ from tieout.engine.resolving import ResolveCounts, expire, resolve
 from tieout.storing import Lease
 
 ROUNDS = 6
+KEEP_EVERY_S = 20
 
 
 @dataclass(slots=True)
@@ -103,11 +104,36 @@ async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
         result.read.gone += read.gone
         result.read.pages += read.pages
         await _keep(engine, lease)
-    for number in range(ROUNDS):
-        before = _progress(result)
-        await _round(engine, lease, result, first=number == 0)
-        if engine.stopping or _progress(result) == before:
+    first = True
+    while True:
+        for _ in range(ROUNDS):
+            before = _progress(result)
+            await _round(engine, lease, result, first=first)
+            first = False
+            if engine.stopping or _progress(result) == before:
+                break
+        if engine.stopping or not await _wait_for_quota(engine, lease):
             return
+
+
+async def _wait_for_quota(engine: Engine, lease: Lease) -> bool:
+    """
+    Whether there is work that a quota or a lock put off, after waiting until it may go.
+
+    A run ends with its work done, not with a note to come back in half a minute; what has to wait
+    longer than ``engine.patience_s`` is left to the next run.
+    """
+    at = await engine.store.next_ready(engine.bridge, engine.clock.now())
+    if at is None:
+        return False
+    pause = (at - engine.clock.now()).total_seconds()
+    if pause > engine.patience_s:
+        return False
+    while pause > 0 and not engine.stopping:
+        await engine.clock.sleep(min(pause, KEEP_EVERY_S))
+        pause -= KEEP_EVERY_S
+        await _keep(engine, lease)
+    return True
 
 
 def _progress(result: RunResult) -> int:

@@ -324,5 +324,8 @@ class PostgresStore:
     async def open_work(self, bridge: str) -> dict[str, int]:
         return await self.do(lambda tx: runs.open_work(tx, bridge))
 
+    async def next_ready(self, bridge: str, now: datetime) -> datetime | None:
+        return await self.do(lambda tx: runs.next_ready(tx, bridge, now))
+
     async def next_wake(self, bridge: str, now: datetime) -> datetime | None:
         return await self.do(lambda tx: runs.next_wake(tx, bridge, now))

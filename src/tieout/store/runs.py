@@ -236,6 +236,21 @@ def open_work(tx: Tx, bridge: str) -> dict[str, int]:
     return found
 
 
+def next_ready(tx: Tx, bridge: str, now: datetime) -> datetime | None:
+    """When the first operation that was put off may be sent. One without its customer waits."""
+    row = tx.row(
+        "SELECT min(greatest(not_before, %(now)s)) FROM operation o WHERE workspace = %(ws)s"
+        " AND bridge = %(bridge)s AND state = 'ready' AND not_before IS NOT NULL"
+        " AND (depends_on IS NULL OR EXISTS (SELECT 1 FROM ref r WHERE r.workspace = o.workspace"
+        " AND r.key13 = o.depends_on AND r.role = 'current'))"
+        " AND NOT EXISTS (SELECT 1 FROM operation b WHERE b.workspace = o.workspace"
+        " AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming', 'doubt'))",
+        bridge=bridge,
+        now=now,
+    )
+    return None if row is None else row[0]
+
+
 def next_wake(tx: Tx, bridge: str, now: datetime) -> datetime | None:
     """When something that waits by the clock is due next."""
     row = tx.row(
