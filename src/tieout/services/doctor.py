@@ -50,7 +50,9 @@ class Trouble:
     def text(self) -> str:
         """`item "Montage plus" has no code in visma-se; stops D-106, 9,640.00.`"""
         text = self.finding.message.rstrip(".")
-        if self.deals:
+        if len(self.deals) == 1 and self.deals[0] in text:
+            text += "".join(f"; {amount:,.2f}" for _, amount in self.amounts)
+        elif self.deals:
             shown = ", ".join(self.deals[:DEALS_SHOWN])
             more = len(self.deals) - DEALS_SHOWN
             shown += f" and {more} more" if more > 0 else ""
@@ -277,20 +279,22 @@ def _page(lane: str, after: str) -> Callable[[object], Sequence[str]]:
 
 
 def _troubles(opened: Opened, decisions: Iterable[Decision]) -> list[Trouble]:
-    """One for each cause, with all deals that it stops; the largest amounts first."""
+    """One for each cause, with all deals that it stops; those that stop most first."""
     causes: dict[tuple[str, str], list[tuple[Finding, Decision]]] = {}
     for decision in decisions:
         if decision.verdict is not Verdict.HOLD:
             continue
         for finding in decision.findings:
             if finding.severity is Severity.ERROR:
-                causes.setdefault(_cause(finding), []).append((finding, decision))
+                causes.setdefault(_cause(finding, decision), []).append((finding, decision))
     made = [_trouble(opened, found) for found in causes.values()]
-    return sorted(made, key=lambda each: (-sum(a for _, a in each.amounts), each.finding.message))
+    return sorted(made, key=lambda each: (-len(each.deals), each.finding.message))
 
 
-def _cause(finding: Finding) -> tuple[str, str]:
+def _cause(finding: Finding, decision: Decision) -> tuple[str, str]:
     """One item without a code stops many deals and is mended once; most else is of one deal."""
+    if finding.code == "currency_not_allowed":
+        return finding.code, decision.currency
     return finding.code, finding.values.get("item") or finding.message
 
 
@@ -310,6 +314,12 @@ def _trouble(opened: Opened, found: Sequence[tuple[Finding, Decision]]) -> Troub
             code=finding.code, message=f'item "{item}" has no code.', values=finding.values
         )
         place = _next_line(opened, "items.csv")
+    elif finding.code == "currency_not_allowed" and len(deals) > 1:
+        currency, books = found[0][1].currency, found[0][1].lane.rpartition("/")[2]
+        finding = Finding(
+            code=finding.code, message=f"{books} does not take {currency or 'no currency'}."
+        )
+        place = "tieout.yaml, books.currency"
     else:
         place = finding.hint
     return Trouble(

@@ -1,0 +1,334 @@
+"""What each code means and what to do about it: two sentences, for `tieout help CODE`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Help(NamedTuple):
+    """``what`` happened and what it means; ``do``: a command or a place."""
+
+    what: str
+    do: str
+
+
+NOTHING = "Nothing; it is tried again by itself."
+TEST = "tieout connection test NAME shows what is missing."
+ROTATE = "tieout connection rotate NAME"
+DEAL = "Correct the deal in the CRM; it then goes on by itself."
+CUSTOMER = "Correct the account in the CRM; it then goes on by itself."
+FILE = "Correct the place that is shown, then: tieout config validate"
+PLAN = "Read the plan (tieout plan); if it is meant, let it go: tieout run --force"
+SHOW = "tieout exceptions show EX-… names both sides; decide there."
+
+CODES: dict[str, Help] = {
+    # Deals and their lines
+    "item_no_code": Help(
+        "A product of the deal has no code in the books, so no draft was made.",
+        "Add it to tables/items.csv, or give the product that code in the CRM.",
+    ),
+    "no_lines": Help("The deal has nothing to invoice.", "Add its products to the deal."),
+    "amount_not_lines": Help("The deal's amount is not the sum of its lines.", DEAL),
+    "total_below_zero": Help(
+        "The deal adds up to less than zero; Tieout never makes a negative invoice.",
+        "Finance makes a credit note.",
+    ),
+    "zero_total": Help("The deal's total is zero, so there is nothing to invoice.", "Nothing."),
+    "schedule_not_total": Help("The instalments are not the deal's total.", DEAL),
+    "net_differs": Help(
+        "The books would show another net amount than the deal, by their way of rounding.",
+        "Price with as many decimals as the books take, or allow it: flows.documents.tolerance.",
+    ),
+    "total_differs": Help(
+        "The books show another total than was predicted before the write.", SHOW
+    ),
+    "too_many_decimals": Help(
+        "A price or quantity has more decimals than the books hold; nothing is rounded silently.",
+        "Change the unit or the price.",
+    ),
+    "currency_not_allowed": Help(
+        "The books do not take the deal's currency.",
+        "Change the deal, or books.currency in tieout.yaml.",
+    ),
+    "discount_no_item": Help(
+        "A discount on the whole deal needs an item of its own in the books.",
+        "Name it: flows.documents.discount_item in tieout.yaml.",
+    ),
+    "dimension_missing": Help("The books want a dimension that the deal does not have.", DEAL),
+    "buyer_reference_missing": Help(
+        "This buyer returns e-invoices without its reference.",
+        "Ask the buyer for it and fill it on the deal.",
+    ),
+    "value_unmapped": Help("A value is not in the table that the mapping names.", "Add it there."),
+    "terms_unmapped": Help(
+        "Payment terms of the customer are not in the table.", "Add them to tables/terms.csv."
+    ),
+    "mapping_failed": Help("A mapping gives no value for this record.", FILE),
+    "text_too_long": Help("A text is longer than the books hold; it is never cut silently.", DEAL),
+    "tax_unresolved": Help(
+        "No VAT rule fits a line, because something that it depends on is not known.",
+        "Give its item a tax class, complete the customer, or ask finance.",
+    ),
+    "tax_mixed": Help(
+        "Lines of one document would be taxed in ways that exclude each other.", SHOW
+    ),
+    "period_closed": Help(
+        "The document would be booked on a day on which the books are closed.",
+        "Finance chooses the date, or opens the period.",
+    ),
+    "year_ends": Help("The last open financial year ends soon.", "Finance opens the next one."),
+    "possible_duplicate": Help(
+        "The books hold a document that may be for the same deal, made by somebody else.", SHOW
+    ),
+    # Customers
+    "customer_missing": Help("The deal has no account.", DEAL),
+    "customer_maybe_known": Help(
+        "Customers in the books could be this account; none is chosen by guessing.",
+        "Pick one, or say that it is new: tieout exceptions show EX-…",
+    ),
+    "customer_not_in_books": Help(
+        "The customer is not in the books yet, and may not be made.", SHOW
+    ),
+    "customer_inactive": Help("The customer is no longer active in the books.", SHOW),
+    "customer_gone": Help("The customer was deleted in the books.", SHOW),
+    "credit_stop": Help(
+        "The customer is on credit stop. Orders are held; delivered work is still invoiced.",
+        "Finance lifts it.",
+    ),
+    "number_wrong": Help("A company or VAT number cannot be right.", CUSTOMER),
+    "number_unchecked": Help(
+        "The register that confirms VAT numbers is silent. Held, not refused.", NOTHING
+    ),
+    "name_missing": Help("The account has no name.", CUSTOMER),
+    "address_incomplete": Help("The billing address lacks what an invoice needs.", CUSTOMER),
+    "email_missing": Help("There is no e-mail address for invoices.", CUSTOMER),
+    # After a document was made
+    "changed_after_booking": Help(
+        "The deal was changed after its invoice was booked; booked documents are not changed.",
+        "Release the proposal, or dismiss it with a reason: tieout exceptions show EX-…",
+    ),
+    "reopened_after_booking": Help("The deal is no longer won, its invoice is booked.", SHOW),
+    "reopened_draft_kept": Help(
+        "The deal is no longer won; its draft was edited in the books, so it is not deleted.", SHOW
+    ),
+    "draft_edited": Help(
+        "Somebody edited the draft in the books; it is shown, not overwritten.", SHOW
+    ),
+    "draft_deleted": Help(
+        "The draft was deleted in the books; it is not made again by itself.",
+        "tieout exceptions retry EX-… makes it anew.",
+    ),
+    "both_changed": Help("Both sides changed the same field.", SHOW),
+    "found_differs": Help("A document with our key was found that says something else.", SHOW),
+    "found_after_deletion": Help("A document that was believed deleted is there.", SHOW),
+    "two_carriers": Help(
+        "Two documents carry the key of one billing step; probably one is a copy.",
+        "Delete or credit the copy in the books; nothing is changed by itself.",
+    ),
+    "outcome_unknown": Help(
+        "A write got no answer. It may have been done, so it is looked up before anything else.",
+        NOTHING,
+    ),
+    "target_missing": Help("What was to be changed is not there any more.", NOTHING),
+    "number_taken": Help("A number that we drew is taken in the books.", NOTHING),
+    # Plans and runs
+    "not_due": Help("It is not due, so there is nothing to do.", "tieout plan shows what is due."),
+    "no_such_number": Help("Nothing has that number.", "tieout why REF looks for a record."),
+    "no_interval": Help("It was not said how often.", "tieout run --every 30s"),
+    "booked": Help("The document is booked; booked documents are not changed.", SHOW),
+    "four_eyes": Help("Who released a change may not be who asked for it.", "Somebody else does."),
+    "no_plan": Help("There is no plan of that number.", "tieout plan makes one."),
+    "stopped": Help("It was stopped on purpose; nothing was lost.", "Read what is said with it."),
+    "run_active": Help(
+        "Another run works on this bridge. Nothing was done.", "tieout status --watch"
+    ),
+    "interrupted": Help("The command was stopped. The state is safe.", "Run it again."),
+    "person_needed": Help("A person has to decide or mend something.", "tieout exceptions list"),
+    # Brakes
+    "side_looks_empty": Help(
+        "One side shows nothing where it showed something before. Nothing is planned.",
+        "Wrong company or rights? tieout connection test NAME",
+    ),
+    "not_read_yet": Help("One side was not read to its end yet; nothing is made before.", NOTHING),
+    "many_gone": Help("Many linked records vanished at once.", PLAN),
+    "many_creates": Help("Unusually many records would be made.", PLAN),
+    "many_updates": Help("Unusually many linked records would be changed.", PLAN),
+    "many_unknown": Help("Many writes got no answer; no more are sent until some did.", NOTHING),
+    "double_hits": Help("Billing steps with two documents were found; creating is held.", SHOW),
+    "clock_off": Help("This machine's clock and the vendor's are far apart.", "Set the clock."),
+    "clock_wrong": Help(
+        "This machine's clock is wrong, so that sign-ins fail.", "Switch on time synchronisation."
+    ),
+    "database_restored": Help(
+        "The database was put back to an earlier state: it does not know of writes since.",
+        "tieout recover reads both sides before anything is written.",
+    ),
+    # Connections
+    "sign_in_refused": Help(
+        "The sign-in is refused. It is not repeated, so that the account is not locked.", ROTATE
+    ),
+    "sign_in_withdrawn": Help(
+        "The consent was withdrawn or ran out. Changes wait, none is lost.", ROTATE
+    ),
+    "company_changed": Help(
+        "The sign-in leads to another company than before. Nothing is read or written.", ROTATE
+    ),
+    "company_inactive": Help("The company is not active, or read-only, at the vendor.", TEST),
+    "connection_missing": Help("There is no connection of that name.", "tieout connection add"),
+    "connection_exists": Help("There is a connection of that name.", "tieout connection list"),
+    "host_unreachable": Help(
+        "The system is silent. Nothing was sent that is not recorded.",
+        "Check network and proxy; the next run goes on.",
+    ),
+    "host_moved": Help("The vendor moved the company to another address.", TEST),
+    "answer_garbled": Help("What answered is not the system that was asked.", "Check the proxy."),
+    "address_not_allowed": Help(
+        "An address would be called without encryption, or is none.", "Use https://."
+    ),
+    "port_taken": Help("The port is in use by another program.", "Give --port 0."),
+    "unknown_system": Help("Tieout does not know this system.", "tieout connection add --help"),
+    "setting_wrong": Help("A setting of the connection cannot work.", TEST),
+    "scope_missing": Help("The sign-in lacks a right that is needed.", ROTATE),
+    "scope_missing_partly": Help("The sign-in lacks a right that some flows need.", ROTATE),
+    "not_in_plan": Help(
+        "The company's plan at the vendor does not include this.",
+        "Signing in again does not help; the plan has to include it.",
+    ),
+    "right_missing": Help("The user lacks a right.", "Grant it in the system, then test again."),
+    "rights": Help("The user lacks rights.", "Grant them in the system, then test again."),
+    "object_missing": Help("The user cannot see a kind of record.", "Grant the permission set."),
+    "field_missing": Help("The user cannot see a field.", "Grant the permission set."),
+    "view_all_unproven": Help(
+        "Sharing may hide records from the user; a hidden deal would never be invoiced.",
+        "Give the user View All on the objects in use.",
+    ),
+    "dimension_off": Help("The books keep no such dimension.", "Do not map it."),
+    "currency_unknown": Help(
+        "The CRM does not say its currency.", "Set currency: --set currency=SEK"
+    ),
+    "filter_not_supported": Help(
+        "The books do not filter a list; more calls are made.", "Nothing."
+    ),
+    "number_range_near": Help(
+        "The company's own customer numbers come near ours.", "Set number_start higher."
+    ),
+    "no_account": Help("The books have no account for this item.", "Finance completes the item."),
+    "version_gone": Help(
+        "The vendor no longer offers this version of its API.", "Set api_version."
+    ),
+    "quota_low": Help("The vendor's calls run out, by all programs together.", "Find who calls."),
+    "quota_used": Help("The vendor's calls for now are used up. Nothing is lost.", NOTHING),
+    "period_deals": Help("Deals would be booked in a period that closes soon.", "tieout plan"),
+    "refused_by_system": Help("The system refuses a write and says why.", SHOW),
+    "value_refused": Help("The system refuses a value.", SHOW),
+    "action_not_possible": Help("The system cannot do this at all.", "Leave that flow out."),
+    "row_not_understood": Help("A record could not be understood; it is shown, not dropped.", SHOW),
+    "record_unreadable": Help("A record could not be read; it is shown, not dropped.", SHOW),
+    "not_read": Help("A record was not read yet.", NOTHING),
+    # Configuration
+    "configuration": Help("The configuration is wrong. What was in force stays.", FILE),
+    "configuration_not_understood": Help(
+        "A stored version is not understood by this version of Tieout.",
+        "Correct tieout.yaml and publish it.",
+    ),
+    "not_published": Help(
+        "Only what is published runs.", 'tieout config publish -m "first version"'
+    ),
+    "yaml_broken": Help("The file is not YAML at this place. What was in force stays.", FILE),
+    "yaml_feature": Help("The file uses a part of YAML that is refused for safety.", FILE),
+    "file_cut_off": Help(
+        "The file ends inside a line, as when it is half saved.", "Save it again."
+    ),
+    "file_missing": Help("The file is not there.", FILE),
+    "file_unreadable": Help("The file cannot be read.", "Check its rights."),
+    "file_too_large": Help("The file is larger than a configuration can be.", FILE),
+    "not_utf8": Help(
+        "The file is not written in UTF-8; the line and the likely encoding are shown.",
+        'Save it again as UTF-8 (in Excel: "CSV UTF-8").',
+    ),
+    "unknown_key": Help("There is no such key at this place.", FILE),
+    "unknown_field": Help("The CRM has no such field.", FILE),
+    "unknown_table": Help("There is no table of that name.", "Add it below tables/."),
+    "unknown_alert": Help("There is no alert of that name.", FILE),
+    "missing_key": Help("A key that is needed is missing.", FILE),
+    "missing_value": Help("A value is missing behind a key.", FILE),
+    "duplicate_key": Help("A key stands twice; only one could count.", FILE),
+    "key_not_text": Help("A key is not a plain text.", FILE),
+    "wrong_type": Help("A value has another type than belongs there.", FILE),
+    "not_allowed": Help("A word is not among those that are allowed there.", FILE),
+    "value_wrong": Help("A value does not fit there.", FILE),
+    "expression": Help("An expression is not one; the spot in it is shown.", FILE),
+    "not_a_rule": Help("A rule has to be true or false, and this one is neither.", FILE),
+    "rule_unreachable": Help("A rule can never be reached, for an earlier one takes all.", FILE),
+    "connection_twice": Help("A connection is named twice in one bridge.", FILE),
+    "table_duplicate": Help("A value stands twice in a table.", FILE),
+    "table_columns": Help("A table has columns that are not known.", FILE),
+    "written_twice": Help(
+        "Two bridges would write the same field in the same books.",
+        "Let one of them write it: mode off, or owner books, in the other.",
+    ),
+    # Use
+    "usage": Help("The command was used wrongly.", "Add --help to the command."),
+    "answer_needed": Help("A question came up, and there is no terminal.", "Give its flag."),
+    "secret_missing": Help("The variable or file of a secret is empty.", "Fill it."),
+    "no_project": Help("There is no project here.", "tieout init my-company"),
+    "project_exists": Help("A project is there already.", "Choose another folder."),
+    "folder_unwritable": Help("The folder cannot be written.", "Choose another folder."),
+    "which_bridge": Help("There are several bridges.", "Say which: --bridge NAME"),
+    "no_bridge": Help("There is no bridge of that name.", "tieout config history"),
+    "no_version": Help("There is no version of that number.", "tieout config history"),
+    "unknown_code": Help("There is no such code.", "tieout help lists them."),
+    # Evidence
+    "log_broken": Help(
+        "The activity log was changed from outside: an entry does not fit the one before, or the "
+        "end is cut off. Everything before the named entry is intact.",
+        "Keep a copy of the database as it is, find who can write to it, and compare with the "
+        "heads that were noted elsewhere and with backups. Nothing is repaired by itself.",
+    ),
+    "report_changed": Help(
+        "A filed report is not the one that was filed.",
+        "Keep a copy of the database, and take the report from where it was sent.",
+    ),
+    "high_water_damaged": Help(
+        "The mark outside the database, which shows a restored one, is damaged.",
+        "Bring back .tieout/high-water from a backup.",
+    ),
+    "figures_disagree": Help("Figures that have to agree do not.", "tieout reconcile names them."),
+    # Store and machine
+    "store": Help("The database cannot be used.", "Check TIEOUT_DATABASE_URL, or the disk."),
+    "database_unreachable": Help("The database does not answer.", "Check that its server runs."),
+    "database_failed": Help("PostgreSQL did not start; its log says why.", ".tieout/pg.log"),
+    "database_missing": Help("The package with PostgreSQL is missing.", "Install Tieout anew."),
+    "database_version": Help("The data is of another PostgreSQL.", "Restore it with that one."),
+    "database_in_use": Help("Another server uses this data.", "Stop it."),
+    "database_copied": Help(
+        "The project was copied with its data while it ran, or beside its original.",
+        "Work in one of them only.",
+    ),
+    "server_not_durable": Help(
+        "The server can forget what was recorded before a write was sent.",
+        "Set fsync and synchronous_commit on.",
+    ),
+    "role_not_bound": Help(
+        "The program's role could see other workspaces.", "Make tieout_app a plain role."
+    ),
+    "disk_full": Help(
+        "Too little space to record what would be sent. Nothing was sent.",
+        "Free space, then: tieout run",
+    ),
+    "socket_folder": Help("The folder of the database's socket is not ours.", "Remove it."),
+    "folder_closed": Help("A folder of the project is closed to us.", "Change its rights."),
+    "key_missing": Help(
+        "The key that opens the stored sign-ins is missing.",
+        "Bring back your copy of .tieout/key, or set TIEOUT_KEY.",
+    ),
+    "key_wrong": Help(
+        "The key does not open the stored sign-ins.",
+        "Bring back your copy of .tieout/key, or add the sign-ins anew: " + ROTATE,
+    ),
+    "key_open_to_others": Help("Others may read the key.", "chmod 600 .tieout/key"),
+    "defect": Help(
+        "Tieout itself made a mistake; your data is not at fault.",
+        "Report it with the reference; the log has the details and no customer's data.",
+    ),
+}
