@@ -165,7 +165,10 @@ class Sending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What came back for one attempt. ``number`` is the attempt's."""
+    """
+    What came back for one attempt, whose number is ``attempt``. ``horizon`` counts from the end
+    of the call: a request that left late can take effect late.
+    """
 
     operation: ReadyOperation
     prepared: Prepared
@@ -174,17 +177,22 @@ class Settled:
     outcome: Outcome
     next_look_s: int
     row: MirrorRow | None
+    horizon: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenDoubt:
-    """An operation that has to be looked up, with all that a look needs."""
+    """
+    An operation that has to be looked up, with all that a look needs. ``late_horizon``: what the
+    first look makes of horizons that were not set.
+    """
 
     operation: ReadyOperation
     state: DoubtState
     bodies: tuple[bytes, ...]
     customers: tuple[ExternalRef, ...]
     witness: Mapping[str, str] = field(default_factory=dict)
+    late_horizon: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,8 +357,13 @@ class Store(Protocol):
     ) -> None: ...
 
     async def not_sent(
-        self, sending: Sending, started: Mapping[str, tuple[int, int]], now: datetime
-    ) -> None: ...
+        self,
+        sendings: Sequence[Sending],
+        started: Mapping[str, Mapping[str, tuple[int, int]]],
+        not_before: datetime | None,
+        now: datetime,
+    ) -> None:
+        """These did not leave: ready again, not before the time that is given."""
 
     async def refuse(
         self,

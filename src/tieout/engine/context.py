@@ -24,7 +24,10 @@ class Engine:
     """
     One bridge's engine. ``selections`` say what to read of each connection.
 
-    ``offsets`` are the vendors' clocks against ours, learnt from their answers.
+    ``offsets`` are the vendors' clocks against ours, learnt from their answers; ``told`` the latest
+    vendor's time with our steady clock at that moment. ``sweep_every``: how often all ids are
+    compared. ``looked_for_carriers``: this process has compared what carries our keys with what
+    is linked.
     """
 
     store: Store
@@ -40,6 +43,10 @@ class Engine:
     rules: Safeguards = ALL_ON
     companies: dict[str, Company] = field(default_factory=dict)
     offsets: dict[str, timedelta] = field(default_factory=dict)
+    told: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    sweep_every: timedelta = timedelta(days=1)
+    looked_for_carriers: bool = False
+    paused: dict[str, datetime] = field(default_factory=dict)
     stopping: bool = False
     force: bool = False
     patience_s: int = 120
@@ -49,13 +56,31 @@ class Engine:
         return self.policy.name
 
     def vendor_now(self, connection: str) -> datetime:
-        """Now by that vendor's clock, as far as its answers have told."""
-        return self.clock.now() + self.offsets.get(connection, timedelta(0))
+        """
+        Now by that vendor's clock, as far as its answers have told.
+
+        It runs on the clock that never jumps, so that a machine whose time is set changes nothing.
+        """
+        told = self.told.get(connection)
+        if told is None:
+            return self.clock.now()
+        return told[0] + timedelta(milliseconds=self.clock.steady() - told[1])
+
+    def knows_time(self, connection: str) -> bool:
+        """Whether an answer has told the vendor's time; without the rule ours has to do."""
+        return connection in self.told or not self.rules.vendor_clock
 
     def heard(self, connection: str, vendor_time: datetime | None) -> None:
-        """An answer said what time it is over there."""
-        if vendor_time is not None and self.rules.vendor_clock:
-            self.offsets[connection] = vendor_time - self.clock.now()
+        """
+        An answer said what time it is over there.
+
+        An answer that was held up tells too early a time, so the latest estimate stands.
+        """
+        if vendor_time is None or not self.rules.vendor_clock:
+            return
+        self.offsets[connection] = vendor_time - self.clock.now()
+        if connection not in self.told or self.vendor_now(connection) < vendor_time:
+            self.told[connection] = (vendor_time, self.clock.steady())
 
     def target(self, connection: str) -> Target:
         """The books as decisions see them."""

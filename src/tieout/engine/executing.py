@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tieout.core.change import (
     Action,
@@ -24,7 +24,7 @@ from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding
 from tieout.core.keys import generation_of
 from tieout.core.model import Document, Entity, Record
-from tieout.core.resolve import horizon
+from tieout.core.resolve import UNSET, horizon
 from tieout.engine.context import LEASE_S, Engine
 from tieout.engine.facts import mirror_row
 from tieout.ports import Connector
@@ -67,6 +67,9 @@ async def execute(
     """
     connector = engine.connectors[connection]
     while not engine.stopping:
+        until = engine.paused.get(connection)
+        if until is not None and engine.clock.now() < until:
+            return
         picked = await engine.store.pick_ready(
             engine.bridge, connection, GROUP, engine.clock.now(), creates, only
         )
@@ -246,7 +249,6 @@ def _pack(
     sendings = []
     for wire in wires:
         items = [by_key[key] for key in wire.items]
-        abilities = connector.abilities.of(items[0][1].entity)
         sendings.append(
             Sending(
                 send_id=engine.ids.new("send"),
@@ -254,10 +256,17 @@ def _pack(
                 wire=wire,
                 items=items,
                 vendor_time=now,
-                horizon=horizon(now, abilities),
+                horizon=_horizon(engine, connector, connection, items[0][1].entity),
             )
         )
     return sendings
+
+
+def _horizon(engine: Engine, connector: Connector, connection: str, entity: Entity) -> datetime:
+    """Until when a request that leaves now can take effect; unset before we know their time."""
+    if not engine.knows_time(connection):
+        return UNSET
+    return horizon(engine.vendor_now(connection), connector.abilities.of(entity))
 
 
 def _again(engine: Engine, connector: Connector, connection: str, op: ReadyOperation) -> Sending:
@@ -270,7 +279,7 @@ def _again(engine: Engine, connector: Connector, connection: str, op: ReadyOpera
         wire=op.stored.wire,
         items=[(op, op.stored.prepared)],
         vendor_time=now,
-        horizon=horizon(now, connector.abilities.of(op.change.entity)),
+        horizon=_horizon(engine, connector, connection, op.change.entity),
     )
 
 
@@ -289,12 +298,13 @@ async def _send_all(
     gate = asyncio.Semaphore(connector.abilities.in_flight)
     waiting: list[Settled] = []
     broken: list[ConnectionBrokenError] = []
+    bounced: list[Sending] = []
     lock = asyncio.Lock()
 
     async def one(sending: Sending) -> None:
         async with gate:
-            if engine.stopping or broken or _too_late(engine, steady):
-                await engine.store.not_sent(sending, started[sending.send_id], engine.clock.now())
+            if engine.stopping or broken or _too_late(engine, steady) or _paused(engine, sending):
+                bounced.append(sending)
                 counts.deferred += len(sending.items)
                 return
             counts.calls += 1
@@ -302,7 +312,7 @@ async def _send_all(
                 outcomes = await connector.send(sending.wire)
             except ConnectionBrokenError as error:
                 broken.append(error)
-                await engine.store.not_sent(sending, started[sending.send_id], engine.clock.now())
+                bounced.append(sending)
                 return
         settled = _settled(engine, sending, started[sending.send_id], outcomes, counts)
         async with lock:
@@ -323,8 +333,17 @@ async def _send_all(
         raise
     if waiting:
         await _flush(engine, sendings[0].connection, waiting)
+    if bounced:
+        until = engine.paused.get(bounced[0].connection)
+        await engine.store.not_sent(bounced, started, until, engine.clock.now())
     if broken:
         raise broken[0]
+
+
+def _paused(engine: Engine, sending: Sending) -> bool:
+    """A quota that is used up holds back all that is still to go, not one after the other."""
+    until = engine.paused.get(sending.connection)
+    return until is not None and engine.clock.now() < until
 
 
 def _too_late(engine: Engine, steady: int) -> bool:
@@ -348,6 +367,8 @@ def _settled(
             key=prepared.key, reason="no_answer_for_this_item"
         )
         engine.heard(sending.connection, outcome.vendor_time)
+        if isinstance(outcome, Deferred) and len(sending.items) == len(outcomes) > 0:
+            _pause(engine, sending.connection, outcomes)
         _count(outcome, counts)
         number, fence = started[op.id]
         settled.append(
@@ -359,9 +380,22 @@ def _settled(
                 outcome=outcome,
                 next_look_s=FIRST_LOOK_S,
                 row=_row(engine, op, prepared, outcome),
+                horizon=_horizon(
+                    engine,
+                    engine.connectors[sending.connection],
+                    sending.connection,
+                    op.change.entity,
+                ),
             )
         )
     return settled
+
+
+def _pause(engine: Engine, connection: str, outcomes: Sequence[Outcome]) -> None:
+    """When a whole request was put off, so is the connection: until then nothing else is tried."""
+    if all(isinstance(outcome, Deferred) for outcome in outcomes):
+        wait = max(o.retry_after_s for o in outcomes if isinstance(o, Deferred))
+        engine.paused[connection] = engine.clock.now() + timedelta(seconds=wait)
 
 
 def _row(

@@ -303,23 +303,38 @@ def _attempt_row(
 
 
 def not_sent(
-    tx: Tx, sending: Sending, started: Mapping[str, tuple[int, int]], now: datetime
+    tx: Tx,
+    sendings: Sequence[Sending],
+    started: Mapping[str, Mapping[str, tuple[int, int]]],
+    not_before: datetime | None,
+    now: datetime,
 ) -> None:
-    """The clock test failed before the first byte: certainly not done; ready again."""
-    for op, _ in sending.items:
-        number, fence = started[op.id]
-        close_attempt(tx, op.id, number, "not_sent", {"reason": "too_late_to_send"}, now)
-        tx.run(
-            "UPDATE operation SET state = CASE WHEN EXISTS (SELECT 1 FROM attempt a"
-            " WHERE a.workspace = %(ws)s AND a.operation = %(id)s AND a.result = 'open')"
-            " THEN 'unknown' ELSE 'ready' END, next_look_at = %(now)s, lease_owner = NULL,"
-            " updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s AND fence = %(fence)s"
-            " AND state = 'started'",
-            id=op.id,
-            fence=fence,
-            now=now,
-        )
-    tx.log("operations.not_sent", ids=[op.id for op, _ in sending.items])
+    """No byte of these left: certainly not done; ready again, or unclear for an earlier attempt."""
+    rows = [
+        {
+            "id": op.id,
+            "no": started[sending.send_id][op.id][0],
+            "fence": started[sending.send_id][op.id][1],
+            "at": not_before,
+            "now": now,
+        }
+        for sending in sendings
+        for op, _ in sending.items
+    ]
+    tx.many(
+        "UPDATE attempt SET result = 'not_sent', answered_at = %(now)s WHERE workspace = %(ws)s"
+        " AND operation = %(id)s AND no = %(no)s AND result = 'open'",
+        rows,
+    )
+    tx.many(
+        "UPDATE operation SET state = CASE WHEN EXISTS (SELECT 1 FROM attempt a"
+        " WHERE a.workspace = %(ws)s AND a.operation = %(id)s AND a.result = 'open')"
+        " THEN 'unknown' ELSE 'ready' END, next_look_at = %(now)s, not_before = %(at)s,"
+        " lease_owner = NULL, updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s"
+        " AND fence = %(fence)s AND state = 'started'",
+        rows,
+    )
+    tx.log("operations.not_sent", ids=[row["id"] for row in rows])
 
 
 def close_attempt(

@@ -246,9 +246,13 @@ class PostgresStore:
         await self.do(lambda tx: settling.settle(tx, bridge, settled, fan_out, now, self._rules))
 
     async def not_sent(
-        self, sending: Sending, started: Mapping[str, tuple[int, int]], now: datetime
+        self,
+        sendings: Sequence[Sending],
+        started: Mapping[str, Mapping[str, tuple[int, int]]],
+        not_before: datetime | None,
+        now: datetime,
     ) -> None:
-        await self.do(lambda tx: operations.not_sent(tx, sending, started, now))
+        await self.do(lambda tx: operations.not_sent(tx, sendings, started, not_before, now))
 
     async def refuse(
         self,

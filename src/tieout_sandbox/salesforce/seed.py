@@ -97,7 +97,7 @@ def generate(clock: SandboxClock, *, seed: int, size: int) -> Org:
             stages=tuple(stage.name for stage in STANDARD_STAGES),
         ),
     )
-    _Generator(org, Random(seed), clock.origin).fill(size)  # noqa: S311  (not a secret)
+    _Generator(org, Random(seed), clock.origin).fill(size)
     return org
 
 

@@ -51,7 +51,7 @@ _DRAFTED_EVERY = 10
 
 def fill(books: Books, size: int) -> None:
     """Puts so many customers, an invoice for every third and a draft for every tenth."""
-    chance = Random(books.seed)  # noqa: S311 - repeatable data, no secret
+    chance = Random(books.seed)
     for place in range(size):
         customer = _customer(books, chance, place)
         if place % _INVOICED_EVERY == 0:
