@@ -1,0 +1,180 @@
+"""The vault over a real database: generations, sealing, the lease, and a new key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import Engine
+
+from support.database import database
+from support.fakes import ManualClock
+from tieout.core.errors import ConfigurationError
+from tieout.store.database import BlockingRunner, blocking_engine
+from tieout.store.vault import Vault
+from tieout.store.workspaces import ensure_workspace
+
+WORKSPACE = "vault"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with database("vault") as url:
+        made = blocking_engine(url)
+        with made.begin() as conn:
+            ensure_workspace(WORKSPACE, "vault", ManualClock().now())(conn)
+            ensure_workspace("other", "other", ManualClock().now())(conn)
+        yield made
+        made.dispose()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def key() -> str:
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture
+def vault(engine: Engine, clock: ManualClock, key: str) -> Iterator[Vault]:
+    yield Vault(BlockingRunner(engine), workspace=WORKSPACE, keys=[key], clock=clock)
+    _run(engine, "DELETE FROM secret")
+    _run(engine, "DELETE FROM secret_lease")
+
+
+def _run(engine: Engine, sql: str) -> list[tuple[object, ...]]:
+    with engine.begin() as conn:
+        conn.exec_driver_sql("SELECT set_config('tieout.workspace', %s, true)", (WORKSPACE,))
+        result = conn.exec_driver_sql(sql)
+        return [tuple(row) for row in result.fetchall()] if result.returns_rows else []
+
+
+def test_newest_and_the_one_before(vault: Vault) -> None:
+    async def run() -> None:
+        await vault.put("visma", {"refresh_token": "one", "client_secret": "s"})
+        assert await vault.older("visma", "refresh_token") is None
+        await vault.put("visma", {"refresh_token": "two"})
+        assert await vault.get("visma", "refresh_token") == "two"
+        assert await vault.older("visma", "refresh_token") == "one"
+        assert await vault.get("visma", "client_secret") == "s"
+        assert await vault.get("visma", "nothing") is None
+        assert await vault.get("another", "client_secret") is None
+
+    asyncio.run(run())
+
+
+def test_forget_old_keeps_the_newest_of_each_name(vault: Vault) -> None:
+    async def run() -> None:
+        await vault.put("visma", {"a": "1", "b": "1"})
+        await vault.put("visma", {"a": "2"})
+        await vault.put("sf", {"a": "x"})
+        await vault.put("sf", {"a": "y"})
+        await vault.forget_old("visma")
+        assert (await vault.get("visma", "a"), await vault.get("visma", "b")) == ("2", "1")
+        assert await vault.older("visma", "a") is None
+        assert await vault.older("sf", "a") == "x"
+
+    asyncio.run(run())
+
+
+def test_step_back_brings_the_sign_in_before(vault: Vault) -> None:
+    async def run() -> None:
+        await vault.put("visma", {"a": "old"})
+        await vault.put("visma", {"a": "new", "b": "new"})
+        await vault.step_back("visma")
+        assert await vault.get("visma", "a") == "old"
+        assert await vault.get("visma", "b") is None
+
+    asyncio.run(run())
+
+
+def test_values_are_sealed_and_never_shown(vault: Vault, engine: Engine) -> None:
+    asyncio.run(vault.put("visma", {"client_secret": "hunter2-hunter2"}))
+    stored = _run(engine, "SELECT sealed FROM secret")
+    assert len(stored) == 1
+    assert b"hunter2" not in bytes(stored[0][0])  # type: ignore[arg-type]
+    assert "hunter2" not in repr(vault)
+
+
+def test_a_row_moved_to_another_connection_does_not_open(vault: Vault, engine: Engine) -> None:
+    asyncio.run(vault.put("visma", {"client_secret": "s"}))
+    _run(engine, "UPDATE secret SET connection = 'mine'")
+    with pytest.raises(ConfigurationError) as caught:
+        asyncio.run(vault.get("mine", "client_secret"))
+    assert caught.value.code == "key_wrong"
+
+
+def test_another_key_does_not_open_and_says_so_plainly(
+    vault: Vault, engine: Engine, clock: ManualClock
+) -> None:
+    asyncio.run(vault.put("visma", {"client_secret": "s"}))
+    stranger = Vault(
+        BlockingRunner(engine),
+        workspace=WORKSPACE,
+        keys=[Fernet.generate_key().decode()],
+        clock=clock,
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        asyncio.run(stranger.get("visma", "client_secret"))
+    assert "visma" in caught.value.message
+    with pytest.raises(ConfigurationError) as caught:
+        Vault(BlockingRunner(engine), workspace=WORKSPACE, keys=["no key"], clock=clock)
+    assert caught.value.code == "key_wrong"
+
+
+def test_reseal_lets_the_old_key_go(
+    vault: Vault, engine: Engine, clock: ManualClock, key: str
+) -> None:
+    fresh = Fernet.generate_key().decode()
+
+    async def run() -> None:
+        await vault.put("visma", {"a": "1", "b": "2"})
+        await vault.put("visma", {"a": "3"})
+        assert await vault.reseal([fresh, key]) == 3
+        assert await vault.get("visma", "a") == "3"
+        alone = Vault(BlockingRunner(engine), workspace=WORKSPACE, keys=[fresh], clock=clock)
+        assert await alone.get("visma", "b") == "2"
+        assert await alone.older("visma", "a") == "1"
+
+    asyncio.run(run())
+    old = Vault(BlockingRunner(engine), workspace=WORKSPACE, keys=[key], clock=clock)
+    with pytest.raises(ConfigurationError):
+        asyncio.run(old.get("visma", "b"))
+
+
+def test_one_holder_at_a_time_until_the_lease_ends(vault: Vault, clock: ManualClock) -> None:
+    async def run() -> None:
+        assert await vault.acquire("visma", "one", 30)
+        assert await vault.acquire("visma", "one", 30)
+        assert not await vault.acquire("visma", "two", 30)
+        assert await vault.acquire("sf", "two", 30)
+        clock.advance(29)
+        assert not await vault.acquire("visma", "two", 30)
+        clock.advance(1)
+        assert await vault.acquire("visma", "two", 30)
+        assert not await vault.acquire("visma", "one", 30)
+
+    asyncio.run(run())
+
+
+def test_a_lease_from_a_clock_far_ahead_is_taken(vault: Vault, clock: ManualClock) -> None:
+    async def run() -> None:
+        clock.advance(86_400)
+        assert await vault.acquire("visma", "one", 30)
+        clock.advance(-86_400)
+        assert await vault.acquire("visma", "two", 30)
+
+    asyncio.run(run())
+
+
+def test_another_workspace_sees_nothing(
+    vault: Vault, engine: Engine, clock: ManualClock, key: str
+) -> None:
+    asyncio.run(vault.put("visma", {"a": "1"}))
+    other = Vault(BlockingRunner(engine), workspace="other", keys=[key], clock=clock)
+    assert asyncio.run(other.get("visma", "a")) is None
