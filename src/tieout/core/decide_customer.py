@@ -24,7 +24,8 @@ from tieout.core.finding import Finding
 from tieout.core.keys import operation_key
 from tieout.core.mapping.errors import MappingError, MissingFieldError, UnmappedValueError
 from tieout.core.mapping.fields import Mode, Owner
-from tieout.core.model import Address, Customer, Entity, IdState
+from tieout.core.model import Address, Customer, Entity, ExternalRef
+from tieout.core.numbers import wrong_numbers
 from tieout.core.policy import CustomerPolicy, FieldRule, FlowMode
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.core.scope import customer_scope
@@ -63,7 +64,7 @@ def wanted_customer(
         value = _value(rule, scope, source, findings)
         if value is not None:
             _set(values, rule.target, value)
-    findings.extend(_numbers(source))
+    findings.extend(wrong_numbers(source))
     return Customer(**values), tuple(findings)
 
 
@@ -73,22 +74,22 @@ def _value(
     try:
         return rule.value(scope)
     except UnmappedValueError as error:
-        code = "terms_unmapped" if rule.target == "terms" else "value_unmapped"
         findings.append(
             Finding(
-                code=code,
-                message=f"{error} ({source.name}).",
-                hint=f"Add it to tables/{rule.table}.csv." if rule.table else "Correct it.",
+                code="terms_unmapped" if rule.target == "terms" else "value_unmapped",
+                message=f'"{error.value}" of {source.name} is not in tables/{error.table}.csv.',
+                hint="Add it.",
                 place=rule.target,
                 hold_on="configuration",
+                values={"value": error.value, "table": error.table},
             )
         )
     except MissingFieldError as error:
         findings.append(
             Finding(
                 code="unknown_field",
-                message=f"customer.{rule.target} needs {error}, which {source.name} does not have.",
-                hint="Correct the mapping, or read the field.",
+                message=f"{rule.target} of {source.name} needs {error.path}, which was not read.",
+                hint="Correct the mapping in the configuration.",
                 place=rule.target,
                 hold_on="configuration",
             )
@@ -97,8 +98,8 @@ def _value(
         findings.append(
             Finding(
                 code="mapping_failed",
-                message=f"customer.{rule.target} of {source.name} has no value: {error}.",
-                hint="Correct the value or the mapping.",
+                message=f"{rule.target} of {source.name} has no value: {error}.",
+                hint=f"Correct the value or the mapping ({rule.text}).",
                 place=rule.target,
                 hold_on="configuration",
             )
@@ -114,33 +115,6 @@ def _set(values: dict[str, Any], target: str, value: object) -> None:
         values["phones"] = {**values["phones"], "general": str(value)}
     elif target in values:
         values[target] = value
-
-
-def _numbers(source: Customer) -> list[Finding]:
-    """Wrong company and VAT numbers stop; doubtful ones do not; absent ones are no error."""
-    found = []
-    for number in source.identifiers:
-        if number.state is not IdState.INVALID:
-            continue
-        word = "Company" if number.kind == "company" else "VAT"
-        found.append(
-            Finding(
-                code="number_wrong",
-                message=f"{word} number {number.raw} of {source.name} "
-                f"{_NUMBER_WORDS.get(number.reason or '', 'is not a possible number')}.",
-                hint="Correct it on the account.",
-                place="identifiers",
-                hold_on="customer",
-            )
-        )
-    return found
-
-
-_NUMBER_WORDS = {
-    "check_digit": "has a wrong last digit",
-    "length": "has the wrong length",
-    "country_prefix": "belongs to another country",
-}
 
 
 def decide_customer(
@@ -164,7 +138,8 @@ def decide_customer(
     wanted, findings = wanted_customer(case.source, policy, currency)
     if case.state.current is not None:
         return _in_step(case, policy, lane, wanted, findings)
-    if not needed:
+    # A create that waits was wanted by a deal; it is kept in step until that deal says otherwise.
+    if not needed and operation is None:
         return _decision(case, lane, Verdict.SKIP, "not_needed")
     found = match(case, policy)
     if isinstance(found, Finding):
@@ -225,20 +200,18 @@ def match(case: CustomerCase, policy: CustomerPolicy) -> Candidate | Finding | N
     The one customer in the books that this is, a finding where a person must say, or None.
 
     Keys in the order of trust. One hit by our own key or by a number with the same post code (or
-    e-invoice address) is it; several, or one by name alone, are for a person, whose answer is kept.
+    e-invoice address) is it; several, or one by its name, are for a person, whose answer is kept.
     """
     if case.make_new:
         return None
     if case.chosen is not None:
-        for candidate in case.candidates:
-            if candidate.customer.ref == case.chosen:
-                return candidate
+        return _chosen(case, case.chosen)
     for key in policy.match:
         hits = [candidate for candidate in case.candidates if candidate.by == key]
         free = [hit for hit in hits if not hit.linked_to]
         if not hits:
             continue
-        if len(hits) == 1 and free and (key == "external_id" or _sure(case.source, hits[0], key)):
+        if len(hits) == 1 and free and _sure(case.source, hits[0], key):
             return hits[0]
         narrowed = [hit for hit in free if _same_place(case.source, hit.customer)]
         if key == "tax_number" and len(narrowed) == 1:
@@ -247,14 +220,60 @@ def match(case: CustomerCase, policy: CustomerPolicy) -> Candidate | Finding | N
     return None
 
 
+def _chosen(case: CustomerCase, ref: ExternalRef) -> Candidate | Finding:
+    """What a person named is it; where it cannot be seen, nothing is made in its stead."""
+    for candidate in case.candidates:
+        if candidate.customer.ref == ref:
+            return candidate
+    return Finding(
+        code="customer_maybe_known",
+        message=f"{case.source.name} was said to be customer {ref.id}, which is not found.",
+        hint="Pick another: tieout exceptions show.",
+        hold_on="customer",
+        values={"candidates": ref.id},
+    )
+
+
 def _sure(source: Customer, hit: Candidate, key: str) -> bool:
-    """A number found once is sure unless both sides name different post codes."""
+    """
+    Whether one hit needs no person: our own key; a number, unless both sides name different post
+    codes; a name never, unless nobody has a number and the whole address is the same.
+    """
+    if key == "external_id":
+        return True
     if key == "tax_number":
         mine, theirs = source.address("billing"), hit.customer.address("billing")
         if mine and theirs and mine.postcode and theirs.postcode:
             return _same_place(source, hit.customer)
         return True
-    return key == "name_postcode"
+    return (
+        not _numbered(source) and not _numbered(hit.customer) and _same_door(source, hit.customer)
+    )
+
+
+def _numbered(customer: Customer) -> bool:
+    return any(number.kind in ("company", "vat") for number in customer.identifiers)
+
+
+def _same_door(source: Customer, other: Customer) -> bool:
+    """Name, street, post code and country, all there and all the same."""
+    mine, theirs = source.address("billing"), other.address("billing")
+    if mine is None or theirs is None:
+        return False
+    left, right = (
+        (
+            _words(customer.name),
+            _words(" ".join(address.lines)),
+            _squeezed(address.postcode),
+            address.country,
+        )
+        for customer, address in ((source, mine), (other, theirs))
+    )
+    return left == right and all(left[:3])
+
+
+def _words(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _same_place(source: Customer, other: Customer) -> bool:
@@ -279,7 +298,7 @@ def _ask(case: CustomerCase, hits: Sequence[Candidate], key: str) -> Finding:
         hit.customer.number or (hit.customer.ref.id if hit.customer.ref else "") for hit in hits
     ]
     what = {"tax_number": "tax number", "name_postcode": "name and post code"}.get(key, "key")
-    listed = " and ".join(numbers[:2]) if len(numbers) <= 2 else ", ".join(numbers)
+    listed = " and ".join([*filter(None, [", ".join(numbers[:-1])]), numbers[-1]])
     linked = [hit for hit in hits if hit.linked_to]
     extra = " (linked to another account already)" if linked else ""
     return Finding(
@@ -305,12 +324,14 @@ def _in_step(
     wanted: Customer,
     findings: tuple[Finding, ...],
 ) -> Decision:
-    if case.target is None:
+    current = case.state.current
+    assert current is not None
+    if case.target is None or (case.target.gone and not case.target.gone_certain):
         return _decision(case, lane, Verdict.WAIT, "not_read_yet")
     if case.target.gone:
         finding = Finding(
             code="customer_gone",
-            message=f"{case.source.name} is not in the books any more.",
+            message=f"{case.source.name} is not in {current.ref.connection} any more.",
             hint="Say which customer it is now: tieout exceptions show.",
             hold_on="customer",
         )
@@ -340,8 +361,6 @@ def _in_step(
         if link is None or link.wanted != wanted or link.shown != shown:
             return _decision(case, lane, Verdict.AGREED, "agreed", agreed=(wanted, shown))
         return _decision(case, lane, Verdict.NOTHING, "in_step")
-    current = case.state.current
-    assert current is not None
     change = Change(
         key=operation_key(case.state.slot, current.generation),
         entity=Entity.CUSTOMER,
@@ -372,16 +391,41 @@ def _fields_to_write(
         if owner is Owner.BOOKS or mode is Mode.CREATE_ONLY:
             continue
         verdict = compare(
-            getattr(wanted, name),
-            getattr(base_wanted, name, None),
-            getattr(shown, name),
-            getattr(base_shown, name, None),
+            _content(wanted, name),
+            _content(base_wanted, name),
+            _content(shown, name),
+            _content(base_shown, name),
         )
-        if verdict is Moved.SOURCE_CHANGED and not (mode is Mode.IF_EMPTY and getattr(shown, name)):
-            changed.append(name)
-        elif verdict is Moved.BOTH_CHANGED:
-            (changed if owner in (Owner.CRM, Owner.LATEST) else conflicts).append(name)
+        if verdict not in (Moved.SOURCE_CHANGED, Moved.BOTH_CHANGED):
+            continue
+        if mode is Mode.IF_EMPTY and getattr(shown, name):
+            continue
+        if verdict is Moved.BOTH_CHANGED:
+            # Where no mapping names an owner, the flow says who is right.
+            side = _right(owner if rule else policy.conflict, case.source, shown)
+            if side is None:
+                conflicts.append(name)
+            if side is not Owner.CRM:
+                continue
+        changed.append(name)
     return changed, conflicts
+
+
+def _right(owner: Owner, source: Customer, shown: Customer) -> Owner | None:
+    """Whose value counts where both moved; None: a person says."""
+    if owner is not Owner.LATEST:
+        return None if owner is Owner.MANUAL else owner
+    if source.changed_at is None or shown.changed_at is None:
+        return None
+    return Owner.CRM if source.changed_at >= shown.changed_at else Owner.BOOKS
+
+
+def _content(record: Any, name: str) -> Any:
+    """A field as it is compared: a number by its digits, not by what a register said of it."""
+    value = getattr(record, name, None)
+    if name == "identifiers" and value is not None:
+        return tuple((number.kind, number.normal or number.raw) for number in value)
+    return value
 
 
 # --- results --------------------
