@@ -1,0 +1,168 @@
+"""`tieout plan`: what would be written, before anything is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from tieout.cli.command import Session, command
+from tieout.cli.output import ErrorInfo, Exit, Result, reference
+
+if TYPE_CHECKING:
+    from tieout.core.brakes import Brake
+    from tieout.engine.context import Engine
+    from tieout.services.planning import Planned
+
+
+@command("plan", examples=("tieout plan", "tieout plan P-214 --full"))
+async def plan(
+    session: Session,
+    which: Annotated[
+        str, Argument(metavar="[PLAN]", help="Show a plan that was made before.")
+    ] = "",
+    full: Annotated[bool, Option("--full", help="Every row, nothing cut.")] = False,
+    only: Annotated[
+        list[str] | None, Option("--only", metavar="DEAL", help="Only this deal; may repeat.")
+    ] = None,
+    no_read: Annotated[
+        bool, Option("--no-read", help="Plan on what was read before; calls nothing.")
+    ] = False,
+    exit_code: Annotated[
+        bool, Option("--exit-code", help="End with 9 where there is work.")
+    ] = False,
+) -> Result:
+    """Show what would be written. Nothing is."""
+    from tieout.cli.daily import number_of, open_bridge, progress, progress_over
+    from tieout.services import planning
+
+    opened = await session.opened()
+    engine = await open_bridge(session, opened)
+    if which:
+        made = await stored_plan(opened.store, number_of(which, "P"), engine)
+    else:
+        try:
+            made = await planning.plan(
+                engine, opened.store, read=not no_read, only=only or (), say=progress(session)
+            )
+        finally:
+            progress_over(session)
+    if which and only:
+        from dataclasses import replace
+
+        made = replace(made, lines=tuple(planning.chosen_lines(made.lines, only)))
+    if only and not made.lines:
+        _refuse_unknown(only)
+    if made.stopped:
+        return stopped(session, engine, made.brakes, planned=True)
+    return _shown(session, engine, made, full=full, exit_code=exit_code)
+
+
+async def stored_plan(store: object, number: int, engine: Engine) -> Planned:
+    """The plan of that number. Raises `UsedWronglyError` where this bridge has none such."""
+    from tieout.services import planning
+    from tieout.services.usage import UsedWronglyError
+
+    found = await planning.stored(store, number)  # type: ignore[arg-type]
+    if found is None or found.bridge != engine.bridge:
+        raise UsedWronglyError(
+            f"There is no plan P-{number} of {engine.bridge}.", code="no_plan", hint="tieout plan"
+        )
+    return found
+
+
+def _refuse_unknown(only: list[str]) -> None:
+    from tieout.services.usage import UsedWronglyError
+
+    raise UsedWronglyError(
+        f"Nothing is due for {', '.join(only)}.",
+        code="not_due",
+        hint=f"tieout why {only[0]}",
+    )
+
+
+def _shown(
+    session: Session, engine: Engine, made: Planned, *, full: bool, exit_code: bool
+) -> Result:
+    from tieout.cli.daily import zone
+    from tieout.cli.plan_screen import plan_data, plan_lines
+
+    work = bool(made.writes)
+    approvals = [line for line in made.lines if line.verdict == "approval"]
+    next_command = f"tieout apply {made.name}" if work else ""
+    if not work and approvals:
+        next_command = f"tieout apply {made.name} --approve {approvals[0].number or 'all'}"
+    result = Result(
+        data=plan_data(made),
+        lines=plan_lines(made, zone(engine), full=full, estimate=estimate(engine, made)),
+        notes=["Nothing was written."],
+        next=(next_command,) if next_command else (),
+        bridge=engine.bridge,
+        exit=Exit.UNKNOWN if exit_code and (work or approvals) else Exit.OK,
+    )
+    if made.brakes:
+        held = stopped(session, engine, made.brakes, planned=False)
+        result.notes = [*held.notes, "Nothing was written."]
+        result.next, result.error, result.exit = held.next, held.error, held.exit
+    return result
+
+
+def estimate(engine: Engine, made: Planned) -> str:
+    """`, 4 calls, about 3 s`: from how much fits into a call and how many may be under way."""
+    from tieout.cli.formats import count
+    from tieout.core.model import Entity
+
+    calls, seconds = 0, 0.0
+    for connection in [*engine.books, engine.policy.crm]:
+        abilities = engine.connectors[connection].abilities
+        of_connection = 0
+        for entity in ("customer", "document", "standing"):
+            mine = [line for line in made.writes if _goes_to(engine, line, connection, entity)]
+            room = max(abilities.of(Entity(entity)).write_max, 1)
+            of_connection += -(-len(mine) // room)
+        calls += of_connection
+        seconds += of_connection * 2.4 / max(abilities.in_flight, 1) + (0.6 if of_connection else 0)
+    return f", {count(calls, 'call')}, about {max(1, round(seconds))} s"
+
+
+def _goes_to(engine: Engine, line: object, connection: str, entity: str) -> bool:
+    found = getattr(line, "entity", "")
+    lane = getattr(line, "lane", "")
+    if found != entity:
+        return False
+    if entity == "standing":
+        return connection == engine.policy.crm
+    return bool(lane.endswith(f"/{connection}"))
+
+
+def stopped(
+    session: Session, engine: Engine, brakes: tuple[Brake, ...], *, planned: bool
+) -> Result:
+    """`STOPPED: …`, with what to look at."""
+    first = brakes[0]
+    words = [brake.message for brake in brakes]
+    message = " ".join(words)
+    if planned and "Nothing is planned" not in message:
+        message += " Nothing is planned."
+    commands, notes = [], [f"STOPPED: {message}"]
+    for brake in brakes:
+        said, _, tail = brake.hint.partition("tieout ")
+        if tail:
+            commands.append(f"tieout {tail.rstrip('.')}")
+        told = said.strip().rstrip(":,").strip()
+        if tail and told and told.endswith("?"):
+            notes.append(told)
+        elif not tail and brake.hint:
+            notes.append(brake.hint)
+    return Result(
+        exit=Exit.STOPPED,
+        notes=notes,
+        next=tuple(commands[:1]),
+        bridge=engine.bridge,
+        error=ErrorInfo(
+            code=first.code,
+            message=message,
+            ref={"connection": first.connection} if first.connection else None,
+            reference=reference(first.code, session.clock.now()),
+        ),
+    )

@@ -1,0 +1,246 @@
+"""`tieout run`: read, decide, write, look up; once or again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from tieout.cli.command import Session, command
+from tieout.cli.output import Exit, Result, error_result, worst
+from tieout.core.errors import BusyError, TransientError
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from tieout.bootstrap import Opened
+    from tieout.engine.context import Engine
+    from tieout.services.running import Ran
+    from tieout.store.people import Written
+
+FEW = 10
+
+
+@command("run", examples=("tieout run --once", "tieout run --every 30s"))
+async def run(
+    session: Session,
+    once: Annotated[
+        bool, Option("--once", help="One pass; also without options.")
+    ] = False,
+    every: Annotated[
+        str, Option("--every", metavar="30s", help="Again and again, with this pause.")
+    ] = "",
+    force: Annotated[
+        bool, Option("--force", help="Go on although a brake holds; read the plan first.")
+    ] = False,
+    strict: Annotated[
+        bool, Option("--strict", help="End with 8 where a person is still needed.")
+    ] = False,
+) -> Result | None:
+    """Bring both sides in step, as far as the modes allow."""
+    from tieout.cli.daily import open_bridge, progress, progress_over
+    from tieout.services import running
+    from tieout.services.usage import UsedWronglyError
+
+    if once and every:
+        raise UsedWronglyError("Say --once or --every, not both.", code="usage")
+    pause_s = running.interval(every) if every else 0
+    opened = await session.opened()
+    engine = await open_bridge(session, opened)
+    engine.force = force
+    if every:
+        return await _again(session, opened, engine, pause_s, force=force, strict=strict)
+    say = progress(session)
+    say(f"Running {engine.bridge}")
+    try:
+        ran = await running.run_once(engine, opened.store)
+    finally:
+        progress_over(session)
+    return result_of(session, engine, ran, strict=strict)
+
+
+async def _again(
+    session: Session, opened: Opened, engine: Engine, pause_s: int, *, force: bool, strict: bool
+) -> Result | None:
+    """
+    Rounds until somebody stops it. What passes by itself is said and tried again; what needs a
+    person ends it, so that no account is locked by repeating.
+    """
+    from tieout.services import running
+
+    while not session.stopping:
+        engine = await _in_force(session, opened, engine, force)
+        try:
+            session.emit(
+                result_of(
+                    session, engine, await running.run_once(engine, opened.store), strict=strict
+                )
+            )
+        except (BusyError, TransientError) as error:
+            session.emit(error_result(error, session.clock.now(), ref=session.ref))
+        await running.pause(engine, pause_s)
+    return None
+
+
+async def _in_force(session: Session, opened: Opened, engine: Engine, force: bool) -> Engine:
+    """The same engine, or one with the version that was published meanwhile."""
+    from tieout.bootstrap import make_engine
+    from tieout.store import admin
+
+    bridge = engine.bridge
+    version = await opened.do(lambda tx: admin.in_force(tx, bridge))
+    if version is None or version.version == engine.policy.version:
+        return engine
+    made = await make_engine(opened, bridge, engine.who)
+    made.force = force
+    session.stops(made)
+    return made
+
+
+def result_of(session: Session, engine: Engine, ran: Ran, *, strict: bool) -> Result:
+    """What a run did, as the screen says it."""
+    from tieout.cli.commands.plan import stopped
+    from tieout.cli.daily import zone
+
+    codes = []
+    if ran.result.executed.unknown and ran.without_answer:
+        codes.append(Exit.UNKNOWN)
+    if strict and (ran.exceptions or ran.waiting):
+        codes.append(Exit.PERSON)
+    here = zone(engine)
+    result = Result(
+        data=_data(ran),
+        lines=[_head(engine, ran, here), *_rows(engine, ran, here)],
+        exit=worst(codes),
+        bridge=engine.bridge,
+        next=_next(ran),
+    )
+    if ran.result.brakes:
+        held = stopped(session, engine, ran.result.brakes, planned=False)
+        result.notes, result.error, result.next = held.notes, held.error, held.next
+        result.exit = worst([*codes, Exit.STOPPED])
+    return result
+
+
+def _head(engine: Engine, ran: Ran, here: tzinfo) -> str:
+    from tieout.cli.formats import moment
+
+    at = ran.result.started_at or engine.clock.now()
+    number = f"Run R-{ran.result.number}"
+    read = ran.result.read.changed
+    return (
+        f"{number}  {engine.bridge}  {moment(at, here)}  {ran.seconds:.1f} s  "
+        f"{read:,} read, {ran.written:,} written"
+    )
+
+
+def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
+    from tieout.cli.daily import sums_text
+    from tieout.cli.formats import amount
+
+    rows: list[str] = []
+    rows += _few([_moved(one, here) for one in ran.moved], "more")
+    rows += _few(
+        [
+            f"waiting  {one['number'] or one['source_id']} {one['title']} "
+            f"{amount(one['net']) if one['net'] is not None else ''}: approval".replace(" :", ":")
+            for one in ran.waiting
+        ],
+        "more wait for approval",
+    )
+    shadow = ran.result.open.get("due.shadow", 0)
+    if shadow:
+        noun = "change is" if shadow == 1 else "changes are"
+        rows.append(f"shadow   {shadow:,} {noun} planned only: tieout plan")
+    told = "Open exceptions: none"
+    if ran.exceptions:
+        told = f"Open exceptions: {ran.exceptions:,}, {sums_text(ran.amounts)}"
+    if rows and len(rows[-1]) + len(told) + 2 <= 100 and ran.waiting:
+        rows[-1] = f"{rows[-1]}. {told}"
+    else:
+        rows.append(told)
+    return rows
+
+
+def _few(rows: list[str], rest: str) -> list[str]:
+    if len(rows) <= FEW:
+        return rows
+    return [*rows[:FEW], f"         and {len(rows) - FEW:,} {rest}"]
+
+
+def _moved(one: Written, here: tzinfo) -> str:
+    from tieout.cli.daily import record_name
+    from tieout.cli.formats import amount
+
+    net = "" if one.net is None or one.entity != "document" else f" {amount(one.net)}"
+    who = f"{one.deal} {one.title}".strip() if one.entity == "document" else one.title
+    name = record_name(one)
+    if one.state in ("applied", "already_applied", "confirming"):
+        if one.action == "void":
+            return f"voided   {who}: its draft"
+        if one.detail == "answer" or one.action != "create":
+            told = "" if one.shown_gross is None else ", as predicted"
+            if one.differs and one.shown_gross is not None:
+                told = f", shows {amount(one.shown_gross)}, not as predicted"
+            return f"written  {who}{net}: {name}{told}"
+        return f"found    {who}{net}: {name}, once, under its key"
+    if one.state == "doubt":
+        return f"doubt    {who}{net}: a person says which one it is"
+    at = one.updated_at.astimezone(here)
+    return f"unknown  {who}{net}: no answer at {at:%H:%M}, being looked up"
+
+
+def _next(ran: Ran) -> tuple[str, ...]:
+    found = []
+    if ran.exceptions:
+        found.append("tieout exceptions list")
+    if ran.waiting:
+        found.append("tieout plan")
+    return tuple(found)
+
+
+def _data(ran: Ran) -> dict[str, Any]:
+    from tieout.cli.formats import money
+
+    result = ran.result
+    return {
+        "run": f"R-{result.number}",
+        "started_at": result.started_at,
+        "finished_at": result.finished_at,
+        "seconds": f"{ran.seconds:.1f}",
+        "read": result.read.changed,
+        "written": ran.written,
+        "counts": result.counts(),
+        "open": dict(result.open),
+        "moved": [
+            {
+                "state": one.state,
+                "entity": one.entity,
+                "action": one.action,
+                "deal": one.deal or None,
+                "title": one.title or None,
+                "net": money(one.net, one.currency) if one.entity == "document" else None,
+                "record": one.number or one.ref or None,
+                "found_by": one.detail or None,
+                "as_predicted": not one.differs,
+            }
+            for one in ran.moved
+        ],
+        "waiting": [
+            {
+                "deal": one["number"] or None,
+                "title": one["title"] or None,
+                "net": money(one["net"], one["currency"]),
+                "since": one["since"],
+            }
+            for one in ran.waiting
+        ],
+        "exceptions": {
+            "count": ran.exceptions,
+            "amounts": [money(value, currency) for value, currency in ran.amounts],
+        },
+        "brakes": [
+            {"code": brake.code, "message": brake.message, "connection": brake.connection}
+            for brake in result.brakes
+        ],
+    }

@@ -1,0 +1,140 @@
+"""What the daily commands share: opening a bridge, naming records, and the rows of a plan."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tieout.cli.formats import amount
+
+if TYPE_CHECKING:
+    from tieout.bootstrap import Opened
+    from tieout.cli.command import Session
+    from tieout.engine.context import Engine
+    from tieout.store.people import Case, Written
+
+
+async def open_bridge(session: Session, opened: Opened, who: str = "") -> Engine:
+    """The engine of the bridge that is meant; on Ctrl-C it finishes its calls."""
+    from tieout.bootstrap import make_engine
+    from tieout.services.configuration import choose_bridge
+
+    bridge = await choose_bridge(opened, session.options.bridge)
+    session.ref["bridge"] = bridge
+    engine = await make_engine(opened, bridge, who)
+    session.stops(engine)
+    return engine
+
+
+def zone(engine: Engine) -> tzinfo:
+    """The time zone of the bridge's first books."""
+    from tieout.services.planning import zone_of
+
+    found: tzinfo = zone_of(engine)
+    return found
+
+
+def progress(session: Session) -> Callable[[str], None]:
+    """Says what is done: on a terminal one line that stays, else nothing before the end."""
+    if not session.screen.err.isatty() or session.options.json or session.options.quiet:
+        return lambda _: None
+
+    def say(text: str) -> None:
+        session.screen.err.write(f"\r\x1b[K{text}")
+        session.screen.err.flush()
+
+    return say
+
+
+def progress_over(session: Session) -> None:
+    """The line of progress goes."""
+    if session.screen.err.isatty() and not session.options.json and not session.options.quiet:
+        session.screen.err.write("\r\x1b[K")
+        session.screen.err.flush()
+
+
+def sums(amounts: Sequence[tuple[Decimal | None, str]]) -> list[tuple[Decimal, str]]:
+    """Sums by currency; the currency with the most rows first."""
+    found: dict[str, Decimal] = {}
+    rows: dict[str, int] = {}
+    for value, currency in amounts:
+        if value is None:
+            continue
+        found[currency] = found.get(currency, Decimal(0)) + value
+        rows[currency] = rows.get(currency, 0) + 1
+    return [(found[name], name) for name in sorted(found, key=lambda name: (-rows[name], name))]
+
+
+def sums_text(amounts: Sequence[tuple[Decimal, str]], *, named: bool = False) -> str:
+    """`11,640.00`, or with several currencies `SEK 11,640.00, EUR 200.00`."""
+    if not amounts:
+        return amount(Decimal("0.00"))
+    if len(amounts) == 1 and not named:
+        return amount(amounts[0][0])
+    return ", ".join(f"{currency} {amount(value)}".strip() for value, currency in amounts)
+
+
+_KINDS = {
+    "draft": "draft",
+    "order": "order",
+    "invoice": "invoice",
+    "credit_note": "credit note",
+}
+
+
+def record_name(written: Written) -> str:
+    """`draft 2217`, `customer 318`; an id that nobody sees on a screen is left out."""
+    if written.entity == "customer":
+        return f"customer {written.number}".strip()
+    if written.entity == "standing":
+        return "status"
+    kind = _KINDS.get(written.kind, "draft")
+    return f"{kind} {written.number or readable(written.ref)}".strip()
+
+
+def readable(identifier: str) -> str:
+    """The id where a person can find it on a screen: short ones only."""
+    return identifier if len(identifier) <= 12 else ""
+
+
+def case_data(case: Case) -> dict[str, Any]:
+    """An exception in the JSON output."""
+    from tieout.cli.formats import money
+
+    return {
+        "id": case.name,
+        "code": case.code,
+        "message": case.message,
+        "hint": case.hint or None,
+        "deal": case.deal or None,
+        "customer": case.customer or None,
+        "title": case.title or None,
+        "url": case.url or None,
+        "amount": money(case.amount, case.currency) if case.amount is not None else None,
+        "owner": case.owner or None,
+        "tries": case.tries,
+        "opened_at": case.opened_at,
+        "tried_at": case.tried_at,
+        "closed_at": case.closed_at,
+        "closed_by": case.closed_by or None,
+        "closed_reason": case.closed_reason or None,
+        "candidates": list(case.candidates),
+    }
+
+
+def number_of(text: str, prefix: str) -> int:
+    """The number in `P-214` or `214`. Raises `UsedWronglyError`."""
+    from tieout.services.usage import UsedWronglyError
+
+    plain = text.strip().upper().removeprefix(f"{prefix}-")
+    if not plain.isdigit():
+        raise UsedWronglyError(f'"{text}" is not like {prefix}-31.', code="no_such_number")
+    return int(plain)
+
+
+def is_terminal() -> bool:
+    """Whether there is a person to answer a question."""
+    return sys.stdin.isatty()

@@ -1,0 +1,233 @@
+"""A plan as rows on a screen and as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
+
+from tieout.cli.daily import sums, sums_text
+from tieout.cli.formats import amount, count, moment, money
+
+if TYPE_CHECKING:
+    from tieout.services.planning import Planned
+    from tieout.store.plans import PlanLine
+
+WIDTH = 100
+HEAD = 13  # where the name begins
+NET_EDGE = 50
+GROSS_ROOM = 11
+FEW = 12
+
+SIGNS = {"create": "+", "update": "~", "void": "-", "convert": "~", "credit": "+"}
+ENTITIES = {"customer": "customer", "document": "draft", "standing": "status"}
+_LEFT_OUT = {
+    "excluded_by_rule": "rule",
+    "trigger_not_yet_true": "trigger",
+    "other_books": "other books",
+    "left_out": "by a person",
+    "zero_total": "total is zero",
+    "deal_deleted": "deleted",
+}
+
+
+def kind_of(line: PlanLine) -> tuple[str, str]:
+    """The sign and the word of a row; a sign never stands without its word."""
+    match line.verdict:
+        case "approval":
+            return "?", "approve"
+        case "hold":
+            return "!", "exception"
+        case "skip":
+            return ".", "left out"
+        case "wait":
+            return ".", "on its way"
+    return SIGNS.get(line.action, "~"), ENTITIES.get(line.entity, line.entity)
+
+
+def title_line(plan: Planned, zone: tzinfo) -> str:
+    """`Plan P-214  nordic  7 deals due, SEK 379,140.00 net, read 31 Oct 2026, 23:55`."""
+    name = f"Plan {plan.name}" if plan.number is not None else "Plan"
+    read = f"read {moment(plan.read_at, zone)}"
+    deals = [line for line in plan.lines if line.entity == "document"]
+    if not plan.lines:
+        return f"{name}  {plan.bridge}  nothing to do, {read}"
+    number = len({line.source_id for line in deals})
+    total = sums([(line.net, line.currency) for line in deals])
+    net = f", {sums_text(total, named=True)} net" if total else ""
+    return f"{name}  {plan.bridge}  {count(number, 'deal')} due{net}, {read}"
+
+
+def plan_lines(plan: Planned, zone: tzinfo, *, full: bool, estimate: str = "") -> list[str]:
+    """The whole screen: title, rows by kind, and what it comes to."""
+    lines = [title_line(plan, zone)]
+    if not plan.lines:
+        return lines
+    several = len({line.currency for line in plan.lines if line.currency}) > 1
+    writes = [line for line in plan.lines if line.verdict == "write"]
+    rows: list[Row] = []
+    if any(line.net is not None for line in writes):
+        rows.append(("", "", "net", "will show", ""))
+    rows += _write_rows(writes, full, several)
+    if writes:
+        rows += _to_write(writes, estimate)
+    for verdict in ("approval", "hold", "wait"):
+        found = [line for line in plan.lines if line.verdict == verdict]
+        rows += _few([_row(line, several) for line in found], full, found)
+    rows += _left_out([line for line in plan.lines if line.verdict == "skip"], full)
+    return [*lines, *_aligned(rows, full)]
+
+
+# (kind, name, net, gross, remark); a remark that begins with a comma follows directly
+Row = tuple[str, str, str, str, str]
+
+
+def _write_rows(writes: Sequence[PlanLine], full: bool, several: bool) -> list[Row]:
+    shown = [line for line in writes if line.entity != "standing" or full]
+    standings = [line for line in writes if line.entity == "standing"]
+    rows = _few([_row(line, several) for line in shown], full, shown)
+    if standings and not full:
+        what = count(len(standings), "record")
+        rows.append(("~ status", f"{what} in the CRM", "", "", ""))
+    return rows
+
+
+def _row(line: PlanLine, several: bool) -> Row:
+    sign, word = kind_of(line)
+    name = f"{line.number} {line.title}" if line.entity != "customer" else line.title
+    net = "" if line.net is None else amount(line.net)
+    remark, gross = "", ""
+    if line.verdict == "write":
+        gross = "" if line.gross is None else amount(line.gross)
+        remark = line.message
+        if line.other_gross is not None and line.other_gross != line.gross:
+            remark = f"or {amount(line.other_gross)}" + (f", {remark}" if remark else "")
+    elif line.verdict == "approval":
+        remark = line.message
+    elif line.verdict == "hold":
+        remark = line.reason
+    if several and line.currency and net:
+        remark = f"{line.currency}  {remark}".strip()
+    return (f"{sign} {word}", name.strip() or line.source_id, net, gross, remark)
+
+
+def _few(rows: list[Row], full: bool, lines: Sequence[PlanLine]) -> list[Row]:
+    if full or len(rows) <= FEW:
+        return rows
+    rest = sums([(line.net, line.currency) for line in lines[FEW - 1 :]])
+    net = amount(rest[0][0]) if len(rest) == 1 else ""
+    kind = rows[-1][0]
+    more = f"and {len(rows) - FEW + 1:,} more, with --full"
+    return [*rows[: FEW - 1], (kind[:2].strip() and f"{kind[0]} ...", more, net, "", "")]
+
+
+def _to_write(writes: Sequence[PlanLine], estimate: str) -> list[Row]:
+    nets = sums([(line.net, line.currency) for line in writes])
+    grosses = {
+        name: value for value, name in sums([(line.gross, line.currency) for line in writes])
+    }
+    if not nets:
+        return [("  to write", f"{count(len(writes), 'change')}", "", "", estimate)]
+    rows: list[Row] = []
+    for index, (net, currency) in enumerate(nets):
+        gross = grosses.get(currency)
+        remark = estimate if index == len(nets) - 1 else ""
+        if len(nets) > 1:
+            remark = f"{currency}{remark}"
+        rows.append(("  to write", "", amount(net), "" if gross is None else amount(gross), remark))
+    return rows
+
+
+def _left_out(lines: Sequence[PlanLine], full: bool) -> list[Row]:
+    if not lines:
+        return []
+    if full:
+        return [
+            (
+                ". left out",
+                f"{line.number} {line.title}",
+                "" if line.net is None else amount(line.net),
+                "",
+                _LEFT_OUT.get(line.reason, line.reason),
+            )
+            for line in lines
+        ]
+    reasons = list(dict.fromkeys(_LEFT_OUT.get(line.reason, line.reason) for line in lines))
+    numbers = list(dict.fromkeys(line.number or line.source_id for line in lines))
+    shown = ", ".join(numbers[:3])
+    if len(numbers) > 3:
+        shown = f"{', '.join(numbers[:2])} and {len(numbers) - 2:,} more"
+    total = sums([(line.net, line.currency) for line in lines])
+    net = amount(total[0][0]) if len(total) == 1 else ""
+    return [(". left out", shown, net, "", "; ".join(reasons))]
+
+
+def _aligned(rows: Sequence[Row], full: bool) -> list[str]:
+    longest = max((len(row[1]) + 2 + len(row[2]) for row in rows if row[2]), default=0)
+    edge = max(NET_EDGE, min(HEAD + longest, 70))
+    gross_room = max(GROSS_ROOM, *(len(row[3]) + 1 for row in rows))
+    return [_text(row, edge, gross_room, full) for row in rows]
+
+
+def _text(row: Row, edge: int, gross_room: int, full: bool) -> str:
+    kind, name, net, gross, remark = row
+    room = edge - HEAD - (len(net) + 2 if net else 0)
+    if not full and len(name) > room:
+        name = f"{name[: room - 1]}…"
+    head = f"{kind:<{HEAD}}{name}"
+    text = f"{head}{net:>{edge - len(head)}}" if net else head
+    if gross or (not net and remark) or kind.startswith(("+", "~", "-")):
+        text = f"{text:<{edge}}{gross:>{gross_room}}"
+    if remark:
+        text = f"{text}{remark}" if remark.startswith(",") else f"{text}  {remark}"
+    text = text.rstrip()
+    return text if full or len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+
+
+def line_data(line: PlanLine) -> dict[str, Any]:
+    """A row in the JSON output."""
+    sign, word = kind_of(line)
+    return {
+        "sign": sign,
+        "kind": word.replace(" ", "_"),
+        "entity": line.entity,
+        "lane": line.lane,
+        "source_id": line.source_id,
+        "step": line.part,
+        "number": line.number or None,
+        "title": line.title or None,
+        "verdict": line.verdict,
+        "reason": line.reason or None,
+        "message": line.message or None,
+        "action": line.action or None,
+        "net": money(line.net, line.currency),
+        "will_show": money(line.gross, line.currency),
+        "or_show": money(line.other_gross, line.currency),
+        "differs": list(line.differs),
+        "digest": line.digest or None,
+    }
+
+
+def plan_data(plan: Planned) -> dict[str, Any]:
+    """A plan in the JSON output."""
+    writes = plan.writes
+    return {
+        "plan": plan.name if plan.number is not None else None,
+        "hash": plan.hash,
+        "config_version": plan.config_version,
+        "read_at": plan.read_at,
+        "items": [line_data(line) for line in plan.lines],
+        "count": len(plan.lines),
+        "next_cursor": None,
+        "to_write": {
+            "changes": len(writes),
+            "net": [
+                money(value, currency)
+                for value, currency in sums([(line.net, line.currency) for line in writes])
+            ],
+        },
+        "brakes": [
+            {"code": brake.code, "message": brake.message, "connection": brake.connection}
+            for brake in plan.brakes
+        ],
+    }

@@ -1,0 +1,101 @@
+"""Which rows of a plan are shown, and what differs in a change, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from tieout.core.case import Verdict
+from tieout.core.change import Change
+from tieout.core.compare import document_content
+from tieout.core.model import Document
+from tieout.store.plans import PlanLine
+
+_SHOWN = {Verdict.WRITE, Verdict.APPROVAL, Verdict.HOLD}
+
+
+def shown_lines(lines: Iterable[PlanLine], won: Collection[str]) -> list[PlanLine]:
+    """
+    Rows that a person wants to see: writes, approvals, exceptions, writes on their way, and won
+    deals that are left out. A deal that goes to other books of the bridge is shown there.
+    """
+    found = list(lines)
+    taken = {(line.source_id, line.entity) for line in found if line.reason != "other_books"}
+    shown = []
+    for line in found:
+        if line.verdict in _SHOWN or (line.verdict == Verdict.WAIT and line.reason == "on_its_way"):
+            shown.append(line)
+        elif line.verdict == Verdict.SKIP and line.entity == "document" and line.source_id in won:
+            if line.reason == "other_books" and (line.source_id, line.entity) in taken:
+                continue
+            shown.append(line)
+    return shown
+
+
+def differing_words(change: Change) -> str:
+    """`terms "14" -> "30"` for each field that an update sets."""
+    if change.wanted is None:
+        return ""
+    before, after = _values(change.base), _values(change.wanted.record)
+    words = []
+    for name in sorted(change.wanted.fields):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if name == "lines":
+            words.append(_lines_words(old, new))
+        else:
+            words.append(f'{name} "{_text(old)}" -> "{_text(new)}"')
+    return ", ".join(word for word in words if word)
+
+
+def _values(record: Any) -> dict[str, Any]:
+    if record is None:
+        return {}
+    found = {entry.name: getattr(record, entry.name) for entry in fields(record)}
+    if isinstance(record, Document):
+        found.update(
+            {
+                name: value
+                for name, value in document_content(record).items()
+                if name not in ("customer",)
+            }
+        )
+        found["customer"] = record.customer.id if record.customer else ""
+    return found
+
+
+def _lines_words(old: Any, new: Any) -> str:
+    before, after = list(old or ()), list(new or ())
+    changed = sum(1 for one, two in zip(before, after, strict=False) if one != two)
+    parts = []
+    if changed:
+        parts.append(f"{changed} changed")
+    if len(after) > len(before):
+        parts.append(f"{len(after) - len(before)} more")
+    if len(after) < len(before):
+        parts.append(f"{len(before) - len(after)} fewer")
+    return f"lines: {', '.join(parts)}" if parts else "lines"
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case Decimal():
+            return format(value, "f")
+        case Enum():
+            return str(value.value)
+        case str():
+            return value
+        case dict():
+            return ", ".join(f"{key} {_text(inner)}" for key, inner in sorted(value.items()))
+        case tuple() | list():
+            return "; ".join(_text(inner) for inner in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = (_text(getattr(value, entry.name)) for entry in fields(value))
+        return " ".join(word for word in inner if word)
+    return str(value)

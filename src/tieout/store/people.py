@@ -1,0 +1,470 @@
+"""What people look at and decide: what waits, exceptions, their answers, and where things stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tieout.store import codec
+from tieout.store.database import Tx
+from tieout.storing import DueRow
+
+WAITING = ["ready", "awaiting_approval"]
+
+
+# --- planning ------------------------------------------------------------------------------------
+
+
+def to_decide(tx: Tx, lane: str, limit: int, after: str) -> list[DueRow]:
+    """
+    Sources of a lane that are due or parked, or whose operation waits, by source id.
+
+    A source that is here only for its operation has revision 0: there is no due row to take.
+    """
+    return [
+        DueRow(lane=lane, source_id=row[0], revision=row[1])
+        for row in tx.rows(
+            "SELECT source_id, max(revision) FROM (SELECT source_id, revision FROM due"
+            " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id > %(after)s UNION ALL"
+            " SELECT source_id, 0 FROM operation WHERE workspace = %(ws)s AND lane = %(lane)s"
+            " AND source_id > %(after)s AND state = ANY(%(waiting)s)) AS found"
+            " GROUP BY source_id ORDER BY source_id LIMIT %(limit)s",
+            lane=lane,
+            after=after,
+            waiting=WAITING,
+            limit=limit,
+        )
+    ]
+
+
+def won(tx: Tx, crm: str, source_ids: Sequence[str]) -> set[str]:
+    """Which of these deals are won by the CRM's own flag."""
+    return {
+        row[0]
+        for row in tx.rows(
+            "SELECT id FROM mirror WHERE workspace = %(ws)s AND connection = %(crm)s"
+            " AND entity = 'deal' AND id = ANY(%(ids)s) AND status = 'won'",
+            crm=crm,
+            ids=list(source_ids),
+        )
+    }
+
+
+def read_at(tx: Tx, connections: Sequence[str]) -> datetime | None:
+    """When the side that was read longest ago was read; None where one was never read."""
+    rows = tx.rows(
+        "SELECT connection, max(read_at) FROM cursor WHERE workspace = %(ws)s"
+        " AND connection = ANY(%(names)s) GROUP BY connection",
+        names=list(connections),
+    )
+    return min(row[1] for row in rows) if len(rows) == len(set(connections)) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of one change: its operation's state and the record that it made or changed."""
+
+    key13: str
+    digest: str
+    operation: str
+    state: str
+    detail: str
+    entity: str
+    action: str
+    source_id: str
+    lane: str
+    number: str
+    deal: str
+    title: str
+    net: Decimal | None
+    currency: str
+    ref: str
+    kind: str
+    shown_gross: Decimal | None
+    predicted_gross: Decimal | None
+    differs: bool
+    updated_at: datetime
+
+
+_WRITTEN = (
+    "SELECT o.key13, o.want_digest, o.id, o.state, o.detail, o.entity, o.action, o.source_id,"
+    " o.lane, coalesce(m.number, ''), coalesce(c.number, ''), coalesce(c.title, ''), o.net,"
+    " o.currency, coalesce(r.id, ''), coalesce(m.kind, ''), m.gross,"
+    " (l.predicted->'totals'->>'gross')::numeric, EXISTS (SELECT 1 FROM exception_case e"
+    " WHERE e.workspace = o.workspace AND e.lane = o.lane AND e.source_id = o.source_id"
+    " AND e.code = 'total_differs' AND e.closed_at IS NULL), o.updated_at FROM operation o"
+    " LEFT JOIN ref r ON r.workspace = o.workspace AND r.key13 = o.key13 AND r.role = 'current'"
+    " LEFT JOIN mirror m ON m.workspace = r.workspace AND m.connection = r.connection"
+    " AND m.entity = r.entity AND m.id = r.id"
+    " LEFT JOIN link l ON l.workspace = o.workspace AND l.key13 = o.key13"
+    " LEFT JOIN outcome c ON c.workspace = o.workspace AND c.lane = o.lane"
+    " AND c.source_id = o.source_id AND c.key13 = o.key13"
+    " WHERE o.workspace = %(ws)s"
+)
+
+
+def _written(row: Sequence[Any]) -> Written:
+    return Written(
+        key13=row[0],
+        digest=row[1],
+        operation=row[2],
+        state=row[3],
+        detail=row[4],
+        entity=row[5],
+        action=row[6],
+        source_id=row[7],
+        lane=row[8],
+        number=row[9],
+        deal=row[10],
+        title=row[11],
+        net=row[12],
+        currency=row[13],
+        ref=row[14],
+        kind=row[15],
+        shown_gross=row[16],
+        predicted_gross=row[17],
+        differs=row[18],
+        updated_at=row[19],
+    )
+
+
+def written(tx: Tx, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Written]:
+    """The newest operation of each (key13, digest), with what it made."""
+    rows = tx.rows(
+        f"{_WRITTEN} AND o.key13 = ANY(%(keys)s) AND o.want_digest = ANY(%(digests)s)"
+        " ORDER BY o.key13, o.seq",
+        keys=sorted({key for key, _ in pairs}),
+        digests=sorted({digest for _, digest in pairs}),
+    )
+    found = {(row[0], row[1]): _written(row) for row in rows}
+    return {pair: found[pair] for pair in pairs if pair in found}
+
+
+def moved_since(tx: Tx, bridge: str, since: datetime) -> list[Written]:
+    """
+    Operations of customers and documents that were settled since, and those whose answer is
+    missing, oldest first.
+    """
+    return [
+        _written(row)
+        for row in tx.rows(
+            f"{_WRITTEN} AND o.bridge = %(bridge)s AND o.entity IN ('customer', 'document')"
+            " AND ((o.updated_at >= %(since)s AND o.state IN ('applied', 'already_applied'))"
+            " OR o.state IN ('started', 'unknown', 'confirming', 'doubt'))"
+            " ORDER BY o.updated_at, o.id",
+            bridge=bridge,
+            since=since,
+        )
+    ]
+
+
+def mark_plan(tx: Tx, plan: int, states: Mapping[tuple[str, str], str]) -> None:
+    """What became of a plan's changes, by (key13, digest)."""
+    tx.many(
+        "UPDATE plan_change SET state = %(state)s WHERE workspace = %(ws)s AND plan = %(plan)s"
+        " AND line->>'key13' = %(key13)s AND digest = %(digest)s",
+        (
+            {"plan": plan, "key13": key13, "digest": digest, "state": state}
+            for (key13, digest), state in sorted(states.items())
+        ),
+    )
+
+
+def latest_plan(tx: Tx, bridge: str) -> int | None:
+    """The number of the newest plan of a bridge."""
+    row = tx.row(
+        "SELECT max(number) FROM plan WHERE workspace = %(ws)s AND bridge = %(bridge)s",
+        bridge=bridge,
+    )
+    return None if row is None else row[0]
+
+
+# --- exceptions ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """An exception as people see it. ``number`` is shown as EX-31; ``deal`` as D-106."""
+
+    number: int
+    code: str
+    message: str
+    hint: str
+    lane: str
+    source_id: str
+    key13: str | None
+    amount: Decimal | None
+    currency: str
+    owner: str
+    tries: int
+    opened_at: datetime
+    tried_at: datetime
+    closed_at: datetime | None
+    closed_by: str
+    closed_reason: str
+    candidates: tuple[str, ...]
+    details: Mapping[str, Any]
+    deal: str
+    customer: str
+    title: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        return f"EX-{self.number}"
+
+
+_CASES = (
+    "SELECT e.number, e.code, e.message, e.hint, e.lane, e.source_id, e.key13, e.amount,"
+    " e.currency, e.owner, e.tries, e.opened_at, e.tried_at, e.closed_at,"
+    " coalesce(e.closed_by, ''), coalesce(e.closed_reason, ''), e.candidates::text,"
+    " e.details::text, coalesce(o.number, m.number, ''), coalesce(o.title, m.record->>'name', ''),"
+    " coalesce(m.record->>'title', ''), coalesce(m.record->>'url', ''),"
+    " coalesce(m.record->>'owner', '') FROM exception_case e LEFT JOIN LATERAL (SELECT number,"
+    " title FROM outcome o WHERE o.workspace = e.workspace AND o.lane = e.lane"
+    " AND o.source_id = e.source_id ORDER BY (o.key13 = e.key13) DESC NULLS LAST, o.part LIMIT 1)"
+    " o ON true LEFT JOIN mirror m ON m.workspace = e.workspace AND m.connection = %(crm)s"
+    " AND m.entity = CASE WHEN split_part(e.lane, '/', 2) IN ('customers', 'balances')"
+    " THEN 'customer' ELSE 'deal' END AND m.id = e.source_id"
+    " WHERE e.workspace = %(ws)s AND e.bridge = %(bridge)s"
+)
+
+
+def _case(row: Sequence[Any]) -> Case:
+    details = codec.decode_loose(row[17])
+    return Case(
+        number=row[0],
+        code=row[1],
+        message=row[2],
+        hint=row[3],
+        lane=row[4],
+        source_id=row[5],
+        key13=row[6],
+        amount=row[7],
+        currency=row[8],
+        owner=row[9] or row[22],
+        tries=row[10],
+        opened_at=row[11],
+        tried_at=row[12],
+        closed_at=row[13],
+        closed_by=row[14],
+        closed_reason=row[15],
+        candidates=tuple(codec.decode_loose(row[16])),
+        details=details,
+        deal=row[18] or details.get("number", ""),
+        customer=row[19] or details.get("title", ""),
+        title=row[20],
+        url=row[21],
+    )
+
+
+def open_cases(tx: Tx, bridge: str, crm: str) -> list[Case]:
+    """Open exceptions of a bridge, oldest first."""
+    return [
+        _case(row)
+        for row in tx.rows(
+            f"{_CASES} AND e.closed_at IS NULL ORDER BY e.number", bridge=bridge, crm=crm
+        )
+    ]
+
+
+def case(tx: Tx, bridge: str, crm: str, number: int) -> Case | None:
+    """The exception of that number, open or closed."""
+    row = tx.row(f"{_CASES} AND e.number = %(number)s", bridge=bridge, crm=crm, number=number)
+    return None if row is None else _case(row)
+
+
+def closed_since(tx: Tx, bridge: str, since: datetime) -> int:
+    """How many exceptions were closed since."""
+    row = tx.row(
+        "SELECT count(*) FROM exception_case WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND closed_at >= %(since)s",
+        bridge=bridge,
+        since=since,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def open_total(tx: Tx, bridge: str) -> tuple[int, list[tuple[Decimal, str]], datetime | None]:
+    """Open exceptions: how many, their amounts by currency (each deal once), the oldest."""
+    count = tx.row(
+        "SELECT count(*), min(opened_at) FROM exception_case WHERE workspace = %(ws)s"
+        " AND bridge = %(bridge)s AND closed_at IS NULL",
+        bridge=bridge,
+    )
+    assert count is not None
+    sums = tx.rows(
+        "SELECT sum(amount), currency FROM (SELECT source_id, currency, max(amount) AS amount"
+        " FROM exception_case WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND closed_at IS NULL AND amount IS NOT NULL AND currency <> ''"
+        " GROUP BY source_id, currency) AS each GROUP BY currency ORDER BY currency",
+        bridge=bridge,
+    )
+    return int(count[0]), [(row[0], row[1]) for row in sums], count[1]
+
+
+def close_case(tx: Tx, number: int, who: str, reason: str, now: datetime) -> bool:
+    """Closes an open exception with a name and a reason; False where it is closed already."""
+    done = tx.run(
+        "UPDATE exception_case SET closed_at = %(now)s, closed_by = %(who)s,"
+        " closed_reason = %(reason)s WHERE workspace = %(ws)s AND number = %(number)s"
+        " AND closed_at IS NULL",
+        number=number,
+        who=who,
+        reason=reason,
+        now=now,
+    )
+    if done:
+        tx.log("exception.dismissed", number=number, who=who, reason=reason)
+    return bool(done)
+
+
+def add_verdict(
+    tx: Tx,
+    subject: str,
+    verdict: str,
+    refs: Sequence[object],
+    who: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    """A person's word, kept for good; the newest on a subject counts."""
+    tx.run(
+        "INSERT INTO verdict (workspace, seq, subject, verdict, refs, who, reason, at) VALUES"
+        " (%(ws)s, %(seq)s, %(subject)s, %(verdict)s, %(refs)s, %(who)s, %(reason)s, %(now)s)",
+        seq=tx.number("verdict"),
+        subject=subject,
+        verdict=verdict,
+        refs=codec.encode_text(list(refs)),
+        who=who,
+        reason=reason,
+        now=now,
+    )
+    tx.log("verdict", subject=subject, verdict=verdict, refs=list(refs), who=who, reason=reason)
+
+
+def set_slot_verdict(tx: Tx, key13: str, verdict: str) -> bool:
+    """'make_new' or 'leave_out' on a place; False where the place was never used."""
+    return bool(
+        tx.run(
+            "UPDATE slot SET verdict = %(verdict)s WHERE workspace = %(ws)s AND key13 = %(key13)s",
+            key13=key13,
+            verdict=verdict,
+        )
+    )
+
+
+def items_of_books(tx: Tx, books: str) -> list[tuple[str, str]]:
+    """Numbers and names of the items that can be sold in these books."""
+    return [
+        (row[0], row[1])
+        for row in tx.rows(
+            "SELECT number, record->>'name' FROM mirror WHERE workspace = %(ws)s"
+            " AND connection = %(books)s AND entity = 'item' AND gone_at IS NULL"
+            " AND coalesce((record->>'active')::boolean, true) ORDER BY number",
+            books=books,
+        )
+    ]
+
+
+def codes_of_books(tx: Tx, books: str, kind: str) -> list[tuple[str, str]]:
+    """Codes and names of a kind (such as 'terms') in these books."""
+    return [
+        (row[0], row[1])
+        for row in tx.rows(
+            "SELECT record->>'code', record->>'name' FROM mirror WHERE workspace = %(ws)s"
+            " AND connection = %(books)s AND entity = 'code' AND kind = %(kind)s"
+            " AND gone_at IS NULL ORDER BY 1",
+            books=books,
+            kind=kind,
+        )
+    ]
+
+
+# --- approvals and status ------------------------------------------------------------------------
+
+
+def owners(tx: Tx, crm: str, source_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Who won or edited these deals, as far as the mirror knows: owner, mail, extra."""
+    return {
+        row[0]: {"owner": row[1] or "", "email": row[2] or "", "extra": codec.decode_loose(row[3])}
+        for row in tx.rows(
+            "SELECT id, record->>'owner', record->>'owner_email', coalesce(record->'extra',"
+            " '{}'::jsonb)::text FROM mirror WHERE workspace = %(ws)s AND connection = %(crm)s"
+            " AND entity = 'deal' AND id = ANY(%(ids)s)",
+            crm=crm,
+            ids=list(source_ids),
+        )
+    }
+
+
+def last_runs(tx: Tx, bridge: str) -> dict[str, Any] | None:
+    """The newest run of a bridge that came to its end, and when one began."""
+    row = tx.row(
+        "SELECT number, started_at, finished_at, state FROM run WHERE workspace = %(ws)s"
+        " AND bridge = %(bridge)s AND finished_at IS NOT NULL ORDER BY number DESC LIMIT 1",
+        bridge=bridge,
+    )
+    if row is None:
+        return None
+    return {"number": row[0], "started_at": row[1], "finished_at": row[2], "state": row[3]}
+
+
+def working_now(tx: Tx, bridge: str, now: datetime) -> tuple[str, datetime] | None:
+    """Which process works on a bridge now, since when; None where nobody does."""
+    row = tx.row(
+        "SELECT lease_process, lease_since FROM bridge WHERE workspace = %(ws)s"
+        " AND name = %(bridge)s AND lease_holder IS NOT NULL AND lease_until > %(now)s",
+        bridge=bridge,
+        now=now,
+    )
+    return None if row is None else (row[0], row[1])
+
+
+def unanswered(tx: Tx, bridge: str) -> list[dict[str, Any]]:
+    """Writes whose outcome is unknown and is being looked up, oldest first."""
+    return [
+        {"number": row[0], "title": row[1], "net": row[2], "currency": row[3], "since": row[4]}
+        for row in tx.rows(
+            "SELECT coalesce(c.number, ''), coalesce(c.title, ''), o.net, o.currency,"
+            " o.first_sent_at FROM operation o LEFT JOIN outcome c ON c.workspace = o.workspace"
+            " AND c.lane = o.lane AND c.source_id = o.source_id AND c.key13 = o.key13"
+            " WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
+            " AND o.state IN ('unknown', 'confirming', 'doubt') ORDER BY o.first_sent_at, o.id",
+            bridge=bridge,
+        )
+    ]
+
+
+def by_verdict(tx: Tx, bridge: str) -> dict[str, int]:
+    """Sources of the bridge's documents by what became of them."""
+    return {
+        row[0]: row[1]
+        for row in tx.rows(
+            "SELECT verdict, count(*) FROM outcome WHERE workspace = %(ws)s"
+            " AND starts_with(lane, %(prefix)s) GROUP BY verdict ORDER BY verdict",
+            prefix=f"{bridge}/documents/",
+        )
+    }
+
+
+def known_days(tx: Tx, crm: str, books: str) -> tuple[date | None, date | None]:
+    """The first and last day of won deals and booked documents."""
+    row = tx.row(
+        "SELECT min(day), max(day) FROM mirror WHERE workspace = %(ws)s AND gone_at IS NULL"
+        " AND ((connection = %(crm)s AND entity = 'deal' AND status = 'won')"
+        " OR (connection = %(books)s AND entity = 'document' AND kind IN ('invoice',"
+        " 'credit_note')))",
+        crm=crm,
+        books=books,
+    )
+    return (None, None) if row is None else (row[0], row[1])
+
+
+def month_ago(now: datetime) -> datetime:
+    """30 days before."""
+    return now - timedelta(days=30)

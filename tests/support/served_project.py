@@ -1,0 +1,197 @@
+"""Served simulators and a project that is connected to them, for tests that run the program."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+BRIDGE = """\
+bridge: nordic
+crm: sf
+books:
+  - connection: visma-se
+flows:
+  customers: {mode: MODE}
+  documents: {mode: MODE}
+  status: {mode: auto}
+mapping:
+  customer:
+    terms: {from: account.terms, values: payment_terms}
+tables:
+  payment_terms:
+    "Net 30": "30 dagar netto"
+    "Net 14": "14 dagar netto"
+    "Net 10": "10 dagar netto"
+"""
+
+
+@dataclass(slots=True)
+class Served:
+    """A simulator in a process of its own."""
+
+    system: str
+    base_url: str
+    token_url: str
+    process: subprocess.Popen[str]
+
+    def act(self, name: str, **arguments: Any) -> Any:
+        """Something that a person does over there, or a fault to come."""
+        body = json.dumps(arguments).encode()
+        address = f"{self.base_url}/_sandbox/act/{name}"
+        return _post(address, body)
+
+    def fault(self, **fault: Any) -> Any:
+        """The next requests that fit go wrong in this way."""
+        return _post(f"{self.base_url}/_sandbox/faults", json.dumps(fault).encode())
+
+
+def _post(address: str, body: bytes) -> Any:
+    asked = Request(address, data=body, headers={"content-type": "application/json"})  # noqa: S310
+    with urlopen(asked, timeout=30) as answer:  # noqa: S310
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+def start(system: str, *options: str) -> Served:
+    """Starts a simulator on a free port."""
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "tieout_sandbox", "serve", system, "--port", "0", "--json", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    told = json.loads(process.stdout.readline())
+    return Served(system, told["base_url"], told["token_url"], process)
+
+
+@contextmanager
+def simulators(*options: str) -> Iterator[tuple[Served, Served]]:
+    """A CRM and books, stopped at the end."""
+    started: list[Served] = []
+    try:
+        started.append(start("salesforce", *options))
+        started.append(start("visma_eaccounting", "--rate-limits", "off", *options))
+        yield started[0], started[1]
+    finally:
+        for one in started:
+            one.process.send_signal(signal.SIGTERM)
+        for one in started:
+            one.process.wait(timeout=20)
+            if one.process.stdout is not None:
+                one.process.stdout.close()
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """The one object on standard output."""
+        found: Any = json.loads(self.out)
+        return found
+
+
+@dataclass(slots=True)
+class Program:
+    """The program in a project's folder."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *words: str, stdin: str | None = None) -> Answer:
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "tieout.cli.main", *words],
+            cwd=self.root,
+            env={**os.environ, "TIEOUT_TEST_NOT_DURABLE": "1", **self.environment},
+            input=stdin if stdin is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def edit(self, text: str) -> None:
+        """Another tieout.yaml."""
+        (self.root / "tieout.yaml").write_text(text, encoding="utf-8")
+
+
+def connect_project(root: Path, crm: Served, books: Served, mode: str = "auto") -> Program:
+    """A project with both connections stored and version 1 published."""
+    from tieout.services.project import make_project
+
+    project = make_project(root, {"tieout.yaml": BRIDGE.replace("MODE", mode)})
+    os.environ["TIEOUT_TEST_NOT_DURABLE"] = "1"
+    asyncio.run(_set_up(project, crm, books))
+    return Program(root, {"TIEOUT_ACTOR": "anna.lind"})
+
+
+async def _set_up(project: Any, crm: Served, books: Served) -> None:
+    from tieout.bootstrap import SystemClock, connector_of, open_project
+    from tieout.services.configuration import publish, read_configuration
+    from tieout.store import admin
+    from tieout.store.admin import ConnectionRow
+    from tieout_sandbox.kit.registry import credentials
+
+    clock = SystemClock()
+    known: Mapping[str, Any] = credentials("salesforce")
+    seen: Mapping[str, Any] = credentials("visma_eaccounting")
+    async with open_project(project, clock, durable=False) as opened:
+        rows: Sequence[ConnectionRow] = (
+            ConnectionRow(
+                name="sf",
+                system="salesforce",
+                side="crm",
+                settings={
+                    "login_url": crm.base_url,
+                    "audience": known["jwt_audience"],
+                    "user": known["username"],
+                    "currency": "SEK",
+                },
+            ),
+            ConnectionRow(
+                name="visma-se",
+                system="visma_eaccounting",
+                side="books",
+                settings={
+                    "api_url": books.base_url,
+                    "token_url": books.token_url,
+                    "authorize_url": f"{books.base_url}/connect/authorize",
+                },
+            ),
+        )
+        for row in rows:
+            await opened.do(lambda tx, row=row: admin.add_connection(tx, row))
+        await opened.vault.put(
+            "sf", {"client_id": known["client_id"], "private_key": known["private_key"]}
+        )
+        await opened.vault.put(
+            "visma-se",
+            {name: seen[name] for name in ("client_id", "client_secret", "refresh_token")},
+        )
+        for row in rows:
+            company = await (await connector_of(opened, row.name)).company()
+            now = clock.now()
+            await opened.do(
+                lambda tx, row=row, company=company: admin.set_company(tx, row.name, company, now)
+            )
+        configuration = read_configuration(project)
+        made = await publish(
+            opened, configuration, message="first", who="m.ek", now=clock.now()
+        )
+        assert made is not None
