@@ -22,6 +22,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, get_type_hints
 
 import typer
@@ -322,7 +323,7 @@ def failed(session: Session, error: BaseException) -> Result:
         result = error_result(known, now, ref=session.ref)
         _log_error(session, known, now)
         return result
-    log = _log_defect(session, error)
+    log = _log_defect(session, error, now)
     return defect_result(now, type(error).__name__, log)
 
 
@@ -335,7 +336,7 @@ def _first_known(error: BaseException) -> SyncError | None:
     return None
 
 
-def _log_error(session: Session, error: SyncError, now: Any) -> None:
+def _log_error(session: Session, error: SyncError, now: datetime) -> None:
     from tieout.services.project import log_for
 
     log = log_for(session.options.project)
@@ -345,14 +346,14 @@ def _log_error(session: Session, error: SyncError, now: Any) -> None:
         )
 
 
-def _log_defect(session: Session, error: BaseException) -> str:
+def _log_defect(session: Session, error: BaseException, now: datetime) -> str:
     from tieout.services.project import log_defect
 
     return log_defect(
         session.options.project,
         session.name,
         error,
-        reference(type(error).__name__, session.clock.now()),
+        reference(type(error).__name__, now),
     )
 
 

@@ -1,0 +1,324 @@
+"""How a command line becomes one answer and one exit code, whatever happens."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tieout.cli import main
+from tieout.cli.command import Session, carry_out
+from tieout.cli.help_codes import CODES
+from tieout.cli.output import Options, Result
+from tieout.core.errors import BusyError, StoreError
+
+SOURCES = Path(main.__file__).resolve().parents[1]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No project around, and a home of its own for what is logged without one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TIEOUT_PROJECT", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def _do(work: Callable[[Session], Any], **options: Any) -> int:
+    return carry_out("probe", Options(**options), work)
+
+
+# --- what the runner makes of it ------------------------------------------------------------------
+
+
+def test_an_error_of_ours_is_its_sentence_and_code(capsys: Capture) -> None:
+    async def work(session: Session) -> Result:
+        raise BusyError("Another run works on nordic.", hint="tieout status --watch")
+
+    assert _do(work) == 7
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "Another run works on nordic. Next: tieout status --watch\n"
+
+
+def test_an_error_among_several_tasks_is_found(capsys: Capture) -> None:
+    async def fail() -> None:
+        raise StoreError("The disk is full.")
+
+    async def work(session: Session) -> Result:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+            group.create_task(asyncio.sleep(60))
+        return Result()
+
+    assert _do(work, json=True) == 12
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "The disk is full."
+
+
+def test_a_defect_tells_a_reference_and_no_data(capsys: Capture, tmp_path: Path) -> None:
+    async def work(session: Session) -> Result:
+        raise ValueError("secret of Ekfors Trä AB")
+
+    assert _do(work) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert "Ekfors" not in err
+    reference = err.split("Reference ")[1][:6]
+    (log,) = tmp_path.rglob("tieout.log")
+    entry = json.loads(log.read_text(encoding="utf-8"))
+    assert entry["reference"] == reference
+    assert "builtins.ValueError" in entry["errors"]
+    assert any("test_cli_command.py" in frame for frame in entry["frames"])
+    assert "Ekfors" not in log.read_text(encoding="utf-8")
+
+
+def test_a_defect_with_json_is_one_object(capsys: Capture) -> None:
+    async def work(session: Session) -> Result:
+        return {}["nothing"]  # type: ignore[no-any-return]
+
+    assert _do(work, json=True) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["error"]["code"], found["exit_code"]) == ("defect", 1)
+
+
+def test_a_question_without_a_terminal_names_its_flag(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115
+
+    async def work(session: Session) -> Result:
+        session.ask("Client id", "--client-id")
+        return Result()
+
+    assert _do(work) == 2
+    err = capsys.readouterr().err
+    assert "there is no terminal: client id" in err
+    assert "--client-id" in err
+
+
+def test_what_was_opened_is_closed_also_after_an_error() -> None:
+    closed = []
+
+    class Closing:
+        async def __aenter__(self) -> str:
+            return "open"
+
+        async def __aexit__(self, *error: object) -> None:
+            closed.append(error[0])
+
+    async def work(session: Session) -> Result:
+        assert await session.keep(Closing()) == "open"
+        raise StoreError("x")
+
+    assert _do(work) == 12
+    assert len(closed) == 1
+
+
+def test_a_command_that_repeats_itself_gives_one_object_a_line(capsys: Capture) -> None:
+    async def work(session: Session) -> None:
+        for number in range(3):
+            session.emit(Result(data={"run": number}))
+
+    assert _do(work, json=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["data"]["run"] for line in lines] == [0, 1, 2]
+
+
+# --- signals --------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_ends_waiting_at_once(capsys: Capture) -> None:
+    async def work(session: Session) -> Result:
+        asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGINT)
+        await asyncio.sleep(30)
+        return Result()
+
+    began = time.monotonic()
+    assert _do(work) == 130
+    assert time.monotonic() - began < 5
+    assert capsys.readouterr().err == "Stopped. Safe to run again.\n"
+
+
+def test_the_first_ctrl_c_lets_calls_under_way_finish(capsys: Capture) -> None:
+    class Engine:
+        stopping = False
+
+    engine = Engine()
+
+    async def work(session: Session) -> Result:
+        session.stops(engine, lambda: 3)
+        os.kill(os.getpid(), signal.SIGTERM)
+        while not engine.stopping:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        return Result(lines=["3 applied"])
+
+    assert _do(work) == 143
+    out, err = capsys.readouterr()
+    assert out == "3 applied\n"
+    assert err.splitlines() == [
+        "Stopping after 3 calls under way, at most 60 s. Again: now.",
+        "Stopped. Safe to run again.",
+    ]
+
+
+def test_the_second_ctrl_c_ends_within_a_second(tmp_path: Path) -> None:
+    script = """
+import asyncio, sys
+from tieout.cli.command import carry_out
+from tieout.cli.output import Options, Result
+
+class Engine:
+    stopping = False
+
+async def work(session):
+    session.stops(Engine())
+    print("ready", flush=True)
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass  # a call that cannot be cut off
+
+sys.exit(carry_out("run", Options(), work))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 3
+    assert err.endswith("Stopped. Safe to run again.\n")
+
+
+# --- command lines --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json", "nonsense"],
+        ["nonsense", "--json"],
+        ["log", "verify", "--json", "--nonsense"],
+        ["config", "rollback", "--json"],
+        ["config", "rollback", "--json", "seven"],
+        ["connection", "--json"],
+        ["--json"],
+        ["--json", "log", "verify"],
+        ["log", "--json", "verify"],
+        ["log", "verify", "--json"],
+        ["help", "nonsense", "--json"],
+    ],
+)
+def test_used_wrongly_is_one_object_and_two(words: list[str], capsys: Capture) -> None:
+    assert main.run(words) == 2
+    out, _ = capsys.readouterr()
+    found = json.loads(out)
+    assert (found["ok"], found["exit_code"]) == (False, 2)
+    assert found["error"]["message"]
+
+
+def test_used_wrongly_without_json_is_a_sentence(capsys: Capture) -> None:
+    assert main.run(["log", "verify", "--nonsense"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--nonsense" in err
+    assert err.endswith("Next: tieout log verify --help\n")
+
+
+def test_no_project_says_how_to_make_one(capsys: Capture) -> None:
+    assert main.run(["connection", "list"]) == 2
+    assert capsys.readouterr().err == (
+        "There is no tieout.yaml here or in a folder above. Next: tieout init my-company\n"
+    )
+    assert main.run(["--project", "elsewhere", "doctor"]) == 2
+    assert capsys.readouterr().err == "elsewhere has no tieout.yaml. Next: tieout init elsewhere\n"
+
+
+def test_help_opens_with_two_examples(capsys: Capture) -> None:
+    assert main.run(["connection", "add", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    shown = [line.strip() for line in lines if line.strip().startswith("tieout connection add")]
+    assert len(shown) == 2
+
+
+def test_the_version(capsys: Capture) -> None:
+    assert main.run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("tieout ")
+    assert main.run(["--version", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["version"]
+
+
+def test_the_sandbox_keeps_its_own_form(capsys: Capture) -> None:
+    assert main.run(["sandbox", "systems", "--json"]) == 0
+    assert "salesforce" in json.loads(capsys.readouterr().out)["systems"]
+    assert main.run(["--json", "sandbox", "credentials", "visma_eaccounting"]) == 0
+    assert json.loads(capsys.readouterr().out)["client_id"]
+    assert main.run(["sandbox", "serve", "nonsense"]) == 2
+
+
+def test_a_code_is_explained(capsys: Capture) -> None:
+    assert main.run(["help", "item_no_code"]) == 0
+    out = capsys.readouterr().out
+    assert "tables/items.csv" in out
+    assert main.run(["help", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["data"]
+    assert listed["count"] == len(CODES)
+    assert main.run(["help", "itm_no_code"]) == 2
+    assert "Did you mean item_no_code?" in capsys.readouterr().err
+
+
+def test_every_code_that_can_be_shown_is_explained() -> None:
+    shown: dict[str, str] = {}
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if name not in ("Finding", "Problem", "Brake") and not name.endswith("Error"):
+                continue
+            for keyword in node.keywords:
+                if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
+                    shown[str(keyword.value.value)] = path.name
+    assert len(shown) > 80
+    assert {code: place for code, place in shown.items() if code not in CODES} == {}
+
+
+def test_sentences_of_codes_blame_nobody() -> None:
+    for code, entry in CODES.items():
+        text = f"{entry.what} {entry.do}".casefold()
+        for word in ("failed to", "invalid", "unexpected", "please"):
+            assert word not in text, code
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from tieout.cli import main; main.run(['--help']);"
+        "heavy = {'sqlalchemy', 'aiohttp', 'pydantic', 'alembic', 'rich', 'holidays'};"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == "[]\n"
+    assert "connection" in done.stdout

@@ -1,0 +1,200 @@
+"""What a command says, where, and with which exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from tieout.cli.output import (
+    ErrorInfo,
+    Exit,
+    Options,
+    Result,
+    Screen,
+    error_result,
+    exit_code,
+    listing,
+    worst,
+)
+from tieout.core import errors
+from tieout.core.finding import Finding
+from tieout.services.usage import UsedWronglyError
+
+NOW = datetime(2026, 11, 5, 7, 11, 44, tzinfo=UTC)
+KEYS = [
+    "schema",
+    "ok",
+    "exit_code",
+    "bridge",
+    "generated_at",
+    "data",
+    "findings",
+    "error",
+    "next",
+]
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _screen(options: Options, *, terminal: bool = False, **environment: str) -> Screen:
+    stream = Terminal if terminal else io.StringIO
+    return Screen(options, out=stream(), err=stream(), environment=environment)
+
+
+def _said(screen: Screen) -> tuple[str, str]:
+    return screen.out.getvalue(), screen.err.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.TransientError("x"), 5),
+        (errors.ConnectionBrokenError("x"), 4),
+        (errors.OutcomeUnknownError("x"), 9),
+        (errors.ConfigurationError("x"), 3),
+        (errors.StoppedError("x"), 6),
+        (errors.BusyError("x"), 7),
+        (errors.StoreError("x"), 12),
+        (errors.EvidenceError("x"), 11),
+        (UsedWronglyError("x"), 2),
+        (errors.SyncError("x"), 1),
+        (ValueError("x"), 1),
+    ],
+)
+def test_exit_codes(error: Exception, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_of_several_the_worst_counts() -> None:
+    assert worst([]) is Exit.OK
+    assert worst([Exit.OK, Exit.PERSON, Exit.UNKNOWN]) is Exit.UNKNOWN
+    order = [12, 11, 1, 3, 4, 5, 7, 6, 10, 9, 8]
+    for at, code in enumerate(order):
+        assert worst([Exit(each) for each in reversed(order[at:])]) == code
+
+
+def test_data_goes_to_standard_output_and_talk_to_standard_error() -> None:
+    screen = _screen(Options())
+    screen.answer("init", Result(lines=["Created."], notes=["Mind."], next=("tieout x",)), NOW)
+    assert _said(screen) == ("Created.\n", "Mind. Next: tieout x\n")
+
+
+def test_the_next_command_has_its_own_line_where_it_would_not_fit() -> None:
+    screen = _screen(Options())
+    screen.answer("init", Result(notes=["w" * 90], next=("tieout plan",)), NOW)
+    assert _said(screen)[1] == "w" * 90 + "\nNext: tieout plan\n"
+
+
+def test_quiet_keeps_errors_and_data() -> None:
+    screen = _screen(Options(quiet=True))
+    screen.answer("init", Result(lines=["data"], notes=["talk"]), NOW)
+    assert _said(screen) == ("data\n", "")
+    broken = errors.StoreError("The disk is full.", hint="Free space, then tieout run")
+    screen = _screen(Options(quiet=True))
+    screen.answer("init", error_result(broken, NOW, ref={}), NOW)
+    assert _said(screen) == ("", "The disk is full.\nFree space, then tieout run.\n")
+
+
+def test_json_is_one_object_with_all_keys() -> None:
+    screen = _screen(Options(json=True))
+    screen.line("never")
+    screen.note("never")
+    screen.complain("never")
+    finding = Finding(code="item_no_code", message="No code.", place="lines.2")
+    screen.answer(
+        "connection list",
+        Result(data=listing([]), findings=[finding], lines=["never"], bridge="nordic"),
+        NOW,
+    )
+    out, err = _said(screen)
+    assert err == ""
+    found = json.loads(out)
+    assert out.count("\n") == 1
+    assert list(found) == KEYS
+    assert found["schema"] == "tieout.connection_list/1"
+    assert (found["ok"], found["exit_code"], found["bridge"]) == (True, 0, "nordic")
+    assert found["generated_at"] == "2026-11-05T07:11:44Z"
+    assert found["data"] == {"items": [], "count": 0, "next_cursor": None}
+    assert found["findings"][0]["code"] == "item_no_code"
+    assert found["error"] is None
+
+
+def test_an_error_in_json_has_all_its_keys() -> None:
+    error = errors.ConnectionBrokenError(
+        "Visma no longer accepts our sign-in.", hint="tieout connection rotate visma-se"
+    )
+    screen = _screen(Options(json=True))
+    screen.answer("connection test", error_result(error, NOW, ref={"connection": "visma-se"}), NOW)
+    found = json.loads(_said(screen)[0])
+    assert list(found) == KEYS
+    assert (found["ok"], found["exit_code"], found["data"]) == (False, 4, None)
+    assert found["next"] == ["tieout connection rotate visma-se"]
+    reference = found["error"].pop("reference")
+    assert reference.startswith("E-")
+    assert len(reference) == 6
+    assert found["error"] == {
+        "code": "sign_in_withdrawn",
+        "message": "Visma no longer accepts our sign-in.",
+        "ref": {"connection": "visma-se"},
+        "place": None,
+        "retry_after": None,
+    }
+
+
+def test_when_it_may_be_tried_again() -> None:
+    error = errors.TransientError("Later.", retry_after_s=60)
+    assert error_result(error, NOW, ref={}).error == ErrorInfo(
+        code="host_unreachable",
+        message="Later.",
+        retry_after=60,
+        reference=error_result(error, NOW, ref={}).error.reference,  # type: ignore[union-attr]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "terminal", "coloured"),
+    [
+        (Options(), {}, True, True),
+        (Options(), {}, False, False),
+        (Options(no_color=True), {}, True, False),
+        (Options(plain=True), {}, True, False),
+        (Options(), {"NO_COLOR": "1"}, True, False),
+        (Options(), {"TERM": "dumb"}, True, False),
+    ],
+)
+def test_colour(
+    options: Options, environment: dict[str, str], terminal: bool, coloured: bool
+) -> None:
+    screen = _screen(options, terminal=terminal, **environment)
+    assert ("\x1b[" in screen.paint("fail", "bad")) is coloured
+    assert "fail" in screen.paint("fail", "bad")
+
+
+def test_nothing_is_cut_without_a_terminal() -> None:
+    assert _screen(Options()).width is None
+    assert _screen(Options(plain=True), terminal=True).width is None
+    width = _screen(Options(), terminal=True).width
+    assert width is not None
+    assert width <= 100
+
+
+def test_letters_that_the_stream_cannot_take() -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    screen = Screen(Options(), out=out, err=out, environment={})
+    screen.line("Österviks Hamn → 漢")
+    assert out.buffer.getvalue() == b"Osterviks Hamn -> ?\n"  # type: ignore[attr-defined]
+
+
+def test_options_of_both_levels_count() -> None:
+    outer = Options(json=True, project="a", bridge="b")
+    assert Options(quiet=True, project="c").over(outer) == Options(
+        json=True, quiet=True, project="c", bridge="b"
+    )
