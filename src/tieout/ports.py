@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tieout.core.abilities import Abilities
+from tieout.core.ageing import OpenItem
 from tieout.core.change import (
     Change,
     Doubt,
@@ -109,6 +110,40 @@ class Control:
     vouchers: tuple[tuple[str, Decimal, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """
+    What moved the receivables on a day, in base currency, signed: an invoice raises them.
+
+    ``kind``: 'invoice', 'credit_note', 'fee', 'money', 'on_account', 'small_difference',
+    'discount', 'write_off' or 'exchange'.
+    """
+
+    kind: str
+    amount: Decimal
+    day: date
+    number: str = ""
+    document: ExternalRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subledger:
+    """
+    The receivables of some days: open items before them, what moved them, open items after them.
+
+    All in base currency and each read for itself. ``bank`` is what came to the bank, with the
+    exchange gain and the fees that lie between it and the money on the invoices.
+    """
+
+    currency: str
+    opening: Decimal
+    postings: tuple[Posting, ...] = ()
+    items: tuple[OpenItem, ...] = ()
+    bank: Decimal | None = None
+    exchange_gain: Decimal = Decimal(0)
+    bank_fees: Decimal = Decimal(0)
+
+
 class Connector(Protocol):
     """
     Speaks to one connection of one system. Translates answers into outcomes and errors of ours.
@@ -169,6 +204,9 @@ class Connector(Protocol):
 
     async def control(self, day: date) -> Control | None:
         """The receivables control account at the end of a day; None where it cannot be read."""
+
+    async def subledger(self, first: date, last: date) -> Subledger | None:
+        """The receivables of these days (both included); None where they cannot be told."""
 
     def signals(self, headers: Mapping[str, str], body: bytes) -> Sequence[Signal]:
         """Pure: verify and read a webhook. Empty where the system has none."""

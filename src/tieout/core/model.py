@@ -336,8 +336,9 @@ class Document:
     """
     A sales document in the books. Sizes are positive for invoices, negative for credit notes.
 
-    ``credited`` is what credit notes took off (gross), ``paid`` what money did, each only where
-    the books tell it; ``came_from`` names the draft or order it grew out of; ``credits`` the
+    ``credited`` is what credit notes took off (gross), ``paid`` what money did, ``written_off``,
+    ``discounted`` and ``small_difference`` what we bear, each only where the books tell it;
+    ``sale`` is False for a reminder fee or interest, a claim of its own; ``came_from`` names the draft or order it grew out of; ``credits`` the
     documents that this credit note corrects; ``carrier_text`` where our key is looked for.
     """
 
@@ -363,6 +364,9 @@ class Document:
     credited: Decimal | None = None
     paid: Decimal | None = None
     written_off: Decimal | None = None
+    discounted: Decimal | None = None
+    small_difference: Decimal | None = None
+    sale: bool = True
     last_payment_on: date | None = None
     terms: str = ""
     our_reference: str = ""

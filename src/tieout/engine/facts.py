@@ -148,6 +148,8 @@ def standing_of(record: Document) -> DocumentStanding:
             (SettlementKind.MONEY, record.paid),
             (SettlementKind.CREDIT, record.credited),
             (SettlementKind.WRITE_OFF, record.written_off),
+            (SettlementKind.DISCOUNT, record.discounted),
+            (SettlementKind.SMALL_DIFFERENCE, record.small_difference),
         )
         if amount
     ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from tieout.connectors.http.json import dumps
 from tieout.connectors.http.traffic import Observer
+from tieout.connectors.ledger import WithoutLedger
 from tieout.connectors.plain.api import (
     UNREADABLE,
     Answer,
@@ -67,7 +68,7 @@ _MARKS = frozenset({"ref", "version", "of", "shape"})
 _FIELDS = frozenset(entry.name for entry in fields(Standing)) - _MARKS
 
 
-class PlainCrmConnector:
+class PlainCrmConnector(WithoutLedger):
     """One organisation."""
 
     def __init__(

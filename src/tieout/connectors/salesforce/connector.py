@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from random import Random
 
 from tieout.connectors.http.traffic import Observer
+from tieout.connectors.ledger import WithoutLedger
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import Row, SalesforceApi, budget_window
 from tieout.connectors.salesforce.checking import Checker, quota_finding
@@ -59,7 +60,7 @@ _LONGEST_S = 660
 _PARENTS_SHOWN = ("Account", "Owner", "RecordType")
 
 
-class SalesforceConnector:
+class SalesforceConnector(WithoutLedger):
     """
     One org. Reads deals, accounts, contacts and products; shows on them what the books say.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date
 from random import Random
 
 from tieout.connectors.http.client import ApiClient
@@ -13,14 +14,25 @@ from tieout.connectors.visma_eaccounting.api import VismaApi
 from tieout.connectors.visma_eaccounting.errors import throttled
 from tieout.connectors.visma_eaccounting.filters import FilterBook
 from tieout.connectors.visma_eaccounting.looking import Looker
+from tieout.connectors.visma_eaccounting.postings import Postings
 from tieout.connectors.visma_eaccounting.reading import Reader
 from tieout.connectors.visma_eaccounting.settings import VismaSettings
 from tieout.connectors.visma_eaccounting.writing import Writer
 from tieout.core.change import Change, Doubt, Fate, Outcome, Prepared, Refused, Sight, Wire
 from tieout.core.errors import ConfigurationError
 from tieout.core.finding import Finding
-from tieout.core.model import Company, Entity, ExternalRef, Record
-from tieout.ports import Clock, Page, Schema, Secrets, Selection, Signal, Transport
+from tieout.core.model import Company, Document, Entity, ExternalRef, Record
+from tieout.ports import (
+    Clock,
+    Control,
+    Page,
+    Schema,
+    Secrets,
+    Selection,
+    Signal,
+    Subledger,
+    Transport,
+)
 
 SYSTEM = "Visma"
 
@@ -79,6 +91,7 @@ class VismaConnector:
         self._reader = Reader(self._api, self._filters)
         self._writer = Writer(self._api, self._reader, self._filters)
         self._looker = Looker(self._api, self._reader, self._filters)
+        self._postings = Postings(self._api, self._filters)
 
     async def company(self) -> Company:
         """The company behind the sign-in; `ConnectionBrokenError` where it is another one."""
@@ -125,6 +138,19 @@ class VismaConnector:
     async def trace(self, refs: Sequence[ExternalRef]) -> Sequence[Fate]:
         """A draft that vanished was booked or deleted."""
         return await self._looker.trace(refs)
+
+    async def ledger(self, first: date, last: date) -> AsyncIterator[Sequence[Document]]:
+        """Booked invoices and credit notes by their date, whatever the change feed gave."""
+        async for found in self._postings.ledger(first, last):
+            yield found
+
+    async def control(self, day: date) -> Control | None:
+        """The receivables account (1510 in Sweden) with the manual vouchers on it."""
+        return await self._postings.control(day)
+
+    async def subledger(self, first: date, last: date) -> Subledger | None:
+        """Open items from the invoices, what moved them from the vouchers."""
+        return await self._postings.subledger(first, last)
 
     def signals(self, headers: Mapping[str, str], body: bytes) -> Sequence[Signal]:
         """None: the vendor has switched its webhooks off."""

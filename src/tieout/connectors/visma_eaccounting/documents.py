@@ -154,6 +154,7 @@ def invoice(payload: Payload, names: Names, want: Selection | None = None) -> Do
         lines=_lines(payload, names, want, net="AmountNoVat", credit=credit),
         credited=credited,
         paid=paid,
+        sale=not _fee(payload),
         last_payment_on=day_of(payload, "PaymentDate"),
         credits=(invoice_ref(names, referring),) if credit and referring else (),
         credited_by=tuple(invoice_ref(names, guid) for guid in credited_by if guid),
@@ -323,6 +324,20 @@ def _settled(
     if payload.get("CreditedBy"):
         return credited + rest, ZERO
     return credited, None
+
+
+def _fee(payload: Payload) -> bool:
+    """
+    A claim that is no sale: a quick invoice (entered as a journal) whose rows bear no VAT and no
+    article, as a reminder fee is entered.
+    """
+    rows = [row for row in _rows(payload) if not row.get("IsTextRow")]
+    plain = all(not row.get("ArticleId") for row in rows)
+    return (
+        bool(payload.get("IsQuickInvoice"))
+        and plain
+        and not amount_of(payload, "TotalVatAmountInvoiceCurrency")
+    )
 
 
 def _raw_status(value: object) -> str:

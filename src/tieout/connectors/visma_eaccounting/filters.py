@@ -14,6 +14,7 @@ DRAFTS = "/v2/customerinvoicedrafts"
 INVOICES = "/v2/customerinvoices"
 CUSTOMERS = "/v2/customers"
 ARTICLES = "/v2/articles"
+VOUCHERS = "/v2/vouchers"
 
 _NOBODY = "00000000-0000-4000-8000-000000000000"
 _NO_TEXT = "ZZZZZZZZZZZZZZZZ"
@@ -44,6 +45,8 @@ PROBES = (
         "RemainingAmountInvoiceCurrency",
         "RemainingAmountInvoiceCurrency eq 123456789.01",
     ),
+    Ask(INVOICES, "InvoiceDate", "InvoiceDate lt 1900-01-01"),
+    Ask(VOUCHERS, "VoucherDate", "VoucherDate lt 1900-01-01"),
     Ask(CUSTOMERS, "Id", f"Id eq {_NOBODY}"),
     Ask(CUSTOMERS, "CustomerNumber", f"CustomerNumber eq '{_NO_TEXT}'"),
     Ask(ARTICLES, "Id", f"Id eq {_NOBODY}"),

@@ -24,6 +24,7 @@ from tieout.connectors.visma_eaccounting.filters import (
     FilterBook,
 )
 from tieout.connectors.visma_eaccounting.names import Names, split_ref
+from tieout.connectors.visma_eaccounting.postings import Postings
 from tieout.connectors.visma_eaccounting.values import (
     Payload,
     any_equal,
@@ -33,7 +34,7 @@ from tieout.connectors.visma_eaccounting.values import (
     text_of,
 )
 from tieout.core.finding import Finding
-from tieout.core.model import Entity, ExternalRef, Record
+from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.ports import Page, Selection
 
 Maker = Callable[[Payload, Names, Selection | None], Record]
@@ -100,6 +101,7 @@ class Reader:
     def __init__(self, api: VismaApi, filters: FilterBook) -> None:
         self._api = api
         self._filters = filters
+        self._postings = Postings(api, filters)
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -260,6 +262,7 @@ class Reader:
                 payloads[path, guid] = payload
         found: list[Record | None] = []
         names = await self._names_for(list(payloads.values()))
+        told = await self._invoices(payloads, names, want)
         for ref in refs:
             path, guid = place_of(ref)
             payload_or_none = payloads.get((path, guid))
@@ -267,9 +270,19 @@ class Reader:
                 found.append(None)
             elif ref.entity == "balance":
                 found.append(translate.balance(payload_or_none, names, want))
+            elif path == INVOICES:
+                found.append(told[guid])
             else:
                 found.append(_MAKERS[path](payload_or_none, names, want))
         return found
+
+    async def _invoices(
+        self, payloads: Mapping[tuple[str, str], Payload], names: Names, want: Selection
+    ) -> dict[str, Record]:
+        rows = {guid: row for (path, guid), row in payloads.items() if path == INVOICES}
+        records = [documents.invoice(row, names, want) for row in rows.values()]
+        told = await self._postings.told(list(rows.values()), records)
+        return dict(zip(rows, told, strict=True))
 
     async def payloads(self, path: str, guids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """
@@ -339,7 +352,16 @@ class Reader:
                 message = f"{_ENTITY[path].capitalize()} {number or ref.id} was not understood."
                 values = {"error": type(error).__name__}
                 unread.append((ref, Finding(code="not_read", message=message, values=values)))
-        return tuple(records), tuple(unread)
+        return await self._told(rows, records, path), tuple(unread)
+
+    async def _told(
+        self, rows: Sequence[Payload], records: Sequence[Record], path: str
+    ) -> tuple[Record, ...]:
+        """Invoices with what closed them, of which the list itself does not tell the kind."""
+        if path != INVOICES:
+            return tuple(records)
+        invoices = [record for record in records if isinstance(record, Document)]
+        return await self._postings.told(rows, invoices)
 
     async def _names_for(self, payloads: Sequence[Payload]) -> Names:
         names = await self._api.names()
