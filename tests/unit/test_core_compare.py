@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-
 from tests.support.cases import SE12, SE25, books_ref, customer, deal, line, text_line
+
 from tieout.core.compare import (
     DOCUMENT_FIELDS,
     Verdict,
@@ -144,6 +144,8 @@ def test_vat_moves_only_where_it_is_known_on_both_sides() -> None:
     assert not tax_moved(document(line()), at_25)
     assert not tax_moved(at_25, document(line(tax_rate=SE12), line(position=2)))
     assert not tax_moved(at_25, None)
+    # Another item on the line is another line, whatever its VAT.
+    assert not tax_moved(at_25, document(line("FOOD", tax_rate=SE12)))
 
 
 # --- digests -------------------------------------------------------------------------------------

@@ -103,10 +103,15 @@ def _as_cut(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:
 
 
 def tax_moved(wanted: Document, before: Record | None) -> bool:
-    """Whether a line gets other VAT than before: its rate or code is known on both sides."""
+    """
+    Whether a line gets other VAT than before for the same item: the buyer's status or the rate
+    changed, not the line. Both sides have to know it.
+    """
     if not isinstance(before, Document) or len(before.lines) != len(wanted.lines):
         return False
     for now, then in zip(wanted.lines, before.lines, strict=True):
+        if now.item is None or then.item is None or now.item.number != then.item.number:
+            continue
         both_rates = now.tax_rate is not None and then.tax_rate is not None
         if both_rates and now.tax_rate != then.tax_rate:
             return True

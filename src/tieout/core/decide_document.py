@@ -354,7 +354,8 @@ def _compare(
     moved = differing(wanted, before, DOCUMENT_FIELDS)
     edited = differing(shown, link.shown, DOCUMENT_FIELDS)
     apart = differing(wanted, shown, DOCUMENT_FIELDS)
-    taxed = tax_moved(wanted, before)
+    # A document that was not written again since shows the VAT of its writing.
+    taxed = tax_moved(wanted, before) and (tax_moved(wanted, shown) or not edited)
     if shown.booked:
         return _booked(context, composed, shown, before, edited, found)
     if not set(moved) & set(apart) and not taxed:
