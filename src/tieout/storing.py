@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tieout.core.brakes import Counts
-from tieout.core.case import Candidate, Decision, Seen, SlotState
+from tieout.core.case import Candidate, Decision, RefRole, Seen, SlotState
 from tieout.core.change import Change, Outcome, Prepared, Wire
 from tieout.core.finding import Finding
 from tieout.core.keys import Slot
@@ -193,6 +193,15 @@ class OpenDoubt:
     customers: tuple[ExternalRef, ...]
     witness: Mapping[str, str] = field(default_factory=dict)
     late_horizon: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LooseCarrier:
+    """A record that carries a key of ours and is not linked. ``role`` 'former': it once was."""
+
+    key: str
+    record: Record
+    role: RefRole | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -412,6 +421,79 @@ class Store(Protocol):
         fan_out: Sequence[FanOut],
         now: datetime,
     ) -> None: ...
+
+    # carriers of our keys that are not linked, and records that were merged
+    async def loose_carriers(self, connection: str) -> list[LooseCarrier]: ...
+
+    async def slots_by_key(self, keys: Sequence[str]) -> dict[str, SlotState]: ...
+
+    async def known_sources(self, crm: str) -> list[tuple[str, str, int]]:
+        """Every deal and customer that was ever read: entity, id, number of billing steps."""
+
+    async def link_found(
+        self,
+        bridge: str,
+        state: SlotState,
+        ref: ExternalRef,
+        generation: int,
+        record: Record,
+        now: datetime,
+    ) -> None: ...
+
+    async def follow_to(
+        self,
+        bridge: str,
+        state: SlotState,
+        ref: ExternalRef,
+        generation: int,
+        booked: bool,
+        now: datetime,
+    ) -> None: ...
+
+    async def mark_copy(
+        self,
+        bridge: str,
+        state: SlotState,
+        ref: ExternalRef,
+        generation: int,
+        live: bool,
+        now: datetime,
+    ) -> None: ...
+
+    async def close_settled(self, bridge: str, now: datetime) -> int:
+        """Exceptions and doubts whose other record is gone. How many changed."""
+
+    async def merged_customers(self, connection: str) -> list[tuple[ExternalRef, ExternalRef]]:
+        """Linked customers of the books that were merged: (old, winner)."""
+
+    async def merge_refs(
+        self, bridge: str, old: ExternalRef, winner: MirrorRow, now: datetime
+    ) -> None: ...
+
+    async def alias_merged(self, bridge: str, crm: str, now: datetime) -> int:
+        """CRM customers that were merged: slots become aliases. How many moved."""
+
+    # after a restore
+    async def recovery(self) -> tuple[datetime, int] | None:
+        """Until when nothing is written, and how many whole reads are still needed."""
+
+    async def begin_recovery(
+        self, bridge: str, epoch: int, seq: int, until: datetime, now: datetime
+    ) -> None: ...
+
+    async def recovery_read(self, until: datetime | None, now: datetime) -> None:
+        """A whole read was done. ``until`` None: it was the last one."""
+
+    async def forget_cursors(self, connections: Sequence[str]) -> None:
+        """Both sides are read from the beginning again; the mirror stays."""
+
+    async def ask_for_unlinked(
+        self, bridge: str, connection: str, opaque: bool, now: datetime
+    ) -> int:
+        """Documents without a key that are newer than the backup, as exceptions. How many."""
+
+    async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:
+        """CRM customers whose creates wait after a restore; '*': all of that company's."""
 
     async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
         """Current refs whose record is missing and whose fate is not certain yet."""

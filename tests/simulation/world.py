@@ -282,12 +282,7 @@ class World:
 
     def documents(self) -> list[dict[str, Any]]:
         """Every document of the book, live or not."""
-        entities = self.book.entities()
-        return [
-            {**row, "_entity": name}
-            for name in ("drafts", "invoices")
-            for row in entities[name]()
-        ]
+        return list(self.book.entities()["documents"]())
 
     def live_documents(self) -> list[dict[str, Any]]:
         """Documents that are not deleted, voided or fully credited; credit notes left out."""

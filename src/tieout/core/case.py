@@ -82,7 +82,10 @@ class OpenOperation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotState:
-    """All that is known of one slot. ``seqs`` is the next free sequence per action."""
+    """
+    All that is known of one slot. ``next_seq`` is the next free sequence per action; ``alias_of``
+    the slot of the record that its source was merged into: that one's refs count.
+    """
 
     slot: Slot
     key13: str
@@ -95,6 +98,7 @@ class SlotState:
     verdict: str = ""
     next_seq: Mapping[str, int] = field(default_factory=dict)
     approved: frozenset[str] = frozenset()
+    alias_of: str = ""
 
     @property
     def current(self) -> SlotRef | None:
@@ -167,6 +171,7 @@ class DocumentCase:
 
     ``items`` and ``taxes`` are by our item number, ``rates`` by currency (to the base currency),
     ``released_today`` is the net already released for this customer on this day, in base currency.
+    ``found`` is what was found wrong with the deal before it was composed.
     """
 
     deal: Deal
@@ -185,6 +190,7 @@ class DocumentCase:
     now: datetime | None = None
     duplicates: tuple[ExternalRef, ...] = ()
     deal_gone: bool = False
+    found: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

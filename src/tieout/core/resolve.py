@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -22,6 +22,8 @@ from tieout.core.safeguards import ALL_ON, Safeguards
 
 # Pauses before the looks that come before the horizon; then the horizon, then one lag after it.
 LOOK_PAUSES_S = (2, 10, 30, 120)
+# A horizon that counts from the first look: no answer has told the vendor's time yet.
+UNSET = datetime(9999, 1, 1, tzinfo=UTC)
 ABSENCES_BEFORE_A_PERSON = 3
 
 
@@ -374,8 +376,10 @@ def _judge_void(
     booked = [
         hit.record for hit in _ours(state, sight, rules) if getattr(hit.record, "booked", False)
     ]
-    if booked:
-        return Judgement(step=Step.MOVED, record=booked[0], reason="booked_meanwhile")
+    target = sight.target.ref if sight.target is not None else None
+    mine = [record for record in booked if target is None or record.ref == target]
+    if mine:
+        return Judgement(step=Step.MOVED, record=mine[0], reason="booked_meanwhile")
     if not sight.complete:
         return _again(state, 30, "look_incomplete")
     if sight.target_gone:

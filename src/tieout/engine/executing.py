@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from tieout.core.abilities import Guard
 from tieout.core.change import (
     Action,
     AlreadyApplied,
@@ -27,6 +28,7 @@ from tieout.core.model import Document, Entity, Record
 from tieout.core.resolve import UNSET, horizon
 from tieout.engine.context import LEASE_S, Engine
 from tieout.engine.facts import mirror_row
+from tieout.engine.reading import look_again
 from tieout.ports import Connector
 from tieout.storing import MirrorRow, ReadyOperation, Sending, Settled
 
@@ -168,17 +170,21 @@ async def _numbered(
 ) -> list[ReadyOperation]:
     """Numbers drawn by us, once per operation, for systems where they are the guard."""
     start = int(str(engine.companies[connection].facts.get("number_start") or 0))
-    wanting = [
-        op
-        for op in ops
-        if op.change.entity is Entity.CUSTOMER
-        and op.change.action is Action.CREATE
-        and op.change.number is None
-    ]
-    if not start or not wanting:
-        return list(ops)
-    first = await engine.store.draw_number(connection, Entity.CUSTOMER, start, len(wanting))
-    numbers = {op.id: str(first + index) for index, op in enumerate(wanting)}
+    numbers: dict[str, str] = {}
+    for entity in (Entity.CUSTOMER, Entity.DOCUMENT):
+        ours = connector.abilities.of(entity).guard is Guard.OUR_NUMBER
+        wanting = [
+            op
+            for op in ops
+            if op.change.entity is entity
+            and op.change.action is Action.CREATE
+            and op.change.number is None
+            and op.stored is None
+        ]
+        if not start or not wanting or not (ours or entity is Entity.CUSTOMER):
+            continue
+        first = await engine.store.draw_number(connection, entity, start, len(wanting))
+        numbers |= {op.id: str(first + index) for index, op in enumerate(wanting)}
     return [
         replace(op, change=replace(op.change, number=numbers[op.id])) if op.id in numbers else op
         for op in ops
@@ -199,6 +205,8 @@ async def _prepare(
             counts.stale += made.stale
             counts.rejected += not made.stale
             await _refuse(engine, op, made.findings, made.stale, made.seen)
+            if made.stale and made.seen is None and op.change.target is not None:
+                await look_again(engine, connector.name, op.change.entity, [op.change.target])
             continue
         moved = _moved_on(engine, op, made)
         if moved:
@@ -361,7 +369,7 @@ def _settled(
     counts: ExecuteCounts,
 ) -> list[Settled]:
     by_key = {outcome.key: outcome for outcome in outcomes}
-    settled = []
+    settled: list[Settled] = []
     for op, prepared in sending.items:
         outcome = by_key.get(prepared.key) or Unknown(
             key=prepared.key, reason="no_answer_for_this_item"
@@ -429,6 +437,16 @@ async def _flush(engine: Engine, connection: str, settled: Sequence[Settled]) ->
     await engine.store.settle(
         engine.bridge, settled, engine.fan_out(connection), engine.clock.now()
     )
+    # A write that was refused for its version was decided on what is not so any more.
+    for entity in (Entity.CUSTOMER, Entity.DOCUMENT):
+        moved = [
+            one.operation.change.target
+            for one in settled
+            if isinstance(one.outcome, Stale)
+            and one.operation.change.entity is entity
+            and one.operation.change.target is not None
+        ]
+        await look_again(engine, connection, entity, moved)
 
 
 def lease_horizon(engine: Engine, connection: str, entity: Entity) -> timedelta:

@@ -15,8 +15,8 @@ from tieout.engine.facts import mirror_row
 from tieout.ports import Connector, Gone, Page, Selection
 from tieout.storing import CursorRow, PageIn
 
-SWEEP_EVERY = timedelta(days=1)
 GET_AT_ONCE = 200
+NEWS_EVERY = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -59,6 +59,8 @@ async def _read_entity(
     whole: dict[str, dict[str, str]] = {}
     pages = connector.changes_since(selection, position, resume)
     async for page in pages:
+        if _says_nothing(engine, page, cursor):
+            continue
         revision = await _page_in(engine, connection, entity, selection, page, revision, counts)
         if page.whole:
             found = whole.setdefault(page.scope, {})
@@ -70,6 +72,15 @@ async def _read_entity(
         await _missing_from_list(engine, connection, entity, scope, present, counts)
     if cursor and _sweep_due(engine, cursor) and str(every.deletions) != "none":
         await _sweep(engine, connector, connection, entity, selection, counts)
+
+
+def _says_nothing(engine: Engine, page: Page, cursor: CursorRow | None) -> bool:
+    """A page without records soon after the last one: only its cursor moved, and not by much."""
+    if page.records or page.gone or page.unread or page.whole or page.resume:
+        return False
+    if cursor is None or cursor.through_at is None or cursor.resume is not None:
+        return False
+    return engine.clock.now() - cursor.through_at <= NEWS_EVERY
 
 
 def _too_early(engine: Engine, cursor: CursorRow, timetable_s: int) -> bool:
@@ -131,7 +142,7 @@ async def _finish(
         known
         and cursor is not None
         and cursor.through_at is not None
-        and (engine.clock.now() - cursor.through_at > timedelta(minutes=1))
+        and (engine.clock.now() - cursor.through_at > NEWS_EVERY)
     )
     if not known or stale or (cursor is not None and cursor.resume is not None):
         await _page_in(
@@ -162,7 +173,7 @@ async def _missing_from_list(
 
 def _sweep_due(engine: Engine, cursor: CursorRow) -> bool:
     last = cursor.swept_at or cursor.through_at
-    return last is not None and engine.clock.now() - last >= SWEEP_EVERY
+    return last is not None and engine.clock.now() - last >= engine.sweep_every
 
 
 async def _sweep(
@@ -227,6 +238,15 @@ async def read_again(
         counts.changed += result.changed
 
 
+async def look_again(
+    engine: Engine, connection: str, entity: Entity, refs: Sequence[ExternalRef]
+) -> None:
+    """Records that are not what the mirror says, read one by one now; what is gone is marked so."""
+    selection = engine.selections[connection].get(entity)
+    if refs and selection is not None:
+        await read_again(engine, connection, refs, selection)
+
+
 # --- lineage --------------------
 
 
@@ -239,17 +259,20 @@ async def _follow_vanished(
             continue
         refs = await engine.store.vanished(connection, entity)
         for start in range(0, len(refs), GET_AT_ONCE):
-            await _trace(engine, connector, connection, entity, refs[start : start + GET_AT_ONCE])
+            await trace_refs(
+                engine, connector, connection, entity, refs[start : start + GET_AT_ONCE]
+            )
             counts.pages += 1
 
 
-async def _trace(
+async def trace_refs(
     engine: Engine,
     connector: Connector,
     connection: str,
     entity: Entity,
     refs: Sequence[ExternalRef],
 ) -> None:
+    """What became of these records, into the mirror and the links: a booked draft is followed."""
     fan_out = engine.fan_out(connection)
     abilities = connector.abilities.of(entity)
     fates = list(await connector.trace(refs))
@@ -258,15 +281,43 @@ async def _trace(
         fates = _later_word(fates, list(await connector.trace(refs)))
     for fate in fates:
         now = engine.clock.now()
-        if fate.kind in (FateKind.BECAME, FateKind.MERGED) and fate.record is not None:
+        if fate.kind is FateKind.MERGED and fate.into is not None:
+            # The slot follows with the other merges; here it is only known to be gone.
+            merged = Gone(ref=fate.ref, certain=True, merged_into=fate.into)
+            await engine.store.mark_gone(connection, entity, [merged], fan_out, now)
+        elif fate.kind is FateKind.BECAME and fate.record is not None:
             await engine.store.move_ref(
                 fate.ref, mirror_row(fate.record, engine.enrich), "conversion", fan_out, now
             )
         elif fate.kind is FateKind.PRESENT:
             await read_again(engine, connection, [fate.ref], engine.selections[connection][entity])
-        elif abilities.tombstones or await _long_enough(engine, fate.ref, abilities):
-            certain = [Gone(ref=fate.ref, certain=True)]
-            await engine.store.mark_gone(connection, entity, certain, fan_out, now)
+        else:
+            await _is_gone(engine, connection, entity, fate, abilities)
+
+
+async def _is_gone(
+    engine: Engine,
+    connection: str,
+    entity: Entity,
+    fate: Fate,
+    abilities: EntityAbilities,
+) -> None:
+    """
+    Not there. Where the system cannot say that it was deleted, it could have moved on: the lists
+    have to be read once more after it was missed before its absence means anything.
+    """
+    fan_out, now = engine.fan_out(connection), engine.clock.now()
+    certain = abilities.tombstones or await _long_enough(engine, fate.ref, abilities)
+    if fate.kind is FateKind.CANNOT_TELL and not abilities.tombstones:
+        selection = engine.selections[connection][entity]
+        since = await engine.store.gone_since(fate.ref)
+        cursor = await engine.store.cursor(connection, entity, selection.shape)
+        lag = timedelta(seconds=abilities.search_lag_s + abilities.margin_s)
+        read = cursor.through_at if cursor else None
+        certain = since is not None and read is not None and read > since + lag
+    if certain or await engine.store.gone_since(fate.ref) is None:
+        gone = [Gone(ref=fate.ref, certain=certain)]
+        await engine.store.mark_gone(connection, entity, gone, fan_out, now)
 
 
 def _later_word(first: Sequence[Fate], second: Sequence[Fate]) -> list[Fate]:

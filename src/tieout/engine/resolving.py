@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tieout.core.change import Doubt
-from tieout.core.model import Entity
-from tieout.core.resolve import Step, judge
+from tieout.core.change import Doubt, Sight
+from tieout.core.model import Entity, ExternalRef
+from tieout.core.resolve import UNSET, Step, judge
 from tieout.engine.context import Engine
 from tieout.engine.executing import lease_horizon
 from tieout.engine.facts import mirror_row
+from tieout.engine.reading import look_again
 from tieout.storing import OpenDoubt
 
 LOOKS_AT_ONCE = 50
@@ -30,8 +31,9 @@ class ResolveCounts:
 async def expire(engine: Engine) -> int:
     """Operations whose worker is gone become unclear, with a horizon that covers its requests."""
     horizons = {
-        f"{connection}/{entity}": engine.vendor_now(connection)
-        + lease_horizon(engine, connection, entity)
+        f"{connection}/{entity}": UNSET
+        if engine.rules.vendor_clock
+        else engine.clock.now() + lease_horizon(engine, connection, entity)
         for connection in engine.connectors
         for entity in Entity
     }
@@ -48,11 +50,16 @@ async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> Non
         if not due:
             return
         sights = await connector.find_by_key([_doubt(open_doubt) for open_doubt in due])
+        gone: dict[Entity, list[ExternalRef]] = {}
         for open_doubt, sight in zip(due, sights, strict=True):
             engine.heard(connection, sight.vendor_time)
             counts.looked += 1
-            abilities = connector.abilities.of(open_doubt.operation.change.entity)
+            change = open_doubt.operation.change
+            abilities = connector.abilities.of(change.entity)
+            open_doubt, sight = _timed(engine, connection, open_doubt, sight)
             judgement = judge(open_doubt.state, sight, abilities, engine.rules)
+            if sight.target_gone and change.target is not None:
+                gone.setdefault(change.entity, []).append(change.target)
             record = judgement.record
             row = mirror_row(record, engine.enrich) if record is not None else None
             _count(judgement.step, counts)
@@ -64,8 +71,28 @@ async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> Non
                 engine.fan_out(connection),
                 engine.clock.now(),
             )
+        for entity, refs in gone.items():
+            await look_again(engine, connection, entity, refs)
         if len(due) < LOOKS_AT_ONCE:
             return
+
+
+def _timed(
+    engine: Engine, connection: str, open_doubt: OpenDoubt, sight: Sight
+) -> tuple[OpenDoubt, Sight]:
+    """
+    Horizons that were not set count from this look, the first that tells the vendor's time: a
+    request of a worker that is gone can have left until its lease ended.
+    """
+    if not engine.rules.vendor_clock:
+        now = engine.clock.now()
+        return open_doubt, replace(sight, began_at=now, vendor_time=now)
+    state = open_doubt.state
+    if all(limit < UNSET for limit in state.horizons):
+        return open_doubt, sight
+    late = sight.vendor_time + lease_horizon(engine, connection, Entity(state.entity))
+    horizons = tuple(late if limit >= UNSET else limit for limit in state.horizons)
+    return replace(open_doubt, state=replace(state, horizons=horizons), late_horizon=late), sight
 
 
 def _count(step: Step, counts: ResolveCounts) -> None:

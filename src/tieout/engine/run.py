@@ -8,10 +8,12 @@ from datetime import datetime
 from tieout.core.brakes import Brake, Counts, brakes
 from tieout.core.errors import BusyError, StoppedError
 from tieout.core.model import Entity
+from tieout.engine.adopting import adopt_carriers
 from tieout.engine.context import LEASE_S, Engine
 from tieout.engine.deciding import DecideCounts, all_lanes, decide_lane
 from tieout.engine.executing import ExecuteCounts, execute
 from tieout.engine.reading import ReadCounts, read_side
+from tieout.engine.recover import read_through, recovering
 from tieout.engine.resolving import ResolveCounts, expire, resolve
 from tieout.storing import Lease
 
@@ -95,6 +97,7 @@ async def _keep(engine: Engine, lease: Lease) -> None:
 
 async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
     await connect(engine)
+    waiting = await recovering(engine)
     await expire(engine)
     for connection in [*engine.books, engine.policy.crm]:
         await resolve(engine, connection, result.resolved)
@@ -104,6 +107,12 @@ async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
         result.read.gone += read.gone
         result.read.pages += read.pages
         await _keep(engine, lease)
+    moved = result.read.changed + result.read.gone + _progress(result)
+    if moved or not engine.looked_for_carriers:
+        await adopt_carriers(engine)
+    if waiting:
+        await read_through(engine)
+        return
     first = True
     while True:
         for _ in range(ROUNDS):

@@ -14,6 +14,7 @@ from tieout.ports import Ids
 from tieout.store import codec
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
+from tieout.store.pages import FIRST_REVISION
 from tieout.storing import DueRow
 
 NOTE = "note"
@@ -64,9 +65,16 @@ def record(
     their decisions take their place. Counts by verdict.
     """
     still = _unchanged(tx, due)
+    moved = _moved_slots(tx, [d.state for d in decisions if d.state is not None])
+    still -= {d.source_id for d in decisions if d.state is not None and d.state.key13 in moved}
     _outcomes(tx, [d for d in decisions if not due or d.source_id in still], now)
     lanes = {row.lane for row in due}
-    ours = [d for d in decisions if d.lane not in lanes or d.source_id in still]
+    ours = [
+        d
+        for d in decisions
+        if (d.lane not in lanes or d.source_id in still)
+        and (d.state is None or d.state.key13 not in moved)
+    ]
     counts: dict[str, int] = {}
     if len(ours) < len(decisions):
         counts["moved_on"] = len(decisions) - len(ours)
@@ -142,6 +150,62 @@ def _unchanged(tx: Tx, due: Sequence[DueRow]) -> set[str]:
     }
 
 
+def _moved_slots(tx: Tx, states: Sequence[SlotState]) -> set[str]:
+    """
+    Places that are not as the decision saw them: another generation, record or operation.
+
+    Their rows are locked, so that of two planners the later one sees what the earlier one did.
+    """
+    seen = {state.key13: state for state in states}
+    moved: set[str] = set()
+    if not seen:
+        return moved
+    slots = {
+        row[0]: (row[1], row[2])
+        for row in tx.rows(
+            "SELECT key13, generation, alias_of FROM slot WHERE workspace = %(ws)s"
+            " AND key13 = ANY(%(keys)s) ORDER BY key13 FOR UPDATE",
+            keys=sorted(seen),
+        )
+    }
+    current = {
+        row[0]: (row[1], row[2], row[3])
+        for row in tx.rows(
+            "SELECT key13, connection, entity, id FROM ref WHERE workspace = %(ws)s"
+            " AND role = 'current' AND key13 = ANY(%(keys)s) ORDER BY key13",
+            keys=sorted({*seen, *(alias for _, alias in slots.values() if alias)}),
+        )
+    }
+    working = {
+        row[0]: (row[1], row[2])
+        for row in tx.rows(
+            "SELECT id, state, key13 FROM operation WHERE workspace = %(ws)s"
+            " AND (key13 = ANY(%(keys)s) OR id = ANY(%(ids)s)) AND state IN ('ready',"
+            " 'awaiting_approval', 'started', 'unknown', 'confirming', 'doubt') ORDER BY id",
+            keys=sorted(seen),
+            ids=[state.operation.id for state in states if state.operation is not None],
+        )
+    }
+    busy = {key13 for _, key13 in working.values()}
+    for key, state in seen.items():
+        ref = state.current
+        place = None if ref is None else (ref.ref.connection, ref.ref.entity, ref.ref.id)
+        operation = state.operation
+        generation, alias = slots.get(key, (state.generation, None))
+        same = (
+            generation == state.generation
+            and (current.get(key) or current.get(alias or "")) == place
+            and (
+                key not in busy
+                if operation is None
+                else working.get(operation.id, ("", ""))[0] == operation.state
+            )
+        )
+        if not same:
+            moved.add(key)
+    return moved
+
+
 def _settle_due(
     tx: Tx,
     due: Sequence[DueRow],
@@ -151,7 +215,14 @@ def _settle_due(
 ) -> None:
     gone, kept = [], []
     for row in due:
-        reason, on, retry = _parking(decisions.get(row.source_id, []), shadow)
+        mine = decisions.get(row.source_id, [])
+        reason, on, retry = _parking(mine, shadow)
+        # Time alone makes it due again, as an instalment's day does.
+        times = [d.not_before for d in mine if d.not_before is not None]
+        if retry is not None:
+            times.append(_later(now, retry))
+        if reason is None and times:
+            reason = "later"
         if reason is None:
             gone.append(row.source_id)
         else:
@@ -161,7 +232,7 @@ def _settle_due(
                     "id": row.source_id,
                     "parked": reason,
                     "on": on,
-                    "not_before": None if retry is None else _later(now, retry),
+                    "not_before": min(times, default=None),
                 }
             )
     if gone:
@@ -224,8 +295,8 @@ def _record_other(
         slot_store.end_generation(tx, state.key13, decision.reason)
         tx.run(
             "INSERT INTO due (workspace, lane, source_id, revision, since) VALUES (%(ws)s,"
-            " %(lane)s, %(id)s, 1, %(now)s) ON CONFLICT (workspace, lane, source_id) DO UPDATE SET"
-            " revision = due.revision + 1",
+            f" %(lane)s, %(id)s, {FIRST_REVISION}, %(now)s) ON CONFLICT (workspace, lane,"
+            " source_id) DO UPDATE SET revision = due.revision + 1",
             lane=decision.lane,
             id=decision.source_id,
             now=now,

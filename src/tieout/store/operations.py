@@ -116,7 +116,7 @@ def _with_stored_send(tx: Tx, op: ReadyOperation) -> ReadyOperation:
         " AND a.operation = %(id)s ORDER BY a.no DESC LIMIT 1",
         id=op.id,
     )
-    if row is None or row[9] != 1 or row[8] != op.payload_rev:
+    if row is None or row[9] != 1 or row[8] != op.payload_rev or not row[1]:
         return op
     witness = codec.decode_loose(row[5])
     entity = op.change.entity

@@ -252,6 +252,9 @@ def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
 
 # --- who becomes due --------------------
 
+# A row that was decided and came again must not look like the one that was read before.
+FIRST_REVISION = "(extract(epoch FROM %(now)s::timestamptz) * 1000)::bigint"
+
 _SOURCES: Mapping[str, str] = {
     "self": "SELECT unnest(%(ids)s::text[])",
     "linked": "SELECT source_id FROM slot WHERE workspace = %(ws)s AND kind = 'C'"
@@ -301,7 +304,8 @@ def fan_out(
             continue
         tx.run(
             "INSERT INTO due (workspace, lane, source_id, revision, since)"
-            f" SELECT %(ws)s, %(lane)s, found.id, 1, %(now)s FROM ({_SOURCES[rule.source]})"
+            f" SELECT %(ws)s, %(lane)s, found.id, {FIRST_REVISION}, %(now)s"
+            f" FROM ({_SOURCES[rule.source]})"
             " AS found (id) WHERE found.id IS NOT NULL"
             " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET revision = due.revision + 1,"
             " parked = NULL, parked_on = NULL, not_before = NULL",
@@ -318,7 +322,8 @@ def make_due(tx: Tx, lane: str, source_ids: Sequence[str], now: datetime) -> Non
         return
     tx.run(
         "INSERT INTO due (workspace, lane, source_id, revision, since)"
-        " SELECT %(ws)s, %(lane)s, id, 1, %(now)s FROM unnest(%(ids)s::text[]) AS found (id)"
+        f" SELECT %(ws)s, %(lane)s, id, {FIRST_REVISION}, %(now)s"
+        " FROM unnest(%(ids)s::text[]) AS found (id)"
         " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET revision = due.revision + 1,"
         " parked = NULL, parked_on = NULL, not_before = NULL",
         lane=lane,

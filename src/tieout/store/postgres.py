@@ -15,7 +15,17 @@ from tieout.core.model import Entity, ExternalRef, Record
 from tieout.core.resolve import Judgement
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.ports import Clock, Gone, Ids
-from tieout.store import deciding, operations, pages, resolving, runs, settling, slots
+from tieout.store import (
+    adopting,
+    deciding,
+    operations,
+    pages,
+    recovering,
+    resolving,
+    runs,
+    settling,
+    slots,
+)
 from tieout.store.database import Runner, Tx, in_workspace
 from tieout.storing import (
     CursorRow,
@@ -23,6 +33,7 @@ from tieout.storing import (
     DueRow,
     FanOut,
     Lease,
+    LooseCarrier,
     MirrorRow,
     OpenDoubt,
     PageIn,
@@ -318,6 +329,96 @@ class PostgresStore:
         now: datetime,
     ) -> None:
         await self.do(lambda tx: resolving.move_ref(tx, old, row, found_by, fan_out, now))
+
+    # --- carriers and merges ---
+
+    async def loose_carriers(self, connection: str) -> list[LooseCarrier]:
+        return await self.do(lambda tx: adopting.loose_carriers(tx, connection))
+
+    async def slots_by_key(self, keys: Sequence[str]) -> dict[str, SlotState]:
+        return await self.do(lambda tx: adopting.slots_by_key(tx, keys))
+
+    async def known_sources(self, crm: str) -> list[tuple[str, str, int]]:
+        return await self.do(lambda tx: adopting.known_sources(tx, crm))
+
+    async def link_found(
+        self,
+        bridge: str,
+        state: SlotState,
+        ref: ExternalRef,
+        generation: int,
+        record: Record,
+        now: datetime,
+    ) -> None:
+        await self.do(
+            lambda tx: adopting.link_found(tx, bridge, state, ref, generation, record, now)
+        )
+
+    async def follow_to(
+        self,
+        bridge: str,
+        state: SlotState,
+        ref: ExternalRef,
+        generation: int,
+        booked: bool,
+        now: datetime,
+    ) -> None:
+        await self.do(
+            lambda tx: adopting.follow_to(tx, bridge, state, ref, generation, booked, now)
+        )
+
+    async def mark_copy(
+        self,
+        bridge: str,
+        state: SlotState,
+        ref: ExternalRef,
+        generation: int,
+        live: bool,
+        now: datetime,
+    ) -> None:
+        await self.do(lambda tx: adopting.mark_copy(tx, bridge, state, ref, generation, live, now))
+
+    async def close_settled(self, bridge: str, now: datetime) -> int:
+        return await self.do(lambda tx: adopting.close_settled(tx, bridge, now))
+
+    async def merged_customers(self, connection: str) -> list[tuple[ExternalRef, ExternalRef]]:
+        return await self.do(lambda tx: adopting.merged_customers(tx, connection))
+
+    async def merge_refs(
+        self, bridge: str, old: ExternalRef, winner: MirrorRow, now: datetime
+    ) -> None:
+        await self.do(lambda tx: adopting.merge_refs(tx, bridge, old, winner, now))
+
+    async def alias_merged(self, bridge: str, crm: str, now: datetime) -> int:
+        return await self.do(lambda tx: adopting.alias_merged(tx, bridge, crm, now))
+
+    # --- after a restore ---
+
+    async def recovery(self) -> tuple[datetime, int] | None:
+        return await self.do(recovering.recovery)
+
+    async def begin_recovery(
+        self, bridge: str, epoch: int, seq: int, until: datetime, now: datetime
+    ) -> None:
+        await self.do(
+            lambda tx: recovering.begin(tx, bridge, epoch, seq, until, now, self._ids, self._rules)
+        )
+
+    async def recovery_read(self, until: datetime | None, now: datetime) -> None:
+        await self.do(lambda tx: recovering.read_done(tx, until, now))
+
+    async def forget_cursors(self, connections: Sequence[str]) -> None:
+        await self.do(lambda tx: recovering.forget_cursors(tx, connections))
+
+    async def ask_for_unlinked(
+        self, bridge: str, connection: str, opaque: bool, now: datetime
+    ) -> int:
+        return await self.do(
+            lambda tx: recovering.ask_for_unlinked(tx, bridge, connection, opaque, now)
+        )
+
+    async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:
+        return await self.do(lambda tx: recovering.held_customers(tx, bridge, connection))
 
     async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
         return await self.do(lambda tx: resolving.vanished(tx, connection, entity))

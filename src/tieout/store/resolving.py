@@ -10,7 +10,7 @@ from tieout.core.case import RefRole
 from tieout.core.change import Action
 from tieout.core.compare import document_content
 from tieout.core.model import Document, Entity, ExternalRef, Record
-from tieout.core.resolve import DoubtState, Judgement, Step
+from tieout.core.resolve import UNSET, DoubtState, Judgement, Step
 from tieout.core.safeguards import Safeguards
 from tieout.store import codec
 from tieout.store import pages as page_store
@@ -92,8 +92,8 @@ def _attempts(tx: Tx, ids: Sequence[str]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for row in tx.rows(
         "SELECT a.operation, a.result, a.horizon, a.witness::text, s.body, p.change, a.no,"
-        " (SELECT count(*) FROM attempt b WHERE b.workspace = a.workspace AND b.send = a.send)"
-        " FROM attempt a JOIN send s ON s.workspace = a.workspace AND s.id = a.send"
+        " (SELECT count(*) FROM attempt b WHERE b.workspace = a.workspace AND b.send = a.send),"
+        " s.method FROM attempt a JOIN send s ON s.workspace = a.workspace AND s.id = a.send"
         " JOIN payload p ON p.workspace = a.workspace AND p.operation = a.operation"
         " AND p.rev = a.payload_rev WHERE a.workspace = %(ws)s AND a.operation = ANY(%(ids)s)"
         " ORDER BY a.operation, a.no",
@@ -146,7 +146,8 @@ def _open_doubt(
         linked=linked,
         found_by=found_by,
         absence_no=operation.absence_no,
-        batched=bool(attempts) and attempts[-1][7] > 1,
+        # A restored operation has no bytes of its own either.
+        batched=bool(attempts) and (attempts[-1][7] > 1 or not attempts[-1][8]),
         wanted=change.wanted,
         base=change.base,
         nets_sent=tuple(nets),
@@ -203,7 +204,15 @@ def apply_judgement(
     if locked is None or locked[0] != op.state or locked[1] != doubt.state.looks:
         return
     if row is not None:
-        page_store.upsert(tx, [row], now, ignore_stale=False)
+        page_store.upsert(tx, [row], now)
+    if doubt.late_horizon is not None:
+        tx.run(
+            "UPDATE attempt SET horizon = %(horizon)s WHERE workspace = %(ws)s"
+            " AND operation = %(id)s AND result = 'open' AND horizon >= %(unset)s",
+            horizon=doubt.late_horizon,
+            id=op.id,
+            unset=UNSET,
+        )
     tx.log("operation.looked", operation=op.id, step=str(judgement.step), why=judgement.reason)
     match judgement.step:
         case Step.LOOK_AGAIN:
@@ -330,6 +339,9 @@ def _moved(
     assert row is not None
     _close_attempts(tx, op.id, "expired", now)
     slot_store.put_ref(tx, row.ref, op.key13, op.generation, RefRole.CURRENT, "key", now)
+    old = op.change.target
+    if old is not None and old != row.ref:
+        _became(tx, old, row.ref, now)
     state = "superseded" if op.change.action is Action.VOID else "applied"
     set_state(tx, op.id, state, "another_instead", now)
     if op.change.action is Action.CREATE and not getattr(row.record, "booked", False):
@@ -430,6 +442,20 @@ def vanished(tx: Tx, connection: str, entity: Entity) -> list[ExternalRef]:
     ]
 
 
+def _became(tx: Tx, old: ExternalRef, new: ExternalRef, now: datetime) -> None:
+    """The old record is gone for certain, and what it became is known."""
+    tx.run(
+        "UPDATE mirror SET gone_at = coalesce(gone_at, %(now)s), gone_certain = true,"
+        " merged_into = %(into)s WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND id = %(id)s",
+        now=now,
+        into=new.id,
+        connection=old.connection,
+        entity=old.entity,
+        id=old.id,
+    )
+
+
 def move_ref(
     tx: Tx,
     old: ExternalRef,
@@ -446,22 +472,13 @@ def move_ref(
         entity=old.entity,
         id=old.id,
     )
-    page_store.upsert(tx, [row], now, ignore_stale=False)
+    page_store.upsert(tx, [row], now)
     if place is None:
         return
     other = slot_store.put_ref(tx, row.ref, place[0], place[1], RefRole.CURRENT, found_by, now)
     if other is None:
         tx.log("ref.moved", key13=place[0], old=str(old), new=str(row.ref), by=found_by)
-        tx.run(
-            "UPDATE mirror SET gone_at = coalesce(gone_at, %(now)s), gone_certain = true,"
-            " merged_into = %(into)s WHERE workspace = %(ws)s AND connection = %(connection)s"
-            " AND entity = %(entity)s AND id = %(id)s",
-            now=now,
-            into=row.ref.id,
-            connection=old.connection,
-            entity=old.entity,
-            id=old.id,
-        )
+        _became(tx, old, row.ref, now)
         page_store.fan_out(
             tx, row.ref.connection, Entity(row.ref.entity), [row.ref.id], fan_out, now
         )

@@ -21,6 +21,7 @@ from tieout.core.change import (
 from tieout.core.finding import Finding
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.predict import fits
+from tieout.core.resolve import UNSET
 from tieout.core.safeguards import Safeguards
 from tieout.store import codec
 from tieout.store import pages as page_store
@@ -53,8 +54,14 @@ def settle(
             ids=sorted({one.operation.id for one in settled}),
         )
     }
-    mirrored = [one.row for one in settled if one.row is not None]
-    page_store.upsert(tx, mirrored, now, ignore_stale=False)
+    # An answer that was held up may be older than what was read meanwhile.
+    mirrored = [
+        one.row
+        for one in settled
+        if one.row is not None
+        and (rows[one.operation.id][2] == one.fence or _stamped(one.row.record))
+    ]
+    page_store.upsert(tx, mirrored, now)
     plain = _plain(tx, settled, rows)
     _settle_plain(tx, bridge, [one for one in settled if id(one) in plain], now)
     for one in settled:
@@ -64,6 +71,10 @@ def settle(
         ours = row[1] == "started" and (row[2] == one.fence or not rules.fence)
         _settle_one(tx, bridge, one, ours, str(row[1]), now, rules)
     _fan_out_settled(tx, settled, fan_out, now)
+
+
+def _stamped(record: Record) -> bool:
+    return getattr(record, "changed_at", None) is not None
 
 
 def _plain(tx: Tx, settled: Sequence[Settled], rows: Mapping[str, Any]) -> set[int]:
@@ -214,6 +225,7 @@ def _settle_one(
                 _to_unknown(tx, op, "already_there", now, 0)
         case Unknown():
             if ours:
+                _late(tx, one)
                 _to_unknown(tx, op, outcome.reason, now, one.next_look_s)
         case Rejected():
             answer = {"findings": [[f.code, f.message] for f in outcome.findings]}
@@ -237,6 +249,18 @@ def _settle_one(
                     detail=outcome.reason,
                     now=now,
                 )
+
+
+def _late(tx: Tx, one: Settled) -> None:
+    """It may have left as late as its call ended: only from then on its time runs."""
+    if one.horizon is not None and one.horizon < UNSET:
+        tx.run(
+            "UPDATE attempt SET horizon = %(horizon)s WHERE workspace = %(ws)s"
+            " AND operation = %(id)s AND no = %(no)s AND result = 'open'",
+            horizon=one.horizon,
+            id=one.operation.id,
+            no=one.attempt,
+        )
 
 
 def _open_attempts(tx: Tx, operation: str) -> int:
@@ -414,11 +438,13 @@ def _confirming(tx: Tx, op: ReadyOperation, found_by: str, now: datetime) -> Non
     """No further write until the horizon: an earlier request could still take effect."""
     tx.run(
         "UPDATE operation SET state = 'confirming', found_by = %(by)s, lease_owner = NULL,"
-        " next_look_at = (SELECT max(horizon) FROM attempt WHERE workspace = %(ws)s"
+        " next_look_at = (SELECT CASE WHEN max(horizon) >= %(unset)s THEN %(now)s"
+        " ELSE max(horizon) END FROM attempt WHERE workspace = %(ws)s"
         " AND operation = %(id)s AND result = 'open') + interval '1 second',"
         " updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
         id=op.id,
         by=found_by,
+        unset=UNSET,
         now=now,
     )
     tx.log("operation.confirming", operation=op.id, key=op.change.key)
@@ -551,7 +577,8 @@ def reject_source(
     retry = [f.retry_after_s for f in findings if f.retry_after_s]
     tx.run(
         "INSERT INTO due (workspace, lane, source_id, revision, since, not_before, parked,"
-        " parked_on) VALUES (%(ws)s, %(lane)s, %(id)s, 1, %(now)s, %(at)s, 'hold', %(on)s)"
+        f" parked_on) VALUES (%(ws)s, %(lane)s, %(id)s, {page_store.FIRST_REVISION}, %(now)s,"
+        " %(at)s, 'hold', %(on)s)"
         " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET parked = 'hold',"
         " parked_on = excluded.parked_on, not_before = excluded.not_before",
         lane=op.lane,

@@ -34,7 +34,7 @@ ENTITY_OF = {
 def slots(tx: Tx, wanted: Sequence[Slot]) -> dict[str, SlotState]:
     """The state of each slot by its 13 characters; one that was never used is empty."""
     keys = {slot.key13: slot for slot in wanted}
-    found = _load(tx, list(keys))
+    found = load(tx, list(keys))
     return {key: found.get(key) or SlotState(slot=slot, key13=key) for key, slot in keys.items()}
 
 
@@ -49,21 +49,24 @@ def slots_of_sources(
         kind=kind,
         ids=list(source_ids),
     )
-    states = _load(tx, [row[0] for row in rows])
+    states = load(tx, [row[0] for row in rows])
     found: dict[str, list[SlotState]] = {}
     for key, source in rows:
         found.setdefault(source, []).append(states[key])
     return found
 
 
-def _load(tx: Tx, keys: list[str]) -> dict[str, SlotState]:
+def load(tx: Tx, keys: list[str]) -> dict[str, SlotState]:
+    """The slots that are there, by their 13 characters, with all that belongs to them."""
     if not keys:
         return {}
+    aliases = _aliases(tx, keys)
+    wanted = sorted({*keys, *(slot for pair in aliases for slot in pair)})
     refs: dict[str, list[SlotRef]] = {}
     for row in tx.rows(
         "SELECT key13, connection, entity, id, generation, role, found_by FROM ref"
         " WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s) ORDER BY key13, since, id",
-        keys=keys,
+        keys=wanted,
     ):
         refs.setdefault(row[0], []).append(
             SlotRef(
@@ -78,7 +81,7 @@ def _load(tx: Tx, keys: list[str]) -> dict[str, SlotState]:
     for row in tx.rows(
         "SELECT key13, id, state, action, generation, seq, want_digest, net FROM operation"
         " WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s) ORDER BY key13, seq",
-        keys=keys,
+        keys=wanted,
     ):
         state = OpState(row[2])
         place = f"{row[3]}:{row[4]}"
@@ -96,6 +99,8 @@ def _load(tx: Tx, keys: list[str]) -> dict[str, SlotState]:
                     want_digest=row[6],
                     net=row[7],
                 )
+    for loser, winner in aliases:
+        _share(refs, operations, loser, winner)
     approved: dict[str, set[str]] = {}
     for row in tx.rows(
         "SELECT key13, digest FROM approval WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s)",
@@ -106,7 +111,7 @@ def _load(tx: Tx, keys: list[str]) -> dict[str, SlotState]:
     for row in tx.rows(
         "SELECT s.key13, s.crm_org, s.source_id, s.company, s.kind, s.part, s.generation,"
         " s.verdict, l.wanted::text, l.shown::text, l.base_known, l.predicted::text,"
-        " l.config_version FROM slot s LEFT JOIN link l ON l.workspace = s.workspace"
+        " l.config_version, s.alias_of FROM slot s LEFT JOIN link l ON l.workspace = s.workspace"
         " AND l.key13 = s.key13 WHERE s.workspace = %(ws)s AND s.key13 = ANY(%(keys)s)",
         keys=keys,
     ):
@@ -121,8 +126,38 @@ def _load(tx: Tx, keys: list[str]) -> dict[str, SlotState]:
             verdict=row[7] or "",
             next_seq=seqs.get(row[0], {}),
             approved=frozenset(approved.get(row[0], ())),
+            alias_of=row[13] or "",
         )
     return found
+
+
+def _aliases(tx: Tx, keys: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs (alias, its slot) of which one is among these."""
+    return [
+        (row[0], row[1])
+        for row in tx.rows(
+            "SELECT key13, alias_of FROM slot WHERE workspace = %(ws)s AND alias_of IS NOT NULL"
+            " AND (key13 = ANY(%(keys)s) OR alias_of = ANY(%(keys)s)) ORDER BY key13",
+            keys=list(keys),
+        )
+    ]
+
+
+def _share(
+    refs: dict[str, list[SlotRef]],
+    operations: dict[str, OpenOperation],
+    loser: str,
+    winner: str,
+) -> None:
+    """An alias stands for its slot's record; what is on its way for one of them is so for both."""
+    mine = refs.get(loser, [])
+    if not any(ref.role is RefRole.CURRENT for ref in mine):
+        theirs = [ref for ref in refs.get(winner, ()) if ref.role is RefRole.CURRENT]
+        refs[loser] = [*mine, *theirs]
+    for one, other in ((loser, winner), (winner, loser)):
+        operation = operations.get(other)
+        if operation is not None and operation.state not in _WAITING:
+            operations.setdefault(one, operation)
 
 
 _WAITING = frozenset({OpState.READY, OpState.AWAITING_APPROVAL})

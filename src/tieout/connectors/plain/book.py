@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from random import Random
 from typing import Any
@@ -59,6 +59,7 @@ from tieout.core.model import Company, Customer, Document, Entity, ExternalRef, 
 from tieout.core.predict import predict
 from tieout.ports import (
     Clock,
+    Control,
     FieldInfo,
     Gone,
     HttpResponse,
@@ -66,12 +67,15 @@ from tieout.ports import (
     Schema,
     Selection,
     Signal,
+    Subledger,
     Transport,
 )
 
 _JSON = {"Content-Type": "application/json"}
 _IDS_IN_ONE_CALL = 50
 _AFTER_THE_OTHERS_S = 5
+# Far above those that the book gives by itself.
+NUMBERS_FROM = 500_001
 _LISTS = {Entity.CUSTOMER: "customers", Entity.ITEM: "items", Entity.PAYMENT: "payments"}
 
 
@@ -117,7 +121,12 @@ class PlainBookConnector:
             time_zone=row["time_zone"],
             first_open_day=day(row, "first_open_day"),
             last_open_day=day(row, "last_open_day"),
+            facts={"number_start": NUMBERS_FROM} if self._draws_numbers else {},
         )
+
+    @property
+    def _draws_numbers(self) -> bool:
+        return self.settings.guard is Guard.OUR_NUMBER
 
     async def check(self) -> Sequence[Finding]:
         """See `ports.Connector.check`."""
@@ -331,7 +340,10 @@ class PlainBookConnector:
         return wires
 
     def _together(self, path: str, items: Sequence[Prepared]) -> Wire:
-        keys = [wire_key(item.key, item.action.value, item.revision) for item in items]
+        # A number that is drawn anew makes other bytes, and so another name.
+        keys = [
+            wire_key(item.key, item.action.value, item.revision, item.body.hex()) for item in items
+        ]
         named = keys[0] if len(keys) == 1 else wire_key(*keys)
         headers = dict(_JSON)
         if self.settings.guard is Guard.IDEMPOTENCY_KEY:
@@ -433,6 +445,31 @@ class PlainBookConnector:
     async def trace(self, refs: Sequence[ExternalRef]) -> Sequence[Fate]:
         """See `ports.Connector.trace`."""
         return [await self._looker.trace(ref) for ref in refs]
+
+    async def ledger(self, first: date, last: date) -> AsyncIterator[Sequence[Document]]:
+        """Its booked documents of these days; the book lists all, they are chosen here."""
+        want = Selection(entity=Entity.DOCUMENT)
+        for path in self.settings.collections:
+            async for answer in self._api.pages(f"/{path}"):
+                found = [self._rows.document(path, row, want) for row in answer.value["rows"]]
+                yield [
+                    document
+                    for document in found
+                    if document.booked
+                    and not document.voided
+                    and document.issue_date is not None
+                    and first <= document.issue_date <= last
+                ]
+
+    async def control(self, day: date) -> Control | None:
+        """None: this book shows no accounts."""
+        del day
+        return None
+
+    async def subledger(self, first: date, last: date) -> Subledger | None:
+        """None: this book shows no accounts."""
+        del first, last
+        return None
 
     def signals(self, headers: Mapping[str, str], body: bytes) -> Sequence[Signal]:
         """Nothing: this book calls nobody."""

@@ -228,6 +228,7 @@ CREATE TABLE slot (
     UNIQUE (workspace, crm_org, source_id, company, kind, part)
 );
 CREATE INDEX slot_source ON slot (workspace, bridge, kind, source_id);
+CREATE INDEX slot_alias ON slot (workspace, alias_of) WHERE alias_of IS NOT NULL;
 
 CREATE TABLE operation (
     workspace text NOT NULL,
@@ -502,5 +503,6 @@ CREATE TABLE epoch (
     workspace text PRIMARY KEY REFERENCES workspace (id),
     epoch integer NOT NULL,
     high_water bigint NOT NULL,
-    recovering_until timestamptz
+    recovering_until timestamptz,
+    reads_left integer NOT NULL DEFAULT 0
 );

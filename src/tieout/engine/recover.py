@@ -1,0 +1,75 @@
+"""
+After a restore: both sides are read twice before anything is written.
+
+The database is older than what was sent since. Requests of the old epoch are waited out, then two
+complete reads more than the search lag apart adopt every carrier and follow every vanished record.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tieout.core.abilities import Guard
+from tieout.core.model import Entity
+from tieout.engine.context import LEASE_S, Engine
+
+
+async def begin_recovery(engine: Engine, epoch: int, seq: int) -> None:
+    """
+    The restore was recognised (the mark outside the database was newer): a new epoch begins.
+
+    ``epoch`` and ``seq`` are those of the mark. Nothing is written before `recovering` is False.
+    """
+    now = engine.clock.now()
+    until = now + timedelta(seconds=LEASE_S + _longest(engine))
+    await engine.store.begin_recovery(engine.bridge, epoch, seq, until, now)
+    engine.looked_for_carriers = False
+
+
+async def recovering(engine: Engine) -> bool:
+    """
+    Whether this run only reads, looks and adopts. Before a read that counts, cursors are
+    forgotten, so that it is a whole one.
+    """
+    found = await engine.store.recovery()
+    if found is None:
+        return False
+    until, _ = found
+    if engine.clock.now() >= until:
+        await engine.store.forget_cursors([*engine.books, engine.policy.crm])
+    engine.looked_for_carriers = False
+    return True
+
+
+async def read_through(engine: Engine) -> None:
+    """Both sides were read and carriers adopted: one more counted read, or the end of it."""
+    found = await engine.store.recovery()
+    if found is None:
+        return
+    until, left = found
+    now = engine.clock.now()
+    if now < until:
+        return
+    if left > 1:
+        await engine.store.recovery_read(now + timedelta(seconds=_lag(engine) + 1), now)
+        return
+    for connection in engine.books:
+        guard = engine.connectors[connection].abilities.of(Entity.DOCUMENT).guard
+        await engine.store.ask_for_unlinked(engine.bridge, connection, guard is Guard.OPAQUE, now)
+    await engine.store.recovery_read(None, now)
+
+
+def _longest(engine: Engine) -> int:
+    return max(
+        abilities.longest_s + abilities.margin_s
+        for connector in engine.connectors.values()
+        for abilities in connector.abilities.entities.values()
+    )
+
+
+def _lag(engine: Engine) -> int:
+    return max(
+        abilities.search_lag_s
+        for connector in engine.connectors.values()
+        for abilities in connector.abilities.entities.values()
+    )

@@ -1,0 +1,205 @@
+"""
+After a restore: what was sent since the backup is not known here, so everything is in doubt.
+
+A new epoch begins; nothing is written until requests of the old one can no longer take effect and
+both sides were read twice (docs/explanation/once-only.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tieout.core.model import ExternalRef
+from tieout.core.resolve import UNSET
+from tieout.core.safeguards import Safeguards
+from tieout.ports import Ids
+from tieout.store import evidence
+from tieout.store import pages as page_store
+from tieout.store.database import Tx
+from tieout.store.deciding import open_exception
+
+READS = 2
+ASSIGN = "assign_documents"
+WHOLE_COMPANY = "*"
+
+
+def recovery(tx: Tx) -> tuple[datetime, int] | None:
+    """Until when nothing is written and how many whole reads are needed; None in normal times."""
+    row = tx.row("SELECT recovering_until, reads_left FROM epoch WHERE workspace = %(ws)s")
+    if row is None or row[0] is None:
+        return None
+    return row[0], row[1]
+
+
+def begin(
+    tx: Tx,
+    bridge: str,
+    epoch: int,
+    seq: int,
+    until: datetime,
+    now: datetime,
+    ids: Ids,
+    rules: Safeguards,
+) -> None:
+    """
+    A new epoch. Every operation that is not final may have been sent after the backup: it becomes
+    unknown with an open attempt whose time begins with the first look.
+    """
+    evidence.begin_recovery(tx, evidence.Mark(epoch=epoch, seq=seq, hash=""), until)
+    tx.run(
+        "UPDATE epoch SET reads_left = %(reads)s WHERE workspace = %(ws)s",
+        reads=READS,
+    )
+    if rules.recovery_marks_unknown:
+        _all_unknown(tx, bridge, until, now, ids)
+
+
+def _all_unknown(tx: Tx, bridge: str, until: datetime, now: datetime, ids: Ids) -> None:
+    behind = tx.rows(
+        "UPDATE operation o SET state = 'superseded', detail = 'restored', updated_at = %(now)s"
+        " WHERE workspace = %(ws)s AND bridge = %(bridge)s AND state IN ('ready',"
+        " 'awaiting_approval') AND EXISTS (SELECT 1 FROM operation b WHERE b.workspace ="
+        " o.workspace AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming',"
+        " 'doubt')) RETURNING lane, source_id",
+        bridge=bridge,
+        now=now,
+    )
+    for row in sorted(tuple(found) for found in behind):
+        page_store.make_due(tx, row[0], [row[1]], now)
+    rows = tx.rows(
+        "SELECT id, connection, payload_rev, fence FROM operation WHERE workspace = %(ws)s"
+        " AND bridge = %(bridge)s AND state IN ('ready', 'awaiting_approval', 'started',"
+        " 'unknown', 'confirming') ORDER BY id FOR UPDATE",
+        bridge=bridge,
+    )
+    for connection in sorted({row[1] for row in rows}):
+        send = ids.new("send")
+        tx.run(
+            "INSERT INTO send (workspace, id, connection, wire_key, method, path, headers, body,"
+            " sha256, vendor_time) VALUES (%(ws)s, %(id)s, %(connection)s, '', '', '', '{}',"
+            " ''::bytea, '', %(now)s)",
+            id=send,
+            connection=connection,
+            now=now,
+        )
+        tx.many(
+            "INSERT INTO attempt (workspace, operation, no, send, item, payload_rev, worker,"
+            " fence, horizon, witness, result, started_at) SELECT %(ws)s, %(op)s,"
+            " coalesce(max(no), 0) + 1, %(send)s, 0, %(rev)s, 'restored', %(fence)s, %(unset)s,"
+            " '{}', 'open', %(now)s FROM attempt WHERE workspace = %(ws)s AND operation = %(op)s",
+            (
+                {
+                    "op": row[0],
+                    "send": send,
+                    "rev": row[2],
+                    "fence": row[3],
+                    "unset": UNSET,
+                    "now": now,
+                }
+                for row in rows
+                if row[1] == connection
+            ),
+        )
+    tx.run(
+        "UPDATE attempt SET horizon = %(unset)s WHERE workspace = %(ws)s AND result = 'open'"
+        " AND operation = ANY(%(ids)s)",
+        unset=UNSET,
+        ids=[row[0] for row in rows],
+    )
+    tx.run(
+        "UPDATE operation SET state = 'unknown', detail = 'restored', lease_owner = NULL,"
+        " repeats = false, first_sent_at = coalesce(first_sent_at, created_at), looks = looks + 1,"
+        " next_look_at = %(until)s, first_absence_at = NULL, first_hit_at = NULL,"
+        " updated_at = %(now)s WHERE workspace = %(ws)s AND id = ANY(%(ids)s)",
+        ids=[row[0] for row in rows],
+        until=until,
+        now=now,
+    )
+    if rows:
+        tx.log("operations.unknown", ids=[row[0] for row in rows], reason="restored")
+
+
+def read_done(tx: Tx, until: datetime | None, now: datetime) -> None:
+    """A whole read of both sides was done; None: it was the last one, work may go on."""
+    tx.run(
+        "UPDATE epoch SET recovering_until = %(until)s, reads_left = greatest(reads_left - 1, 0)"
+        " WHERE workspace = %(ws)s",
+        until=until,
+    )
+    if until is None:
+        tx.log("restore_read_through")
+
+
+def forget_cursors(tx: Tx, connections: Sequence[str]) -> None:
+    tx.run(
+        "DELETE FROM cursor WHERE workspace = %(ws)s AND connection = ANY(%(names)s)",
+        names=list(connections),
+    )
+
+
+def backed_up_at(tx: Tx) -> datetime | None:
+    """When the last thing happened that this database remembers from before the restore."""
+    row = tx.row(
+        "SELECT max(at) FROM activity WHERE workspace = %(ws)s AND seq < coalesce((SELECT min(seq)"
+        " FROM activity WHERE workspace = %(ws)s AND position('restore_recognised'::bytea IN"
+        " entries) > 0 AND seq > coalesce((SELECT max(seq) FROM activity WHERE workspace = %(ws)s"
+        " AND position('restore_read_through'::bytea IN entries) > 0), 0)), 9223372036854775807)"
+    )
+    return None if row is None else row[0]
+
+
+def ask_for_unlinked(tx: Tx, bridge: str, connection: str, opaque: bool, now: datetime) -> int:
+    """
+    Documents without a key that are newer than the backup could be ours: creates for their
+    customer (in books that show no key: for the company) wait until a person has assigned them.
+    """
+    since = backed_up_at(tx)
+    by_customer: dict[str, list[ExternalRef]] = {}
+    for row in tx.rows(
+        "SELECT m.id, s.source_id FROM mirror m LEFT JOIN ref r ON r.workspace = m.workspace"
+        " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
+        " LEFT JOIN ref c ON c.workspace = m.workspace AND c.connection = m.connection"
+        " AND c.entity = 'customer' AND c.id = m.customer_id AND c.role = 'current'"
+        " LEFT JOIN slot s ON s.workspace = c.workspace AND s.key13 = c.key13"
+        " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = 'document'"
+        " AND m.kind <> 'credit_note' AND m.gone_at IS NULL AND m.carried_key13 IS NULL"
+        " AND r.id IS NULL AND (m.changed_at IS NULL OR m.changed_at >= %(since)s)"
+        " ORDER BY m.id",
+        connection=connection,
+        since=since or now,
+    ):
+        who = WHOLE_COMPANY if opaque else row[1]
+        if who is not None:
+            by_customer.setdefault(who, []).append(ExternalRef(connection, "document", str(row[0])))
+    for who, refs in sorted(by_customer.items()):
+        open_exception(
+            tx,
+            bridge=bridge,
+            lane=f"{bridge}/recovery/{connection}",
+            source_id=who,
+            key13=None,
+            code=ASSIGN,
+            message="Documents that this database does not know are newer than the backup: "
+            f"{', '.join(ref.id for ref in refs)}.",
+            hint="Say which deal each belongs to, or that it is not ours: tieout exceptions show.",
+            details={},
+            candidates=refs,
+            amount=None,
+            currency="",
+            now=now,
+        )
+    return len(by_customer)
+
+
+def held_customers(tx: Tx, bridge: str, connection: str) -> frozenset[str]:
+    """CRM customers whose creates wait after a restore; '*': all of the company's."""
+    return frozenset(
+        row[0]
+        for row in tx.rows(
+            "SELECT source_id FROM exception_case WHERE workspace = %(ws)s"
+            " AND lane = %(lane)s AND code = %(code)s AND closed_at IS NULL ORDER BY source_id",
+            lane=f"{bridge}/recovery/{connection}",
+            code=ASSIGN,
+        )
+    )
