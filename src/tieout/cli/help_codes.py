@@ -34,6 +34,14 @@ CODES: dict[str, Help] = {
         "Finance makes a credit note.",
     ),
     "zero_total": Help("The deal's total is zero, so there is nothing to invoice.", "Nothing."),
+    "schedule_not_understood": Help(
+        "The billing plan of the deal cannot be read.",
+        "Write it as 3, 3 monthly, or part by part: 30% 2026-10-05, rest 2026-11-30.",
+    ),
+    "credit_without_invoice": Help(
+        "A credit note in the books names no invoice, so it belongs to no deal yet.",
+        "Finance matches it with its invoice there. It then closes by itself.",
+    ),
     "schedule_not_total": Help("The instalments are not the deal's total.", DEAL),
     "net_differs": Help(
         "The books would show another net amount than the deal, by their way of rounding.",

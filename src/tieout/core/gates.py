@@ -22,6 +22,7 @@ def check(
 ) -> tuple[Finding, ...]:
     """All that keeps this document from being sent, in a stable order, doubles removed."""
     found = [
+        *case.found,
         *composed.findings,
         *case.buyer.findings,
         *_customer(case, policy),

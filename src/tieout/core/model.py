@@ -338,8 +338,9 @@ class Document:
 
     ``credited`` is what credit notes took off (gross), ``paid`` what money did, ``written_off``,
     ``discounted`` and ``small_difference`` what we bear, each only where the books tell it;
-    ``sale`` is False for a reminder fee or interest, a claim of its own; ``came_from`` names the draft or order it grew out of; ``credits`` the
-    documents that this credit note corrects; ``carrier_text`` where our key is looked for.
+    ``sale`` is False for a reminder fee or interest, a claim of its own; ``came_from`` names the
+    draft or order it grew out of; ``credits`` the documents that this credit note corrects;
+    ``carrier_text`` where our key is looked for.
     """
 
     ref: ExternalRef | None = None

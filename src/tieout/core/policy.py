@@ -88,7 +88,8 @@ class DocumentPolicy:
     ``approve_above`` is a net amount in the book's base currency, summed per customer and day.
     ``void_on_reopen`` allows deleting an untouched draft of a deal that is no longer won.
     ``require_reference``: 'never', 'always', or 'flagged' (public and e-invoice customers).
-    ``tolerance``: how far the predicted net may be from the deal's.
+    ``tolerance``: how far the predicted net may be from the deal's. ``instalments`` gives the
+    text of a deal's billing plan (`core.schedule`).
     """
 
     mode: FlowMode = FlowMode.APPROVE
@@ -107,6 +108,7 @@ class DocumentPolicy:
     check_vat_state: bool = False
     fields: tuple[FieldRule, ...] = ()
     line_fields: tuple[FieldRule, ...] = ()
+    instalments: FieldRule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +121,11 @@ class StatusPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcilePolicy:
-    """``excluded_ledger`` are rules over documents that are not sales (fees, own group)."""
+    """``rate`` gives a deal's own rate to base currency; without it that of the books counts."""
 
     sold_amount: str = "lines"
     threshold: Decimal = Decimal("0.00")
+    rate: FieldRule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from tieout.core.compose import line_scope, sold_amount, steps
 from tieout.core.decide_customer import decide_customer
 from tieout.core.decide_document import decide_document
 from tieout.core.decide_standing import decide_standing
+from tieout.core.finding import Finding
 from tieout.core.keys import KeyKind, Slot
 from tieout.core.mapping.errors import MappingError
 from tieout.core.model import (
@@ -41,6 +42,7 @@ from tieout.core.scope import customer_scope, deal_scope
 from tieout.core.tax import TaxAnswer
 from tieout.engine import lanes
 from tieout.engine.context import Engine
+from tieout.engine.schedules import with_schedules
 from tieout.engine.standing import customer_standing, deal_standing
 from tieout.storing import CustomerQuery, DueRow
 
@@ -235,8 +237,10 @@ def document_slot(engine: Engine, book: BooksPolicy, source_id: str, part: int) 
 async def _documents(
     engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str]
 ) -> list[Decision]:
-    deals = await engine.store.mirror(engine.policy.crm, Entity.DEAL, ids)
-    closure = await _closure(engine, book, deals)
+    read = await engine.store.mirror(engine.policy.crm, Entity.DEAL, ids)
+    customers = await _customers_of(engine, read)
+    deals, wrong = with_schedules(read, customers, engine.policy.documents.instalments)
+    closure = await _closure(engine, book, deals, customers, wrong)
     decisions: list[Decision] = []
     made: dict[str, Decision] = {}
     released: dict[str, Decimal] = {}
@@ -246,8 +250,8 @@ async def _documents(
         if not _goes_to(engine, book, deal, closure):
             decisions.append(_elsewhere(lane, deal, closure, engine, book))
             continue
-        for step in steps(deal):
-            case = _document_case(engine, book, deals[key], step.part, closure, made, released)
+        for part in _parts(deal, closure):
+            case = _document_case(engine, book, deals[key], part, closure, made, released)
             decision = decide_document(case, engine.policy, lane, engine.rules)
             if decision.verdict is Verdict.WRITE and decision.net is not None:
                 customer = decision.customer_id
@@ -255,6 +259,13 @@ async def _documents(
                 released[customer] = released.get(customer, Decimal(0)) + decision.net * rate
             decisions.append(decision)
     return [*_needed_customers(made, decisions), *decisions]
+
+
+def _parts(deal: Deal, closure: _Closure) -> list[int]:
+    """The steps of the plan, and those that have a document although the plan lost them."""
+    planned = [step.part for step in steps(deal)]
+    kept = closure.parts.get(deal.source_id, ())
+    return [*planned, *(part for part in kept if part not in planned)]
 
 
 def _needed_customers(
@@ -284,6 +295,8 @@ class _Closure:
     """All that the documents of one window may look at."""
 
     lane: str
+    parts: Mapping[str, Sequence[int]]
+    wrong: Mapping[str, Finding]
     customers: Mapping[str, Seen]
     cases: Mapping[str, CustomerCase]
     states: Mapping[str, SlotState]
@@ -294,14 +307,36 @@ class _Closure:
     released: Mapping[str, Mapping[str, Decimal]]
 
 
-async def _closure(engine: Engine, book: BooksPolicy, deals: Mapping[str, Seen]) -> _Closure:
+async def _customers_of(engine: Engine, deals: Mapping[str, Seen]) -> dict[str, Seen]:
     records = [seen.record for seen in deals.values() if isinstance(seen.record, Deal)]
     wanted = sorted({deal.customer.id for deal in records if deal.customer})
-    customers = await engine.store.mirror(engine.policy.crm, Entity.CUSTOMER, wanted)
+    return await engine.store.mirror(engine.policy.crm, Entity.CUSTOMER, wanted)
+
+
+async def _closure(
+    engine: Engine,
+    book: BooksPolicy,
+    deals: Mapping[str, Seen],
+    customers: Mapping[str, Seen],
+    wrong: Mapping[str, Finding],
+) -> _Closure:
+    records = [seen.record for seen in deals.values() if isinstance(seen.record, Deal)]
+    wanted = sorted(customers)
+    known = await engine.store.slots_of_sources(
+        engine.bridge, str(KeyKind.DOCUMENT), [deal.source_id for deal in records]
+    )
+    kept = {
+        source: sorted(
+            state.slot.part
+            for state in of_source
+            if state.slot.company == book.company and (state.refs or state.operation)
+        )
+        for source, of_source in known.items()
+    }
     slots = [
-        document_slot(engine, book, deal.source_id, step.part)
+        document_slot(engine, book, deal.source_id, part)
         for deal in records
-        for step in steps(deal)
+        for part in {step.part for step in steps(deal)} | set(kept.get(deal.source_id, ()))
     ]
     states = await engine.store.slots(slots)
     current = [state.current.ref.id for state in states.values() if state.current]
@@ -315,6 +350,8 @@ async def _closure(engine: Engine, book: BooksPolicy, deals: Mapping[str, Seen])
         released = await engine.store.released_on(lane, wanted, engine.today(book.connection))
     return _Closure(
         lane=lane,
+        parts=kept,
+        wrong=wrong,
         customers=customers,
         cases=await customer_cases(engine, book, customers),
         states=states,
@@ -363,8 +400,8 @@ def _numbers(engine: Engine, deal: Deal, customers: Mapping[str, Seen]) -> set[s
 
 def _goes_to(engine: Engine, book: BooksPolicy, deal: Deal, closure: _Closure) -> bool:
     """The first book whose rule holds takes the deal; one that has its document keeps it."""
-    for step in steps(deal):
-        state = closure.states[document_slot(engine, book, deal.source_id, step.part).key13]
+    for part in _parts(deal, closure):
+        state = closure.states[document_slot(engine, book, deal.source_id, part).key13]
         if state.exists and (state.refs or state.operation):
             return True
     seen = closure.customers.get(deal.customer.id) if deal.customer else None
@@ -428,6 +465,7 @@ def _document_case(
         today=engine.today(book.connection),
         now=engine.clock.now(),
         deal_gone=seen.gone,
+        found=(closure.wrong[deal.source_id],) if deal.source_id in closure.wrong else (),
     )
 
 

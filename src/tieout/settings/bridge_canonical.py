@@ -9,7 +9,7 @@ from tieout.core.decide_customer import FIELDS
 from tieout.core.mapping import ValueTable, render
 from tieout.core.policy import FlowMode
 from tieout.settings.bridge_file import BridgeFile
-from tieout.settings.bridge_written import SECTIONS, Written
+from tieout.settings.bridge_written import SECTIONS, VALUES, Written
 
 TERMS: Final = ("terms", "payment_terms")
 DEFAULT_TRIGGER: Final = "deal.won"
@@ -70,7 +70,12 @@ def _flows(
     whole: bool,
 ) -> None:
     flows = data.setdefault("flows", {})
-    for flow, name in (("customers", "when"), ("documents", "include"), ("documents", "when")):
+    for flow, name in (
+        ("customers", "when"),
+        ("documents", "include"),
+        ("documents", "when"),
+        *((str(path[1]), str(path[2])) for path in VALUES),
+    ):
         rule = written.get(("flows", flow, name))
         if rule is not None:
             flows.setdefault(flow, {})[name] = render(rule.expr)

@@ -192,6 +192,11 @@ class DocumentFlow(Group):
     create: Literal["invoice_draft"] = Field(
         default="invoice_draft", description="What is made in the books."
     )
+    instalments: Expression | None = Field(
+        default=None,
+        description="The billing plan of a deal as a text: 3, 3 monthly, or 30% 2026-10-05, rest "
+        "2026-11-30. Left out, or empty on a deal: one document for the whole deal.",
+    )
     approve_above: Amount | None = Field(
         default=None,
         description="With mode approve: a person releases what is above this net amount in the "
@@ -261,6 +266,11 @@ class ReconcileFlow(Group):
     sold_amount: Literal["lines", "head"] = Field(
         default="lines",
         description="What was sold: the sum of the lines to invoice, or the deal's own amount.",
+    )
+    rate: Expression | None = Field(
+        default=None,
+        description="The deal's own rate to the books' base currency, for what was sold. Left "
+        "out: the books' rate.",
     )
     threshold: Amount = Field(
         default=Decimal("0.00"),

@@ -84,10 +84,25 @@ def _spots(tree: Located) -> Iterator[_Spot]:
     yield from _rule(tree, ("flows", "customers", "when"), CUSTOMER_ROOTS)
     yield from _rule(tree, ("flows", "documents", "include"), DOCUMENT_ROOTS)
     yield from _rule(tree, ("flows", "documents", "when"), DOCUMENT_ROOTS)
+    for path in VALUES:
+        yield from _value(tree, path)
     for section, roots in SECTIONS.items():
         group = tree.find("mapping", section)
         for target, entry in (group.entries if group is not None else {}).items():
             yield from _row(entry.value, ("mapping", section, target), roots)
+
+
+# Settings of flows that are values of a deal, not rules over it.
+VALUES: tuple[tuple[Step, ...], ...] = (
+    ("flows", "documents", "instalments"),
+    ("flows", "reconcile", "rate"),
+)
+
+
+def _value(tree: Located, path: tuple[Step, ...]) -> Iterator[_Spot]:
+    node = tree.find(*path)
+    if node is not None and _says_something(node):
+        yield _Spot(path=path, node=node, roots=DOCUMENT_ROOTS)
 
 
 SECTIONS = {

@@ -111,12 +111,15 @@ def compile_policy(
             check_vat_state=given.check_vat_state,
             fields=tuple(compiler.document_fields()),
             line_fields=tuple(compiler.line_fields()),
+            instalments=compiler.value(TEXT, "flows", "documents", "instalments"),
         ),
         status=StatusPolicy(
             mode=flows.status.mode, tolerance={**SMALL_OPEN, **flows.status.tolerance}
         ),
         reconcile=ReconcilePolicy(
-            sold_amount=flows.reconcile.sold_amount, threshold=flows.reconcile.threshold
+            sold_amount=flows.reconcile.sold_amount,
+            threshold=flows.reconcile.threshold,
+            rate=compiler.value(NUMBER, "flows", "reconcile", "rate"),
         ),
         brakes=BrakePolicy(
             floor=brakes.floor,
@@ -165,6 +168,14 @@ class _Compiler:
         if written is None:
             return None
         return Rule(text=written.text, test=_strict(written, self._compile(written)))
+
+    def value(self, kind: str, *key: str) -> FieldRule | None:
+        """A setting of a flow that is a value of the deal."""
+        written = self.written.get(key)
+        if written is None:
+            return None
+        value = _fitting(written, kind, self._compile(written))
+        return FieldRule(target=key[-1], text=written.text, value=value)
 
     def trigger(self) -> Rule | None:
         """None for a deal that is won, which the core asks for by itself."""
