@@ -80,14 +80,16 @@ def pick_ready(
     Left out: those of a slot with an operation in flight or in doubt, those whose customer has no
     record yet, and those that wait by the clock. Nothing is changed by picking.
     """
-    rows = tx.rows(
-        f"SELECT {COLUMNS}{FROM} WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
+    # First which, then what: payloads are only fetched for those that go.
+    picked = tx.rows(
+        "SELECT o.id FROM operation o WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
         " AND o.connection = %(connection)s AND o.state = 'ready'"
         " AND (o.not_before IS NULL OR o.not_before <= %(now)s)"
-        " AND (o.depends_on IS NULL OR d.id IS NOT NULL)"
+        " AND (o.depends_on IS NULL OR EXISTS (SELECT 1 FROM ref d WHERE d.workspace = %(ws)s"
+        " AND d.key13 = o.depends_on AND d.role = 'current'))"
         " AND (%(creates)s OR o.action <> 'create')"
         " AND (%(only)s::text[] IS NULL OR o.id = ANY(%(only)s::text[]))"
-        " AND NOT EXISTS (SELECT 1 FROM operation b WHERE b.workspace = o.workspace"
+        " AND NOT EXISTS (SELECT 1 FROM operation b WHERE b.workspace = %(ws)s"
         " AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming', 'doubt'))"
         " ORDER BY CASE o.entity WHEN 'customer' THEN 0 ELSE 1 END, o.created_at, o.id"
         " LIMIT %(limit)s",
@@ -98,6 +100,14 @@ def pick_ready(
         only=None if operations is None else list(operations),
         limit=limit,
     )
+    if not picked:
+        return []
+    order = {row[0]: place for place, row in enumerate(picked)}
+    rows = tx.rows(
+        f"SELECT {COLUMNS}{FROM} WHERE o.workspace = %(ws)s AND o.id = ANY(%(ids)s)",
+        ids=list(order),
+    )
+    rows = sorted(rows, key=lambda row: order[row[0]])
     found = [operation_of(row) for row in rows]
     return [_with_stored_send(tx, op) if op.repeats else op for op in found]
 
