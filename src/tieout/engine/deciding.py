@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from tieout.core.case import (
     Buyer,
@@ -37,7 +38,7 @@ from tieout.core.model import (
     Item,
     LineKind,
 )
-from tieout.core.policy import BooksPolicy, FlowMode
+from tieout.core.policy import BooksPolicy, FlowMode, Rule
 from tieout.core.scope import customer_scope, deal_scope
 from tieout.core.tax import TaxAnswer
 from tieout.engine import lanes
@@ -166,7 +167,7 @@ def _wanted_by_rule(engine: Engine, customer: Customer) -> bool:
     if rule is None:
         return False
     scope = customer_scope(customer)
-    return rule.holds({"customer": scope, "account": scope})
+    return _holds(rule, {"customer": scope, "account": scope})
 
 
 async def customer_cases(
@@ -408,7 +409,7 @@ def _goes_to(engine: Engine, book: BooksPolicy, deal: Deal, closure: _Closure) -
     buyer = seen.record if seen and isinstance(seen.record, Customer) else None
     scope = deal_scope(deal, buyer)
     for candidate in engine.policy.books:
-        if candidate.when is None or candidate.when.holds(scope):
+        if candidate.when is None or _holds(candidate.when, scope):
             return candidate.connection == book.connection
     return False
 
@@ -445,7 +446,7 @@ def _document_case(
     state = closure.states[document_slot(engine, book, deal.source_id, part).key13]
     customer = closure.customers.get(deal.customer.id) if deal.customer else None
     buyer = customer.record if customer and isinstance(customer.record, Customer) else None
-    wanted = deal.state is DealState.WON and not seen.gone
+    wanted = not seen.gone and _triggered(engine, deal, buyer)
     current = state.current
     day = deal.delivered_on or engine.today(book.connection)
     today = released.get(deal.customer.id, Decimal(0)) if deal.customer else Decimal(0)
@@ -467,6 +468,22 @@ def _document_case(
         deal_gone=seen.gone,
         found=(closure.wrong[deal.source_id],) if deal.source_id in closure.wrong else (),
     )
+
+
+def _triggered(engine: Engine, deal: Deal, buyer: Customer | None) -> bool:
+    """Whether the deal is to be invoiced by the rule; then its customer and VAT are needed."""
+    trigger = engine.policy.documents.trigger
+    if trigger is None:
+        return deal.state is DealState.WON
+    return _holds(trigger, deal_scope(deal, buyer))
+
+
+def _holds(rule: Rule, scope: Mapping[str, Any]) -> bool:
+    """A rule that cannot be judged for a record holds nothing here; the core says so on it."""
+    try:
+        return rule.holds(scope)
+    except MappingError:
+        return False
 
 
 def _released_before(closure: _Closure, deal: Deal) -> Decimal:

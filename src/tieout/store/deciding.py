@@ -224,7 +224,7 @@ def _settle_due(
         if reason is None and times:
             reason = "later"
         if reason is None:
-            gone.append(row.source_id)
+            gone.append({"lane": row.lane, "id": row.source_id, "revision": row.revision})
         else:
             kept.append(
                 {
@@ -235,13 +235,12 @@ def _settle_due(
                     "not_before": min(times, default=None),
                 }
             )
-    if gone:
-        tx.run(
-            "DELETE FROM due WHERE workspace = %(ws)s AND lane = %(lane)s"
-            " AND source_id = ANY(%(ids)s)",
-            lane=due[0].lane,
-            ids=gone,
-        )
+    # What was recorded may have made the source due again (a generation ended): that stays.
+    tx.many(
+        "DELETE FROM due WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = %(id)s"
+        " AND revision = %(revision)s",
+        gone,
+    )
     tx.many(
         "UPDATE due SET parked = %(parked)s, parked_on = %(on)s, not_before = %(not_before)s"
         " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = %(id)s",
