@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 BRIDGE = """\
@@ -44,10 +45,10 @@ class Served:
     token_url: str
     process: subprocess.Popen[str]
 
-    def act(self, name: str, **arguments: Any) -> Any:
+    def act(self, name: str, /, **arguments: Any) -> Any:
         """Something that a person does over there, or a fault to come."""
         body = json.dumps(arguments).encode()
-        address = f"{self.base_url}/_sandbox/act/{name}"
+        address = f"{self.base_url}/_sandbox/actions/{name}"
         return _post(address, body)
 
     def fault(self, **fault: Any) -> Any:
@@ -56,16 +57,29 @@ class Served:
 
 
 def _post(address: str, body: bytes) -> Any:
-    asked = Request(address, data=body, headers={"content-type": "application/json"})  # noqa: S310
-    with urlopen(asked, timeout=30) as answer:  # noqa: S310
-        text = answer.read()
+    asked = Request(address, data=body, headers={"content-type": "application/json"})
+    try:
+        with urlopen(asked, timeout=30) as answer:
+            text = answer.read()
+    except HTTPError as error:
+        raise ValueError(error.read().decode()) from None
     return json.loads(text) if text else None
 
 
 def start(system: str, *options: str) -> Served:
     """Starts a simulator on a free port."""
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "tieout_sandbox", "serve", system, "--port", "0", "--json", *options],
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tieout_sandbox",
+            "serve",
+            system,
+            "--port",
+            "0",
+            "--json",
+            *options,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -114,7 +128,7 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, *words: str, stdin: str | None = None) -> Answer:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [sys.executable, "-m", "tieout.cli.main", *words],
             cwd=self.root,
             env={**os.environ, "TIEOUT_TEST_NOT_DURABLE": "1", **self.environment},
@@ -191,7 +205,5 @@ async def _set_up(project: Any, crm: Served, books: Served) -> None:
                 lambda tx, row=row, company=company: admin.set_company(tx, row.name, company, now)
             )
         configuration = read_configuration(project)
-        made = await publish(
-            opened, configuration, message="first", who="m.ek", now=clock.now()
-        )
+        made = await publish(opened, configuration, message="first", who="m.ek", now=clock.now())
         assert made is not None

@@ -85,7 +85,10 @@ Row = tuple[str, str, str, str, str]
 def _write_rows(writes: Sequence[PlanLine], full: bool, several: bool) -> list[Row]:
     shown = [line for line in writes if line.entity != "standing" or full]
     standings = [line for line in writes if line.entity == "standing"]
-    rows = _few([_row(line, several) for line in shown], full, shown)
+    rows: list[Row] = []
+    for kind in dict.fromkeys(kind_of(line) for line in shown):
+        mine = [line for line in shown if kind_of(line) == kind]
+        rows += _few([_row(line, several) for line in mine], full, mine)
     if standings and not full:
         what = count(len(standings), "record")
         rows.append(("~ status", f"{what} in the CRM", "", "", ""))
@@ -94,7 +97,7 @@ def _write_rows(writes: Sequence[PlanLine], full: bool, several: bool) -> list[R
 
 def _row(line: PlanLine, several: bool) -> Row:
     sign, word = kind_of(line)
-    name = f"{line.number} {line.title}" if line.entity != "customer" else line.title
+    name = deal_name(line) if line.entity != "customer" else line.title
     net = "" if line.net is None else amount(line.net)
     remark, gross = "", ""
     if line.verdict == "write":
@@ -111,14 +114,20 @@ def _row(line: PlanLine, several: bool) -> Row:
     return (f"{sign} {word}", name.strip() or line.source_id, net, gross, remark)
 
 
+def deal_name(line: PlanLine) -> str:
+    """`D-108 Tallmo Skog AB`; a deal whose own title says the customer is not said twice."""
+    if line.title.casefold() in line.number.casefold():
+        return line.number
+    return f"{line.number} {line.title}".strip()
+
+
 def _few(rows: list[Row], full: bool, lines: Sequence[PlanLine]) -> list[Row]:
     if full or len(rows) <= FEW:
         return rows
     rest = sums([(line.net, line.currency) for line in lines[FEW - 1 :]])
     net = amount(rest[0][0]) if len(rest) == 1 else ""
-    kind = rows[-1][0]
     more = f"and {len(rows) - FEW + 1:,} more, with --full"
-    return [*rows[: FEW - 1], (kind[:2].strip() and f"{kind[0]} ...", more, net, "", "")]
+    return [*rows[: FEW - 1], (rows[-1][0], more, net, "", "")]
 
 
 def _to_write(writes: Sequence[PlanLine], estimate: str) -> list[Row]:
@@ -145,7 +154,7 @@ def _left_out(lines: Sequence[PlanLine], full: bool) -> list[Row]:
         return [
             (
                 ". left out",
-                f"{line.number} {line.title}",
+                deal_name(line),
                 "" if line.net is None else amount(line.net),
                 "",
                 _LEFT_OUT.get(line.reason, line.reason),

@@ -15,6 +15,7 @@ from tieout.engine.executing import ExecuteCounts, execute
 from tieout.engine.resolving import ResolveCounts, expire, resolve
 from tieout.services import planning
 from tieout.services.planning import Key, Planned, by_key, chosen_lines, holding, names
+from tieout.services.running import pause
 from tieout.services.usage import UsedWronglyError
 from tieout.store import people, plans
 from tieout.store.plans import PlanLine
@@ -23,6 +24,7 @@ from tieout.storing import DueRow, Lease
 
 Say = Callable[[str], None]
 ALL = "all"
+KEEP_EVERY_S = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,9 +241,9 @@ async def _write(
         return
     if result.brakes:
         chosen = [line for line in chosen if line.action != "create"]
-    await record(engine, store, chosen)
+    await record(engine, store, chosen, rest=len(wanted) == len(result.plan.lines))
     await planning.keep(engine, lease)
-    await _send(engine, store, result, chosen, say)
+    await _send(engine, store, lease, result, chosen, say)
     order = {id(line): place for place, line in enumerate(go)}
     result.done.sort(key=lambda pair: order.get(id(pair[0]), 0))
 
@@ -251,15 +253,23 @@ def _pairs(lines: Sequence[PlanLine]) -> list[tuple[str, str]]:
 
 
 async def _send(
-    engine: Engine, store: PostgresStore, result: Applied, chosen: Sequence[PlanLine], say: Say
+    engine: Engine,
+    store: PostgresStore,
+    lease: Lease,
+    result: Applied,
+    chosen: Sequence[PlanLine],
+    say: Say,
 ) -> None:
     pairs = _pairs(chosen)
     made = await store.do(lambda tx: people.written(tx, pairs))
     ids = [one.operation for one in made.values()]
     try:
-        for connection in [*engine.books, engine.policy.crm]:
-            say(f"Writing to {connection}")
-            await execute(engine, connection, result.counts, only=ids)
+        while True:
+            for connection in [*engine.books, engine.policy.crm]:
+                say(f"Writing to {connection}")
+                await execute(engine, connection, result.counts, only=ids)
+            if not await _wait_for_quota(engine, store, lease, say):
+                break
     finally:
         after = await store.do(lambda tx: people.written(tx, pairs))
         result.done += [(line, after.get((line.key13, line.digest))) for line in chosen]
@@ -271,15 +281,36 @@ async def _send(
             await store.do(lambda tx: people.mark_plan(tx, number, states))
 
 
-async def record(engine: Engine, store: PostgresStore, chosen: Sequence[PlanLine]) -> None:
-    """
-    Operations for exactly these rows, whatever the mode; all that is beside them stays as it is.
+async def _wait_for_quota(engine: Engine, store: PostgresStore, lease: Lease, say: Say) -> bool:
+    """Whether a quota put changes off, after waiting until they may go; not for long ones."""
+    at = await store.next_ready(engine.bridge, engine.clock.now())
+    if at is None or engine.stopping:
+        return False
+    seconds = (at - engine.clock.now()).total_seconds()
+    if seconds > engine.patience_s:
+        return False
+    say(f"Waiting {max(1, round(seconds))} s for the quota")
+    while seconds > 0 and not engine.stopping:
+        await pause(engine, min(seconds, KEEP_EVERY_S))
+        seconds -= KEEP_EVERY_S
+        await planning.keep(engine, lease)
+    return not engine.stopping
 
-    A deal's customer is recorded with it when it was found in the books or has to be made.
+
+# What is decided without a write: kept as it would be by a run, so that everybody sees it.
+_QUIET = frozenset({Verdict.HOLD, Verdict.SKIP, Verdict.NOTHING})
+
+
+async def record(
+    engine: Engine, store: PostgresStore, chosen: Sequence[PlanLine], *, rest: bool
+) -> None:
+    """
+    Operations for exactly these rows, whatever the mode; no other write.
+
+    A deal's customer is recorded with it when it was found in the books or has to be made. With
+    ``rest`` also what is held or left out, as exceptions and outcomes.
     """
     wanted = {(*_key(line), line.digest) for line in chosen}
-    if not wanted:
-        return
     async for window in planning.windows(engine, store):
         mine = [
             decision
@@ -295,6 +326,12 @@ async def record(engine: Engine, store: PostgresStore, chosen: Sequence[PlanLine
             and decision.source_id in buyers
             and decision.verdict is Verdict.AGREED
         ]
+        if rest:
+            mine += [
+                decision
+                for decision in window.decisions
+                if decision.verdict in _QUIET and decision.lane == window.lane
+            ]
         taken = [decision for decision in mine if not _recorded(decision)]
         if taken:
             await _record_window(engine, window, taken)

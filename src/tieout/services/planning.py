@@ -229,8 +229,9 @@ def _for_deals(line: PlanLine, deals: Sequence[str]) -> PlanLine:
     """A customer's row says which deals need it."""
     if line.entity != "customer" or not deals:
         return line
-    shown = ", ".join(sorted(set(deals))[:3]) + ("" if len(set(deals)) <= 3 else ", …")
-    return replace(line, message=f"for {shown}")
+    names_of = sorted(set(deals))
+    more = f" and {len(names_of) - 1} more" if len(names_of) > 1 else ""
+    return replace(line, message=f"for {names_of[0]}{more}")
 
 
 _WEIGHTS = {"write": 5, "approval": 4, "hold": 3, "agreed": 2, "wait": 1}
@@ -246,18 +247,13 @@ def chosen_lines(lines: Iterable[PlanLine], only: Collection[str]) -> list[PlanL
     if not only:
         return found
     deals = [line for line in found if line.entity != "customer" and names(line, only)]
-    numbers = {line.number for line in deals}
+    buyers = {line.title for line in deals}
     return [
         line
         for line in found
         if line in deals
-        or (line.entity == "customer" and (names(line, only) or _needed_by(line, numbers)))
+        or (line.entity == "customer" and (names(line, only) or line.title in buyers))
     ]
-
-
-def _needed_by(line: PlanLine, numbers: Collection[str]) -> bool:
-    words = line.message.removeprefix("for ").split(", ") if line.message else []
-    return line.message.startswith("for ") and any(word in numbers for word in words)
 
 
 def names(line: PlanLine, wanted: Collection[str]) -> bool:

@@ -40,6 +40,19 @@ def to_decide(tx: Tx, lane: str, limit: int, after: str) -> list[DueRow]:
     ]
 
 
+def due_of(tx: Tx, lane: str, source_id: str) -> list[DueRow]:
+    """The due row of one source, parked or not."""
+    return [
+        DueRow(lane=lane, source_id=source_id, revision=row[0], parked=row[1])
+        for row in tx.rows(
+            "SELECT revision, parked FROM due WHERE workspace = %(ws)s AND lane = %(lane)s"
+            " AND source_id = %(id)s",
+            lane=lane,
+            id=source_id,
+        )
+    ]
+
+
 def won(tx: Tx, crm: str, source_ids: Sequence[str]) -> set[str]:
     """Which of these deals are won by the CRM's own flag."""
     return {
@@ -217,8 +230,12 @@ class Case:
         return f"EX-{self.number}"
 
 
+# What a change after booking is worth is its difference, not the whole deal.
+_AMOUNT = "coalesce(abs(nullif(e.details->'values'->0->>'difference', '')::numeric), e.amount)"
+
 _CASES = (
-    "SELECT e.number, e.code, e.message, e.hint, e.lane, e.source_id, e.key13, e.amount,"
+    "SELECT e.number, e.code, e.message, e.hint, e.lane, e.source_id, e.key13,"
+    f" {_AMOUNT},"
     " e.currency, e.owner, e.tries, e.opened_at, e.tried_at, e.closed_at,"
     " coalesce(e.closed_by, ''), coalesce(e.closed_reason, ''), e.candidates::text,"
     " e.details::text, coalesce(o.number, m.number, ''), coalesce(o.title, m.record->>'name', ''),"
@@ -298,8 +315,8 @@ def open_total(tx: Tx, bridge: str) -> tuple[int, list[tuple[Decimal, str]], dat
     )
     assert count is not None
     sums = tx.rows(
-        "SELECT sum(amount), currency FROM (SELECT source_id, currency, max(amount) AS amount"
-        " FROM exception_case WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        f"SELECT sum(amount), currency FROM (SELECT source_id, currency, max({_AMOUNT}) AS amount"
+        " FROM exception_case e WHERE workspace = %(ws)s AND bridge = %(bridge)s"
         " AND closed_at IS NULL AND amount IS NOT NULL AND currency <> ''"
         " GROUP BY source_id, currency) AS each GROUP BY currency ORDER BY currency",
         bridge=bridge,
@@ -383,6 +400,116 @@ def codes_of_books(tx: Tx, books: str, kind: str) -> list[tuple[str, str]]:
             kind=kind,
         )
     ]
+
+
+def customer_of_deal(tx: Tx, crm: str, deal: str) -> str | None:
+    """The CRM's id of a deal's customer."""
+    row = tx.row(
+        "SELECT customer_id FROM mirror WHERE workspace = %(ws)s AND connection = %(crm)s"
+        " AND entity = 'deal' AND id = %(id)s",
+        crm=crm,
+        id=deal,
+    )
+    return None if row is None else row[0]
+
+
+def in_books(tx: Tx, books: str, entity: str, word: str) -> list[tuple[str, str, str, str]]:
+    """Records that this word names, by id or number: (id, number, name, kind)."""
+    return [
+        (row[0], row[1], row[2] or "", row[3])
+        for row in tx.rows(
+            "SELECT id, number, coalesce(record->>'name', record->>'customer_name', ''), kind"
+            " FROM mirror WHERE workspace = %(ws)s AND connection = %(books)s"
+            " AND entity = %(entity)s AND (id = %(word)s OR number = %(word)s"
+            " OR split_part(id, ':', 2) = %(word)s) ORDER BY gone_at NULLS FIRST, id",
+            books=books,
+            entity=entity,
+            word=word,
+        )
+    ]
+
+
+def names_in_books(tx: Tx, books: str, entity: str, ids: Sequence[str]) -> list[tuple[str, ...]]:
+    """What people call these records: (id, number, name, status, net, currency, day)."""
+    return [
+        tuple("" if value is None else str(value) for value in row)
+        for row in tx.rows(
+            "SELECT id, number, coalesce(record->>'name', record->>'customer_name', ''), status,"
+            " net, currency, day FROM mirror WHERE workspace = %(ws)s AND connection = %(books)s"
+            " AND entity = %(entity)s AND id = ANY(%(ids)s) ORDER BY id",
+            books=books,
+            entity=entity,
+            ids=list(ids),
+        )
+    ]
+
+
+def forget_due(tx: Tx, lane: str, source_id: str) -> None:
+    """A held source is not looked at again by itself: something has to change first."""
+    tx.run(
+        "DELETE FROM due WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = %(id)s"
+        " AND parked = 'hold'",
+        lane=lane,
+        id=source_id,
+    )
+
+
+def settle_doubt(tx: Tx, key13: str, state: str, detail: str, now: datetime) -> str | None:
+    """
+    A person's answer ends a doubt: 'applied', 'unknown' (looked up once more, with the answer in
+    mind) or 'superseded' (decided anew). The operation's id, or None where there is no doubt.
+    """
+    row = tx.row(
+        "UPDATE operation SET state = %(state)s, detail = %(detail)s, updated_at = %(now)s,"
+        " next_look_at = CASE WHEN %(state)s = 'unknown' THEN %(now)s::timestamptz END"
+        " WHERE workspace = %(ws)s AND key13 = %(key13)s AND state = 'doubt' RETURNING id",
+        key13=key13,
+        state=state,
+        detail=detail,
+        now=now,
+    )
+    if row is None:
+        return None
+    if state != "unknown":
+        tx.run(
+            "UPDATE attempt SET result = %(result)s, answered_at = %(now)s"
+            " WHERE workspace = %(ws)s AND operation = %(id)s AND result = 'open'",
+            result="effect_seen" if state == "applied" else "expired",
+            id=row[0],
+            now=now,
+        )
+    tx.log("operation.answered", operation=row[0], state=state, detail=detail)
+    return str(row[0])
+
+
+def was_sent(tx: Tx, key13: str | None) -> bool:
+    """Whether anything was ever sent for a place, or a record stands in it."""
+    row = tx.row(
+        "SELECT EXISTS (SELECT 1 FROM ref WHERE workspace = %(ws)s AND key13 = %(key13)s)"
+        " OR EXISTS (SELECT 1 FROM operation WHERE workspace = %(ws)s AND key13 = %(key13)s"
+        " AND first_sent_at IS NOT NULL)",
+        key13=key13,
+    )
+    return bool(row and row[0])
+
+
+def undecided(tx: Tx, bridge: str, crm: str) -> tuple[int, list[tuple[Decimal, str]]]:
+    """Won deals that were read and never decided, with their amounts: no figure has them."""
+    rows = tx.rows(
+        "SELECT m.currency, count(*), sum(m.net) FROM mirror m WHERE m.workspace = %(ws)s"
+        " AND m.connection = %(crm)s AND m.entity = 'deal' AND m.status = 'won'"
+        " AND m.gone_at IS NULL AND NOT EXISTS (SELECT 1 FROM outcome o"
+        " WHERE o.workspace = m.workspace AND o.source_id = m.id"
+        " AND starts_with(o.lane, %(prefix)s)) GROUP BY m.currency ORDER BY m.currency",
+        crm=crm,
+        prefix=f"{bridge}/documents/",
+    )
+    return sum(row[1] for row in rows), [(row[2] or Decimal("0.00"), row[0]) for row in rows]
+
+
+def forget_base(tx: Tx, key13: str) -> None:
+    """Nobody knows any more what both sides agreed on: the next decision compares them."""
+    tx.run("DELETE FROM link WHERE workspace = %(ws)s AND key13 = %(key13)s", key13=key13)
 
 
 # --- approvals and status ------------------------------------------------------------------------

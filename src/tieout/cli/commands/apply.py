@@ -9,6 +9,8 @@ from typer import Argument, Option
 from tieout.cli.command import Session, command
 from tieout.cli.output import Exit, Result, worst
 
+MANY = 40
+
 if TYPE_CHECKING:
     from tieout.engine.context import Engine
     from tieout.services.applying import Applied
@@ -166,18 +168,23 @@ def _result(session: Session, engine: Engine, applied: Applied, *, strict: bool)
 
 def _done_lines(engine: Engine, applied: Applied) -> list[str]:
     from tieout.cli.formats import amount
+    from tieout.services.applying import state_word
 
     shown = []
     for line, written in applied.done:
+        if len(applied.done) > MANY and state_word(written) == "applied" and len(shown) >= MANY:
+            continue
         word, name = _words(line, written)
         net = "" if line.net is None or line.entity == "standing" else amount(line.net)
-        shown.append((word, name, line.title, net, _remark(engine, line, written)))
+        title = "" if line.title.casefold() in name.casefold() else line.title
+        shown.append((word, name, title, net, _remark(engine, line, written)))
+    hidden = len(applied.done) > len(shown)
     widths = [max((len(row[place]) for row in shown), default=0) for place in range(4)]
     return [
         f"{word:<{widths[0]}}  {name:<{widths[1]}}  {title:<{widths[2]}}  "
         f"{net:>{widths[3]}}  {remark}".rstrip()
         for word, name, title, net, remark in shown
-    ]
+    ] + ([f"and {len(applied.done) - len(shown):,} more, applied"] if hidden else [])
 
 
 def _words(line: PlanLine, written: Written | None) -> tuple[str, str]:
@@ -212,7 +219,7 @@ def _remark(engine: Engine, line: PlanLine, written: Written | None) -> str:
         case "rejected":
             return f"{written.detail}: tieout exceptions list"
         case "ready":
-            return f"later: {written.detail}" if written.detail else "later"
+            return "waits for the quota" if written.detail else "not sent yet"
         case "superseded":
             return "moved on meanwhile"
     if line.entity != "document" or line.action == "void":

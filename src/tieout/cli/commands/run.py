@@ -24,9 +24,7 @@ FEW = 10
 @command("run", examples=("tieout run --once", "tieout run --every 30s"))
 async def run(
     session: Session,
-    once: Annotated[
-        bool, Option("--once", help="One pass; also without options.")
-    ] = False,
+    once: Annotated[bool, Option("--once", help="One pass; also without options.")] = False,
     every: Annotated[
         str, Option("--every", metavar="30s", help="Again and again, with this pause.")
     ] = "",

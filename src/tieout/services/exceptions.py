@@ -1,0 +1,463 @@
+"""Exceptions: what waits for a person, what would free it, and the answer, kept for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from tieout.core.case import RefRole
+from tieout.core.keys import Slot
+from tieout.core.model import ExternalRef
+from tieout.engine import lanes
+from tieout.engine.context import Engine
+from tieout.engine.deciding import (
+    DecideCounts,
+    customer_slot,
+    decide_window,
+    document_slot,
+    record_window,
+)
+from tieout.engine.executing import ExecuteCounts, execute
+from tieout.services import planning
+from tieout.services.usage import UsedWronglyError
+from tieout.store import pages, people
+from tieout.store import slots as slot_store
+from tieout.store.people import Case, Written
+from tieout.store.postgres import PostgresStore
+
+CUSTOMER_CODES = frozenset({"customer_maybe_known", "customer_gone"})
+DOUBTS = frozenset({"two_carriers", "near_hit", "absent_three_times", "old_generation_alive"})
+ASKS_FOR_DOCUMENT = DOUBTS | {"copy", "found_after_deletion", "draft_deleted"}
+CLOSE_ENOUGH = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """
+    An exception with what helps to settle it: the value that is missing, what in the books comes
+    close to it, records that it could be, and what else the same fix frees. ``unsent``: nothing
+    was ever sent for its deal.
+    """
+
+    case: Case
+    value: str
+    closest: tuple[tuple[str, str], ...] = ()
+    candidates: tuple[tuple[str, ...], ...] = ()
+    frees: tuple[Case, ...] = ()
+    unsent: bool = False
+
+
+async def listing(
+    store: PostgresStore, bridge: str, crm: str, *, code: str = "", owner: str = ""
+) -> list[Case]:
+    """Open exceptions, oldest first; of one code or one owner where that is asked for."""
+    found: list[Case] = await store.do(lambda tx: people.open_cases(tx, bridge, crm))
+    return [
+        case
+        for case in found
+        if code in ("", case.code) and owner.casefold() in ("", case.owner.casefold())
+    ]
+
+
+async def find(store: PostgresStore, bridge: str, crm: str, number: int) -> Case:
+    """The exception of that number. Raises `UsedWronglyError` where there is none."""
+    found = await store.do(lambda tx: people.case(tx, bridge, crm, number))
+    if found is None:
+        raise UsedWronglyError(
+            f"There is no EX-{number} in {bridge}.",
+            code="no_exception",
+            hint="tieout exceptions list",
+        )
+    return found
+
+
+def books_of(case: Case) -> str:
+    """The books that an exception is about; '' for one of the whole bridge."""
+    return case.lane.rsplit("/", 1)[-1]
+
+
+def values_of(case: Case) -> list[dict[str, str]]:
+    """What the exception's sentences were made of."""
+    return [dict(found) for found in case.details.get("values", []) if isinstance(found, dict)]
+
+
+def missing_value(case: Case) -> str:
+    """The value that has no code yet: an item, terms, or another mapped value."""
+    for found in values_of(case):
+        for name in ("item", "value", "terms"):
+            if found.get(name):
+                return found[name]
+    return ""
+
+
+async def detail(store: PostgresStore, bridge: str, crm: str, case: Case) -> Detail:
+    """An exception with all that helps."""
+    value, books = missing_value(case), books_of(case)
+    others = [
+        other
+        for other in await listing(store, bridge, crm, code=case.code)
+        if value and missing_value(other) == value
+    ]
+    known: Sequence[tuple[str, str]] = ()
+    if case.code == "item_no_code":
+        known = await store.do(lambda tx: people.items_of_books(tx, books))
+    elif case.code == "terms_unmapped":
+        known = await store.do(lambda tx: people.codes_of_books(tx, books, "terms"))
+    entity = "customer" if case.code in CUSTOMER_CODES else "document"
+    ids = candidate_ids(case)
+    names = await store.do(lambda tx: people.names_in_books(tx, books, entity, ids)) if ids else []
+    return Detail(
+        case=case,
+        value=value,
+        closest=closest(value, known),
+        candidates=tuple(names),
+        frees=tuple(others) or (case,),
+        unsent=lanes.flow_of(case.lane) == lanes.DOCUMENTS
+        and not await store.do(lambda tx: people.was_sent(tx, case.key13)),
+    )
+
+
+def candidate_ids(case: Case) -> list[str]:
+    """Ids of the records that an exception could be about."""
+    named = [text.split(":", 2)[-1] for text in case.candidates]
+    for found in values_of(case):
+        named += found.get("candidates", "").split()
+    return list(dict.fromkeys(named))
+
+
+def closest(
+    value: str, known: Sequence[tuple[str, str]], most: int = 3
+) -> tuple[tuple[str, str], ...]:
+    """Those (code, name) whose name or code comes nearest, the best first; a person decides."""
+    if not value or not known:
+        return ()
+    from rapidfuzz import fuzz, utils
+
+    plain = utils.default_process(value)
+    scored = []
+    for code, name in known:
+        score = max(
+            fuzz.WRatio(plain, utils.default_process(name)),
+            fuzz.WRatio(plain, utils.default_process(code)),
+        )
+        if score >= CLOSE_ENOUGH:
+            scored.append((-score, code, name))
+    return tuple((code, name) for _, code, name in sorted(scored)[:most])
+
+
+# --- again --------------------
+
+
+async def retry(
+    engine: Engine,
+    store: PostgresStore,
+    case: Case,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Case, list[Written]]:
+    """
+    The exception after its source was read, decided and written once more, closed or not; and
+    what was written.
+
+    Raises `BusyError`, and what the connectors raise.
+    """
+    if lanes.flow_of(case.lane) not in (
+        lanes.CUSTOMERS,
+        lanes.DOCUMENTS,
+        lanes.STATUS,
+        lanes.BALANCES,
+    ):
+        raise UsedWronglyError(
+            f"{case.name} is about the whole bridge, not one deal.",
+            code="not_one_deal",
+            hint="tieout plan",
+        )
+    now = engine.clock.now()
+    lane, source = case.lane, case.source_id
+    async with planning.holding(engine) as lease:
+        await planning.read_both(engine, lease, say)
+        if case.code == "absent_three_times" and case.key13:
+            key = case.key13
+            await store.do(
+                lambda tx: people.settle_doubt(tx, key, "superseded", "tried_again", now)
+            )
+            await store.do(
+                lambda tx: people.close_case(tx, case.number, engine.who, "tried again", now)
+            )
+        await store.do(lambda tx: pages.make_due(tx, lane, [source], now))
+        due = await store.do(lambda tx: people.due_of(tx, lane, source))
+        decisions = await decide_window(engine, lane, due)
+        await record_window(engine, lane, due, decisions, None, DecideCounts())
+        pairs = [
+            (decision.state.key13, decision.digest)
+            for decision in decisions
+            if decision.state is not None and decision.digest
+        ]
+        made = await store.do(lambda tx: people.written(tx, pairs)) if pairs else {}
+        ids = [one.operation for one in made.values()]
+        for connection in [*engine.books, engine.policy.crm] if ids else []:
+            await execute(engine, connection, ExecuteCounts(), only=ids)
+            await planning.keep(engine, lease)
+    after = await store.do(lambda tx: people.written(tx, pairs)) if pairs else {}
+    again = await find(store, engine.bridge, engine.policy.crm, case.number)
+    return again, list(after.values())
+
+
+# --- a person's word --------------------
+
+
+async def dismiss(store: PostgresStore, case: Case, *, who: str, reason: str, now: Any) -> Decimal:
+    """
+    Closes an exception with a name and a reason. Gives the amount that stays in the tie-out under
+    that name; it is looked at again only when something changes.
+    """
+    amount = accepted_amount(case)
+
+    def work(tx: Any) -> None:
+        people.close_case(tx, case.number, who, reason, now)
+        if case.key13 and amount:
+            people.add_verdict(
+                tx, f"accept:{case.key13}", "accepted", [str(amount)], who, reason, now
+            )
+        people.forget_due(tx, case.lane, case.source_id)
+
+    await store.do(work)
+    return amount
+
+
+def accepted_amount(case: Case) -> Decimal:
+    """What a person takes over with a dismissal: the difference, else the whole amount."""
+    for found in values_of(case):
+        try:
+            return Decimal(found["difference"])
+        except (KeyError, InvalidOperation):
+            continue
+    return case.amount if case.amount is not None else Decimal("0.00")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A person's answer; exactly one of the five is given."""
+
+    which: str = ""
+    new: bool = False
+    make_new: bool = False
+    leave_out: bool = False
+    not_ours: tuple[str, ...] = ()
+
+    def given(self) -> int:
+        """How many of them are given."""
+        return sum((bool(self.which), self.new, self.make_new, self.leave_out, bool(self.not_ours)))
+
+
+async def answer(
+    engine: Engine, store: PostgresStore, case: Case, given: Answer, *, who: str
+) -> str:
+    """
+    Keeps a person's answer and makes its source due. Gives what it means, in a sentence.
+
+    Raises `UsedWronglyError` for an answer that does not fit the exception.
+    """
+    if given.given() != 1:
+        raise UsedWronglyError(
+            "Give one answer: --is REF, --new, --make-new, --leave-out or --not-ours REF.",
+            code="usage",
+        )
+    if case.closed_at is not None:
+        raise UsedWronglyError(f"{case.name} is closed already.", code="exception_closed")
+    if case.code in CUSTOMER_CODES:
+        if given.which or given.new:
+            return await _customer(engine, store, case, given, who)
+    elif lanes.flow_of(case.lane) == lanes.DOCUMENTS:
+        if given.make_new or given.leave_out:
+            return await _whether(engine, store, case, given, who)
+        if case.code in ASKS_FOR_DOCUMENT and (given.which or given.not_ours):
+            return await _which(engine, store, case, given, who)
+    raise UsedWronglyError(
+        f"That is no answer to {case.name} ({case.code}).",
+        code="answer_unfit",
+        hint=f"tieout exceptions show {case.name}",
+    )
+
+
+async def _customer(
+    engine: Engine, store: PostgresStore, case: Case, given: Answer, who: str
+) -> str:
+    """Which customer in the books it is, or that it is a new one."""
+    books, crm, now = books_of(case), engine.policy.crm, engine.clock.now()
+    flow = lanes.flow_of(case.lane)
+    customer = (
+        case.source_id
+        if flow == lanes.CUSTOMERS
+        else await store.do(lambda tx: people.customer_of_deal(tx, crm, case.source_id))
+    )
+    if customer is None:
+        raise UsedWronglyError(f"{case.name} has no customer.", code="answer_unfit")
+    chosen = await _one(store, books, "customer", given.which) if given.which else None
+    slot = customer_slot(engine, engine.policy.book(books), customer)
+    customers = lanes.lane(engine.bridge, lanes.CUSTOMERS, books)
+    documents = lanes.lane(engine.bridge, lanes.DOCUMENTS, books)
+
+    def work(tx: Any) -> None:
+        refs = [chosen[0]] if chosen else []
+        people.add_verdict(
+            tx,
+            f"customer:{books}:{customer}",
+            "is" if chosen else "new",
+            refs,
+            who,
+            f"answer to {case.name}",
+            now,
+        )
+        state = slot_store.slots(tx, [slot])[slot.key13]
+        if chosen and state.current is not None:
+            _link_to(tx, slot, ExternalRef(books, "customer", chosen[0]), state.generation, now)
+        elif state.current is not None:
+            slot_store.end_generation(tx, slot.key13, "a person asked for a new one")
+        pages.make_due(tx, customers, [customer], now)
+        pages.make_due(tx, documents, [case.source_id] if flow == lanes.DOCUMENTS else [], now)
+        pages.wake(tx, documents, ["customer"], now)
+
+    await store.do(work)
+    if chosen:
+        return f"{case.customer or 'It'} is customer {chosen[1]}, {chosen[2]}."
+    return f"{case.customer or 'It'} becomes a new customer."
+
+
+def _link_to(tx: Any, slot: Slot, ref: ExternalRef, generation: int, now: Any) -> None:
+    other = slot_store.put_ref(tx, ref, slot.key13, generation, RefRole.CURRENT, "person", now)
+    if other is not None:
+        raise UsedWronglyError(
+            "That record belongs to another deal or account already.", code="ref_taken"
+        )
+    people.forget_base(tx, slot.key13)
+
+
+async def _whether(
+    engine: Engine, store: PostgresStore, case: Case, given: Answer, who: str
+) -> str:
+    """Whether a new document is made or the deal is left out."""
+    book, now = engine.policy.book(books_of(case)), engine.clock.now()
+    verdict = "make_new" if given.make_new else "leave_out"
+
+    def work(tx: Any) -> None:
+        states = slot_store.slots_of_sources(tx, engine.bridge, "D", [case.source_id])
+        mine = [state for state in states.get(case.source_id, []) if state.key13 == case.key13]
+        if not mine:
+            slot = document_slot(engine, book, case.source_id, _part(states, case))
+            mine = [slot_store.slots(tx, [slot])[slot.key13]]
+        for state in mine:
+            slot_store.ensure_slot(tx, state, engine.bridge, book.connection)
+            people.set_slot_verdict(tx, state.key13, verdict)
+            people.add_verdict(
+                tx, f"slot:{state.key13}", verdict, [], who, f"answer to {case.name}", now
+            )
+        pages.make_due(tx, case.lane, [case.source_id], now)
+
+    await store.do(work)
+    name = case.deal or case.source_id
+    if given.make_new:
+        return f"A new draft is made for {name}."
+    return f"{name} is left out; its amount stays in the tie-out, with your name."
+
+
+def _part(states: Any, case: Case) -> int:
+    """The billing step that an exception is about, where its place was never used."""
+    return (
+        0
+        if not states.get(case.source_id)
+        else max((state.slot.part for state in states[case.source_id]), default=0)
+    )
+
+
+async def _which(engine: Engine, store: PostgresStore, case: Case, given: Answer, who: str) -> str:
+    """Which document counts, or which are not ours; every later look honours it."""
+    books, now, key13 = books_of(case), engine.clock.now(), case.key13
+    if key13 is None:
+        raise UsedWronglyError(f"{case.name} names no place.", code="answer_unfit")
+    others = candidate_ids(case)
+    chosen = await _one(store, books, "document", given.which) if given.which else None
+    refused = [await _one(store, books, "document", word) for word in given.not_ours]
+
+    def work(tx: Any) -> None:
+        row = tx.row(
+            "SELECT generation FROM slot WHERE workspace = %(ws)s AND key13 = %(key13)s",
+            key13=key13,
+        )
+        generation = row[0] if row else 0
+        named = [chosen[0]] if chosen else [one[0] for one in refused]
+        people.add_verdict(
+            tx,
+            f"slot:{key13}",
+            "is" if chosen else "not_ours",
+            named,
+            who,
+            f"answer to {case.name}",
+            now,
+        )
+        if chosen:
+            _choose(tx, books, key13, generation, chosen[0], others, now)
+        else:
+            for ref in named:
+                place = ExternalRef(books, "document", ref)
+                slot_store.put_ref(tx, place, key13, generation, RefRole.NOT_OURS, "person", now)
+            people.settle_doubt(tx, key13, "unknown", "not_ours", now)
+        left = [ref for ref in others if ref not in named]
+        if chosen or not left:
+            people.close_case(tx, case.number, who, f"answered: {', '.join(named)}", now)
+        pages.make_due(tx, case.lane, [case.source_id], now)
+
+    await store.do(work)
+    name = case.deal or case.source_id
+    if chosen:
+        return f"{chosen[3] or 'document'} {chosen[1] or chosen[0]} is the one of {name}."
+    words = ", ".join(one[1] or one[0] for one in refused)
+    return f"Not ours: {words}. It is looked up once more before anything is sent."
+
+
+def _choose(
+    tx: Any,
+    books: str,
+    key13: str,
+    generation: int,
+    ref: str,
+    others: Sequence[str],
+    now: Any,
+) -> None:
+    present = tx.row(
+        "SELECT id FROM ref WHERE workspace = %(ws)s AND key13 = %(key13)s AND role = 'current'",
+        key13=key13,
+    )
+    place = ExternalRef(books, "document", ref)
+    other = slot_store.put_ref(tx, place, key13, generation, RefRole.CURRENT, "person", now)
+    if other is not None:
+        raise UsedWronglyError("That document belongs to another deal already.", code="ref_taken")
+    if present is None or present[0] != ref:
+        people.forget_base(tx, key13)
+    for one in others:
+        if one != ref:
+            copy = ExternalRef(books, "document", one)
+            slot_store.put_ref(tx, copy, key13, generation, RefRole.COPY, "person", now)
+    people.settle_doubt(tx, key13, "applied", "person", now)
+
+
+async def _one(
+    store: PostgresStore, books: str, entity: str, word: str
+) -> tuple[str, str, str, str]:
+    """The record that a word names. Raises `UsedWronglyError` for none or several."""
+    plain = word.partition(":")[2] if word.split(":", 1)[0] in _PREFIXES else word
+    found = await store.do(lambda tx: people.in_books(tx, books, entity, plain))
+    if not found:
+        raise UsedWronglyError(f'{books} has no {entity} "{word}".', code="no_such_record")
+    if len(found) > 1:
+        numbers = ", ".join(f"{kind}:{number or ref}" for ref, number, _, kind in found)
+        raise UsedWronglyError(
+            f'"{word}" is more than one {entity} in {books}: {numbers}. Give its id.',
+            code="ambiguous",
+        )
+    one: tuple[str, str, str, str] = found[0]
+    return one
+
+
+_PREFIXES = frozenset({"customer", "draft", "invoice", "document", "credit_note"})
