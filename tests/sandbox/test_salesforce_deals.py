@@ -424,3 +424,15 @@ def test_a_failed_action_leaves_nothing_behind(org: Client) -> None:
     assert "nothing" in text
     assert org.query("SELECT Id FROM Opportunity", all_rows=True) == []
     assert org.query("SELECT Id FROM OpportunityLineItem") == []
+
+
+def test_an_administrator_adds_fields_and_moves_decimals(org: Client) -> None:
+    org.act("create_field", object="Opportunity", field="Deal_Number__c", type="string:20")
+    org.act("set_scale", object="OpportunityLineItem", field="TotalPrice", scale=3)
+    line = {"product": "CONS", "quantity": "0.5", "unit_price": "6666.67"}
+    deal = org.deal(line, line, line)
+    org.update("Opportunity", deal["id"], Deal_Number__c="D-114")
+    row = org.read("Opportunity", deal["id"])
+    assert row["Deal_Number__c"] == "D-114"
+    assert row["Amount"] == Decimal("10000.01")
+    assert _line(org, deal["lines"][0])["TotalPrice"] == Decimal("3333.335")

@@ -138,6 +138,18 @@ class Actions:
                     "on": "true (default) or false",
                 },
             ),
+            "create_field": (
+                self.create_field,
+                {
+                    "object": "object name",
+                    "field": "name of the new field, ending in __c",
+                    "type": "string:80, boolean, date, currency:18.2, double:18.4",
+                },
+            ),
+            "set_scale": (
+                self.set_scale,
+                {"object": "object name", "field": "number field", "scale": "its decimals"},
+            ),
             "hide_field": (
                 self.hide_field,
                 {"object": "object name", "field": "field name", "hidden": "true (default)"},
@@ -421,6 +433,25 @@ class Actions:
         if given.get("on", True):
             rules.append((kind, name, given.get("message") or f"{name} has to be filled in"))
         return {"rules": [list(rule) for rule in rules]}
+
+    def create_field(self, given: Arguments) -> Any:
+        kind = self._org.full(given["object"])
+        if kind is None:
+            raise ActionError(f"there is no object {given['object']}")
+        if kind.find(given["field"]) is not None:
+            raise ActionError(f"there is a field {given['field']} already")
+        try:
+            self._org.add_field(kind.name, given["field"], given["type"])
+        except ValueError as error:
+            raise ActionError(str(error)) from error
+        self._api.metadata_changed()
+        return {"field": f"{kind.name}.{given['field']}"}
+
+    def set_scale(self, given: Arguments) -> Any:
+        kind, name = self._field(given)
+        self._org.set_scale(kind, name, int(given["scale"]))
+        self._api.metadata_changed()
+        return {"field": f"{kind}.{name}", "scale": int(given["scale"])}
 
     def hide_field(self, given: Arguments) -> Any:
         kind, name = self._field(given)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit.clock import SandboxClock
 from tieout_sandbox.salesforce.ids import make_id
-from tieout_sandbox.salesforce.schema import ObjectType, Options, load_schema
+from tieout_sandbox.salesforce.schema import ObjectType, Options, field_of, load_schema
 from tieout_sandbox.salesforce.tables import Journal, Table
 from tieout_sandbox.salesforce.values import Row, Value, moment, stamp
 
@@ -90,6 +90,8 @@ class Org:
         self.hidden: dict[str, set[str]] = {}
         self.hidden_objects: set[str] = set()
         self.unshared: set[str] = set()
+        self.added: list[tuple[str, str, str]] = []
+        self.scales: dict[str, int] = {}
         self.numbers: dict[str, int] = {}
         self.age_s = 0
         self._depth = 0
@@ -149,6 +151,25 @@ class Org:
             self._depth -= 1
         if self._depth == 0:
             self.journal.clear()
+
+    # What an administrator changes of the objects.
+
+    def add_field(self, kind: str, name: str, shape: str) -> None:
+        """Adds a custom field to an object; ValueError for a shape that is none."""
+        self.schema[kind].add(field_of(name, shape))
+        self.added.append((kind, name, shape))
+        self._seen.pop(kind, None)
+
+    def set_scale(self, kind: str, name: str, scale: int) -> None:
+        """Changes the decimals of a number field."""
+        owner = self.schema[kind]
+        owner.add(replace(owner.fields[name], scale=scale))
+        self.scales[f"{kind}.{name}"] = scale
+        self._seen.pop(kind, None)
+
+    def scale(self, kind: str, name: str) -> int:
+        """The decimals of a number field."""
+        return self.schema[kind].fields[name].scale
 
     # Objects and rows.
 
@@ -269,11 +290,19 @@ class Org:
             "hidden_objects": sorted(self.hidden_objects),
             "unshared": sorted(self.unshared),
             "user_id": self.user_id,
+            "added": self.added,
+            "scales": self.scales,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes back what `state` gave."""
         self._load_schema()
+        self.added, self.scales = [], {}
+        for kind, name, shape in state.get("added", ()):
+            self.add_field(kind, name, shape)
+        for place, scale in state.get("scales", {}).items():
+            kind, _, name = place.partition(".")
+            self.set_scale(kind, name, scale)
         for name, rows in state["tables"].items():
             self.tables[name].fill(rows)
         self.numbers = dict(state["numbers"])

@@ -87,7 +87,8 @@ def before_line(writer: Writer, row: Row, old: Row | None, given: Row) -> None:
             row[name] = False
         if row.get("UnitPrice") is None and row.get("TotalPrice") is None:
             row["UnitPrice"] = entry["UnitPrice"]
-    settle_prices(row, old, given)
+    kind = "OpportunityLineItem"
+    settle_prices(row, old, given, (org.scale(kind, "UnitPrice"), org.scale(kind, "TotalPrice")))
 
 
 def _check_line(row: Row, given: Row) -> None:
@@ -107,9 +108,13 @@ def take_entry(row: Row, entry: Row) -> None:
         row["CurrencyIsoCode"] = entry["CurrencyIsoCode"]
 
 
-def settle_prices(row: Row, old: Row | None, given: Row) -> None:
-    """Unit price, total and subtotal of a line, whichever of them was sent."""
+def settle_prices(row: Row, old: Row | None, given: Row, scales: tuple[int, int] = (2, 2)) -> None:
+    """
+    Unit price, total and subtotal of a line, whichever of them was sent; `scales` are the
+    decimals of prices and of totals.
+    """
     quantity = _decimal(row["Quantity"])
+    prices, totals = scales
     kept = 1 - _decimal(row.get("Discount")) / _HUNDRED
     total_leads = given.get("TotalPrice") is not None
     if old is not None and not total_leads and given.get("UnitPrice") is None:
@@ -122,10 +127,10 @@ def settle_prices(row: Row, old: Row | None, given: Row) -> None:
         # The quantity alone leaves the total and moves the unit price.
         total_leads = moved
     if total_leads and kept != 0:
-        row["UnitPrice"] = to_scale(_decimal(row["TotalPrice"]) / quantity / kept, 2)
+        row["UnitPrice"] = to_scale(_decimal(row["TotalPrice"]) / quantity / kept, prices)
     else:
-        row["TotalPrice"] = to_scale(_decimal(row["UnitPrice"]) * quantity * kept, 2)
-    row["Subtotal"] = to_scale(_decimal(row["UnitPrice"]) * quantity, 2)
+        row["TotalPrice"] = to_scale(_decimal(row["UnitPrice"]) * quantity * kept, totals)
+    row["Subtotal"] = to_scale(_decimal(row["UnitPrice"]) * quantity, totals)
 
 
 def _decimal(value: Value) -> Decimal:
@@ -146,7 +151,8 @@ def roll_up(writer: Writer, opportunity_id: str, *, entry_id: str | None = None)
     lines = org.tables["OpportunityLineItem"].find_live("OpportunityId", opportunity_id)
     changed: Row = dict(opportunity)
     changed["HasOpportunityLineItem"] = bool(lines)
-    changed["Amount"] = sum((_decimal(line["TotalPrice"]) for line in lines), Decimal("0.00"))
+    total = sum((_decimal(line["TotalPrice"]) for line in lines), Decimal("0.00"))
+    changed["Amount"] = to_scale(total, org.scale("Opportunity", "Amount"))
     quantity = sum((_decimal(line["Quantity"]) for line in lines), Decimal(0))
     changed["TotalOpportunityQuantity"] = plain(quantity) if lines else None
     if changed.get("Pricebook2Id") is None and entry_id is not None:

@@ -198,6 +198,21 @@ def _object(line: str, options: Options) -> ObjectType | None:
     return found
 
 
+def field_of(name: str, shape: str) -> Field:
+    """
+    A field that an administrator adds: `string:80`, `boolean`, `date`, `currency:18.2`,
+    `double:18.4`. ValueError for another shape.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*__c", name):
+        raise ValueError(f"a field's name ends in __c, not {name}")
+    known = r"(string:\d+|textarea:\d+|boolean|date|datetime|(currency|double):\d+\.\d+)"
+    if not re.fullmatch(known, shape):
+        raise ValueError(f"no such type of field: {shape}")
+    made = _field(f"{name} {shape}", Options(), {})
+    assert made is not None
+    return made
+
+
 _WITHOUT_BIN = frozenset(
     [
         "OpportunityStage",

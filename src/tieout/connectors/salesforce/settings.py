@@ -68,18 +68,23 @@ class AccountFields:
     invoice_email: str = "Invoice_Email__c"
     number: str = "AccountNumber"
     credit_stop: str = "Credit_Hold__c"
+    reference_required: str = "Buyer_Reference_Required__c"
     language: str = ""
     tax_group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DealFields:
-    """The org's names on Opportunity, Order and Quote; '' is a field that it lacks."""
+    """
+    The org's names on Opportunity, Order and Quote; '' is a field that it lacks. ``discount`` is an
+    amount off the whole deal, which the deal's own amount does not know of.
+    """
 
     number: str = ""
     po_number: str = "Po_Number__c"
     buyer_reference: str = "Buyer_Reference__c"
     delivered_on: str = ""
+    discount: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

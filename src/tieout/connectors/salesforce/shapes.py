@@ -326,7 +326,13 @@ class Shapes:
         settings = self._settings
         if source.entity is Entity.DEAL:
             deal = settings.deal
-            return [deal.number, deal.po_number, deal.buyer_reference, deal.delivered_on]
+            return [
+                deal.number,
+                deal.po_number,
+                deal.buyer_reference,
+                deal.delivered_on,
+                deal.discount,
+            ]
         if source.entity is Entity.CUSTOMER:
             account = settings.account
             return [
@@ -337,6 +343,7 @@ class Shapes:
                 account.number,
                 settings.packaged(account.credit_stop),
                 account.language,
+                account.reference_required,
                 account.tax_group,
             ]
         if source.entity is Entity.ITEM:

@@ -92,6 +92,8 @@ class Translator:
         if freight:
             lines = (*lines, _freight(freight, len(lines) + 1))
         record_id = id18(row["Id"])
+        discount = (number_of(row, settings.discount) if settings.discount else None) or Decimal(0)
+        stated = _stated_total(row, kind, freight)
         return Deal(
             ref=self._ref(Entity.DEAL, record_id),
             version=text_of(row, "SystemModstamp") or None,
@@ -114,7 +116,8 @@ class Translator:
             delivered_on=date_of(row, settings.delivered_on),
             currency=text_of(row, "CurrencyIsoCode") or self.currency,
             lines=lines,
-            stated_total=_stated_total(row, kind, freight),
+            discount=discount,
+            stated_total=stated - discount if stated is not None and lines else stated,
             po_number=text_of(row, settings.po_number) or text_of(row, "PoNumber"),
             buyer_reference=text_of(row, settings.buyer_reference),
             owner=text_of(row, "Owner.Name"),
@@ -258,7 +261,7 @@ class Translator:
             parent=self._ref_at(row, "ParentId", Entity.CUSTOMER),
             owner=text_of(row, "Owner.Name"),
             merged_into=self._ref_at(row, "MasterRecordId", Entity.CUSTOMER),
-            extra=extra_of(row, shape.extra),
+            extra=_with_flag(row, names.reference_required, extra_of(row, shape.extra)),
             shape=shape.digest,
         )
 
@@ -352,6 +355,13 @@ def children_of(row: Row, relation: str) -> Sequence[Row]:
 def extra_of(row: Row, paths: Iterable[tuple[str, str]]) -> Extra:
     """The values that a mapping asked for, under the paths as it wrote them."""
     return {asked: _scalar(value_at(row, spelled)) for asked, spelled in paths}
+
+
+def _with_flag(row: Row, name: str, extra: Extra) -> Extra:
+    """``reference_required`` beside the rest, where the org says that a buyer wants one."""
+    if not name or value_at(row, name) is not True:
+        return extra
+    return {**extra, "reference_required": True}
 
 
 def _scalar(value: Any) -> Scalar:
