@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
+
 from mortal import Death, Mortal
 from virtual_loop import Simulation, run
 

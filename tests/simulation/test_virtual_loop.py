@@ -14,6 +14,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
+
 import virtual_loop
 from virtual_loop import (
     EPOCH,

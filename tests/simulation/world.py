@@ -7,9 +7,10 @@ network, death, comes from the seed.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,8 +21,6 @@ from sqlalchemy import Engine as SqlEngine
 
 from mortal import Mortal
 from support.inprocess import InProcessTransport
-from virtual_loop import Simulation
-
 from tieout.connectors.plain import (
     PlainBookConnector,
     PlainBookSettings,
@@ -29,6 +28,7 @@ from tieout.connectors.plain import (
     PlainCrmSettings,
 )
 from tieout.core.abilities import Guard
+from tieout.core.keys import keys_in
 from tieout.core.model import Entity
 from tieout.core.policy import (
     BooksPolicy,
@@ -41,34 +41,40 @@ from tieout.core.policy import (
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.engine.context import Engine
 from tieout.engine.enrich import PlainEnricher
+from tieout.engine.recover import begin_recovery
 from tieout.engine.run import RunResult, run
-from tieout.ports import Selection
-from tieout.store.database import BlockingRunner
+from tieout.ports import HttpRequest, Selection
+from tieout.store.database import BlockingRunner, Tx
 from tieout.store.postgres import PostgresStore
 from tieout.store.workspaces import ensure_workspace
+from tieout.storing import Lease
+from tieout_sandbox.kit import Request, Response
 from tieout_sandbox.kit.clock import SandboxClock
 from tieout_sandbox.plain import PlainBook, PlainCrm, Variant
+from virtual_loop import EPOCH, Simulation, VirtualClock
 
 BRIDGE = "nordic"
 CRM, BOOK = "crm", "book"
-ITEMS = ("CONS", "LIC")
+LEASE_S = 60
+LONGEST_S = 200
+Row = dict[str, Any]
 
 
-class SimClock:
-    """The engine's clock in a simulation; ``jump`` moves the wall clock, never the steady one."""
+class Machine:
+    """One computer: its wall clock can be set wrong, its steady clock cannot."""
 
     def __init__(self, simulation: Simulation) -> None:
-        self._clock = simulation.clock
+        self.wall = VirtualClock(simulation.loop)
         self._loop = simulation.loop
 
     def now(self) -> datetime:
-        return self._clock.now()
+        return self.wall.now()
 
     def steady(self) -> int:
         return round(self._loop.time() * 1000)
 
     async def sleep(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
+        await self.wall.sleep(seconds)
 
 
 class SeededIds:
@@ -82,6 +88,62 @@ class SeededIds:
         return f"{kind[:2]}-{self._name}-{next(self._count):06d}"
 
 
+class Paced:
+    """Something an engine was given, whose calls wait as long as ``pace`` says before and after."""
+
+    def __init__(self, inner: Any, pace: Callable[[str, str], float]) -> None:
+        self._inner = inner
+        self._pace = pace
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._inner, name)
+        if not asyncio.iscoroutinefunction(value):
+            return value
+
+        async def call(*args: Any, **options: Any) -> Any:
+            for when in ("before", "after"):
+                seconds = self._pace(name, when)
+                if seconds:
+                    await asyncio.sleep(seconds)
+                if when == "before":
+                    result = await value(*args, **options)
+            return result
+
+        return call
+
+
+class Unleased:
+    """A store whose bridge lease is always granted: safety must not rest on it."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def take_lease(
+        self, bridge: str, holder: str, process: str, seconds: int, now: datetime
+    ) -> Lease:
+        return Lease(bridge=bridge, holder=holder, fence=1, until=now + timedelta(seconds=seconds))
+
+    async def renew_lease(self, lease: Lease, seconds: int, now: datetime) -> bool:
+        return True
+
+    async def release_lease(self, lease: Lease) -> None:
+        """Nobody holds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """A write that the book carried out or refused, with the row that it met."""
+
+    at: datetime
+    request: Request
+    status: int
+    before: Row | None
+    made: tuple[str, ...]
+
+
 @dataclass
 class World:
     """The two systems, the database, and what is needed to start engines on them."""
@@ -89,46 +151,103 @@ class World:
     simulation: Simulation
     database: SqlEngine
     workspace: str
+    owner: SqlEngine | None = None
     variant: Variant = field(default_factory=Variant)
     rules: Safeguards = ALL_ON
     mode: FlowMode = FlowMode.AUTO
-    book_times: Mapping[str, int] = field(default_factory=dict)
-    crm_overlap_s: int = 120
+    book_settings: Mapping[str, Any] = field(default_factory=dict)
+    crm_settings: Mapping[str, Any] = field(default_factory=dict)
     policy_changes: dict[str, Any] = field(default_factory=dict)
+    sweep_s: int = 60
+    merges_move_stamps: bool = True
 
     def __post_init__(self) -> None:
         self.random: Random = self.simulation.random
-        self.vendor_clock = SandboxClock(self.simulation.clock.now)
-        self.crm = PlainCrm(clock=self.vendor_clock)
+        self.clock = self.simulation.clock
+        self.vendor_clock = SandboxClock(self.clock.now)
+        self.crm = PlainCrm(clock=self.vendor_clock, merges_move_stamps=self.merges_move_stamps)
         self.book = PlainBook(clock=self.vendor_clock, variant=self.variant)
+        self.machines = [Machine(self.simulation), Machine(self.simulation)]
         self._engines = itertools.count(1)
         self.runs: list[RunResult] = []
+        self.trace: list[str] = []
+        self.writes: list[Write] = []
+        self.slot_of: dict[str, str] = {}
+        self.edited: set[str] = set()
+        self.mark: tuple[int, int] | None = None
+        self.on_step: Callable[[], None] | None = None
+        self.on_send: Callable[[str, HttpRequest], None] | None = None
         self.version = 1
-        clock = SimClock(self.simulation)
+        self._watch(self.book)
+        self.make_workspace(self.workspace)
+
+    def make_workspace(self, workspace: str) -> None:
+        """A workspace with the bridge in it."""
+        now = self.clock.now()
         with self.database.begin() as conn:
-            ensure_workspace(self.workspace, "simulation", clock.now())(conn)
-        with self.database.begin() as conn:
-            conn.exec_driver_sql(
-                "SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": self.workspace}
-            )
-            conn.exec_driver_sql(
+            ensure_workspace(workspace, "simulation", now)(conn)
+            for statement in (
                 "INSERT INTO config_version (workspace, bridge, version, body, tables, digest,"
                 " message, published_by, published_at) VALUES (%(ws)s, %(bridge)s, 1, '', '{}',"
                 " 'd', '', 'test', %(now)s)",
-                {"ws": self.workspace, "bridge": BRIDGE, "now": clock.now()},
-            )
-            conn.exec_driver_sql(
                 "INSERT INTO bridge (workspace, name, version) VALUES (%(ws)s, %(bridge)s, 1)",
-                {"ws": self.workspace, "bridge": BRIDGE},
+            ):
+                conn.exec_driver_sql(statement, {"ws": workspace, "bridge": BRIDGE, "now": now})
+
+    def note(self, text: str) -> None:
+        """A line of the trace."""
+        self.trace.append(f"{(self.clock.now() - EPOCH).total_seconds():9.2f} {text}")
+
+    def _watch(self, book: PlainBook) -> None:
+        """Every write with the row that it met, and which slot what it made belongs to."""
+        inner = book.vendor
+
+        def vendor(request: Request) -> Response:
+            if request.method == "GET":
+                return inner(request)
+            documents = book.ledger.tables["documents"]
+            known = set(documents)
+            parts = request.segments
+            before = documents.get(parts[1]) if len(parts) > 1 else None
+            kept = deepcopy(before)
+            answer = inner(request)
+            made = tuple(sorted(set(documents) - known))
+            for row_id in made:
+                for key in keys_in(request.body.decode()):
+                    if key in str(documents[row_id]["_carrier"]):
+                        self.slot_of[row_id] = key[:13]
+            self.writes.append(
+                Write(
+                    at=self.vendor_clock.now(),
+                    request=request,
+                    status=answer.status,
+                    before=kept,
+                    made=made,
+                )
             )
+            self.note(f"book {request.method} {request.path} -> {answer.status} {made or ''}")
+            self.step()
+            return answer
+
+        book.vendor = vendor  # type: ignore[method-assign]
+
+    def step(self) -> None:
+        """Something happened in the book: what must always hold is looked at."""
+        documents = self.book.ledger.tables["documents"]
+        for row in list(documents.values()):
+            became = row.get("_became")
+            if became and row["id"] in self.slot_of:
+                self.slot_of.setdefault(became, self.slot_of[row["id"]])
+            if became and row["id"] in self.edited:
+                self.edited.add(became)
+        if self.on_step is not None:
+            self.on_step()
 
     # --- engines ---
 
     def policy(self) -> BridgePolicy:
         """Deals to drafts by themselves, statuses back; what a history wants otherwise on top."""
-        documents = DocumentPolicy(
-            mode=self.mode, require_reference="never", **self.policy_changes
-        )
+        documents = DocumentPolicy(mode=self.mode, require_reference="never", **self.policy_changes)
         return BridgePolicy(
             name=BRIDGE,
             version=self.version,
@@ -149,39 +268,58 @@ class World:
             status=StatusPolicy(),
         )
 
-    def engine(self, mortal: Mortal | None = None, *, patience: Any = None) -> Engine:
+    def settings(self) -> PlainBookSettings:
+        """Those of the connector for this kind of book."""
+        values: dict[str, Any] = {
+            "guard": Guard(self.variant.guard),
+            "key_life_s": self.variant.key_life_s if self.variant.guard == "a" else 0,
+            "version_check": self.variant.version_check,
+            "tombstones": self.variant.tombstones,
+            "batch": self.variant.batch,
+            "atomic": self.variant.atomic,
+            "keeps_id": self.variant.keeps_id,
+            "tells_origin": self.variant.tells_origin,
+            "search_lag_s": self.variant.search_lag_s,
+            "longest_s": LONGEST_S,
+        }
+        return PlainBookSettings(**{**values, **self.book_settings})
+
+    def engine(
+        self,
+        mortal: Mortal | None = None,
+        *,
+        machine: int = 0,
+        pace: Callable[[str, str], float] | None = None,
+        leased: bool = True,
+        workspace: str = "",
+    ) -> Engine:
         """A new engine, as a new process would make it; it dies where its mortal says."""
         number = next(self._engines)
-        clock = SimClock(self.simulation)
-        now = self.simulation.clock.now
-        crm_wire: Any = InProcessTransport(self.crm, now)
-        book_wire: Any = InProcessTransport(self.book, now)
+        clock = self.machines[machine]
+        wires: list[Any] = []
+        for system in (self.crm, self.book):
+            wire = InProcessTransport(system, self.clock.now)
+            wire.before = self._sending(system.name)
+            wires.append(wire)
         store: Any = PostgresStore(
             BlockingRunner(self.database),
-            workspace=self.workspace,
+            workspace=workspace or self.workspace,
             ids=SeededIds(f"{number:03d}"),
             clock=clock,
             rules=self.rules,
         )
+        if not leased:
+            store = Unleased(store)
+        if pace is not None:
+            store = Paced(store, lambda name, when: pace(f"store.{name}", when))
+            wires = [Paced(wire, lambda name, when: pace(f"wire.{name}", when)) for wire in wires]
         if mortal is not None:
-            crm_wire, book_wire = mortal.guard(crm_wire, "crm"), mortal.guard(book_wire, "book")
+            wires = [mortal.guard(wires[0], "crm"), mortal.guard(wires[1], "book")]
             store = mortal.guard(store, "store")
-        settings = PlainBookSettings(
-            guard=Guard(self.variant.guard),
-            key_life_s=self.variant.key_life_s if self.variant.guard == "a" else 0,
-            version_check=self.variant.version_check,
-            tombstones=self.variant.tombstones,
-            batch=self.variant.batch,
-            atomic=self.variant.atomic,
-            keeps_id=self.variant.keeps_id,
-            tells_origin=self.variant.tells_origin,
-            search_lag_s=self.variant.search_lag_s,
-            **self.book_times,
-        )
         crm = PlainCrmConnector(
-            CRM, crm_wire, clock, PlainCrmSettings(overlap_s=self.crm_overlap_s), Random(number)
+            CRM, wires[0], clock, PlainCrmSettings(**self.crm_settings), Random(number)
         )
-        book = PlainBookConnector(BOOK, book_wire, clock, settings, Random(number))
+        book = PlainBookConnector(BOOK, wires[1], clock, self.settings(), Random(number))
         return Engine(
             store=store,
             connectors={CRM: crm, BOOK: book},
@@ -202,45 +340,62 @@ class World:
             worker=f"worker-{number}",
             process=f"process {number}",
             rules=self.rules,
+            sweep_every=timedelta(seconds=self.sweep_s),
+            force=True,
         )
 
-    async def run_once(self) -> RunResult:
-        """One run of a fresh engine that lives."""
-        result = await run(self.engine())
+    def _sending(self, system: str) -> Callable[[HttpRequest], None]:
+        def before(request: HttpRequest) -> None:
+            if request.method != "GET" and self.on_send is not None:
+                self.on_send(system, request)
+
+        return before
+
+    async def work(self, engine: Engine) -> RunResult:
+        """One run, after the recovery that a restore asks for."""
+        if self.mark is not None:
+            epoch, seq = self.mark
+            await begin_recovery(engine, epoch, seq)
+            self.mark = None
+        result = await run(engine)
         self.runs.append(result)
+        counts = {name: number for name, number in result.counts().items() if number}
+        self.note(f"{engine.worker} ran {counts}")
         return result
 
-    async def settle(self, *, rounds: int = 60) -> RunResult:
+    async def run_once(self, machine: int = 0) -> RunResult:
+        """One run of a fresh engine that lives."""
+        return await self.work(self.engine(machine=machine))
+
+    async def settle(self, *, rounds: int = 80) -> RunResult:
         """
         Runs until nothing is left to do by itself, waiting as long as the protocol wants.
 
         Fails when the world does not come to rest.
         """
-        result = await self.run_once()
+        work: dict[str, int] = {}
         for _ in range(rounds):
             result = await self.run_once()
-            work = await self.engine().store.open_work(BRIDGE)
-            busy = [
-                name
-                for name in work
-                if name
-                in (
-                    "operation.ready",
-                    "operation.started",
-                    "operation.unknown",
-                    "operation.confirming",
-                    "due.due",
-                    "due.op",
-                )
-            ]
-            if not busy and not self.book.waiting and not self.crm.waiting:
+            store = self.engine().store
+            work = await store.open_work(BRIDGE)
+            recovering = await store.recovery()
+            busy = [name for name in work if name in _BUSY]
+            quiet = not result.read.changed and not result.read.gone and not result.executed.calls
+            waiting = self.book.waiting or self.crm.waiting
+            if not busy and not waiting and quiet and recovering is None:
                 return result
-            wake = await self.engine().store.next_wake(BRIDGE, self.simulation.clock.now())
-            pause = 30.0
+            wake = await store.next_wake(BRIDGE, self.clock.now())
+            if recovering is not None:
+                wake = recovering[0]
+            pause = 15.0
             if wake is not None:
-                pause = max((wake - self.simulation.clock.now()).total_seconds() + 1, 1.0)
-            await self.simulation.clock.sleep(min(pause, 900))
+                pause = max((wake - self.clock.now()).total_seconds() + 1, 5.0)
+            await self.clock.sleep(min(pause, 300))
         raise AssertionError(f"the world does not come to rest: {work}")
+
+    async def wait(self, seconds: float) -> None:
+        """Time passes."""
+        await self.clock.sleep(seconds)
 
     # --- persons ---
 
@@ -263,58 +418,189 @@ class World:
         )
         return str(made["id"])
 
-    def make_deal(self, company: str, price: Decimal = Decimal("1000.00"), **more: Any) -> str:
-        """A deal with one line; its id."""
+    def make_deal(self, company: str, price: Decimal | str = "1000.00", **more: Any) -> str:
+        """A won deal with one line; its id."""
+        line = {"product": "CONS", "text": "Work", "quantity": Decimal(1)}
         given = {
             "company": company,
             "title": "A deal",
             "currency": "SEK",
             "state": "won",
             "close_date": "2026-11-20",
-            "lines": [
-                {"product": "CONS", "text": "Work", "quantity": Decimal(1), "unit_price": price}
-            ],
+            "lines": [{**line, "unit_price": Decimal(price)}],
             **more,
         }
         return str(self.crm.act("create_deal", given)["id"])
 
+    def in_crm(self, action: str, **arguments: Any) -> Any:
+        """A person does something in the CRM."""
+        done = self.crm.act(action, arguments)
+        self.note(f"crm {action} {arguments} -> {done}")
+        return done
+
+    def in_book(self, action: str, **arguments: Any) -> Any:
+        """A person does something in the book."""
+        done = self.book.act(action, arguments)
+        self.note(f"book {action} {arguments} -> {done}")
+        if action in ("edit_draft", "overwrite_carrier"):
+            self.edited.add(str(arguments.get("draft") or arguments.get("id")))
+        self.step()
+        return done
+
+    def fault(self, kind: str, method: str = "POST", path: str = "*", **more: Any) -> None:
+        """The next fitting call to the book fails in this way."""
+        self.book.faults.add({"kind": kind, "method": method, "path": path, **more})
+
     # --- what there is ---
 
-    def documents(self) -> list[dict[str, Any]]:
+    def documents(self) -> list[Row]:
         """Every document of the book, live or not."""
-        return list(self.book.entities()["documents"]())
+        return list(self.book.ledger.tables["documents"].values())
 
-    def live_documents(self) -> list[dict[str, Any]]:
+    def live(self) -> list[Row]:
         """Documents that are not deleted, voided or fully credited; credit notes left out."""
-        return [row for row in self.documents() if self._is_live(row)]
+        return [row for row in self.documents() if is_live(row)]
 
-    def _is_live(self, row: Mapping[str, Any]) -> bool:
-        if row.get("_deleted") or row.get("voided") or row.get("kind") == "credit_note":
-            return False
-        net, credited = row.get("net"), row.get("credited") or Decimal(0)
-        return not (net and abs(credited) >= abs(row.get("gross") or net))
+    def drafts(self) -> list[Row]:
+        """Live drafts."""
+        return [row for row in self.live() if row["status"] == "draft"]
 
-    def carriers(self) -> Counter[str]:
-        """Live documents by the key that they carry."""
-        field_name = self.variant.carrier_field
-        found: Counter[str] = Counter()
-        from tieout.core.keys import keys_in
-
-        for row in self.live_documents():
-            text = str(row.get("_carrier") or row.get(field_name) or "")
-            for key in keys_in(text)[:1]:
-                found[key[:13]] += 1
+    def by_slot(self) -> dict[str, list[Row]]:
+        """Live documents that our requests made, by the slot that they were made for."""
+        found: dict[str, list[Row]] = {}
+        for row in self.live():
+            key = self.slot_of.get(row["id"])
+            if key is not None and row["_by"] == "api":
+                found.setdefault(key, []).append(row)
         return found
+
+    def posts(self, collection: str = "") -> list[Write]:
+        """Creates of documents that were carried out (or refused), in order."""
+        names = (collection,) if collection else ("drafts", "documents")
+        return [
+            write
+            for write in self.writes
+            if write.request.method == "POST" and write.request.segments[0] in names
+        ]
+
+    def written(self, method: str) -> list[Write]:
+        """Writes with this method to documents."""
+        return [
+            write
+            for write in self.writes
+            if write.request.method == method and write.request.segments[0] != "customers"
+        ]
+
+    # --- the database ---
 
     def rows(self, sql: str, **values: Any) -> list[Any]:
         """Rows of this history's workspace."""
+        workspace = values.pop("workspace", self.workspace)
         with self.database.begin() as conn:
             conn.exec_driver_sql(
-                "SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": self.workspace}
+                "SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": workspace}
             )
-            return list(
-                conn.exec_driver_sql(sql, {"ws": self.workspace, **values}).fetchall()
-            )
+            return list(conn.exec_driver_sql(sql, {"ws": workspace, **values}).fetchall())
 
-    def later(self, seconds: float) -> datetime:
-        return self.simulation.clock.now() + timedelta(seconds=seconds)
+    async def do(self, work: Callable[[Tx], Any]) -> Any:
+        """A store function in a transaction."""
+        return await self.engine().store.do(work)  # type: ignore[attr-defined]
+
+    def operations(self) -> list[tuple[str, str, str, str]]:
+        """Operations on documents in order: action, state, detail, key."""
+        return [
+            (row[0], row[1], row[2], row[3])
+            for row in self.rows(
+                "SELECT action, state, detail, key FROM operation WHERE workspace = %(ws)s"
+                " AND entity = 'document' ORDER BY created_at, id"
+            )
+        ]
+
+    def exceptions(self, source: str = "") -> list[str]:
+        """Codes of open exceptions, of one source where it is named."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT code FROM exception_case WHERE workspace = %(ws)s AND closed_at IS NULL"
+                " AND (%(source)s = '' OR source_id = %(source)s) ORDER BY number",
+                source=source,
+            )
+        ]
+
+    def refs(self, entity: str = "document") -> dict[str, tuple[str, str, int]]:
+        """What is linked: id → (role, key13, generation)."""
+        return {
+            row[0]: (row[1], row[2], row[3])
+            for row in self.rows(
+                "SELECT id, role, key13, generation FROM ref WHERE workspace = %(ws)s"
+                " AND entity = %(entity)s ORDER BY id",
+                entity=entity,
+            )
+        }
+
+    def current(self) -> list[str]:
+        """The ids of linked documents."""
+        return [key for key, (role, _, _) in self.refs().items() if role == "current"]
+
+    def snapshot(self) -> dict[str, list[str]]:
+        """All rows of this workspace, as a backup would hold them."""
+        kept: dict[str, list[str]] = {}
+        with self._as_owner().begin() as conn:
+            for table in self._tables(conn):
+                column = "id" if table == "workspace" else "workspace"
+                found = conn.exec_driver_sql(
+                    f'SELECT t::text FROM "{table}" t WHERE t.{column} = %(ws)s',
+                    {"ws": self.workspace},
+                )
+                kept[table] = [row[0] for row in found.fetchall()]
+        return kept
+
+    def restore(self, backup: Mapping[str, list[str]]) -> None:
+        """The database as it was; the mark outside it stays, and the next run recognises it."""
+        head = self.rows(
+            "SELECT e.epoch, h.seq FROM epoch e JOIN activity_head h ON h.workspace = e.workspace"
+            " WHERE e.workspace = %(ws)s"
+        )[0]
+        with self._as_owner().begin() as conn:
+            conn.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            for table, rows in backup.items():
+                column = "id" if table == "workspace" else "workspace"
+                conn.exec_driver_sql(
+                    f'DELETE FROM "{table}" t WHERE t.{column} = %(ws)s', {"ws": self.workspace}
+                )
+                for row in rows:
+                    conn.exec_driver_sql(
+                        f'INSERT INTO "{table}" SELECT (%(row)s::"{table}").*', {"row": row}
+                    )
+        self.mark = (int(head[0]), int(head[1]))
+        self.note("the database was restored")
+
+    def _as_owner(self) -> SqlEngine:
+        assert self.owner is not None, "this history has no owner's connection"
+        return self.owner
+
+    def _tables(self, conn: Any) -> list[str]:
+        found = conn.exec_driver_sql(
+            "SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema ="
+            " 'public' AND (column_name = 'workspace' OR table_name = 'workspace')"
+            " ORDER BY table_name"
+        )
+        return [row[0] for row in found.fetchall()]
+
+
+_BUSY = (
+    "operation.ready",
+    "operation.started",
+    "operation.unknown",
+    "operation.confirming",
+    "due.due",
+    "due.op",
+    "due.unread",
+)
+
+
+def is_live(row: Mapping[str, Any]) -> bool:
+    """Not deleted, voided or fully credited; no credit note."""
+    if row["_deleted"] or row["status"] == "void" or row["type"] == "credit_note":
+        return False
+    return not (row["credited"] and abs(row["credited"]) >= abs(row["gross"]))
