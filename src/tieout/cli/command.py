@@ -286,7 +286,12 @@ def carry_out(
         result = interrupted(session)
     if result is None:
         return int(Exit.OK)
-    session.screen.answer(name, result, session.clock.now())
+    try:
+        session.screen.answer(name, result, session.clock.now())
+    except (TypeError, ValueError) as error:
+        # Nothing was written yet: the object is made whole before it is.
+        result = failed(session, error)
+        session.screen.answer(name, result, session.clock.now())
     return int(result.exit)
 
 

@@ -71,11 +71,20 @@ def utc(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verbatim:
+    """JSON of somebody else's form, such as a schema, that goes into the output as it is."""
+
+    value: Any
+
+
 def plain(value: object) -> Any:
     """A value as JSON can hold it: money as text with its scale, times in UTC, records as maps."""
     match value:
         case None | bool() | int():
             return value
+        case Verbatim():
+            return value.value
         case Enum():
             return plain(value.value)
         case str():

@@ -6,7 +6,7 @@ Nothing is written to another system. Both sides are read into the mirror, as a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tieout.core.case import Decision, Verdict
 from tieout.core.errors import BusyError, ConfigurationError, StoreError, SyncError
 from tieout.core.finding import Finding, Severity
+from tieout.core.model import Deal, Entity
 from tieout.engine import lanes
 from tieout.engine.deciding import WINDOW, decide_window
 from tieout.engine.reading import read_side
@@ -240,8 +241,29 @@ async def _data(opened: Opened, configuration: Configuration, found: Diagnosis) 
     _currencies(engine, found)
     decisions = [each async for each in _decided(opened, engine)]
     found.fine("deals", len(decisions))
-    for trouble in _troubles(opened, decisions):
+    written = await _written_as(engine, decisions)
+    for trouble in _troubles(opened, decisions, written):
         found.wrong("deals", trouble)
+
+
+async def _written_as(engine: Engine, decisions: Sequence[Decision]) -> dict[str, str]:
+    """The CRM's own code of each product that has none in the books: what the table goes by."""
+    first: dict[str, tuple[str, str]] = {}
+    for decision in decisions:
+        for finding in decision.findings:
+            if finding.code == "item_no_code":
+                first.setdefault(
+                    finding.values.get("item", ""), (decision.source_id, finding.place)
+                )
+    ids = sorted({source for source, _ in first.values()})
+    seen = await engine.store.mirror(engine.policy.crm, Entity.DEAL, ids)
+    codes = {}
+    for name, (source, place) in first.items():
+        deal = seen[source].record if source in seen else None
+        for line in deal.lines if isinstance(deal, Deal) else ():
+            if place == f"lines.{line.position}" and line.item is not None:
+                codes[name] = line.item.number
+    return codes
 
 
 def _currencies(engine: Engine, found: Diagnosis) -> None:
@@ -278,7 +300,9 @@ def _page(lane: str, after: str) -> Callable[[object], Sequence[str]]:
     return lambda tx: admin.all_due(tx, lane, after, WINDOW)  # type: ignore[arg-type]
 
 
-def _troubles(opened: Opened, decisions: Iterable[Decision]) -> list[Trouble]:
+def _troubles(
+    opened: Opened, decisions: Iterable[Decision], written: Mapping[str, str]
+) -> list[Trouble]:
     """One for each cause, with all deals that it stops; those that stop most first."""
     causes: dict[tuple[str, str], list[tuple[Finding, Decision]]] = {}
     for decision in decisions:
@@ -287,7 +311,7 @@ def _troubles(opened: Opened, decisions: Iterable[Decision]) -> list[Trouble]:
         for finding in decision.findings:
             if finding.severity is Severity.ERROR:
                 causes.setdefault(_cause(finding, decision), []).append((finding, decision))
-    made = [_trouble(opened, found) for found in causes.values()]
+    made = [_trouble(opened, found, written) for found in causes.values()]
     return sorted(made, key=lambda each: (-len(each.deals), each.finding.message))
 
 
@@ -298,7 +322,9 @@ def _cause(finding: Finding, decision: Decision) -> tuple[str, str]:
     return finding.code, finding.values.get("item") or finding.message
 
 
-def _trouble(opened: Opened, found: Sequence[tuple[Finding, Decision]]) -> Trouble:
+def _trouble(
+    opened: Opened, found: Sequence[tuple[Finding, Decision]], written: Mapping[str, str]
+) -> Trouble:
     finding = found[0][0]
     deals: dict[str, Decision] = {}
     for _, decision in found:
@@ -310,8 +336,12 @@ def _trouble(opened: Opened, found: Sequence[tuple[Finding, Decision]]) -> Troub
             amounts[decision.currency] = before + decision.net
     item = finding.values.get("item")
     if finding.code == "item_no_code" and item:
+        code = written.get(item, "")
+        named = f" ({code} in the CRM)" if code and code != item else ""
         finding = Finding(
-            code=finding.code, message=f'item "{item}" has no code.', values=finding.values
+            code=finding.code,
+            message=f'item "{item}"{named} has no code.',
+            values={**finding.values, "code": code},
         )
         place = _next_line(opened, "items.csv")
     elif finding.code == "currency_not_allowed" and len(deals) > 1:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from tieout.cli.command import Session, command
-from tieout.cli.formats import Column, moment, table
+from tieout.cli.formats import Column, Verbatim, moment, table
 from tieout.cli.output import ErrorInfo, Exit, Result, listing, reference
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ async def schema(session: Session) -> Result:
     from tieout.settings.bridge import bridge_schema
 
     made = bridge_schema()
-    return Result(data=made, lines=json.dumps(made, indent=2, ensure_ascii=False).splitlines())
+    return Result(
+        data=Verbatim(made), lines=json.dumps(made, indent=2, ensure_ascii=False).splitlines()
+    )
 
 
 @command("config diff", examples=("tieout config diff", "tieout config diff --json"))
