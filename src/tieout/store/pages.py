@@ -304,7 +304,8 @@ def fan_out(
             continue
         tx.run(
             "INSERT INTO due (workspace, lane, source_id, revision, since)"
-            f" SELECT %(ws)s, %(lane)s, found.id, {FIRST_REVISION}, %(now)s"
+            # Several records of a page may concern one source: two steps, two credit notes.
+            f" SELECT DISTINCT %(ws)s, %(lane)s, found.id, {FIRST_REVISION}, %(now)s::timestamptz"
             f" FROM ({_SOURCES[rule.source]})"
             " AS found (id) WHERE found.id IS NOT NULL"
             " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET revision = due.revision + 1,"
