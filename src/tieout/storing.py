@@ -495,6 +495,9 @@ class Store(Protocol):
     async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:
         """CRM customers whose creates wait after a restore; '*': all of that company's."""
 
+    async def ghosts(self, connection: str, now: datetime) -> int:
+        """Linked records that a mirror read anew does not have, as missing ones. How many."""
+
     async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
         """Current refs whose record is missing and whose fate is not certain yet."""
 

@@ -259,7 +259,11 @@ class Watch:
     async def new_installation(self) -> None:
         """20: an engine that knows nothing adopts what carries our keys and makes no second one."""
         world = self.world
-        if world.variant.guard == "e2":
+        # What cannot be read, or was removed by a person, no new installation can know.
+        hidden = any(
+            row["id"] in self.world.edited and not keys_in(row["_carrier"]) for row in world.live()
+        )
+        if world.variant.guard == "e2" or hidden:
             return
         live = {key[:13] for row in world.live() for key in keys_in(row["_carrier"])}
         before = len(world.posts())

@@ -380,6 +380,8 @@ class World:
             work = await store.open_work(BRIDGE)
             recovering = await store.recovery()
             busy = [name for name in work if name in _BUSY]
+            if work.get("due.op", 0) and not work.get("operation.doubt", 0):
+                busy.append("due.op")
             quiet = not result.read.changed and not result.read.gone and not result.executed.calls
             waiting = self.book.waiting or self.crm.waiting
             if not busy and not waiting and quiet and recovering is None:
@@ -594,7 +596,6 @@ _BUSY = (
     "operation.unknown",
     "operation.confirming",
     "due.due",
-    "due.op",
     "due.unread",
 )
 

@@ -20,6 +20,7 @@ from tieout.core.case import (
     StandingCase,
     Verdict,
 )
+from tieout.core.change import Action
 from tieout.core.compose import line_scope, sold_amount, steps
 from tieout.core.decide_customer import decide_customer
 from tieout.core.decide_document import decide_document
@@ -145,6 +146,11 @@ async def _customers(
     decisions = []
     for key in ids:
         case = cases.get(key)
+        if case is not None and case.state.alias_of:
+            decisions.append(
+                Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="merged")
+            )
+            continue
         if case is None:
             decisions.append(
                 Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="not_there")
@@ -242,6 +248,7 @@ async def _documents(
     customers = await _customers_of(engine, read)
     deals, wrong = with_schedules(read, customers, engine.policy.documents.instalments)
     closure = await _closure(engine, book, deals, customers, wrong)
+    held = await engine.store.held_customers(engine.bridge, book.connection)
     decisions: list[Decision] = []
     made: dict[str, Decision] = {}
     released: dict[str, Decimal] = {}
@@ -254,12 +261,36 @@ async def _documents(
         for part in _parts(deal, closure):
             case = _document_case(engine, book, deals[key], part, closure, made, released)
             decision = decide_document(case, engine.policy, lane, engine.rules)
+            decision = _held_after_restore(decision, deal, held)
             if decision.verdict is Verdict.WRITE and decision.net is not None:
                 customer = decision.customer_id
                 rate = closure.rates.get(decision.currency, Decimal(1))
                 released[customer] = released.get(customer, Decimal(0)) + decision.net * rate
             decisions.append(decision)
     return [*_needed_customers(made, decisions), *decisions]
+
+
+def _held_after_restore(decision: Decision, deal: Deal, held: frozenset[str]) -> Decision:
+    """After a restore a document that nobody knows could be this deal's: a person says first."""
+    mine = {deal.customer.id if deal.customer else "", "*"} & held
+    change = decision.change
+    if not mine or change is None or change.action is not Action.CREATE:
+        return decision
+    finding = Finding(
+        code="unassigned_documents",
+        message="Documents of this customer are newer than the backup and belong to no deal yet.",
+        hint="Say whose they are: tieout exceptions list --code assign_documents",
+        hold_on="document",
+    )
+    return replace(
+        decision,
+        verdict=Verdict.HOLD,
+        reason=finding.code,
+        message=finding.message,
+        findings=(finding,),
+        change=None,
+        supersede=decision.supersede or decision.verdict is Verdict.WAIT,
+    )
 
 
 def _parts(deal: Deal, closure: _Closure) -> list[int]:

@@ -36,6 +36,8 @@ async def read_side(engine: Engine, connection: str) -> ReadCounts:
         if engine.stopping:
             break
         await _read_entity(engine, connector, connection, entity, selection, counts)
+    if not engine.looked_for_carriers and connection != engine.policy.crm:
+        counts.gone += await engine.store.ghosts(connection, engine.clock.now())
     await _follow_vanished(engine, connector, connection, counts)
     return counts
 

@@ -420,6 +420,9 @@ class PostgresStore:
     async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:
         return await self.do(lambda tx: recovering.held_customers(tx, bridge, connection))
 
+    async def ghosts(self, connection: str, now: datetime) -> int:
+        return await self.do(lambda tx: resolving.ghosts(tx, connection, now))
+
     async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
         return await self.do(lambda tx: resolving.vanished(tx, connection, entity))
 

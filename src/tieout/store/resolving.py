@@ -70,7 +70,7 @@ def doubts_due(tx: Tx, bridge: str, connection: str, limit: int, now: datetime) 
     """Operations whose next look is due, with all that was ever sent for them."""
     rows = tx.rows(
         f"SELECT {COLUMNS}, o.first_sent_at, o.looks, o.first_absence_at, o.first_hit_at,"
-        " o.found_by, o.created_at"
+        " o.found_by, o.created_at, o.detail"
         f"{FROM} WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
         " AND o.connection = %(connection)s"
         " AND o.state IN ('unknown', 'confirming') AND o.next_look_at <= %(now)s"
@@ -147,7 +147,10 @@ def _open_doubt(
         found_by=found_by,
         absence_no=operation.absence_no,
         # A restored operation has no bytes of its own either.
-        batched=bool(attempts) and (attempts[-1][7] > 1 or not attempts[-1][8]),
+        batched=bool(attempts)
+        and (attempts[-1][7] > 1 or not attempts[-1][8])
+        # Nor is it sent again under a key for which the vendor keeps an error.
+        or row[27] == "error_under_key",
         wanted=change.wanted,
         base=change.base,
         nets_sent=tuple(nets),
@@ -424,6 +427,27 @@ def _doubt(tx: Tx, bridge: str, op: ReadyOperation, judgement: Judgement, now: d
 
 
 # --- lineage --------------------
+
+
+def ghosts(tx: Tx, connection: str, now: datetime) -> int:
+    """
+    Linked records that a mirror that was thrown away and read anew does not have: they are missing
+    as if they had vanished since, and are followed like those.
+    """
+    return tx.run(
+        "INSERT INTO mirror (workspace, connection, entity, id, content_hash, seen_at, gone_at,"
+        " gone_certain, record) SELECT r.workspace, r.connection, r.entity, r.id, ''::bytea,"
+        " %(now)s, %(now)s, false, l.shown FROM ref r JOIN link l ON l.workspace = r.workspace"
+        " AND l.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.connection = %(connection)s"
+        " AND r.role = 'current' AND r.entity IN ('customer', 'document') AND l.shown IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM mirror m WHERE m.workspace = r.workspace"
+        " AND m.connection = r.connection AND m.entity = r.entity AND m.id = r.id)"
+        " AND EXISTS (SELECT 1 FROM cursor c WHERE c.workspace = r.workspace"
+        " AND c.connection = r.connection AND c.entity = r.entity AND c.through_at IS NOT NULL)"
+        " ON CONFLICT DO NOTHING",
+        connection=connection,
+        now=now,
+    )
 
 
 def vanished(tx: Tx, connection: str, entity: Entity) -> list[ExternalRef]:
