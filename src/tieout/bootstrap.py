@@ -11,14 +11,21 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tieout.core.errors import ConfigurationError, StoreError
+from tieout.bootstrap_systems import (
+    SYSTEMS,
+    BrowserAddress,
+    Grant,
+    Question,
+    System,
+    system_named,
+)
+from tieout.core.errors import ConfigurationError, EvidenceError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +36,31 @@ if TYPE_CHECKING:
     from tieout.services.project import Project
     from tieout.settings.bridge import Configuration
     from tieout.store.database import Runner
-    from tieout.store.postgres import PostgresStore
+    from tieout.store.marked import MarkedStore
     from tieout.store.vault import Vault
 
 WORKSPACE = "main"
+
+__all__ = [
+    "SYSTEMS",
+    "BrowserAddress",
+    "Grant",
+    "Opened",
+    "Question",
+    "System",
+    "SystemClock",
+    "UlidIds",
+    "connector_of",
+    "engine_for",
+    "make_engine",
+    "open_connector",
+    "open_database",
+    "open_project",
+    "quota_of",
+    "system_named",
+    "tokens_of",
+    "who_acts",
+]
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
 
 
@@ -76,208 +104,7 @@ class UlidIds:
         return "".join(_LETTERS[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 
-# --- systems -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """
-    What a sign-in needs to know. ``flag`` answers it beforehand; ``secret`` goes to the vault and
-    is never given on a command line; ``from_file`` says that it is asked for as a file.
-    """
-
-    name: str
-    text: str
-    flag: str
-    secret: bool = False
-    from_file: bool = False
-    setting: str = ""
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """A way to sign in: what it asks, and the browser's part in it, where there is one."""
-
-    name: str
-    questions: tuple[Question, ...]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    browser: Callable[[Any], BrowserAddress] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrowserAddress:
-    """Where a person signs in, for `connectors.http.browser.authorize_address`."""
-
-    url: str
-    scope: str
-    pkce: bool
-    extra: Mapping[str, str] = field(default_factory=dict)
-
-
-def _visma_browser(settings: Any) -> BrowserAddress:
-    from tieout.connectors.visma_eaccounting.settings import SCOPES
-
-    return BrowserAddress(
-        url=settings.authorize_url, scope=SCOPES, pkce=False, extra=settings.authorize_extra()
-    )
-
-
-def _salesforce_browser(settings: Any) -> BrowserAddress:
-    return BrowserAddress(
-        url=f"{settings.token_host}/services/oauth2/authorize",
-        scope="api refresh_token",
-        pkce=True,
-    )
-
-
-_CLIENT_ID = Question(name="client_id", text="Client id", flag="--client-id")
-_CLIENT_SECRET = Question(
-    name="client_secret", text="Client secret", flag="--secret-env VAR", secret=True
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class System:
-    """
-    A system that can be connected. ``settings`` and ``connector`` name classes as module:class;
-    ``bound_as`` is the setting that holds the company which a connection belongs to.
-
-    ``grants`` are the ways to sign in, the usual one first; ``api_setting`` and ``sign_in_setting``
-    name the addresses that may be others than the vendor's own; ``sign_in_path`` is where a
-    simulator gives tokens, '' where the setting is a host without a path.
-    """
-
-    name: str
-    label: str
-    side: str
-    settings: str
-    connector: str
-    bound_as: str
-    short: str
-    grants: tuple[Grant, ...]
-    api_setting: str
-    sign_in_setting: str
-    sign_in_path: str = ""
-    register: str = ""
-
-    def grant(self, name: str) -> Grant:
-        """The way to sign in of that name, '' the usual one. Raises `ConfigurationError`."""
-        for entry in self.grants:
-            if name in (entry.name, ""):
-                return entry
-        listed = ", ".join(entry.name for entry in self.grants)
-        raise ConfigurationError(
-            f"{self.label} has no sign-in {name}; there are {listed}.", code="setting_wrong"
-        )
-
-    def settings_class(self) -> Any:
-        return _class(self.settings)
-
-    def connector_class(self) -> Any:
-        return _class(self.connector)
-
-    def make_settings(self, values: Mapping[str, Any]) -> Any:
-        """The settings object. Raises `ConfigurationError` for a name that it does not have."""
-        kind = self.settings_class()
-        try:
-            if hasattr(kind, "from_mapping"):
-                return kind.from_mapping(values)
-            return _plain_settings(kind, values)
-        except (ValueError, TypeError) as error:
-            raise ConfigurationError(f"{self.label}: {error}.", code="setting_wrong") from None
-
-
-SYSTEMS: Mapping[str, System] = {
-    entry.name: entry
-    for entry in (
-        System(
-            name="salesforce",
-            label="Salesforce",
-            side="crm",
-            settings="tieout.connectors.salesforce:SalesforceSettings",
-            connector="tieout.connectors.salesforce:SalesforceConnector",
-            bound_as="org_id",
-            short="salesforce",
-            api_setting="api_url",
-            sign_in_setting="login_url",
-            register="Make an External Client App in Salesforce (Setup, External Client App "
-            "Manager) with the scopes api and refresh_token.",
-            grants=(
-                Grant(
-                    name="jwt",
-                    settings={"grant": "jwt"},
-                    questions=(
-                        _CLIENT_ID,
-                        Question(
-                            name="user",
-                            text="User name of the integration user",
-                            flag="--user",
-                            setting="user",
-                        ),
-                        Question(
-                            name="private_key",
-                            text="File with the private key",
-                            flag="--secret-file FILE",
-                            secret=True,
-                            from_file=True,
-                        ),
-                    ),
-                ),
-                Grant(
-                    name="refresh",
-                    settings={"grant": "refresh"},
-                    questions=(_CLIENT_ID, _CLIENT_SECRET),
-                    browser=_salesforce_browser,
-                ),
-                Grant(
-                    name="client_credentials",
-                    settings={"grant": "client_credentials"},
-                    questions=(
-                        _CLIENT_ID,
-                        _CLIENT_SECRET,
-                        Question(
-                            name="my_domain",
-                            text="Address of the org (https://name.my.salesforce.com)",
-                            flag="--my-domain",
-                            setting="my_domain",
-                        ),
-                    ),
-                ),
-            ),
-        ),
-        System(
-            name="visma_eaccounting",
-            label="Visma eAccounting",
-            side="books",
-            settings="tieout.connectors.visma_eaccounting:VismaSettings",
-            connector="tieout.connectors.visma_eaccounting:VismaConnector",
-            bound_as="company_id",
-            short="visma",
-            api_setting="api_url",
-            sign_in_setting="token_url",
-            sign_in_path="/connect/token",
-            register="Visma's API support registers the app and its redirect address.",
-            grants=(
-                Grant(
-                    name="refresh",
-                    questions=(_CLIENT_ID, _CLIENT_SECRET),
-                    browser=_visma_browser,
-                ),
-            ),
-        ),
-    )
-}
-
-
-def system_named(name: str) -> System:
-    """The system of that name. Raises `ConfigurationError` with the names that there are."""
-    found = SYSTEMS.get(name)
-    if found is None:
-        raise ConfigurationError(
-            f'There is no system "{name}"; there are {", ".join(SYSTEMS)}.', code="unknown_system"
-        )
-    return found
+# --- connectors ---------------------------------------------------------------------------------
 
 
 def open_connector(
@@ -305,26 +132,6 @@ def open_connector(
     return made
 
 
-def _class(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
-
-
-def _plain_settings(kind: Any, values: Mapping[str, Any]) -> Any:
-    from dataclasses import fields
-
-    known = {entry.name: entry for entry in fields(kind)}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise ValueError(f"no such setting: {', '.join(unknown)}")
-    defaults = kind()
-    made = {
-        name: type(getattr(defaults, name))(value) if value is not None else value
-        for name, value in values.items()
-    }
-    return kind(**made)
-
-
 # --- the database --------------------------------------------------------------------------------
 
 
@@ -334,12 +141,13 @@ class Opened:
 
     project: Project
     runner: Runner
-    store: PostgresStore
+    store: MarkedStore
     vault: Vault
     clock: Clock
     ids: Ids
     workspace: str = WORKSPACE
     connectors: dict[str, Connector] = field(default_factory=dict)
+    observer: Observer | None = None
 
     async def do(self, work: Callable[[Any], Any]) -> Any:
         """What the function gives; see `store.database.in_workspace`."""
@@ -363,7 +171,8 @@ async def open_project(
     one of the project's folder is used.
     """
     from tieout.services.project import read_keys
-    from tieout.store.postgres import PostgresStore
+    from tieout.store.evidence import HighWater
+    from tieout.store.marked import MarkedStore
     from tieout.store.vault import Vault
 
     keys = read_keys(project)
@@ -373,7 +182,14 @@ async def open_project(
         opened = Opened(
             project=project,
             runner=runner,
-            store=PostgresStore(runner, workspace=WORKSPACE, ids=ids, clock=clock, who=actor),
+            store=MarkedStore(
+                runner,
+                workspace=WORKSPACE,
+                ids=ids,
+                clock=clock,
+                who=actor,
+                mark=HighWater(project.high_water),
+            ),
             vault=Vault(runner, workspace=WORKSPACE, keys=keys, clock=clock),
             clock=clock,
             ids=ids,
@@ -382,6 +198,9 @@ async def open_project(
             yield opened
         finally:
             await opened.close_connectors()
+            with suppress(StoreError, EvidenceError):
+                # What is wrong with them was said by the command itself, or is by the next run.
+                await _note_mark(opened)
 
 
 @asynccontextmanager
@@ -510,7 +329,14 @@ async def connector_of(opened: Opened, name: str, *, observer: Observer | None =
     settings = dict(row.settings)
     if row.company is not None and not settings.get(system.bound_as):
         settings[system.bound_as] = row.company.id
-    made = open_connector(name, system, settings, opened.vault, opened.clock, observer=observer)
+    made = open_connector(
+        name,
+        system,
+        settings,
+        opened.vault,
+        opened.clock,
+        observer=observer or opened.observer,
+    )
     opened.connectors[name] = made
     return made
 
@@ -535,7 +361,32 @@ async def make_engine(
             hint='tieout config publish -m "first version"',
         )
     configuration = Configuration.from_stored(version.body, version.tables)
-    return await engine_for(opened, configuration, version.version, who, observer=observer)
+    engine = await engine_for(opened, configuration, version.version, who, observer=observer)
+    await _recognise_restore(opened, engine)
+    return engine
+
+
+async def _recognise_restore(opened: Opened, engine: Engine) -> None:
+    """
+    A database that was put back begins its recovery: nothing is written before both sides were
+    read. Raises `EvidenceError` where the mark is damaged, since nobody can tell then.
+    """
+    from tieout.engine.recover import begin_recovery
+    from tieout.store.evidence import HighWater, is_restored
+
+    noted = HighWater(opened.project.high_water).read()
+    if noted is not None and await opened.do(lambda tx: is_restored(tx, noted)):
+        await begin_recovery(engine, noted.epoch, noted.seq)
+        await opened.store.note_mark()
+
+
+async def _note_mark(opened: Opened) -> None:
+    """The mark follows the log, unless the log is behind it."""
+    from tieout.store.evidence import HighWater, is_restored
+
+    noted = HighWater(opened.project.high_water).read()
+    if not await opened.do(lambda tx: is_restored(tx, noted)):
+        await opened.store.note_mark()
 
 
 async def engine_for(

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from support.database import database
-from support.fakes import START
+from support.fakes import START, ManualClock
 from tieout.core.errors import EvidenceError
 from tieout.store import evidence
 from tieout.store.database import BlockingRunner, Tx, blocking_engine, in_workspace
@@ -235,3 +235,27 @@ def test_a_damaged_mark_is_told(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError) as caught:
         HighWater(path).read()
     assert caught.value.code == "high_water_damaged"
+
+
+def test_what_is_about_to_be_sent_moves_the_mark(
+    engine: Engine, workspace: str, tmp_path: Path
+) -> None:
+    from tieout.bootstrap import UlidIds
+    from tieout.store.marked import MarkedStore
+
+    clock = ManualClock()
+    mark = HighWater(tmp_path / "high-water")
+    store = MarkedStore(
+        BlockingRunner(engine), workspace=workspace, ids=UlidIds(clock), clock=clock, mark=mark
+    )
+
+    async def run() -> None:
+        assert await store.mark_started([], "worker", 60, clock.now()) == {}
+        assert mark.read() is None
+        await store.do(lambda tx: tx.log("noted"))
+        await store.note_mark()
+
+    asyncio.run(run())
+    noted = mark.read()
+    assert noted is not None
+    assert noted.seq == 1

@@ -42,6 +42,7 @@ from tieout.services.usage import UsedWronglyError
 
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened, SystemClock
+    from tieout.connectors.http.traffic import Exchange
     from tieout.services.project import Project
 
 Work = Callable[..., Awaitable[Result]]
@@ -98,7 +99,16 @@ class Session:
         """The project's store, for as long as the command runs."""
         from tieout.bootstrap import open_project
 
-        return await self._stack.enter_async_context(open_project(self.project(), self.clock))
+        opened = await self._stack.enter_async_context(open_project(self.project(), self.clock))
+        if self.options.verbose:
+            opened.observer = self._tell_call
+        return opened
+
+    def _tell_call(self, exchange: Exchange) -> None:
+        """A call for ``-v``: secrets were masked before it came here, ids in queries stay out."""
+        url = exchange.request.url.partition("?")[0]
+        status = exchange.error or (exchange.response.status if exchange.response else "")
+        self.screen.detail(f"{exchange.request.method} {url} {status} {exchange.took_ms} ms")
 
     async def keep(self, closing: Any) -> Any:
         """Enters an async context that is left when the command ends."""

@@ -288,6 +288,7 @@ CODES: dict[str, Help] = {
     "no_exception": Help("There is no exception of that number.", "tieout exceptions list"),
     "exception_closed": Help("The exception is closed already.", "tieout exceptions list"),
     "file_unwritable": Help("A file cannot be written.", "Choose another place."),
+    "simulator_failed": Help("A simulator did not start.", "Run the command again."),
     "folder_unwritable": Help("The folder cannot be written.", "Choose another folder."),
     "which_bridge": Help("There are several bridges.", "Say which: --bridge NAME"),
     "no_bridge": Help("There is no bridge of that name.", "tieout config history"),

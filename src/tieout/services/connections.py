@@ -236,7 +236,12 @@ async def _tried(opened: Opened, wanted: Wanted, staged: Staged) -> AsyncIterato
     from tieout.bootstrap import open_connector
 
     connector = open_connector(
-        wanted.name or wanted.system.short, wanted.system, wanted.settings, staged, opened.clock
+        wanted.name or wanted.system.short,
+        wanted.system,
+        wanted.settings,
+        staged,
+        opened.clock,
+        observer=opened.observer,
     )
     try:
         yield connector

@@ -1,0 +1,199 @@
+"""The project folder, its key and log, and the clock and ids of the running program."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from support.fakes import START, ManualClock
+from tieout.bootstrap import SYSTEMS, SystemClock, UlidIds, system_named, who_acts
+from tieout.core.errors import ConfigurationError
+from tieout.services.connections import settings_for
+from tieout.services.project import (
+    Project,
+    find_project,
+    make_key,
+    make_project,
+    open_log,
+    read_keys,
+    write_keys,
+)
+from tieout.services.usage import UsedWronglyError
+
+
+def _made(root: Path) -> Project:
+    return make_project(root, {"tieout.yaml": "bridge: x\n"})
+
+
+# --- where it is ----------------------------------------------------------------------------------
+
+
+def test_the_folder_is_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = _made(tmp_path / "nordic")
+    deep = project.root / "tables" / "deep"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert find_project("", {}).root == project.root
+    other = _made(tmp_path / "other")
+    assert find_project("", {"TIEOUT_PROJECT": str(other.root)}).root == other.root
+    assert find_project(str(project.root), {"TIEOUT_PROJECT": str(other.root)}) == project
+
+
+def test_no_project_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsedWronglyError) as caught:
+        find_project("", {})
+    assert caught.value.hint == "tieout init my-company"
+    with pytest.raises(UsedWronglyError):
+        find_project(str(tmp_path), {})
+
+
+def test_an_interrupted_start_can_be_repeated(tmp_path: Path) -> None:
+    root = tmp_path / "nordic"
+    (root / ".tieout").mkdir(parents=True)
+    (root / "README.md").write_text("mine", encoding="utf-8")
+    project = make_project(root, {"tieout.yaml": "bridge: x\n", "README.md": "ours"})
+    assert (root / "README.md").read_text(encoding="utf-8") == "mine"
+    with pytest.raises(UsedWronglyError):
+        make_project(root, {"tieout.yaml": "bridge: y\n"})
+    assert project.file.read_text(encoding="utf-8") == "bridge: x\n"
+
+
+# --- the key --------------------------------------------------------------------------------------
+
+
+def test_the_key_is_for_its_owner_only_and_stays(tmp_path: Path) -> None:
+    project = _made(tmp_path / "nordic")
+    assert project.key_file.stat().st_mode & 0o777 == 0o600
+    before = read_keys(project, {})
+    make_key(project)
+    assert read_keys(project, {}) == before
+    assert len(before) == 1
+
+
+def test_keys_from_the_environment_come_first(tmp_path: Path) -> None:
+    project = _made(tmp_path / "nordic")
+    assert read_keys(project, {"TIEOUT_KEY": "one"}) == ["one"]
+    assert read_keys(project, {"TIEOUT_KEY": "one", "TIEOUT_KEYS": "new,old"}) == ["new", "old"]
+    write_keys(project, ["b", "a"])
+    assert read_keys(project, {}) == ["b", "a"]
+    assert project.key_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    project = _made(tmp_path / "nordic")
+    project.key_file.chmod(0o640)
+    with pytest.raises(ConfigurationError) as caught:
+        read_keys(project, {})
+    assert caught.value.code == "key_open_to_others"
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+
+def test_the_log_is_json_lines(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "logs" / "tieout.log")
+    log.info("ran", command="plan", count=3)
+    log.warning("refused", code="item_no_code")
+    lines = (tmp_path / "logs" / "tieout.log").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [entry["event"] for entry in entries] == ["ran", "refused"]
+    assert entries[0]["count"] == 3
+    assert entries[0]["timestamp"].endswith("Z")
+
+
+def test_the_log_is_turned_when_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "tieout.log"
+    path.write_text("x" * 100, encoding="utf-8")
+    monkeypatch.setattr("tieout.services.project.LOG_MOST", 50)
+    open_log(path).info("new")
+    assert (tmp_path / "tieout.log.1").read_text(encoding="utf-8") == "x" * 100
+    assert path.read_text(encoding="utf-8").count("\n") == 1
+
+
+# --- clock, ids, who ------------------------------------------------------------------------------
+
+
+def test_ids_sort_by_time_and_never_repeat() -> None:
+    clock = ManualClock()
+    ids = UlidIds(clock, Random(1))
+    made = [ids.new("operation") for _ in range(200)]
+    clock.advance(0.001)
+    made += [ids.new("operation") for _ in range(200)]
+    clock.advance(-5)  # the wall clock was put back
+    made += [ids.new("operation") for _ in range(200)]
+    assert len(set(made)) == 600
+    assert made == sorted(made)
+    assert {len(each) for each in made} == {26}
+    assert UlidIds(ManualClock(START), Random(1)).new("x") == made[0]
+    later = UlidIds(ManualClock(START + timedelta(days=1)), Random(1)).new("x")
+    assert later > made[-1]
+
+
+def test_the_clocks_of_the_machine() -> None:
+    clock = SystemClock()
+    assert clock.now().tzinfo is not None
+    first = clock.steady()
+    assert 0 <= clock.steady() - first < 60_000
+
+
+def test_who_acts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIEOUT_ACTOR", "m.ek")
+    assert who_acts() == "m.ek"
+    assert who_acts("anna.lind") == "anna.lind"
+    monkeypatch.delenv("TIEOUT_ACTOR")
+    assert who_acts()
+
+
+# --- systems --------------------------------------------------------------------------------------
+
+
+def test_every_system_has_its_classes_and_settings() -> None:
+    for system in SYSTEMS.values():
+        assert system.connector_class().__name__.endswith("Connector")
+        known = set(system.settings_class().__dataclass_fields__)
+        assert {system.bound_as, system.api_setting, system.sign_in_setting} <= known
+        for grant in system.grants:
+            asked = {each.setting for each in grant.questions if each.setting}
+            assert asked <= known
+            assert set(grant.settings) <= known
+
+
+def test_a_simulator_gives_tokens_too() -> None:
+    visma = system_named("visma_eaccounting")
+    made = settings_for(
+        visma, visma.grant(""), base_url="http://127.0.0.1:41/", token_url="", given={}
+    )
+    assert made == {
+        "api_url": "http://127.0.0.1:41",
+        "token_url": "http://127.0.0.1:41/connect/token",
+        "authorize_url": "http://127.0.0.1:41/connect/authorize",
+    }
+    proxied = settings_for(
+        visma, visma.grant(""), base_url="https://proxy.example", token_url="", given={}
+    )
+    assert proxied == {"api_url": "https://proxy.example"}
+    salesforce = system_named("salesforce")
+    made = settings_for(
+        salesforce,
+        salesforce.grant("refresh"),
+        base_url="",
+        token_url="http://127.0.0.1:42/services/oauth2/token",
+        given={},
+    )
+    assert made["login_url"] == "http://127.0.0.1:42"
+    assert made["grant"] == "refresh"
+
+
+def test_unknown_names_are_told_with_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match="salesforce, visma_eaccounting"):
+        system_named("sap")
+    with pytest.raises(ConfigurationError, match="jwt, refresh, client_credentials"):
+        system_named("salesforce").grant("password")
+    visma = system_named("visma_eaccounting")
+    with pytest.raises(ConfigurationError, match="no such setting: colour"):
+        settings_for(visma, visma.grant(""), base_url="", token_url="", given={"colour": "red"})
