@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tieout.bootstrap import Opened
     from tieout.cli.command import Session
     from tieout.engine.context import Engine
-    from tieout.store.people import Case, Written
+    from tieout.store.people import Case
+    from tieout.store.planned import Written
 
 
 async def open_bridge(session: Session, opened: Opened, who: str = "") -> Engine:

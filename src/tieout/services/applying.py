@@ -17,7 +17,7 @@ from tieout.services import planning
 from tieout.services.planning import Key, Planned, by_key, chosen_lines, holding, names
 from tieout.services.running import pause
 from tieout.services.usage import UsedWronglyError
-from tieout.store import people, plans
+from tieout.store import planned, plans
 from tieout.store.plans import PlanLine
 from tieout.store.postgres import PostgresStore
 from tieout.storing import DueRow, Lease
@@ -44,7 +44,7 @@ class Applied:
     """
 
     plan: Planned
-    done: list[tuple[PlanLine, people.Written | None]] = field(default_factory=list)
+    done: list[tuple[PlanLine, planned.Written | None]] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     fresh: Planned | None = None
     left: list[PlanLine] = field(default_factory=list)
@@ -72,7 +72,7 @@ _WORDS = {
 }
 
 
-def state_word(written: people.Written | None) -> str:
+def state_word(written: planned.Written | None) -> str:
     """What became of a change, in one word."""
     return "later" if written is None else _WORDS.get(written.state, "later")
 
@@ -165,7 +165,7 @@ async def _four_eyes(
         )
     crm = engine.policy.crm
     ids = sorted({line.source_id for line in lines})
-    known = await store.do(lambda tx: people.owners(tx, crm, ids))
+    known = await store.do(lambda tx: planned.owners(tx, crm, ids))
     own = [line.number for line in lines if is_own(who, known.get(line.source_id, {}))]
     if own:
         raise StoppedError(
@@ -226,7 +226,7 @@ async def _write(
         line for line in wanted if line.verdict == Verdict.APPROVAL and line not in released
     ]
     fresh = by_key(await planning.decided_lines(engine, store))
-    sent_before = await store.do(lambda tx: people.written(tx, _pairs(go)))
+    sent_before = await store.do(lambda tx: planned.written(tx, _pairs(go)))
     chosen: list[PlanLine] = []
     for line in go:
         now = fresh.get(_key(line))
@@ -261,7 +261,7 @@ async def _send(
     say: Say,
 ) -> None:
     pairs = _pairs(chosen)
-    made = await store.do(lambda tx: people.written(tx, pairs))
+    made = await store.do(lambda tx: planned.written(tx, pairs))
     ids = [one.operation for one in made.values()]
     try:
         while True:
@@ -271,14 +271,14 @@ async def _send(
             if not await _wait_for_quota(engine, store, lease, say):
                 break
     finally:
-        after = await store.do(lambda tx: people.written(tx, pairs))
+        after = await store.do(lambda tx: planned.written(tx, pairs))
         result.done += [(line, after.get((line.key13, line.digest))) for line in chosen]
         if result.plan.number is not None:
             number = result.plan.number
             states = {
                 (line.key13, line.digest): state_word(written) for line, written in result.done
             }
-            await store.do(lambda tx: people.mark_plan(tx, number, states))
+            await store.do(lambda tx: planned.mark_plan(tx, number, states))
 
 
 async def _wait_for_quota(engine: Engine, store: PostgresStore, lease: Lease, say: Say) -> bool:

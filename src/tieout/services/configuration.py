@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from tieout.core.errors import ConfigurationError
 from tieout.services.project import FILE, Project
@@ -158,6 +159,15 @@ async def _other_bridges(opened: Opened, found: Configuration) -> list[Problem]:
 def sentence(configuration: Configuration) -> str:
     """`tieout.yaml is valid: 1 bridge, 4 flows, 31 fields.`"""
     return f"{FILE} is valid: {summary(configuration)}."
+
+
+async def books_zone(opened: Opened, books: Sequence[str] = ()) -> ZoneInfo:
+    """The time zone in which times are shown: that of the books, UTC before they are known."""
+    rows: list[ConnectionRow] = await opened.do(admin.list_connections)
+    for row in rows:
+        if row.company is not None and (row.name in books if books else row.side == "books"):
+            return ZoneInfo(row.company.time_zone)
+    return ZoneInfo("UTC")
 
 
 # --- versions ------------------------------------------------------------------------------------
@@ -356,6 +366,7 @@ __all__ = [
     "ConfigurationProblems",
     "Difference",
     "Effect",
+    "books_zone",
     "check",
     "choose_bridge",
     "difference",

@@ -22,9 +22,10 @@ from tieout.engine.deciding import (
 from tieout.engine.executing import ExecuteCounts, execute
 from tieout.services import planning
 from tieout.services.usage import UsedWronglyError
-from tieout.store import pages, people
+from tieout.store import pages, people, planned
 from tieout.store import slots as slot_store
-from tieout.store.people import Case, Written
+from tieout.store.people import Case
+from tieout.store.planned import Written
 from tieout.store.postgres import PostgresStore
 
 CUSTOMER_CODES = frozenset({"customer_maybe_known", "customer_gone"})
@@ -186,7 +187,7 @@ async def retry(
                 lambda tx: people.close_case(tx, case.number, engine.who, "tried again", now)
             )
         await store.do(lambda tx: pages.make_due(tx, lane, [source], now))
-        due = await store.do(lambda tx: people.due_of(tx, lane, source))
+        due = await store.do(lambda tx: planned.due_of(tx, lane, source))
         decisions = await decide_window(engine, lane, due)
         await record_window(engine, lane, due, decisions, None, DecideCounts())
         pairs = [
@@ -194,12 +195,12 @@ async def retry(
             for decision in decisions
             if decision.state is not None and decision.digest
         ]
-        made = await store.do(lambda tx: people.written(tx, pairs)) if pairs else {}
+        made = await store.do(lambda tx: planned.written(tx, pairs)) if pairs else {}
         ids = [one.operation for one in made.values()]
         for connection in [*engine.books, engine.policy.crm] if ids else []:
             await execute(engine, connection, ExecuteCounts(), only=ids)
             await planning.keep(engine, lease)
-    after = await store.do(lambda tx: people.written(tx, pairs)) if pairs else {}
+    after = await store.do(lambda tx: planned.written(tx, pairs)) if pairs else {}
     again = await find(store, engine.bridge, engine.policy.crm, case.number)
     return again, list(after.values())
 

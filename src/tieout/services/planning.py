@@ -24,7 +24,7 @@ from tieout.engine.deciding import WINDOW, all_lanes, decide_window
 from tieout.engine.reading import read_side
 from tieout.engine.run import connect
 from tieout.services.planned_words import differing_words, shown_lines
-from tieout.store import people, plans
+from tieout.store import planned, plans
 from tieout.store.plans import PlanLine
 from tieout.store.postgres import PostgresStore
 from tieout.storing import DueRow, Lease
@@ -131,7 +131,7 @@ async def windows(engine: Engine, store: PostgresStore) -> AsyncIterator[Window]
 
 
 def _to_decide(lane: str, after: str) -> Callable[[Any], list[DueRow]]:
-    return lambda tx: people.to_decide(tx, lane, WINDOW, after)
+    return lambda tx: planned.to_decide(tx, lane, WINDOW, after)
 
 
 async def plan(
@@ -160,7 +160,7 @@ async def plan_now(engine: Engine, store: PostgresStore, *, only: Collection[str
     held = await held_back(engine, chosen)
     sides = [*engine.books, engine.policy.crm]
     now = engine.clock.now()
-    read_at = await store.do(lambda tx: people.read_at(tx, sides)) or now
+    read_at = await store.do(lambda tx: planned.read_at(tx, sides)) or now
     number = None
     if not any(not brake.creates_only for brake in held):
         number = await store.do(
@@ -196,7 +196,7 @@ async def decided_lines(engine: Engine, store: PostgresStore) -> list[PlanLine]:
                 found[key] = line
     crm = engine.policy.crm
     deals = [line.source_id for line in found.values() if line.entity == "document"]
-    won = await store.do(lambda tx: people.won(tx, crm, sorted(set(deals))))
+    won = await store.do(lambda tx: planned.won(tx, crm, sorted(set(deals))))
     lines = [
         _for_deals(line, needed_by.get(line.key13, [])) for line in shown_lines(found.values(), won)
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -24,15 +24,22 @@ from tieout.core.chain import (
     StepFigures,
     Unanswered,
 )
+from tieout.core.compose import step_of
 from tieout.core.ledger_list import LedgerRow, Period
-from tieout.core.model import Company, Document, DocumentKind
+from tieout.core.mapping.errors import MappingError
+from tieout.core.model import Company, Customer, Deal, Document, DocumentKind, Entity
 from tieout.core.money import ZERO, minor_units
-from tieout.core.policy import BooksPolicy, BridgePolicy
+from tieout.core.policy import BooksPolicy, BridgePolicy, FieldRule
+from tieout.core.receivables import paid_revenue
+from tieout.core.scope import deal_scope
+from tieout.core.status import SMALL_DIFFERENCE
 from tieout.core.tieout import TieOut, tie_out
 from tieout.engine import lanes
+from tieout.engine.schedules import with_schedules
 from tieout.ports import Connector
 from tieout.report.context import Report, ReportContext
-from tieout.store import reconciling
+from tieout.report.words import day_short
+from tieout.store import pages, reconciling
 from tieout.store.database import Tx
 from tieout.store.postgres import PostgresStore
 from tieout.store.reconciling import DocumentRow, StepRow
@@ -98,18 +105,17 @@ async def reconcile(
 
 
 async def read_ledger(connector: Connector, period: Period, cut_off: date) -> list[LedgerRow]:
-    """The books' own list of the period up to the cut-off, in base currency."""
-    last = min(period.end, cut_off) if period.end != EVERYTHING.end else cut_off
+    """The books' own list of the period, in base currency; what is no sale is not on it."""
     rows: list[LedgerRow] = []
-    async for documents in connector.ledger(period.start, last):
+    async for documents in connector.ledger(period.start, max(period.end, cut_off)):
         rows += [row for document in documents if (row := ledger_row(document)) is not None]
     return rows
 
 
 def ledger_row(document: Document) -> LedgerRow | None:
-    """A booked document as a row of the ledger; None for one without date or totals."""
+    """A booked document as a row of the ledger; None for a fee, and without date or totals."""
     totals = document.base_totals or document.totals
-    if document.ref is None or totals is None or document.issue_date is None:
+    if document.ref is None or totals is None or document.issue_date is None or not document.sale:
         return None
     return LedgerRow(
         ref=document.ref.id,
@@ -128,20 +134,63 @@ def _figures(
     tx: Tx, policy: BridgePolicy, book: BooksPolicy, cut_off: date, today: date
 ) -> tuple[list[StepFigures], list[DocumentEvidence], datetime | None]:
     lane = lanes.lane(policy.name, lanes.DOCUMENTS, book.connection)
-    rates = _deal_rates(tx, book)
-    steps = [
-        step_figures(row, rates, book)
-        for batch in reconciling.step_batches(tx, policy.crm, lane, book.connection)
-        for row in batch
-        if row.reason != "other_books"
-    ]
+    view = _View(book=book, cut_off=cut_off, rates=_book_rates(tx, book))
+    steps: list[StepFigures] = []
+    for batch in reconciling.step_batches(tx, policy.crm, lane, book.connection):
+        _from_deals(tx, policy, batch)
+        steps += [step_figures(row, view) for row in batch if _counts(row)]
     loose = [_loose(row) for row in reconciling.loose_documents(tx, book.connection)]
     read_at = reconciling.last_read(tx, [policy.crm, book.connection])
     return steps, loose, read_at
 
 
-def _deal_rates(tx: Tx, book: BooksPolicy) -> dict[str, Decimal]:
-    """Rates to base currency for what was sold: the books' daily ones, as last read."""
+def _counts(row: StepRow) -> bool:
+    """A deal that is no longer won counts as long as something of it is booked."""
+    if row.reason == "other_books":
+        return False
+    return row.won or any(d.kind not in ("draft", "order") for d in row.documents)
+
+
+def _from_deals(tx: Tx, policy: BridgePolicy, batch: Sequence[StepRow]) -> None:
+    """What only the deal itself tells: its own rate, and the day of a step that is not due."""
+    rate, plan = policy.reconcile.rate, policy.documents.instalments
+    wanted = {
+        row.source_id
+        for row in batch
+        if rate is not None or (plan is not None and row.reason == "not_due_yet")
+    }
+    if not wanted:
+        return
+    deals = pages.mirror(tx, policy.crm, Entity.DEAL, sorted(wanted))
+    buyers = sorted(
+        {d.record.customer.id for d in deals.values() if isinstance(d.record, Deal)
+         and d.record.customer}
+    )  # fmt: skip
+    customers = pages.mirror(tx, policy.crm, Entity.CUSTOMER, buyers)
+    planned, _ = with_schedules(deals, customers, plan)
+    for row in batch:
+        seen = planned.get(row.source_id)
+        if seen is None or not isinstance(seen.record, Deal):
+            continue
+        deal = seen.record
+        step = step_of(deal, row.part)
+        row.due_on = step.due_on if step is not None and row.reason == "not_due_yet" else None
+        buyer = customers.get(deal.customer.id) if deal.customer else None
+        record = buyer.record if buyer and isinstance(buyer.record, Customer) else None
+        row.own_rate = None if rate is None else _own_rate(rate, deal, record)
+
+
+def _own_rate(rule: FieldRule, deal: Deal, buyer: Customer | None) -> Decimal | None:
+    try:
+        value = rule.value(deal_scope(deal, buyer))
+    except MappingError:
+        # Shown as the rate of the books; a rate that is missing stops no report.
+        return None
+    return value if isinstance(value, Decimal) and value > 0 else None
+
+
+def _book_rates(tx: Tx, book: BooksPolicy) -> dict[str, Decimal]:
+    """Rates to base currency: the books' daily ones, as last read."""
     rates = {book.base_currency: Decimal(1)}
     for row in tx.rows(
         "SELECT number, (record->'facts'->>'rate')::numeric FROM mirror WHERE workspace = %(ws)s"
@@ -156,8 +205,27 @@ def _deal_rates(tx: Tx, book: BooksPolicy) -> dict[str, Decimal]:
 # --- one step --------------------
 
 
-def step_figures(row: StepRow, rates: Mapping[str, Decimal], book: BooksPolicy) -> StepFigures:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """From where the steps are looked at: whose books, as of when, at which rates."""
+
+    book: BooksPolicy
+    cut_off: date
+    rates: Mapping[str, Decimal]
+
+    @property
+    def end(self) -> datetime:
+        """The moment after the cut-off's last one."""
+        following = date.fromordinal(min(self.cut_off.toordinal() + 1, date.max.toordinal()))
+        return datetime.combine(following, time(), ZoneInfo(self.book.time_zone))
+
+
+def step_figures(row: StepRow, view: _View) -> StepFigures:
     """A step with every stop that has its evidence, and its documents."""
+    late = _answered_late(row, view)
+    if late is not None:
+        # On the day of the cut-off nobody knew of the draft; what is booked stays on the list.
+        row.documents = [d for d in row.documents if d.kind not in ("draft", "order")]
     live_written = any(d.role == "current" and d.gone_at is None for d in row.documents)
     excluded = row.message or row.reason if _excluded(row) else None
     missing = row.message if row.reason == "trigger_not_yet_true" else None
@@ -168,24 +236,68 @@ def step_figures(row: StepRow, rates: Mapping[str, Decimal], book: BooksPolicy) 
         title=row.deal_title,
         link=row.url or None,
         step=max(row.part, 1),
-        currency=row.currency or book.base_currency,
+        currency=row.currency or view.book.base_currency,
         close_date=row.close_date or date(1900, 1, 1),
         sold=row.sold,
-        rate=_rate(row, rates),
+        rate=_rate(row, view),
         excluded_by=excluded,
-        trigger_missing=missing,
+        trigger_missing=missing if row.won else None,
+        due_on=row.due_on,
         approval=_approval(row),
         exceptions=_exceptions(row, live_written),
-        unanswered=_unanswered(row, live_written),
+        unanswered=late or _unanswered(row, live_written),
         prediction=_prediction(row),
         documents=tuple(_evidence(document, row) for document in row.documents),
         acceptance=_acceptance(row),
+        paid=_paid(row),
     )
 
 
-def _rate(row: StepRow, rates: Mapping[str, Decimal]) -> Decimal:
-    """The deal's own rate; without one that of its document, so that no gap is invented."""
-    known = rates.get(row.currency)
+def _answered_late(row: StepRow, view: _View) -> Unanswered | None:
+    """A write that had no answer at the cut-off and was found later."""
+    if row.asked_at is None or row.answered_at is None:
+        return None
+    if not row.asked_at < view.end <= row.answered_at:
+        return None
+    if any(d.day is not None and d.day <= view.cut_off for d in row.documents):
+        return None
+    zone = ZoneInfo(view.book.time_zone)
+    asked, found = row.asked_at.astimezone(zone), row.answered_at.astimezone(zone)
+    return Unanswered(
+        operation="",
+        reason=f"answer lost {day_short(asked.date())} {asked:%H:%M}, "
+        f"found {day_short(found.date())} {found:%H:%M}",
+    )
+
+
+def _paid(row: StepRow) -> Decimal:
+    """What money has paid of the net, over the step's invoices, after credit notes."""
+    total = ZERO
+    for document in row.documents:
+        if document.kind != "invoice" or not document.gross or document.paid is None:
+            continue
+        notes = [d for d in row.documents if d.credits == document.ref and d.net is not None]
+        net = (document.net or ZERO) - sum((abs(d.net) for d in notes if d.net), ZERO)
+        refunded = sum((abs(d.paid) for d in notes if d.paid), ZERO)
+        payable = document.gross - abs(document.credited or ZERO)
+        if net > 0 and payable > 0:
+            total += paid_revenue(
+                net=net,
+                payable=payable,
+                paid=document.paid - refunded,
+                tolerance=SMALL_DIFFERENCE.get(document.currency, ZERO),
+                currency=document.currency,
+            ).so_far
+    return total
+
+
+def _rate(row: StepRow, view: _View) -> Decimal:
+    """The deal's own rate; else that of the books, or of its document: no gap is invented."""
+    if row.currency == view.book.base_currency:
+        return Decimal(1)
+    if row.own_rate is not None:
+        return row.own_rate
+    known = view.rates.get(row.currency)
     if known is not None:
         return known
     return next((d.rate for d in row.documents if d.rate is not None), Decimal(1))
@@ -202,7 +314,7 @@ def _approval(row: StepRow) -> Approval | None:
 
 # Exceptions that hold the amount itself; the others (copies, totals) are shown beside the chain.
 _BESIDE = frozenset({"two_carriers", "copy", "total_differs", "draft_edited", "found_differs"})
-_AFTER_BOOKING = frozenset({"changed_after_booking"})
+_AFTER_BOOKING = frozenset({"changed_after_booking", "reopened_after_booking"})
 
 
 def _exceptions(row: StepRow, live: bool) -> tuple[OpenException, ...]:

@@ -11,8 +11,8 @@ from tieout.engine.context import Engine
 from tieout.engine.run import RunResult
 from tieout.engine.run import run as run_engine
 from tieout.services.usage import UsedWronglyError
-from tieout.store import people, plans
-from tieout.store.people import Written
+from tieout.store import people, planned, plans
+from tieout.store.planned import Written
 from tieout.store.postgres import PostgresStore
 
 # A look that is due so soon is worth waiting for; horizons are not.
@@ -108,7 +108,7 @@ async def _told(
         number, amounts, _ = people.open_total(tx, bridge)
         return Ran(
             result=result,
-            moved=tuple(people.moved_since(tx, bridge, began)),
+            moved=tuple(planned.moved_since(tx, bridge, began)),
             waiting=tuple(plans.waiting(tx, bridge)),
             exceptions=number,
             amounts=tuple(amounts),

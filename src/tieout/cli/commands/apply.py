@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tieout.engine.context import Engine
     from tieout.services.applying import Applied
     from tieout.services.planning import Planned
-    from tieout.store.people import Written
+    from tieout.store.planned import Written
     from tieout.store.plans import PlanLine
 
 

@@ -129,7 +129,7 @@ async def publish(
         data={"version": made.version, "changed": True, "published_by": made.published_by},
         lines=[
             f"v{made.version} in force, {made.published_by}, "
-            f"{moment(made.published_at, await _zone(opened, found.books))}.{back}"
+            f"{moment(made.published_at, await configuration.books_zone(opened, found.books))}.{back}"
         ],
         next=() if before is not None else ("tieout plan",),
         bridge=found.name,
@@ -147,7 +147,7 @@ async def history(session: Session) -> Result:
     bridge = await configuration.choose_bridge(opened, session.options.bridge)
     versions: list[ConfigVersion] = await opened.do(lambda tx: admin.history(tx, bridge))
     present = Configuration.from_stored(versions[0].body, versions[0].tables)
-    zone = await _zone(opened, present.books)
+    zone = await configuration.books_zone(opened, present.books)
     columns = (Column(), Column(rank=1), Column(rank=2), Column(rank=3), Column())
     rows = [
         (
@@ -260,13 +260,3 @@ def _version_data(version: ConfigVersion) -> dict[str, Any]:
         "digest": version.digest,
         "in_force": version.in_force,
     }
-
-
-async def _zone(opened: Opened, books: tuple[str, ...]) -> Any:
-    """The zone of the first book's company, UTC where it is not known."""
-    from zoneinfo import ZoneInfo
-
-    from tieout.store import admin
-
-    row = await opened.do(lambda tx: admin.get_connection(tx, books[0]))
-    return ZoneInfo(row.company.time_zone if row is not None and row.company else "UTC")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -160,12 +161,14 @@ async def check(session: Session, name: Name = "") -> Result:
 )
 async def list_all(session: Session) -> Result:
     """Show every connection with its company and state."""
+    from tieout.services.configuration import books_zone
     from tieout.store import admin
 
     opened = await session.opened()
     rows: list[ConnectionRow] = await opened.do(admin.list_connections)
     if not rows:
         return _none()
+    zone = await books_zone(opened)
     columns = (
         Column("Name"),
         Column("Company", rank=2),
@@ -176,7 +179,7 @@ async def list_all(session: Session) -> Result:
         (
             row.name,
             row.company.name if row.company is not None else "",
-            _state_text(session, row),
+            _state_text(session, row, zone),
             _quota_text(row),
         )
         for row in rows
@@ -507,13 +510,11 @@ def _none() -> Result:
     )
 
 
-def _state_text(session: Session, row: ConnectionRow) -> str:
-    from datetime import UTC
-
+def _state_text(session: Session, row: ConnectionRow, zone: tzinfo) -> str:
     word = _STATE.get(row.state, row.state.replace("_", " "))
     if row.tested_at is None:
         return word
-    when = recent(row.tested_at, session.clock.now(), UTC)
+    when = recent(row.tested_at, session.clock.now(), zone)
     return f"{word}, tested {when}" if row.state == "ok" else f"{word} {when}"
 
 

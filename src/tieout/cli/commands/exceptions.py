@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from tieout.bootstrap import Opened
     from tieout.services.exceptions import Detail
-    from tieout.store.people import Case, Written
+    from tieout.store.people import Case
+    from tieout.store.planned import Written
 
 Number = Annotated[str, Argument(metavar="EX-31", help="Which one.")]
 As = Annotated[str, Option("--as", metavar="NAME", help="Who acts.")]

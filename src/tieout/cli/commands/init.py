@@ -23,13 +23,13 @@ async def init(
     ] = None,
 ) -> Result:
     """Make a project: its configuration, its tables and its key."""
+    from tieout.bootstrap import open_project
     from tieout.services.configuration import starting_files
     from tieout.services.project import make_project
 
     files = starting_files(folder, source)
     project = make_project(folder, files)
-    async with _database(session, project):
-        pass
+    await session.keep(open_project(project, session.clock))
     shown = str(folder).rstrip("/")
     kept = "tieout.yaml, tables/, .tieout/ (database, key, logs; keep a copy of .tieout/key)."
     return Result(
@@ -38,9 +38,3 @@ async def init(
         notes=["Nothing is sent before you publish."],
         next=(f"cd {shown} && tieout connection add",),
     )
-
-
-def _database(session: Session, project: object):  # type: ignore[no-untyped-def]
-    from tieout.bootstrap import open_project
-
-    return open_project(project, session.clock)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
@@ -24,6 +25,7 @@ async def verify(
     report: Annotated[str, Option("--report", metavar="MONTH", help="Also a filed month.")] = "",
 ) -> Result:
     """Read the whole activity log and check that every entry fits the one before."""
+    from tieout.services.configuration import books_zone
     from tieout.store.evidence import head_data, verify_log
 
     opened = await session.opened()
@@ -32,7 +34,8 @@ async def verify(
         opened.runner, workspace=opened.workspace, now=now, who=opened.project.name
     )
     if found.broken is not None:
-        return _broken(session, found)
+        return _broken(session, found, await books_zone(opened))
+    zone = await books_zone(opened)
     data = {
         "entries": found.entries,
         "since": found.head.started_at,
@@ -44,7 +47,7 @@ async def verify(
         return restored
     lines = [
         f"{found.entries:,} {'entry' if found.entries == 1 else 'entries'}, unbroken since "
-        f"{day(found.head.started_at.date())}. Head {found.head.hash.hex()[:8]}: "
+        f"{day(found.head.started_at.astimezone(zone).date())}. Head {found.head.hash.hex()[:8]}: "
         "note it where we cannot write."
     ]
     if report:
@@ -56,12 +59,10 @@ async def verify(
     return Result(data=data, lines=lines)
 
 
-def _broken(session: Session, found: Verified) -> Result:
-    from datetime import UTC
-
+def _broken(session: Session, found: Verified, zone: tzinfo) -> Result:
     broken = found.broken
     assert broken is not None
-    when = f" ({moment(broken.at, UTC)})" if broken.at is not None else ""
+    when = f" ({moment(broken.at, zone)})" if broken.at is not None else ""
     what = "is missing" if broken.why == "missing" else "does not fit the one before"
     if broken.why == "head":
         what = "is not the end that the log had"

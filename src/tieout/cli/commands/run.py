@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tieout.bootstrap import Opened
     from tieout.engine.context import Engine
     from tieout.services.running import Ran
-    from tieout.store.people import Written
+    from tieout.store.planned import Written
 
 FEW = 10
 

@@ -1,0 +1,213 @@
+"""`tieout status`: where things stand, in a few lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from tieout.cli.command import Session, command
+from tieout.cli.output import Result
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
+    from tieout.bootstrap import Opened
+    from tieout.services.status import BridgeStatus
+
+WATCH_S = 2.0
+FRESH_S = 120
+
+
+@command("status", examples=("tieout status", "tieout status --watch"))
+async def status(
+    session: Session,
+    watch: Annotated[bool, Option("--watch", help="Again every 2 seconds.")] = False,
+    all_: Annotated[bool, Option("--all", help="A line for each bridge, the worst first.")] = False,
+) -> Result | None:
+    """Show what ran, what waits for whom, and what stands still."""
+    opened = await session.opened()
+    if not watch:
+        return await _now(session, opened, all_)
+    said: list[str] | None = None
+    while True:  # until Ctrl-C ends the wait
+        result = await _now(session, opened, all_)
+        if session.options.json or list(result.lines) != said:
+            said = list(result.lines)
+            session.emit(result)
+        await session.clock.sleep(WATCH_S)
+
+
+async def _now(session: Session, opened: Opened, every: bool) -> Result:
+    from tieout.services.configuration import choose_bridge
+    from tieout.services.status import status as stand
+
+    now = session.clock.now()
+    only = "" if every else await choose_bridge(opened, session.options.bridge)
+    found = await stand(opened.store, now=now, only=only)
+    zone = await _zone(opened, found)
+    lines: list[str] = []
+    for one in found:
+        lines += [short_line(one, now, zone)] if every else status_lines(one, now, zone)
+    if not found:
+        lines = ["Nothing is published, so nothing runs."]
+    return Result(
+        data=_data(found, only),
+        lines=lines,
+        next=() if found else ('tieout config publish -m "first version"',),
+        bridge=only or None,
+    )
+
+
+async def _zone(opened: Opened, found: list[BridgeStatus]) -> tzinfo:
+    from datetime import UTC
+    from zoneinfo import ZoneInfo
+
+    from tieout.store import admin
+
+    rows = await opened.do(admin.list_connections)
+    del found
+    return next(
+        (ZoneInfo(row.company.time_zone) for row in rows if row.side == "books" and row.company),
+        UTC,
+    )
+
+
+def status_lines(one: BridgeStatus, now: datetime, zone: tzinfo) -> list[str]:
+    """The bridge's head and a line for each thing that waits for a person."""
+    from tieout.cli.daily import sums, sums_text
+    from tieout.cli.formats import age, count
+
+    lines = [_still(row, now, zone) for row in one.still]
+    lines.append(_head(one, now, zone))
+    rows: list[tuple[str, str, str, str]] = []
+    if one.waiting:
+        total = sums([(row["net"], row["currency"]) for row in one.waiting])
+        oldest = min(row["since"] for row in one.waiting)
+        see = f"tieout plan P-{one.plan}" if one.plan is not None else "tieout plan"
+        what = f"{count(len(one.waiting), 'deal')} to approve"
+        rows.append((what, sums_text(total), age(now - oldest), see))
+    if one.exceptions and one.oldest is not None:
+        rows.append(
+            (
+                count(one.exceptions, "exception"),
+                sums_text(one.amounts),
+                age(now - one.oldest),
+                "tieout exceptions list",
+            )
+        )
+    if one.shadow:
+        rows.append((f"{count(one.shadow, 'source')} planned only", "", "shadow", "tieout plan"))
+    left = max((len(row[0]) for row in rows), default=0)
+    money = max((len(row[1]) for row in rows), default=0)
+    ages = max((len(row[2]) for row in rows), default=0)
+    lines += [
+        f"{what:<{left}}  {total:>{money}}  {since:<{ages}}  {see}"
+        for what, total, since, see in rows
+    ]
+    if not rows and not one.still:
+        lines.append("Nothing waits for a person.")
+    return lines
+
+
+def _still(row: Any, now: datetime, zone: tzinfo) -> str:
+    from tieout.cli.formats import recent
+
+    since = f" {recent(row.tested_at, now, zone)}" if row.tested_at is not None else ""
+    why = row.state.replace("_", "-", 1).replace("_", " ") if row.state else "not tested"
+    return f"! {row.name} stands still: {why}{since}. tieout connection rotate {row.name}"
+
+
+def _head(one: BridgeStatus, now: datetime, zone: tzinfo) -> str:
+    from tieout.cli.formats import age, moment, recent
+
+    when = moment(now, zone)
+    if one.works is not None:
+        process, since = one.works
+        ran = f"{process} works since {recent(since, now, zone)}"
+    elif one.run is None:
+        ran = "never ran"
+    elif (now - one.run["finished_at"]).total_seconds() <= FRESH_S:
+        ran = "all flows ran within 2 minutes"
+    else:
+        ran = f"last run R-{one.run['number']} {age(now - one.run['finished_at'])} ago"
+    looked = "none" if not one.unanswered else str(len(one.unanswered))
+    return f"{one.bridge}  v{one.version}  {when}  {ran}; being looked up: {looked}"
+
+
+def short_line(one: BridgeStatus, now: datetime, zone: tzinfo) -> str:
+    """One bridge in one line, for who looks at many."""
+    from tieout.cli.daily import sums_text
+    from tieout.cli.formats import age, count
+
+    del zone
+    parts = [f"{one.bridge}  v{one.version}"]
+    if one.still:
+        parts.append(f"! {', '.join(row.name for row in one.still)} stands still")
+    ran = "never ran" if one.run is None else f"ran {age(now - one.run['finished_at'])} ago"
+    parts.append(ran)
+    parts.append(f"{len(one.waiting)} to approve")
+    parts.append(
+        f"{count(one.exceptions, 'exception')}"
+        + (f", {sums_text(one.amounts)}" if one.exceptions else "")
+    )
+    if one.unanswered:
+        parts.append(f"{len(one.unanswered)} looked up")
+    return "  ".join(parts)
+
+
+def _data(found: list[BridgeStatus], only: str) -> dict[str, Any]:
+    from tieout.cli.formats import money
+
+    items = [
+        {
+            "bridge": one.bridge,
+            "version": one.version,
+            "last_run": None
+            if one.run is None
+            else {
+                "run": f"R-{one.run['number']}",
+                "finished_at": one.run["finished_at"],
+                "state": one.run["state"],
+            },
+            "working": None
+            if one.works is None
+            else {"process": one.works[0], "since": one.works[1]},
+            "read_at": one.read_at,
+            "approvals": {
+                "count": len(one.waiting),
+                "items": [
+                    {
+                        "deal": row["number"] or None,
+                        "title": row["title"] or None,
+                        "net": money(row["net"], row["currency"]),
+                        "since": row["since"],
+                    }
+                    for row in one.waiting
+                ],
+            },
+            "exceptions": {
+                "count": one.exceptions,
+                "amounts": [money(value, currency) for value, currency in one.amounts],
+                "oldest": one.oldest,
+            },
+            "looked_up": {
+                "count": len(one.unanswered),
+                "items": [
+                    {
+                        "deal": row["number"] or None,
+                        "title": row["title"] or None,
+                        "net": money(row["net"], row["currency"]),
+                        "since": row["since"],
+                    }
+                    for row in one.unanswered
+                ],
+            },
+            "connections": [{"name": row.name, "state": row.state} for row in one.still],
+            "open": dict(one.open),
+        }
+        for one in found
+    ]
+    if only and items:
+        return items[0]
+    return {"items": items, "count": len(items), "next_cursor": None}

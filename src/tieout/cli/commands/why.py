@@ -1,0 +1,266 @@
+"""`tieout why`: where a value comes from, and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from tieout.cli.command import Session, command
+from tieout.cli.output import Result
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from tieout.services.why import Step, Why
+    from tieout.store.tracing import Call
+
+LABEL = 9
+SOURCE = 23
+RULE = 49
+
+
+@command("why", examples=("tieout why 1038", "tieout why invoice:1038 --call"))
+async def why(
+    session: Session,
+    ref: Annotated[str, Argument(metavar="REF", help="A number, name, link or id.")],
+    full: Annotated[bool, Option("--full", help="Every value and every request.")] = False,
+    call: Annotated[bool, Option("--call", help="The requests as they were sent.")] = False,
+) -> Result:
+    """Follow a record back to its source fields, and forward to its payments."""
+    from tieout.cli.daily import open_bridge, zone
+    from tieout.services import why as tracing
+
+    opened = await session.opened()
+    engine = await open_bridge(session, opened)
+    one = await tracing.find(engine, opened.store, ref)
+    made = await tracing.why(engine, opened.store, one)
+    here = zone(engine)
+    lines = [title(made, here), *value_lines(made, full=full), *_written(made, here, full=full)]
+    lines += _then(made)
+    lines += _open(made)
+    if call:
+        lines += _calls(made, here)
+    return Result(
+        data=_data(made, call=call or full),
+        lines=lines,
+        next=_next(made),
+        bridge=engine.bridge,
+    )
+
+
+def title(made: Why, here: tzinfo) -> str:
+    """`Invoice 1038  Brännvik Logistik AB  SEK 120,000.00 net  paid 28 Oct 2026`."""
+    from tieout.cli.daily import readable
+    from tieout.cli.formats import amount, day
+
+    kind = {"credit_note": "Credit note"}.get(made.kind, made.kind.capitalize())
+    number = made.number or readable(made.ref.id)
+    parts = [f"{kind} {number}".strip()]
+    if made.title and made.title.casefold() not in parts[0].casefold():
+        parts.append(made.title)
+    net, currency = made.columns.get("net"), made.columns.get("currency") or ""
+    if net is not None:
+        parts.append(f"{currency} {amount(net)} net".strip())
+    status = str(made.columns.get("status") or "").replace("_", " ")
+    paid_on = getattr(made.record, "last_payment_on", None)
+    if status == "paid" and paid_on is not None:
+        status = f"paid {day(paid_on)}"
+    if made.columns.get("gone_at") is not None:
+        at = made.columns["gone_at"].astimezone(here)
+        status = f"gone since {day(at.date())}"
+    parts.append(status)
+    return "  ".join(part for part in parts if part)
+
+
+def value_lines(made: Why, *, full: bool) -> list[str]:
+    """A line for each value: name, value, source, rule; the empty ones with --full only."""
+    shown = [one for one in made.values if full or one.value]
+    if not full and len(shown) > 12:
+        shown = shown[:12]
+    name_room = max([LABEL - 1, *(len(one.name) + 1 for one in shown)])
+    value_room = max([11, *(min(len(one.value), 30) + 1 for one in shown)])
+    source_room = max([25, *(min(len(one.source), 60) + 1 for one in shown if one.rule)])
+    return [
+        f"{one.name:<{name_room}} {one.value:<{value_room}} {one.source:<{source_room}} "
+        f"{one.rule}".rstrip()
+        for one in shown
+    ]
+
+
+def _written(made: Why, here: tzinfo, *, full: bool) -> list[str]:
+    from tieout.cli.formats import moment
+
+    sent = [one for one in made.calls if one.at is not None]
+    if not sent:
+        waiting = [one for one in made.calls if one.state in ("ready", "awaiting_approval")]
+        return [f"waiting  {waiting[-1].state.replace('_', ' ')}, not sent yet"] if waiting else []
+    shown = sent if full or len(sent) <= 4 else [sent[0], *sent[-2:]]
+    lines = []
+    for one in shown:
+        assert one.at is not None
+        word = {"create": "written", "update": "changed", "void": "voided"}.get(
+            one.action, one.action
+        )
+        parts = [moment(one.at, here)]
+        if one.run is not None:
+            parts.append(f"run R-{one.run}")
+        elif one.plan is not None:
+            parts.append(f"plan P-{one.plan}")
+        else:
+            parts.append("by tieout apply")
+        parts.append(f"{one.method} {one.path}")
+        if one.approved_by:
+            parts.append(f"released by {one.approved_by}")
+        if one.result not in ("answered", "effect_seen"):
+            parts.append(
+                {
+                    "open": "no answer yet",
+                    "expired": "no answer; proven not done, or superseded",
+                    "not_sent": "not sent",
+                }.get(one.result, one.result)
+            )
+        lines.append(f"{word:<8} {', '.join(parts)}")
+    if len(shown) < len(sent):
+        lines.append(f"         {len(sent) - len(shown)} more, with --full")
+    return lines
+
+
+def _then(made: Why) -> list[str]:
+    """The chain of records: draft, invoice, credit notes, money."""
+    if not made.chain:
+        told = [one for one in made.outcomes if one["message"] or one["reason"]]
+        return [
+            f"then     {one['verdict']}: {one['message'] or one['reason'].replace('_', ' ')}"
+            for one in told[:3]
+        ]
+    by_part: dict[int, list[Step]] = {}
+    for step in made.chain:
+        by_part.setdefault(step.part, []).append(step)
+    return [
+        f"{'then' if part == 0 else f'step {part}':<8} {', '.join(map(_step, steps))}"
+        for part, steps in sorted(by_part.items())
+    ]
+
+
+def _step(step: Step) -> str:
+    from tieout.cli.daily import readable
+    from tieout.cli.formats import MONTHS, amount
+
+    kind = step.kind.replace("_", " ")
+    number = step.number or readable(step.ref.id)
+    text = f"{kind} {number}".strip()
+    if step.role == "former" and step.kind == "draft":
+        return f"{text}, since booked" if step.status == "gone" else text
+    if step.role in ("copy", "not_ours"):
+        return f"{text} ({step.role.replace('_', ' ')})"
+    if step.kind == "invoice" and step.day is not None:
+        text = f"{text} booked {step.day.day} {MONTHS[step.day.month - 1]}"
+    elif step.status:
+        text = f"{text} ({step.status.replace('_', ' ')})"
+    if step.paid:
+        when = f" {step.paid_on.day} {MONTHS[step.paid_on.month - 1]}" if step.paid_on else ""
+        text += f", {amount(step.paid)} received{when}"
+    if step.kind == "invoice" and step.open:
+        text += f", {amount(step.open)} open"
+    return text
+
+
+def _open(made: Why) -> list[str]:
+    return [f"open     {case.name} {case.code}: {case.message}" for case in made.cases]
+
+
+def _calls(made: Why, here: tzinfo) -> list[str]:
+    from tieout.cli.formats import moment
+
+    lines: list[str] = []
+    for one in made.calls:
+        if one.at is None:
+            continue
+        lines += ["", f"{one.method} {one.path}  {moment(one.at, here)}, attempt {one.attempt}"]
+        lines += body_text(one).splitlines()
+    return lines or ["", "No request was sent for it."]
+
+
+def body_text(one: Call) -> str:
+    """A request's body as text, indented where it is JSON."""
+    import json
+    from decimal import Decimal
+
+    text = one.body.decode("utf-8", "replace")
+    try:
+        found = json.loads(text, parse_float=Decimal)
+    except ValueError:
+        return text
+    return json.dumps(found, ensure_ascii=False, indent=2, default=str)
+
+
+def _next(made: Why) -> tuple[str, ...]:
+    if made.cases:
+        return (f"tieout exceptions show {made.cases[0].name}",)
+    return ()
+
+
+def _data(made: Why, *, call: bool) -> dict[str, Any]:
+    from tieout.cli.formats import money
+
+    currency = made.columns.get("currency") or ""
+    return {
+        "kind": made.kind,
+        "number": made.number or None,
+        "title": made.title or None,
+        "ref": {"connection": made.ref.connection, "entity": made.ref.entity, "id": made.ref.id},
+        "status": made.columns.get("status") or None,
+        "net": money(made.columns.get("net"), currency),
+        "gross": money(made.columns.get("gross"), currency),
+        "open": money(made.columns.get("open"), currency),
+        "deal": (made.deal.number or made.deal.title) if made.deal else None,
+        "deal_url": made.deal.url or None if made.deal else None,
+        "values": [
+            {
+                "name": one.name,
+                "value": one.value or None,
+                "source": one.source,
+                "rule": one.rule or None,
+            }
+            for one in made.values
+        ],
+        "requests": [
+            {
+                "at": one.at,
+                "action": one.action,
+                "state": one.state,
+                "run": f"R-{one.run}" if one.run is not None else None,
+                "config_version": one.config_version,
+                "method": one.method or None,
+                "path": one.path or None,
+                "result": one.result or None,
+                "body": one.body.decode("utf-8", "replace") if call and one.at else None,
+                "released_by": one.approved_by or None,
+            }
+            for one in made.calls
+        ],
+        "chain": [
+            {
+                "kind": step.kind,
+                "number": step.number or None,
+                "id": step.ref.id,
+                "step": step.part,
+                "role": step.role,
+                "found_by": step.found_by or None,
+                "status": step.status or None,
+                "day": step.day,
+                "net": money(step.net, step.currency),
+                "gross": money(step.gross, step.currency),
+                "paid": money(step.paid, step.currency),
+                "open": money(step.open, step.currency),
+            }
+            for step in made.chain
+        ],
+        "outcomes": [
+            {"lane": one["lane"], "step": one["part"], "verdict": one["verdict"],
+             "reason": one["reason"] or None, "message": one["message"] or None}
+            for one in made.outcomes
+        ],
+        "exceptions": [case.name for case in made.cases],
+    }  # fmt: skip

@@ -1,0 +1,215 @@
+"""Proof: both systems are asked afresh, and every billing step counted with its live documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tieout.core.compose import steps
+from tieout.core.keys import keys_in
+from tieout.core.ledger_list import Period
+from tieout.core.model import Deal, DealState, Document, DocumentKind, Entity
+from tieout.engine.context import Engine
+from tieout.engine.deciding import document_slot
+from tieout.engine.run import connect
+from tieout.services.planning import holding
+from tieout.store import proving
+from tieout.store.postgres import PostgresStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """A live document that carries a step's key. ``ours``: it is the one that we know."""
+
+    document: Document
+    books: str
+    ours: bool
+
+    @property
+    def kind(self) -> str:
+        return str(self.document.kind).replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """One billing step: its live documents, or why it has none ('' where nobody knows)."""
+
+    deal: str
+    source_id: str
+    part: int
+    carriers: tuple[Carrier, ...]
+    reason: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Proof:
+    """
+    What both systems showed. ``orphans`` are live documents with a key of ours whose deal is not
+    won (any more); ``queries`` the requests that were made, in order.
+    """
+
+    deals: int = 0
+    steps: list[Proved] = field(default_factory=list)
+    orphans: list[Carrier] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
+
+    @property
+    def one(self) -> int:
+        return sum(1 for step in self.steps if len(step.carriers) == 1)
+
+    @property
+    def none_with_reason(self) -> int:
+        return sum(1 for step in self.steps if not step.carriers and step.reason)
+
+    @property
+    def none_without(self) -> list[Proved]:
+        return [step for step in self.steps if not step.carriers and not step.reason]
+
+    @property
+    def several(self) -> list[Proved]:
+        return [step for step in self.steps if len(step.carriers) > 1]
+
+    @property
+    def holds(self) -> bool:
+        """Whether no step has two documents, and none lacks one without a reason."""
+        return not self.several and not self.none_without
+
+
+async def prove(
+    engine: Engine, store: PostgresStore, period: Period | None, queries: list[str]
+) -> Proof:
+    """
+    Every billing step of won deals (of a period, by close date) with the live documents that
+    carry its key, all read now and not from the mirror. Nothing is written.
+
+    ``queries`` is the list that the connectors' observer fills. Raises what the connectors raise,
+    and `BusyError`: a document that is being written meanwhile would be counted wrongly.
+    """
+    async with holding(engine):
+        await connect(engine)
+        documents = {name: await _documents(engine, name) for name in engine.books}
+        deals = await _deals(engine)
+    inside = [deal for deal in deals if _in(deal, period)]
+    proof = Proof(deals=len(inside), queries=queries)
+    known = await store.do(lambda tx: proving.current_refs(tx, engine.bridge))
+    reasons = await store.do(lambda tx: proving.reasons(tx, engine.bridge))
+    claimed: set[str] = set()
+    for deal in sorted(inside, key=lambda one: one.number or one.title):
+        for step in steps(deal):
+            keys = {
+                name: document_slot(
+                    engine, engine.policy.book(name), deal.source_id, step.part
+                ).key13
+                for name in engine.books
+            }
+            claimed |= set(keys.values())
+            carriers = tuple(
+                carrier
+                for name, key13 in keys.items()
+                for carrier in _carriers(documents[name], name, key13, known)
+            )
+            proof.steps.append(
+                Proved(
+                    deal=deal.number or deal.title,
+                    source_id=deal.source_id,
+                    part=step.part,
+                    carriers=carriers,
+                    reason="" if carriers else _reason(deal.source_id, step.part, reasons),
+                )
+            )
+    if period is None:
+        proof.orphans = _orphans(documents, claimed, known)
+    return proof
+
+
+async def _documents(engine: Engine, books: str) -> list[Document]:
+    connector = engine.connectors[books]
+    selection = engine.selections[books][Entity.DOCUMENT]
+    found: dict[str, Document] = {}
+    async for page in connector.changes_since(selection, None):
+        for record in page.records:
+            if isinstance(record, Document) and record.ref is not None:
+                found[record.ref.id] = record
+    return list(found.values())
+
+
+async def _deals(engine: Engine) -> list[Deal]:
+    crm = engine.policy.crm
+    selection = engine.selections[crm][Entity.DEAL]
+    found: dict[str, Deal] = {}
+    async for page in engine.connectors[crm].changes_since(selection, None):
+        for gone in page.gone:
+            found.pop(gone.ref.id, None)
+        for record in page.records:
+            if isinstance(record, Deal) and record.ref is not None:
+                found[record.ref.id] = record
+    return [deal for deal in found.values() if deal.state is DealState.WON]
+
+
+def _in(deal: Deal, period: Period | None) -> bool:
+    if period is None:
+        return True
+    return deal.close_date is not None and period.start <= deal.close_date <= period.end
+
+
+def is_live(document: Document) -> bool:
+    """Neither voided nor credited in full; a credit note is no document of a step."""
+    if document.voided or document.kind is DocumentKind.CREDIT_NOTE:
+        return False
+    gross = document.totals.gross if document.totals else None
+    credited = document.credited
+    return not (document.booked and gross and credited and abs(credited) >= abs(gross))
+
+
+def _carriers(
+    documents: Sequence[Document], books: str, key13: str, known: Mapping[str, set[str]]
+) -> list[Carrier]:
+    return [
+        Carrier(
+            document=document,
+            books=books,
+            ours=document.ref is not None and document.ref.id in known.get(key13, set()),
+        )
+        for document in documents
+        if is_live(document) and any(key[:13] == key13 for key in keys_in(document.carrier_text))
+    ]
+
+
+def _reason(source_id: str, part: int, reasons: Mapping[tuple[str, int], str]) -> str:
+    return reasons.get((source_id, part)) or reasons.get((source_id, 0)) or ""
+
+
+def _orphans(
+    documents: Mapping[str, Sequence[Document]],
+    claimed: set[str],
+    known: Mapping[str, set[str]],
+) -> list[Carrier]:
+    """Live documents with a document key that no won deal claims, of places that we know."""
+    found = []
+    for books, listed in documents.items():
+        for document in listed:
+            keys = [key[:13] for key in keys_in(document.carrier_text) if key[13] == "D"]
+            if keys and is_live(document) and not any(key in claimed for key in keys):
+                ours = any(
+                    document.ref is not None and document.ref.id in known.get(key, set())
+                    for key in keys
+                )
+                found.append(Carrier(document=document, books=books, ours=ours))
+    return found
+
+
+def carrier_data(carrier: Carrier) -> dict[str, Any]:
+    """A document in the JSON output."""
+    document = carrier.document
+    net = document.totals.net if document.totals else None
+    return {
+        "kind": str(document.kind),
+        "number": document.number or None,
+        "id": document.ref.id if document.ref else None,
+        "books": carrier.books,
+        "ours": carrier.ours,
+        "net": None if net is None else {"amount": f"{net:f}", "currency": document.currency},
+        "created_by": document.created_by or None,
+        "created_at": document.created_at,
+    }
