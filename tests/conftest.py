@@ -7,6 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples every time: a red test is red again. TIEOUT_HYPOTHESIS=explore looks for more.
+_QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile(
+    "repeat", derandomize=True, deadline=None, suppress_health_check=_QUIET, print_blob=True
+)
+settings.register_profile(
+    "explore", deadline=None, suppress_health_check=_QUIET, max_examples=2000, print_blob=True
+)
+settings.load_profile(os.environ.get("TIEOUT_HYPOTHESIS", "repeat"))
 
 ROOT = Path(__file__).resolve().parent.parent
 

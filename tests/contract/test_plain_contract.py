@@ -101,6 +101,9 @@ class PlainRig(ContractRig):
             "edit_draft", draft=self._row(ref)["id"], add_row={"kind": "text", "text": text}
         )
 
+    def remove_carrier(self, ref: ExternalRef) -> None:
+        self.rig.act("overwrite_carrier", id=ref.id.split(":", 1)[1], text="Sara Ek")
+
     def book(self, ref: ExternalRef) -> None:
         self.rig.act("book", draft=self._row(ref)["id"])
 

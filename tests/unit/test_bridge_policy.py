@@ -237,7 +237,7 @@ def test_a_product_that_nobody_knows_is_held_by_name() -> None:
     policy = small(items="from,to\nCONS,100\n")
     decision = decide(policy, deal("|Montage plus"), ("100",))
     assert (decision.verdict, decision.reason) == (Verdict.HOLD, "item_no_code")
-    assert '"Montage plus" (line 1 of D-106) has no code in books.' in decision.message
+    assert decision.message == '"Montage plus" in D-106 has no code in books.'
 
 
 def test_a_table_without_rows_is_as_good_as_none() -> None:
@@ -365,7 +365,8 @@ def test_terms_go_through_their_table_without_a_word_about_it(table: str) -> Non
     assert (wanted.terms, findings) == ("30", ())
     wanted, findings = wanted_customer(account(terms="Net 45"), policy.customers)
     assert [finding.code for finding in findings] == ["terms_unmapped"]
-    assert findings[0].hint == f"Add it to tables/{table}.csv."
+    assert f"is not in tables/{table}.csv" in findings[0].message
+    assert findings[0].hint == "Add it."
     wanted, findings = wanted_customer(account(terms=""), policy.customers)
     assert (wanted.terms, findings) == ("", ())
     # What was agreed later in the books stays, unless the file says that the CRM owns it.

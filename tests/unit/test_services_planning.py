@@ -1,0 +1,239 @@
+"""Plans: what is shown, that nothing is written, and that exactly the plan is applied."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from support.daily_world import World, begin, daily_world
+from tieout.core.errors import BusyError, StoppedError
+from tieout.engine.context import Engine
+from tieout.services import applying, planning
+from tieout.services.usage import UsedWronglyError
+
+pytestmark = pytest.mark.timeout(120)
+Work = Callable[[World, Engine], Coroutine[Any, Any, Any]]
+
+
+def play(url: str, work: Work, **options: Any) -> Any:
+    """A world, begun, and the work in it."""
+    with daily_world(url, **options) as world:
+
+        async def all_of_it() -> Any:
+            return await work(world, await begin(world))
+
+        return asyncio.run(all_of_it())
+
+
+def names(lines: Any) -> list[tuple[str, str, str]]:
+    return [(line.verdict, line.entity, line.number or line.title) for line in lines]
+
+
+def test_a_plan_shows_all_that_is_due_and_writes_nothing(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store)
+        assert [(v, e, n) for v, e, n in names(made.lines) if e == "document"] == [
+            ("hold", "document", "D-106"),
+            ("write", "document", "D-107"),
+            ("write", "document", "D-108"),
+            ("write", "document", "D-109"),
+        ]
+        buyers = [line for line in made.lines if line.entity == "customer"]
+        assert [(line.title, line.message) for line in buyers] == [
+            ("Lindvall Data AB", "for D-107"),
+            ("Tallmo Skog AB", "for D-108"),
+            ("Österviks Hamn AB", "for D-109"),
+        ]
+        grosses = {line.number: line.gross for line in made.writes if line.entity == "document"}
+        assert grosses["D-108"] == Decimal("46875.00")
+        assert world.written() == 0
+        again = await planning.plan(world.engine(), world.store)
+        assert (again.hash, again.lines) == (made.hash, made.lines)
+        assert again.number == (made.number or 0) + 1
+        stored = await planning.stored(world.store, made.number or 0)
+        assert stored is not None
+        assert stored.lines == made.lines
+
+    play(database_url, work)
+
+
+def test_only_takes_a_deal_with_its_customer(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store, only=["d-108"])
+        assert names(made.lines) == [
+            ("write", "customer", "Tallmo Skog AB"),
+            ("write", "document", "D-108"),
+        ]
+
+    play(database_url, work)
+
+
+def test_a_plan_is_refused_while_a_run_works(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        async with planning.holding(engine):
+            with pytest.raises(BusyError, match="process 4121"):
+                await planning.plan(world.engine(), world.store)
+
+    play(database_url, work)
+
+
+def test_exactly_the_plan_is_written(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store, only=["D-108"])
+        done = await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        assert [(line.entity, applying.state_word(w)) for line, w in done.done] == [
+            ("customer", "applied"),
+            ("document", "applied"),
+        ]
+        written = done.done[1][1]
+        assert written is not None
+        assert (written.shown_gross, written.differs) == (Decimal("46875.00"), False)
+        assert len(world.drafts()) == 1
+        left = await planning.plan(world.engine(), world.store)
+        assert "D-108" not in {line.number for line in left.lines}
+        assert {"D-107", "D-109"} <= {line.number for line in left.writes}
+
+    play(database_url, work)
+
+
+def test_applying_twice_writes_once(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store)
+        await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        sent = world.written()
+        again = await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        assert world.written() == sent
+        assert len(world.drafts()) == 3
+        assert again.states() == {"applied": 6}
+
+    play(database_url, work)
+
+
+def test_a_deal_that_moved_on_is_not_written_and_the_others_are(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store)
+        world.clock.advance(60)
+        world.crm.act(
+            "edit_lines",
+            id=world.story.deals["D-109"],
+            add=[{"product": "SRV-1", "quantity": "1", "unit_price": "1000"}],
+        )
+        done = await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        moved = [(one.then.number, one.then.net, one.now.net) for one in done.moved if one.now]
+        assert moved == [("D-109", Decimal("25000.00"), Decimal("26000.00"))]
+        assert len(world.drafts()) == 2
+        assert done.fresh is not None
+        assert done.fresh.number != made.number
+        assert [line.number for line in done.fresh.writes if line.entity == "document"] == ["D-109"]
+
+    play(database_url, work)
+
+
+def test_in_shadow_mode_apply_is_what_writes(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        from tieout.services.running import run_once
+
+        await run_once(engine, world.store)
+        assert world.written() == 0
+        made = await planning.plan(world.engine(), world.store, only=["D-107"])
+        await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        assert len(world.drafts()) == 1
+        await run_once(world.engine(), world.store)
+        assert len(world.drafts()) == 1
+
+    play(database_url, work, mode="shadow")
+
+
+def test_what_is_above_the_limit_needs_a_name(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store)
+        waiting = {line.number for line in made.lines if line.verdict == "approval"}
+        assert {"D-108", "D-109"} <= waiting
+        done = await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        assert "D-108" in {line.number for line in done.left}
+        made = await planning.plan(world.engine(), world.store)
+        done = await applying.apply(
+            world.engine(), world.store, made, approve=["all"], who="anna.lind"
+        )
+        assert done.left == []
+        await applying.apply(
+            world.engine(),
+            world.store,
+            await planning.plan(world.engine(), world.store),
+            approve=["all"],
+            who="anna.lind",
+        )
+        assert len(world.drafts()) == 3
+        signed = await world.store.do(
+            lambda tx: tx.rows("SELECT DISTINCT who FROM approval WHERE workspace = %(ws)s")
+        )
+        assert [row[0] for row in signed] == ["anna.lind"]
+
+    play(database_url, work, mode="approve", more=", approve_above: 20000, four_eyes: false")
+
+
+def test_four_eyes_refuses_who_published_and_who_won(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store)
+        for who in ("m.ek", "Astrid Admin"):
+            with pytest.raises(StoppedError) as refused:
+                await applying.apply(
+                    world.engine(who), world.store, made, approve=["D-108"], who=who
+                )
+            assert refused.value.code == "four_eyes"
+            assert "Nothing was released" in refused.value.message
+        assert world.written() == 0
+        signed = await world.store.do(
+            lambda tx: tx.rows("SELECT who FROM approval WHERE workspace = %(ws)s")
+        )
+        assert list(signed) == []
+
+    play(database_url, work, mode="approve", more=", approve_above: 20000, four_eyes: true")
+
+
+def test_approving_what_the_plan_does_not_hold_is_said(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store)
+        with pytest.raises(UsedWronglyError, match="D-999"):
+            await applying.apply(world.engine(), world.store, made, approve=["D-999"], who="a")
+
+    play(database_url, work)
+
+
+def test_a_lost_answer_is_unknown_and_not_repeated(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store, only=["D-107"])
+        world.books.fault("drop_after_commit", method="POST", path="/v2/customerinvoicedrafts")
+        done = await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        assert done.states() == {"applied": 1, "unknown": 1}
+        assert len(world.drafts()) == 1
+        again = await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        assert again.states().get("unknown", 0) + again.states().get("applied", 0) == 2
+        assert len(world.drafts()) == 1
+
+    play(database_url, work)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("anna.lind", "anna.lind@nordljus.example", True),
+        ("Anna Lind", "anna.lind@nordljus.example", True),
+        ("anna.lind", "ANNA.LIND", True),
+        ("anna.lind", "s.berg", False),
+        ("", "", False),
+    ],
+)
+def test_who_is_the_same_person(one: str, other: str, same: bool) -> None:
+    assert applying.same_person(one, other) is same
+
+
+def test_who_edited_a_deal_is_found_in_what_was_read() -> None:
+    deal = {"owner": "S. Berg", "email": "s.berg@x.example", "extra": {"LastModifiedBy.Name": "Jo"}}
+    assert applying.is_own("jo", deal)
+    assert applying.is_own("s.berg", deal)
+    assert not applying.is_own("anna.lind", deal)
