@@ -111,12 +111,14 @@ def _document(record: Document) -> MirrorFacts:
     standing = standing_of(record)
     totals = record.totals
     carried = keys_in(record.carrier_text)
+    # Programs copy the references of an invoice to its credit note: that key is not its own.
+    own = "K" if record.kind is DocumentKind.CREDIT_NOTE else "DK"
     return MirrorFacts(
         kind=str(record.kind),
         number=record.number,
         customer_id=_id(record.customer),
         parent_id=_id(record.credits[0] if record.credits else _first(record.came_from)),
-        carried_key=next((key for key in carried if key[13] in "DK"), None),
+        carried_key=next((key for key in carried if key[13] in own), None),
         status=str(standing.status),
         day=record.issue_date,
         due_day=record.due_date,

@@ -36,8 +36,9 @@ class DocumentRow:
     wrote_version: str
     content_moved: bool
     credits: str | None = None
-    paid_gross: Decimal | None = None
     gross: Decimal | None = None
+    paid: Decimal | None = None
+    credited: Decimal | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +63,11 @@ class StepRow:
     key13: str | None
     operation: str | None
     operation_state: str | None
+    won: bool = True
+    asked_at: datetime | None = None
+    answered_at: datetime | None = None
+    own_rate: Decimal | None = None
+    due_on: date | None = None
     documents: list[DocumentRow] = field(default_factory=list)
     exceptions: list[tuple[int, str, str, str, Decimal | None]] = field(default_factory=list)
     acceptance: tuple[str, str, Decimal] | None = None
@@ -70,12 +76,22 @@ class StepRow:
 _STEPS = (
     "SELECT o.lane, o.source_id, o.part, o.number, o.title, m.day, o.currency, o.net, o.verdict,"
     " o.reason, o.message, o.predicted_net, o.line_count, o.key13, p.id, p.state,"
-    " m.record->>'title', m.record->>'url'"
+    " m.record->>'title', m.record->>'url', m.status = 'won', w.first_sent_at, w.found_at"
     " FROM outcome o JOIN mirror m ON m.workspace = o.workspace AND m.connection = %(crm)s"
     " AND m.entity = 'deal' AND m.id = o.source_id"
     " LEFT JOIN operation p ON p.workspace = o.workspace AND p.key13 = o.key13"
     " AND p.state IN ('ready', 'awaiting_approval', 'started', 'unknown', 'confirming', 'doubt')"
-    " WHERE o.workspace = %(ws)s AND o.lane = %(lane)s AND m.status = 'won'"
+    " LEFT JOIN LATERAL (SELECT first_sent_at, coalesce(first_hit_at, updated_at) AS"
+    " found_at FROM operation w"
+    " WHERE w.workspace = o.workspace AND w.key13 = o.key13 AND w.action = 'create'"
+    " AND w.state IN ('applied', 'already_applied') AND w.detail NOT IN ('', 'answer')"
+    " ORDER BY w.generation DESC, w.seq DESC LIMIT 1) w ON true"
+    " WHERE o.workspace = %(ws)s AND o.lane = %(lane)s AND (m.status = 'won' OR EXISTS (SELECT 1"
+    " FROM ref r WHERE r.workspace = o.workspace AND r.key13 = o.key13"
+    " AND r.role IN ('current', 'former')))"
+    # A step that a changed plan no longer has was not decided with the others.
+    " AND o.decided_at = (SELECT max(x.decided_at) FROM outcome x WHERE x.workspace = o.workspace"
+    " AND x.lane = o.lane AND x.source_id = o.source_id)"
     " AND (o.source_id, o.part) > (%(after)s, %(part)s)"
     " AND (%(ids)s::text[] IS NULL OR o.source_id = ANY(%(ids)s::text[]))"
     " AND (m.gone_at IS NULL OR EXISTS (SELECT 1 FROM ref r WHERE r.workspace = o.workspace"
@@ -118,7 +134,7 @@ def _step(row: Sequence[Any], books: str) -> StepRow:
         title=row[4],
         close_date=row[5],
         currency=row[6],
-        sold=row[7] if row[7] is not None else Decimal("0.00"),
+        sold=row[7] if row[7] is not None and row[18] else Decimal("0.00"),
         verdict=row[8],
         reason=row[9],
         message=row[10],
@@ -129,6 +145,9 @@ def _step(row: Sequence[Any], books: str) -> StepRow:
         operation_state=row[15],
         deal_title=row[16] or "",
         url=row[17] or "",
+        won=row[18],
+        asked_at=row[19],
+        answered_at=row[20],
     )
 
 
@@ -137,7 +156,7 @@ _DOCUMENTS = (
     " m.day, m.gone_at, m.gone_certain, (m.record->>'rate')::numeric,"
     " (m.record->'base_totals'->>'net')::numeric, (l.shown->'totals'->>'net')::numeric,"
     " m.version, l.shown->>'version', (l.shown->'lines') IS DISTINCT FROM (m.record->'lines'),"
-    " m.gross, m.open_amount, m.merged_into"
+    " m.gross, (m.record->>'paid')::numeric, m.merged_into, (m.record->>'credited')::numeric"
     " FROM ref r JOIN mirror m ON m.workspace = r.workspace AND m.connection = r.connection"
     " AND m.entity = r.entity AND m.id = r.id"
     " LEFT JOIN link l ON l.workspace = r.workspace AND l.key13 = r.key13"
@@ -194,7 +213,6 @@ def _documents(tx: Tx, books: str, steps: Sequence[StepRow]) -> None:
 
 
 def _document(row: Sequence[Any]) -> DocumentRow:
-    gross, opened = row[18], row[19]
     return DocumentRow(
         ref=row[1],
         generation=row[2],
@@ -213,8 +231,9 @@ def _document(row: Sequence[Any]) -> DocumentRow:
         version=row[15],
         wrote_version=row[16] or "",
         content_moved=bool(row[17]),
-        gross=gross,
-        paid_gross=None if gross is None or opened is None else gross - opened,
+        gross=row[18],
+        paid=row[19],
+        credited=row[21],
     )
 
 
@@ -223,13 +242,15 @@ def _exceptions(tx: Tx, lane: str, steps: Sequence[StepRow]) -> None:
     for step in steps:
         by_source.setdefault(step.source_id, []).append(step)
     for row in tx.rows(
-        "SELECT source_id, number, code, message, owner, amount FROM exception_case"
+        "SELECT source_id, number, code, message, owner, amount, key13 FROM exception_case"
         " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = ANY(%(ids)s)"
         " AND closed_at IS NULL ORDER BY source_id, number",
         lane=lane,
         ids=sorted(by_source),
     ):
-        by_source[row[0]][0].exceptions.append((row[1], row[2], row[3], row[4], row[5]))
+        of_source = by_source[row[0]]
+        step = next((s for s in of_source if row[6] and s.key13 == row[6]), of_source[0])
+        step.exceptions.append((row[1], row[2], row[3], row[4], row[5]))
 
 
 def _acceptances(tx: Tx, steps: Sequence[StepRow]) -> None:
@@ -257,6 +278,7 @@ def loose_documents(tx: Tx, books: str) -> list[Sequence[Any]]:
             " m.record->>'customer_name', m.parent_id FROM mirror m WHERE m.workspace = %(ws)s"
             " AND m.connection = %(books)s AND m.entity = 'document' AND m.gone_at IS NULL"
             " AND m.kind IN ('invoice', 'credit_note') AND m.status <> 'cancelled'"
+            " AND coalesce((m.record->>'sale')::boolean, true)"
             " AND NOT EXISTS (SELECT 1 FROM ref r WHERE r.workspace = m.workspace"
             " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
             " AND r.role IN ('current', 'former'))"

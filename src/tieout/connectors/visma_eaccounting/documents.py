@@ -19,6 +19,7 @@ from tieout.connectors.visma_eaccounting.values import (
     rate_of,
     text_of,
 )
+from tieout.core.keys import KeyKind, keys_in
 from tieout.core.model import Document, DocumentKind, ItemRef, Line, LineKind, Totals
 from tieout.core.money import ZERO
 from tieout.ports import Selection
@@ -188,11 +189,24 @@ def _shared(payload: Payload, names: Names, want: Selection | None) -> Document:
         your_reference=text_of(payload, "YourReference"),
         po_number=text_of(payload, "BuyersOrderReference"),
         buyer_reference=text_of(payload, "YourReference"),
-        carrier_text="\n".join(text for text in (reference, *texts) if text),
+        carrier_text=_carrier("\n".join(text for text in (reference, *texts) if text), payload),
         created_at=instant_of(payload, "CreatedUtc"),
         extra=extra_of(payload, want),
         shape=want.shape if want else "",
     )
+
+
+def _carrier(text: str, payload: Payload) -> str:
+    """
+    Where our key is looked for. A credit note that is made in the program copies the references
+    of its invoice, whose key is not its own.
+    """
+    if not payload.get("IsCreditInvoice"):
+        return text
+    copied = (key for key in keys_in(text) if key[13] == KeyKind.DOCUMENT)
+    for key in copied:
+        text = re.sub(re.escape(key), "", text, flags=re.I)
+    return text
 
 
 def _lines(
