@@ -322,11 +322,12 @@ def _settled(
     The vendor tells remaining and set off. Without a payment date no money came; a fall that is
     neither set off nor paid (a void, a write-off) has a kind that nobody tells.
     """
-    if credit or totals is None or totals.open is None:
-        return None, None
     set_off = number_of(payload, "SetOffAmountInvoiceCurrency")
-    if set_off is None:
+    if totals is None or totals.open is None or set_off is None:
         return None, None
+    if credit:
+        # What was set off lowered an invoice; the rest of what is closed was paid out.
+        return -abs(set_off), totals.gross - totals.open + abs(set_off)
     credited = abs(set_off)
     rest = totals.gross - totals.open - credited
     was_paid = day_of(payload, "PaymentDate") is not None

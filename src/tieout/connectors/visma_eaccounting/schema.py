@@ -124,7 +124,9 @@ def abilities(settings: VismaSettings) -> Abilities:
             Entity.PAYMENT: EntityAbilities(reads=Reads.DERIVED),
         },
         in_flight=settings.in_flight,
-        budgets=(BudgetWindow(calls=600, seconds=60, share=settings.budget_share),),
+        budgets=(
+            BudgetWindow(calls=settings.calls_per_minute, seconds=60, share=settings.budget_share),
+        ),
         totals_rule=settings.totals_rule,
         currency_on="customer",
     )

@@ -24,6 +24,8 @@ class VismaSettings:
     many as it takes). ``default_terms`` is the code of the terms of a customer for whom none are
     mapped ('': the company's own). ``company_id`` is the company that this connection has been
     bound to, '' before the first check. ``totals_rule`` is what drafts have shown of this company.
+    ``calls_per_minute`` is the vendor's limit per route, of which ``budget_share`` is ours; another
+    figure only where the vendor agreed on one, or for a simulator without limits.
     """
 
     api_url: str = "https://eaccountingapi.vismaonline.com"
@@ -37,6 +39,7 @@ class VismaSettings:
     number_width: int = 0
     default_terms: str = ""
     totals_rule: TotalsRule = TotalsRule.UNKNOWN
+    calls_per_minute: int = 600
     budget_share: str = "0.5"
     in_flight: int = 4
     overlap_s: int = 120
@@ -62,6 +65,8 @@ class VismaSettings:
             yield f"page_size: 1 to 1000, not {self.page_size}."
         if not 1 <= self.in_flight <= 10:
             yield f"in_flight: 1 to 10, not {self.in_flight}."
+        if self.calls_per_minute < 1:
+            yield f"calls_per_minute: a number from 1, not {self.calls_per_minute}."
         if not _is_share(self.budget_share):
             yield f"budget_share: a part of 1 such as 0.5, not {self.budget_share!r}."
         for name in ("overlap_s", "open_invoices_every_s", "balances_every_s"):
