@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -177,3 +178,42 @@ def test_bridges_lists_what_is_in_force(do: Do) -> None:
         ("nordic", 2, "two"),
         ("retail", 1, "retail"),
     ]
+
+
+def test_a_renewed_sign_in_lets_waiting_changes_go(do: Do) -> None:
+    later = START + timedelta(hours=1)
+
+    def wait(tx: Tx) -> None:
+        for number, (connection, state) in enumerate(
+            (("visma-se", "ready"), ("visma-se", "applied"), ("visma-no", "ready"))
+        ):
+            key = f"K{number}"
+            tx.run(
+                "INSERT INTO slot (workspace, key13, crm_org, source_id, company, kind, part,"
+                " connection, bridge, generation) VALUES (%(ws)s, %(key)s, 'org', %(key)s, 'c',"
+                " 'document', 0, %(connection)s, 'nordic', 1)",
+                key=key,
+                connection=connection,
+            )
+            tx.run(
+                "INSERT INTO operation (workspace, id, bridge, lane, connection, key13, key,"
+                " source_id, entity, action, generation, seq, state, payload_rev, want_digest,"
+                " config_version, not_before, created_at, updated_at) VALUES (%(ws)s, %(key)s,"
+                " 'nordic', 'l', %(connection)s, %(key)s, %(key)s, %(key)s, 'document', 'create',"
+                " 1, 1, %(state)s, 1, '', 1, %(later)s, %(now)s, %(now)s)",
+                key=key,
+                connection=connection,
+                state=state,
+                later=later,
+                now=START,
+            )
+
+    do(wait)
+    assert do(lambda tx: admin.waiting_on(tx, "visma-se")) == 1
+    assert do(lambda tx: admin.due_again(tx, "visma-se", START)) == 1
+    rows = do(
+        lambda tx: tx.rows(
+            "SELECT id, not_before FROM operation WHERE workspace = %(ws)s ORDER BY id"
+        )
+    )
+    assert [tuple(row) for row in rows] == [("K0", None), ("K1", later), ("K2", later)]

@@ -226,7 +226,7 @@ async def rotate(
     def note(tx: Any) -> int:
         admin.set_company(tx, row.name, _noted(tested), now)
         admin.note_rotation(tx, row.name)
-        return admin.waiting_on(tx, row.name)
+        return admin.due_again(tx, row.name, now)
 
     return tested, await opened.do(note)
 

@@ -108,6 +108,17 @@ def note_rotation(tx: Tx, name: str) -> None:
     tx.log("sign_in_renewed", connection=name)
 
 
+def due_again(tx: Tx, name: str, now: datetime) -> int:
+    """Changes that wait for that connection may be sent from now on; how many wait in all."""
+    tx.run(
+        "UPDATE operation SET not_before = NULL, updated_at = %(now)s WHERE workspace = %(ws)s"
+        " AND connection = %(name)s AND state = 'ready' AND not_before > %(now)s",
+        name=name,
+        now=now,
+    )
+    return waiting_on(tx, name)
+
+
 def waiting_on(tx: Tx, name: str) -> int:
     """How many changes wait to be written to that connection."""
     row = tx.row(

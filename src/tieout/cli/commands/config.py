@@ -124,13 +124,11 @@ async def publish(
             lines=[f"v{before.version} says the same already. Nothing was changed."],
             bridge=found.name,
         )
+    at = moment(made.published_at, await configuration.books_zone(opened, found.books))
     back = f" Back: tieout config rollback {before.version}" if before is not None else ""
     return Result(
         data={"version": made.version, "changed": True, "published_by": made.published_by},
-        lines=[
-            f"v{made.version} in force, {made.published_by}, "
-            f"{moment(made.published_at, await configuration.books_zone(opened, found.books))}.{back}"
-        ],
+        lines=[f"v{made.version} in force, {made.published_by}, {at}.{back}"],
         next=() if before is not None else ("tieout plan",),
         bridge=found.name,
     )
