@@ -254,10 +254,7 @@ class History:
     def _in_crm(self) -> None:
         chance, world = self.random, self.world
         deal = chance.choice(self.deals)
-        act = chance.choice(
-            ("win", "win", "win", "reopen", "reopen", "lose", "edit", "edit", "edit", "clone")
-            + ("new", "late_commit", "stale_replica", "merge_companies", "delete", "edit_company")
-        )
+        act = chance.choice(_CRM_ACTS)
         price = Decimal(chance.choice((1000, 1200, 1500, 2000, 2500)))
         match act:
             case "edit":
@@ -293,11 +290,7 @@ class History:
 
     def _in_book(self) -> None:
         chance, world = self.random, self.world
-        act = chance.choice(
-            ("book", "book", "edit_draft", "edit_draft", "delete_draft", "copy_draft")
-            + ("overwrite_carrier", "renumber", "credit", "void", "pay", "return", "merge", "own")
-            + ("add_row",)
-        )
+        act = chance.choice(_BOOK_ACTS)
         live = [row for row in world.documents() if not row["_deleted"]]
         drafts = [row["id"] for row in live if row["status"] == "draft"]
         booked = [row["id"] for row in live if row["status"] == "booked"]
@@ -367,6 +360,45 @@ class History:
 
 
 _BOOK_ONLY = ("search_lag", "key_expiry")
+_CRM_ACTS = tuple(
+    [
+        "win",
+        "win",
+        "win",
+        "reopen",
+        "reopen",
+        "lose",
+        "edit",
+        "edit",
+        "edit",
+        "clone",
+        "new",
+        "late_commit",
+        "stale_replica",
+        "merge_companies",
+        "delete",
+        "edit_company",
+    ]
+)
+_BOOK_ACTS = tuple(
+    [
+        "book",
+        "book",
+        "edit_draft",
+        "edit_draft",
+        "delete_draft",
+        "copy_draft",
+        "overwrite_carrier",
+        "renumber",
+        "credit",
+        "void",
+        "pay",
+        "return",
+        "merge",
+        "own",
+        "add_row",
+    ]
+)
 
 
 def play(

@@ -62,7 +62,8 @@ def main() -> int:
                         _keep(Path(given.traces), failure)
                 took = time.monotonic() - began
                 sys.stdout.write(
-                    f"\r{sum(ran.values())}/{len(seeds)} seeds, {len(failures)} failed, {took:.0f} s"
+                    f"\r{sum(ran.values())}/{len(seeds)} seeds, {len(failures)} failed,"
+                    f" {took:.0f} s"
                 )
                 sys.stdout.flush()
     sys.stdout.write("\n")

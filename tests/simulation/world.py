@@ -177,6 +177,8 @@ class World:
         self.mark: tuple[int, int] | None = None
         self.on_step: Callable[[], None] | None = None
         self.on_send: Callable[[str, HttpRequest], None] | None = None
+        self.on_read: Callable[[str, HttpRequest], None] | None = None
+        self.sent: list[HttpRequest] = []
         self.version = 1
         self._watch(self.book)
         self.make_workspace(self.workspace)
@@ -346,7 +348,12 @@ class World:
 
     def _sending(self, system: str) -> Callable[[HttpRequest], None]:
         def before(request: HttpRequest) -> None:
-            if request.method != "GET" and self.on_send is not None:
+            if request.method == "GET":
+                if self.on_read is not None:
+                    self.on_read(system, request)
+                return
+            self.sent.append(request)
+            if self.on_send is not None:
                 self.on_send(system, request)
 
         return before

@@ -1,0 +1,204 @@
+"""Directed histories of a restored database: 40 to 44, and what sections 10 and 11 demand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from scenes import Scene, history
+
+
+async def _three(s: Scene) -> tuple[list[str], dict[str, list[str]]]:
+    """A backup before three creates, which then are made."""
+    await s.run()
+    backup = s.world.snapshot()
+    deals = [s.deal(price) for price in ("1000.00", "1500.00", "2000.00")]
+    await s.settle()
+    assert len(s.world.live()) == 3
+    await s.world.wait(300)
+    return deals, backup
+
+
+@history()
+async def h40_restored_to_before_three_creates(s: Scene) -> None:
+    _, backup = await _three(s)
+    s.world.restore(backup)
+    await s.settle()
+    assert s.sent() == 3
+    assert sorted(s.world.current()) == ["draft:d1", "draft:d2", "draft:d3"]
+    s.none_open()
+
+
+@history()
+async def h41_restored_and_reopened_since(s: Scene) -> None:
+    deals, backup = await _three(s)
+    s.world.in_crm("reopen", deal=deals[0])
+    s.world.in_book("edit_draft", draft="d2", price="900.00")
+    s.world.in_crm("reopen", deal=deals[1])
+    s.world.restore(backup)
+    await s.settle()
+    assert s.sent() == 3
+    assert s.row("d1")["_deleted"] or s.world.exceptions(deals[0])
+    assert not s.row("d2")["_deleted"]
+    assert s.world.exceptions(deals[1]) == ["reopened_draft_kept"]
+    assert s.world.refs()["draft:d3"][0] == "current"
+
+
+@history()
+async def h42_restored_to_before_void_and_rewin(s: Scene) -> None:
+    deal, draft = await s.linked()
+    backup = s.world.snapshot()
+    s.world.in_crm("reopen", deal=deal)
+    await s.settle()
+    s.world.in_crm("win", deal=deal)
+    await s.settle()
+    second = s.one("draft")
+    assert second != draft
+    await s.world.wait(300)
+    s.world.restore(backup)
+    await s.settle()
+    assert s.one("draft") == second
+    assert s.world.refs()[s.ref(second)][2] == 1
+    assert s.sent() == 2
+
+
+@history()
+async def h43_ready_had_been_applied(s: Scene) -> None:
+    await s.run()
+    s.deal()
+    s.world.fault("rate_limited", path="/drafts", seconds=40)
+    engine = s.world.engine()
+    engine.patience_s = 0
+    await s.world.work(engine)
+    assert ("create", "ready") in [one[:2] for one in s.world.operations()]
+    backup = s.world.snapshot()
+    await s.settle()
+    s.one("draft")
+    s.world.restore(backup)
+    await s.run()
+    assert [one[:2] for one in s.world.operations()] == [("create", "unknown")]
+    await s.settle()
+    s.one("draft")
+    assert s.sent() == 2  # the one that was told to wait, and the one that was made
+    assert len(s.world.posts()) == 1
+
+
+@history()
+async def h44_restored_draft_edited(s: Scene) -> None:
+    deal, draft = await s.linked()
+    backup = s.world.snapshot()
+    s.world.in_book("edit_draft", draft=draft, price="900.00")
+    await s.settle()
+    s.world.in_crm("edit", deal=deal, price="1200.00")
+    await s.world.wait(300)
+    s.world.restore(backup)
+    await s.settle()
+    assert s.row(draft)["net"] == 900
+    assert s.world.exceptions(deal) == ["draft_edited"]
+    assert s.sent("PATCH") == 0
+
+
+@history()
+async def h50_unlinked_document_newer_than_the_backup(s: Scene) -> None:
+    """Section 10, 5: what carries no key and is newer than the backup is a person's to assign."""
+    await s.linked("1700.00")
+    await s.world.wait(60)
+    await s.run()
+    backup = s.world.snapshot()
+    await s.world.wait(60)
+    deal = s.deal()
+    await s.settle()
+    made = next(row["id"] for row in s.world.live() if row["net"] == 1000)
+    s.world.in_book("overwrite_carrier", id=made, text="see the order")
+    await s.world.wait(300)
+    s.world.restore(backup)
+    await s.settle()
+    assert s.sent() == 2
+    assert s.world.exceptions(deal) == ["unassigned_documents"]
+    assert "assign_documents" in s.world.exceptions(s.company)
+
+
+@history()
+async def h51_request_of_the_old_epoch_arrives(s: Scene) -> None:
+    """Section 10, 1: no write until what was sent before the restore can no longer take effect."""
+    await s.linked("1700.00")
+    backup = s.world.snapshot()
+    s.deal()
+    s.world.fault("commit_late", path="/drafts", seconds=180)
+    await s.run()
+    s.world.restore(backup)
+    await s.settle()
+    assert sorted(row["net"] for row in s.world.live()) == [1000, 1700]
+    assert s.sent() == 2
+    assert len(s.world.current()) == 2
+
+
+@history(batch=3)
+async def h52_lost_batch_each_decides_alone(s: Scene) -> None:
+    """Section 11: a lost batch is looked up together, and each of its items decides alone."""
+    await s.linked("1700.00")
+    deals = [s.deal(price) for price in ("1000.00", "1500.00", "2000.00")]
+    s.world.fault("drop_after_commit", path="/drafts")
+    await s.run()
+    lost = [row["id"] for row in s.world.live() if row["net"] < 1700 or row["net"] == 2000]
+    s.world.in_book("delete_draft", draft=lost[0])
+    s.world.in_book("copy_draft", draft=lost[1])
+    await s.settle()
+    assert s.world.exceptions(deals[1]) == ["two_carriers"]
+    assert not s.world.exceptions(deals[0])
+    assert not s.world.exceptions(deals[2])
+    assert len([row for row in s.world.live() if row["net"] == 1000]) == 1
+    assert len([row for row in s.world.live() if row["net"] == 2000]) == 1
+
+
+@history(batch=3)
+async def h52b_whole_batch_refused(s: Scene) -> None:
+    """Section 11: refused as a whole by a well-formed answer, nothing of it was done."""
+    await s.linked("1700.00")
+    deals = [s.deal(price) for price in ("1000.00", "1500.00")]
+    refusal = {"error": {"code": "closed", "message": "the books are closed for an hour"}}
+    s.world.fault("status", path="/drafts", status=422, body=refusal)
+    await s.run()
+    assert len(s.world.live()) == 1
+    states = [one[1] for one in s.world.operations()]
+    assert states.count("rejected") == 2
+    for deal in deals:
+        await s.tries_again(deal)
+    await s.settle()
+    assert len(s.world.live()) == 3
+    s.none_open()
+
+
+@history()
+async def h53_restored_deletion_stays(s: Scene) -> None:
+    """Section 8: what a person deleted since the backup is not made again."""
+    deal, draft = await s.linked()
+    backup = s.world.snapshot()
+    s.world.in_book("delete_draft", draft=draft)
+    await s.world.wait(300)
+    s.world.restore(backup)
+    await s.settle()
+    assert not s.world.live()
+    assert s.world.exceptions(deal) == ["draft_deleted"]
+    assert s.sent() == 1
+
+
+@history()
+async def h54_new_installation_with_an_old_and_a_new_generation(s: Scene) -> None:
+    """Section 8: the latest generation is followed, and its number goes on from there."""
+    deal, _ = await s.linked()
+    s.world.in_crm("reopen", deal=deal)
+    await s.settle()
+    s.world.in_crm("win", deal=deal)
+    await s.settle()
+    second = s.one("draft")
+    s.world.workspace = "h54-new" + s.world.workspace
+    s.world.make_workspace(s.world.workspace)
+    await s.settle()
+    assert s.world.refs()[s.ref(second)][2] == 1
+    s.world.in_crm("reopen", deal=deal)
+    await s.settle()
+    s.world.in_crm("win", deal=deal)
+    await s.settle()
+    third = s.one("draft")
+    assert s.world.refs()[s.ref(third)][2] == 2
+    assert Decimal(s.row(third)["net"]) == 1000
