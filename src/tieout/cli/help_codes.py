@@ -127,6 +127,10 @@ CODES: dict[str, Help] = {
         "tieout exceptions retry EX-… makes it anew.",
     ),
     "both_changed": Help("Both sides changed the same field.", SHOW),
+    "unassigned_documents": Help(
+        "After a restore there are documents without our key that may be of these deals.",
+        "Say whose they are: tieout exceptions show EX-…",
+    ),
     "found_differs": Help("A document with our key was found that says something else.", SHOW),
     "found_after_deletion": Help("A document that was believed deleted is there.", SHOW),
     "two_carriers": Help(
