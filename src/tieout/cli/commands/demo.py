@@ -1,0 +1,383 @@
+"""`tieout demo`: a generated company on two simulators, from won deals to the tie-out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from tieout.cli.command import Session, command
+from tieout.cli.output import ErrorInfo, Exit, Result, worst
+
+if TYPE_CHECKING:
+    from tieout.bootstrap import Opened
+    from tieout.engine.context import Engine
+    from tieout.services.applying import Applied
+    from tieout.services.demo import Address
+    from tieout.services.demo_people import Desk
+    from tieout.services.planning import Planned
+    from tieout.services.project import Project
+    from tieout.store.people import Case
+    from tieout.store.plans import PlanLine
+
+STEPS = 7
+FOLDER = "demo"
+ACCOUNTS, OLD_CUSTOMERS, SEED = 620, 12, 7
+_INDENT = "    "
+_ROOM = 100 - len(_INDENT)
+
+
+@command("demo", examples=("tieout demo", "tieout demo --keep --port 8701"))
+async def demo(
+    session: Session,
+    keep: Annotated[
+        bool, Option("--keep", help="Leave the simulators running until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int,
+        Option("--port", min=0, max=65534, help="Salesforce here, Visma one above; 0: any."),
+    ] = 0,
+) -> Result:
+    """Show everything on a generated company: plan, apply, payments, exceptions, tie-out."""
+    from tieout.cli import demo_servers
+    from tieout.services import demo as making
+
+    making.on_its_own()
+    root = making.folder(session.options.project or FOLDER)
+    today = session.clock.now().astimezone().date()
+    making.check_folder(root)
+    demo_servers.check_ports(port, 2)
+    with making.demo_project(root, today) as project:
+        showing = _Showing(session=session, project=project, today=today)
+        async with AsyncExitStack() as stack:
+            await showing.play(stack, port)
+            if keep:
+                await _keep(session, showing)
+        return showing.result()
+
+
+async def _keep(session: Session, showing: _Showing) -> None:
+    """Stays until Ctrl-C, with the simulators at their addresses."""
+    where = _near(showing.project.root)
+    for name, address in zip(("Salesforce", "Visma"), showing.addresses, strict=True):
+        session.screen.line(f"{name} listens on {address.base_url}")
+    session.screen.note(f"Report: {where}/tie-out.html. Running until Ctrl-C.")
+    session.screen.note(f"Next, in another terminal: cd {_typed(where)} && tieout status")
+    await asyncio.Event().wait()
+
+
+def _near(root: Path) -> str:
+    """The folder as it is named from here."""
+    try:
+        return str(root.relative_to(Path.cwd()))
+    except ValueError:
+        return str(root)
+
+
+def _typed(path: str) -> str:
+    """The path as it can be typed in a shell."""
+    import shlex
+
+    return shlex.quote(path)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Showing:
+    """One showing: what was opened, and what each step gave, for screen and JSON."""
+
+    session: Session
+    project: Project
+    today: date
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    codes: list[Exit] = field(default_factory=list)
+    addresses: list[Address] = field(default_factory=list)
+    began: int = 0
+
+    async def play(self, stack: AsyncExitStack, port: int) -> None:
+        """All steps in their order; what was started is ended by the stack."""
+        opened, engine, crm, books = await self._start(stack, port)
+        made = await self._plan(opened, engine)
+        applied = await self._apply(opened, engine, made)
+        await self._again(opened, engine)
+        await self._books(crm, books, applied)
+        await self._status(opened, engine, crm)
+        await self._tie_out(opened, engine)
+
+    def result(self) -> Result:
+        """Where the report lies, and what to do next."""
+        found = Result(
+            data={"folder": self.project.root, **self.data, "steps": self.steps},
+            notes=[f"Report: {_near(self.project.root)}/tie-out.html. All stopped."],
+            next=("tieout init my-company",),
+            bridge=self.data.get("bridge"),
+            exit=worst(self.codes),
+        )
+        if found.exit is not Exit.OK:
+            found.error = ErrorInfo(code="demo_differs", message=self.data["tie_out"]["verdict"])
+        return found
+
+    def step(self, name: str, told: str, lines: Sequence[str] = ()) -> None:
+        """`2/7 plan     163 deals, 4.1 s`, and its lines below."""
+        now = self.session.clock.steady()
+        tenths = (now - self.began + 50) // 100
+        seconds, self.began = f"{tenths // 10}.{tenths % 10}", now
+        number = len(self.steps) + 1
+        self.steps.append({"step": number, "name": name, "seconds": seconds, "told": told})
+        self.session.screen.line(f"{number}/{STEPS} {name:<8} {told}, {seconds} s")
+        for line in lines:
+            self.session.screen.line(f"{_INDENT}{line}".rstrip())
+
+    # --- the steps -------------------------------------------------------------------------------
+
+    async def _start(self, stack: AsyncExitStack, port: int) -> tuple[Opened, Engine, Desk, Desk]:
+        from tieout.bootstrap import make_engine, open_project, who_acts
+        from tieout.cli.demo_servers import Wanted, simulators
+        from tieout.services import demo as making
+        from tieout.services.demo_people import Desk, furnish
+
+        self.began = self.session.clock.steady()
+        size, old = str(ACCOUNTS), str(OLD_CUSTOMERS)
+        wanted = (
+            Wanted(system="salesforce", port=port, options=("--size", size, "--seed", str(SEED))),
+            Wanted(
+                system="visma_eaccounting",
+                port=port + 1 if port else 0,
+                options=("--size", old),
+            ),
+        )
+        servers = stack.enter_context(simulators(wanted, self.project.log_file.parent))
+        opened = await stack.enter_async_context(open_project(self.project, self.session.clock))
+        self.addresses = await servers.addresses()
+        crm, books = (Desk(address.base_url) for address in self.addresses)
+        company = await asyncio.to_thread(furnish, crm, books, self.today)
+        await making.connect(opened, *self.addresses, who_acts())
+        engine = await make_engine(opened, making.BRIDGE)
+        self.data["bridge"] = making.BRIDGE
+        first = self.today - timedelta(days=making.PERIOD_DAYS)
+        self.data["company"] = company
+        self.step(
+            "start",
+            "two simulators, database",
+            [
+                f"Salesforce  {company.accounts:,} accounts, {company.deals:,} opportunities, "
+                f"{company.won:,} won",
+                f"Visma       {company.customers:,} customers, {company.articles:,} articles, "
+                "closed to the end of last month",
+                f"Bridge      {making.BRIDGE}, v1: what is won since {_day(first)} "
+                "becomes a draft invoice",
+            ],
+        )
+        return opened, engine, crm, books
+
+    async def _plan(self, opened: Opened, engine: Engine) -> Planned:
+        from tieout.cli.commands.plan import estimate
+        from tieout.services import planning
+
+        made = await planning.plan(engine, opened.store)
+        self.data["plan"] = _plan_data(made)
+        self.step("plan", _plan_told(made), _plan_lines(made, estimate(engine, made)))
+        return made
+
+    async def _apply(self, opened: Opened, engine: Engine, made: Planned) -> Applied:
+        from tieout.services import applying, running
+
+        applied = await applying.apply(engine, opened.store, made, who=engine.who)
+        states = applied.states()
+        if states.get("unknown"):
+            self.codes.append(Exit.UNKNOWN)
+        after = await running.run_once(engine, opened.store)
+        self.data["applied"] = states
+        told = ", ".join(f"{number:,} {word}" for word, number in states.items())
+        self.step("apply", f"{made.name}: {told}", _applied_lines(engine, applied, after.written))
+        return applied
+
+    async def _again(self, opened: Opened, engine: Engine) -> None:
+        from tieout.services import planning
+
+        made = await planning.plan(engine, opened.store)
+        self.data["second_plan"] = _plan_data(made)
+        held = len([line for line in made.lines if line.verdict in ("hold", "approval")])
+        told = f"{len(made.writes):,} to write" if made.writes else "nothing to write"
+        self.step("again", f"{told}; {held:,} wait for a person, as before")
+
+    async def _books(self, crm: Desk, books: Desk, applied: Applied) -> None:
+        from tieout.services import demo_people
+
+        drafts = [
+            # As the books call it: our own word for the collection goes.
+            demo_people.Draft(
+                id=written.ref.rpartition(":")[2], deal=line.source_id, currency=line.currency
+            )
+            for line, written in applied.done
+            if written is not None and line.entity == "document" and line.action == "create"
+        ]
+        done = await asyncio.to_thread(demo_people.book, books, drafts)
+        if done.open_deal:
+            await asyncio.to_thread(demo_people.sell_more, crm, done.open_deal)
+        self.data["books"] = done
+        first, last = done.invoices[0], done.invoices[-1]
+        self.step(
+            "books",
+            f"finance books {done.booked:,} drafts",
+            [
+                f"invoices {first} to {last}; {done.edited} drafts changed first, "
+                f"{done.deleted} deleted, {done.left} left for later",
+                f"{done.paid:,} paid, {done.paid_in_part:,} paid in part, "
+                f"{done.credited} credited; sales adds to a deal that is invoiced already",
+            ],
+        )
+
+    async def _status(self, opened: Opened, engine: Engine, crm: Desk) -> None:
+        from tieout.services import exceptions, running
+
+        ran = await running.run_once(engine, opened.store)
+        shown = await asyncio.to_thread(crm.records, "Opportunity")
+        words = Counter(str(row["Erp_Status__c"]) for row in shown if row.get("Erp_Status__c"))
+        cases = await exceptions.listing(opened.store, engine.bridge, engine.policy.crm)
+        codes = Counter(case.code for case in cases)
+        self.data["status"] = dict(words)
+        self.data["exceptions"] = dict(codes)
+        told = ", ".join(f"{number:,} {word.lower()}" for word, number in words.most_common())
+        self.step(
+            "status",
+            f"{ran.written:,} records of Salesforce brought up to date",
+            [f"deals     {told}", *_case_lines(cases)],
+        )
+
+    async def _tie_out(self, opened: Opened, engine: Engine) -> None:
+        from tieout.cli.formats import amount
+        from tieout.core.ledger_list import Period
+        from tieout.services import demo as making
+        from tieout.services import filing
+        from tieout.services.reconcile import reconcile
+
+        [book] = engine.policy.books
+        today = engine.today(book.connection)
+        connector = engine.connectors[book.connection]
+        done = await reconcile(
+            opened.store,
+            engine.policy,
+            book,
+            await connector.company(),
+            period=Period(start=today - timedelta(days=making.PERIOD_DAYS), end=today),
+            cut_off=today,
+            now=engine.clock.now(),
+            connector=connector if hasattr(connector, "ledger") else None,
+        )
+        found = filing.shown(done.report)
+        (self.project.root / making.REPORT).write_text(found.html, encoding="utf-8")
+        (self.project.root / making.ROWS).write_bytes(found.csv.encode("utf-8-sig"))
+        result = done.tie_out
+        if not found.explained:
+            self.codes.append(Exit.DISAGREE)
+        self.data["tie_out"] = {
+            "verdict": found.lines[0],
+            "report": self.project.root / making.REPORT,
+            **{
+                name: {"amount": format(value, "f"), "currency": book.base_currency}
+                for name, value in (
+                    ("sold", result.sold),
+                    ("invoiced", result.invoiced),
+                    ("gap", result.gap),
+                    ("unexplained", result.unexplained),
+                )
+            },
+        }
+        self.step(
+            "tie out",
+            f"sold {amount(result.sold)} = invoiced {amount(result.invoiced)} + gap "
+            f"{amount(result.gap)}, unexplained {amount(result.unexplained)}",
+            found.lines,
+        )
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def _day(value: date) -> str:
+    from tieout.cli.formats import day
+
+    return day(value)
+
+
+def _plan_data(made: Planned) -> dict[str, Any]:
+    counts = Counter(line.verdict for line in made.lines)
+    return {
+        "plan": None if made.number is None else made.name,
+        "to_write": len(made.writes),
+        "approvals": counts["approval"],
+        "exceptions": counts["hold"],
+        "left_out": counts["skip"],
+    }
+
+
+def _plan_told(made: Planned) -> str:
+    deals = {line.source_id for line in made.writes if line.entity == "document"}
+    return f"{made.name}: {len(deals):,} drafts for what was won; nothing was written"
+
+
+def _plan_lines(made: Planned, estimate: str) -> list[str]:
+    """A few rows of the plan's own screen, of each kind some, and what it comes to."""
+    from dataclasses import replace
+    from datetime import UTC
+
+    from tieout.cli.daily import sums, sums_text
+    from tieout.cli.formats import count
+    from tieout.cli.plan_screen import plan_lines
+
+    chosen = _some(made.lines)
+    rows = plan_lines(replace(made, lines=tuple(chosen)), UTC, full=False)
+    shown = [row for row in rows[1:] if not row.startswith("  to write")]
+    total = sums([(line.net, line.currency) for line in made.writes])
+    counts = Counter(line.verdict for line in made.lines)
+    tail = f"{count(len(made.writes), 'change')}{estimate}: {sums_text(total, named=True)} net"
+    others = (
+        f"{counts['hold']:,} held as exceptions, {counts['approval']:,} for a person to release, "
+        f"{counts['skip']:,} left out by rule"
+    )
+    return [*shown, tail, others]
+
+
+def _some(lines: Sequence[PlanLine]) -> list[PlanLine]:
+    """A customer, two drafts, an approval, and an exception of two kinds."""
+    wanted = (("write", "customer", 1), ("write", "document", 2), ("approval", "document", 1))
+    chosen: list[PlanLine] = []
+    for verdict, entity, number in wanted:
+        found = [line for line in lines if (line.verdict, line.entity) == (verdict, entity)]
+        chosen += found[:number]
+    seen: dict[str, PlanLine] = {}
+    for line in lines:
+        if line.verdict == "hold" and line.entity == "document":
+            seen.setdefault(line.reason, line)
+    return [*chosen, *list(seen.values())[:2]]
+
+
+def _applied_lines(engine: Engine, applied: Applied, written_back: int) -> list[str]:
+    """A customer and two drafts with what became of them, and what went back to the CRM."""
+    from dataclasses import replace
+
+    from tieout.cli.commands.apply import _done_lines
+
+    customers = [pair for pair in applied.done if pair[0].entity == "customer"]
+    documents = [pair for pair in applied.done if pair[0].entity == "document"]
+    rows = _done_lines(engine, replace(applied, done=[*customers[:1], *documents[:2]]))
+    return [*rows, f"run: the standing of {written_back:,} deals and customers goes to Salesforce"]
+
+
+def _case_lines(cases: Sequence[Case]) -> list[str]:
+    """One exception of each code in its own words, the most frequent code first."""
+    by_code: dict[str, list[Case]] = {}
+    for case in cases:
+        by_code.setdefault(case.code, []).append(case)
+    return [
+        f"{len(found):>3}  {found[0].message}"
+        for _, found in sorted(by_code.items(), key=lambda pair: -len(pair[1]))
+    ]

@@ -1,0 +1,253 @@
+"""
+The demo's project: a folder of its own that is made anew each time, and stays to be looked into.
+
+Nothing outside that folder is touched: the demo never uses a database, a key or a project that
+the environment names.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from tieout.bootstrap import Opened, system_named
+from tieout.core.errors import BusyError, ConfigurationError
+from tieout.services import connections
+from tieout.services.configuration import publish, read_configuration
+from tieout.services.project import FILE, OURS, Project, make_project
+from tieout.services.usage import UsedWronglyError
+
+CRM, BOOKS, BRIDGE = "salesforce-demo", "visma-demo", "demo"
+REPORT, ROWS = "tie-out.html", "tie-out.csv"
+MARK: Final = "demo"
+"""The file in `.tieout/` that says whose folder this is; held while a demo runs in it."""
+
+PERIOD_DAYS: Final = 20
+
+_OF_THE_ENVIRONMENT = ("TIEOUT_DATABASE_URL", "TIEOUT_KEY", "TIEOUT_KEYS", "TIEOUT_PROJECT")
+_MADE = (FILE, "tables/items.csv", "tables/terms.csv", "README.md", ".gitignore", REPORT, ROWS)
+
+_YAML: Final = """\
+# The demo's bridge: a simulated Salesforce, a simulated Visma eAccounting, and what runs between.
+bridge: {bridge}
+crm: {crm}
+books:
+  - connection: {books}
+    currency: [SEK, EUR, NOK, DKK]     # a deal in dollars or francs becomes an exception
+
+flows:
+  customers: {{mode: auto, match: [external_id, tax_number, name_postcode]}}
+  documents:
+    mode: auto
+    # What was won before this day was invoiced by hand: left out by rule, and named so.
+    include: "deal.close_date >= ('{first}' | date)"
+  status: {{mode: auto}}
+
+mapping:
+  customer:
+    terms: {{from: account.terms, values: terms, owner: books}}
+  document.line:
+    item: {{from: line.item, values: items}}
+"""
+
+_ITEMS: Final = """\
+from,to,note
+Travel and expenses,RESA,this product has no code in the CRM
+Data migration,INT-PKG,nor has this one
+"""
+
+_TERMS: Final = """\
+from,to,note
+Net 10,10 dagar netto,
+Net 14,14 dagar netto,
+Net 20,14 dagar netto,these books have no 20 days; finance chose the shorter
+Net 30,30 dagar netto,
+Net 60,60 dagar netto,
+"""
+
+_README: Final = """\
+# The demo
+
+Made by `tieout demo`, from generated data and two simulators. Open `tie-out.html`, then try here:
+
+    tieout status
+    tieout exceptions list
+    tieout why 1003
+    tieout reconcile
+
+The simulators ended with the demo; `tieout demo --keep` leaves them running until Ctrl-C, so that
+`tieout plan` and `tieout run` can be tried too. The next `tieout demo` makes all this anew.
+"""
+
+
+def on_its_own() -> None:
+    """
+    Takes out of this process's environment what would lead elsewhere: databases, keys and
+    projects of the user's own, and a proxy between us and this machine.
+    """
+    for name in _OF_THE_ENVIRONMENT:
+        os.environ.pop(name, None)
+    for name in ("no_proxy", "NO_PROXY"):
+        known = os.environ.get(name, "")
+        os.environ[name] = f"{known},127.0.0.1" if known else "127.0.0.1"
+
+
+# --- the folder ----------------------------------------------------------------------------------
+
+
+def folder(given: str) -> Path:
+    """The folder that is meant, whole."""
+    return Path(given).expanduser().absolute()
+
+
+def check_folder(root: Path) -> None:
+    """Raises `UsedWronglyError` where the folder holds anything that no demo made."""
+    if not os.path.lexists(root):
+        return
+    if (root / OURS / MARK).is_file():
+        return
+    if root.is_dir() and not any(root.iterdir()):
+        return
+    raise UsedWronglyError(
+        f"{root.name} is there already and is no demo. Nothing was changed.",
+        code="not_a_demo",
+        hint="tieout demo --project another-folder",
+    )
+
+
+@contextmanager
+def demo_project(root: Path, today: date) -> Iterator[Project]:
+    """
+    The demo's project, made anew, and held against a second demo in the same folder.
+
+    Raises `BusyError` where one runs there, `UsedWronglyError` for a folder that is no demo.
+    """
+    check_folder(root)
+    try:
+        (root / OURS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark = os.open(root / OURS / MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(root, error) from None
+    try:
+        _hold(mark, root)
+        try:
+            _clear(root)
+        except OSError as error:
+            raise _unwritable(root, error) from None
+        yield make_project(root, _files(today - timedelta(days=PERIOD_DAYS)))
+    finally:
+        os.close(mark)
+
+
+def _unwritable(root: Path, error: OSError) -> ConfigurationError:
+    reason = (error.strerror or "no reason given").lower()
+    return ConfigurationError(
+        f"{root} cannot be written: {reason}. Nothing was started.",
+        code="folder_unwritable",
+        hint="Go to a folder of your own.",
+    )
+
+
+def _hold(mark: int, root: Path) -> None:
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        raise BusyError(
+            f"A demo runs in {root.name} already. Nothing was done.",
+            hint="tieout demo --project another-folder",
+        ) from None
+
+
+def _clear(root: Path) -> None:
+    """What an earlier demo made goes; what somebody else put there stays."""
+    for name in _MADE:
+        (root / name).unlink(missing_ok=True)
+    for found in (root / OURS).iterdir():
+        if found.name == MARK:
+            continue
+        if found.is_dir() and not found.is_symlink():
+            shutil.rmtree(found)
+        else:
+            found.unlink()
+
+
+def _files(first: date) -> dict[str, str]:
+    return {
+        FILE: _YAML.format(bridge=BRIDGE, crm=CRM, books=BOOKS, first=first.isoformat()),
+        "tables/items.csv": _ITEMS,
+        "tables/terms.csv": _TERMS,
+        "README.md": _README,
+        ".gitignore": "*\n",
+    }
+
+
+# --- connecting ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a simulator listens, and how to sign in to it."""
+
+    system: str
+    base_url: str
+    token_url: str
+    credentials: Mapping[str, str] = field(repr=False)
+
+
+async def connect(opened: Opened, crm: Address, books: Address, who: str) -> None:
+    """Both connections signed in, tested and stored; the configuration published as version 1."""
+    await _add(
+        opened,
+        CRM,
+        crm,
+        {
+            "login_url": crm.base_url,
+            "audience": crm.credentials["jwt_audience"],
+            "user": crm.credentials["username"],
+        },
+        ("client_id", "private_key"),
+    )
+    await _add(
+        opened,
+        BOOKS,
+        books,
+        {
+            "api_url": books.base_url,
+            "token_url": books.token_url,
+            "authorize_url": f"{books.base_url}{books.credentials['authorize_path']}",
+        },
+        ("client_id", "client_secret", "refresh_token"),
+    )
+    configuration = read_configuration(opened.project)
+    await publish(opened, configuration, message="the demo", who=who, now=opened.clock.now())
+
+
+async def _add(
+    opened: Opened,
+    name: str,
+    address: Address,
+    settings: Mapping[str, Any],
+    secrets: tuple[str, ...],
+) -> None:
+    system = system_named(address.system)
+    wanted = connections.Wanted(
+        system=system,
+        grant=system.grant(""),
+        name=name,
+        settings=settings,
+        secrets={key: address.credentials[key] for key in secrets},
+    )
+    tested = await connections.add(opened, wanted, None)
+    if not tested.works:
+        first = next(found for found in tested.findings if found.severity == "error")
+        raise ConfigurationError(f"{name}: {first.message}", code=first.code)
