@@ -126,24 +126,33 @@ def _options(found: Any, *, common: bool) -> list[tuple[str, str]]:
 
 # --- configuration -------------------------------------------------------------------------------
 
+_ALLOWED = "Allowed, default"
+_ROW = (
+    "An expression alone, or these keys. `owner` and `mode` exist for fields of a customer only: a "
+    "document's draft is ours until somebody edits it in the books."
+)
 _INTRO = """\
 One YAML file, `tieout.yaml`, says what runs between one CRM and one or more books. Only what was
-published counts (`tieout config publish`). `tieout config schema` prints the same as JSON Schema, so
-that an editor completes the keys; `tieout config validate` names every mistake with its line and
-column. Secrets have no place here.
+published counts (`tieout config publish`). `tieout config schema` prints the same as JSON Schema,
+so that an editor completes the keys; `tieout config validate` names every mistake with its line
+and column. Secrets have no place here.
 
 An **expression** is written as in Jinja, without braces: `account.Type == 'Partner'`,
 `deal.close_date`, `line.quantity * 2`, `account.terms | default('Net 30')`. Its roots are `account`
 (also `customer`), `deal`, `contact` and, for lines, `line`. Names such as `deal.won`,
-`account.billing.country` or `line.item` are Tieout's own ([records](records.md)); any other name is a
-field of the CRM under the name that it has there, such as `account.Payment_Terms__c` or
+`account.billing.country` or `line.item` are Tieout's own ([records](records.md)); any other name
+is a field of the CRM under the name that it has there, such as `account.Payment_Terms__c` or
 `deal.Owner.Name`. Numbers are decimals. A field that is missing is an error with its path, unless
 `| default(…)` follows.
 
 A **duration** is `30s`, `5m`, `1h` or `1d`.
 
 A **table** gives the books' word for the CRM's: under `tables:` or in `tables/NAME.csv` with the
-columns `from`, `to`, `note`."""
+columns `from`, `to`, `note`.
+
+**Not acted on in this version**, though checked and stored: `flows.status.every`,
+`flows.reconcile.every` (a schedule is `tieout run --every`, or the machine's own), `alert` and
+`alerts` (nobody is told by mail or chat; the exit codes say it)."""
 
 
 def configuration() -> str:
@@ -153,6 +162,11 @@ def configuration() -> str:
     schema = bridge_schema()
     lines = ["# tieout.yaml", NOTE, "", _INTRO, ""]
     lines += [*_keys(schema, schema, ""), ""]
+    rows = [
+        (f"`{key}`", str(found["description"]), _default(schema, found, key == "from"))
+        for key, found in _row_properties(schema).items()
+    ]
+    lines += ["## A mapped field", "", _ROW, "", *_table(("Key", "Meaning", _ALLOWED), rows), ""]
     lines += ["## Filters of expressions", "", *_filters(), ""]
     return _text(lines)
 
@@ -168,13 +182,19 @@ def _keys(schema: Mapping[str, Any], node: Mapping[str, Any], path: str) -> list
         if group is not None:
             inner.append((f"{path}.{key}".lstrip("."), group))
     lines = [f"## {path}" if path else "## The file", ""]
-    lines += _table(("Key", "Meaning", "Allowed, default"), rows)
+    lines += _table(("Key", "Meaning", _ALLOWED), rows)
     for below, group in inner:
         lines += ["", *_keys(schema, group, below)]
     return lines
 
 
 _ROWS = ("FieldRow", "CustomerRow")
+
+
+def _row_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    options = schema["$defs"]["CustomerRow"]["anyOf"]
+    found: Mapping[str, Any] = next(one["properties"] for one in options if "properties" in one)
+    return found
 
 
 def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -215,6 +235,8 @@ def _default(schema: Mapping[str, Any], node: Mapping[str, Any], required: bool)
         return words
     shown = ", ".join(map(str, default)) if isinstance(default, list) else default
     shown = str(shown).lower() if isinstance(shown, bool) else shown
+    if "[smhd]" in str(node.get("pattern", "")):
+        shown = f"{int(default) // 3600}h"
     return f"{words} default `{shown}`".strip()
 
 
@@ -239,8 +261,8 @@ def codes() -> str:
         "# Codes",
         NOTE,
         "",
-        "What an exception, an error or a finding is called, what it means, and what to do. The same "
-        "as `tieout help CODE`.",
+        "What an exception, an error or a finding is called, what it means, and what to do. The "
+        "same as `tieout help CODE`.",
         "",
     ]
     for code, entry in sorted(CODES.items()):
@@ -334,12 +356,12 @@ def database() -> str:
         "# Database",
         NOTE,
         "",
-        "PostgreSQL, one schema. Every table but `workspace` begins with the workspace, and row-level "
-        "security binds the program's role to it. Times are written by the program, never by the "
-        "database. The tables are not an interface: read them, but do not write to them.",
+        "PostgreSQL, one schema. Every table but `workspace` begins with the workspace, and "
+        "row-level security binds the program's role to it. Times are written by the program, "
+        "never by the database. The tables are not an interface: read them, but do not write.",
         "",
-        "What cannot be read anew from the systems, and is therefore what a backup is for: everything "
-        "but `mirror`, `cursor` and `due`.",
+        "What cannot be read anew from the systems, and is therefore what a backup is for: "
+        "everything but `mirror`, `cursor` and `due`.",
         "",
     ]
     for table, columns in _tables():
