@@ -160,18 +160,27 @@ def test_what_is_above_the_limit_needs_a_name(database_url: str) -> None:
             world.engine(), world.store, made, approve=["all"], who="anna.lind"
         )
         assert done.left == []
-        await applying.apply(
-            world.engine(),
-            world.store,
-            await planning.plan(world.engine(), world.store),
-            approve=["all"],
-            who="anna.lind",
-        )
         assert len(world.drafts()) == 3
         signed = await world.store.do(
             lambda tx: tx.rows("SELECT DISTINCT who FROM approval WHERE workspace = %(ws)s")
         )
         assert [row[0] for row in signed] == ["anna.lind"]
+
+    play(database_url, work, mode="approve", more=", approve_above: 20000, four_eyes: false")
+
+
+def test_a_released_deal_brings_its_customer(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store)
+        done = await applying.apply(
+            world.engine(), world.store, made, only=["D-108"], approve=["D-108"], who="anna.lind"
+        )
+        assert [(line.entity, line.title) for line, _ in done.done] == [
+            ("document", "Tallmo Skog AB"),
+            ("customer", "Tallmo Skog AB"),
+        ]
+        assert done.states() == {"applied": 2}
+        assert len(world.drafts()) == 1
 
     play(database_url, work, mode="approve", more=", approve_above: 20000, four_eyes: false")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from tieout.core.brakes import Brake
-from tieout.core.case import Decision, OpState, Verdict
+from tieout.core.case import Decision, Verdict
 from tieout.core.errors import StoppedError
 from tieout.engine import lanes
 from tieout.engine.context import Engine
@@ -101,7 +101,7 @@ async def apply(
         for connection in [*engine.books, engine.policy.crm]:
             await resolve(engine, connection, ResolveCounts())
         result = Applied(plan=plan)
-        await _release(engine, store, result, released, who)
+        released += await _release(engine, store, result, released, who)
         await _write(engine, store, lease, result, wanted, released, say)
         if result.moved:
             result.fresh = await planning.plan_now(engine, store)
@@ -131,16 +131,41 @@ def _released(
 
 async def _release(
     engine: Engine, store: PostgresStore, result: Applied, lines: Sequence[PlanLine], who: str
-) -> None:
-    """A person's name under what is as it was planned; what moved on is not released."""
+) -> list[PlanLine]:
+    """
+    A person's name under what is as it was planned; what moved on is not released. Gives the
+    customers that were released with their deals.
+    """
     if not lines:
-        return
+        return []
     await _four_eyes(engine, store, lines, who)
     fresh = by_key(await planning.decided_lines(engine, store))
     same = [line for line in lines if _same(fresh.get(_key(line)), line)]
     if same:
-        now = engine.clock.now()
-        await store.do(lambda tx: plans.approve(tx, same, who, result.plan.number, now))
+        # An approval releases an operation, so it is there first, as a run would leave it.
+        await record(engine, store, same, rest=False)
+        await _sign(engine, store, same, who, result.plan.number)
+    buyers = {line.title for line in same if line.entity == "document"}
+    fresh = by_key(await planning.decided_lines(engine, store))
+    with_them = [
+        line
+        for line in fresh.values()
+        if line.entity == "customer"
+        and line.verdict == Verdict.APPROVAL
+        and line.title in buyers
+        and _key(line) not in {_key(one) for one in same}
+    ]
+    if with_them:
+        await record(engine, store, with_them, rest=False)
+        await _sign(engine, store, with_them, who, result.plan.number)
+    return with_them
+
+
+async def _sign(
+    engine: Engine, store: PostgresStore, lines: Sequence[PlanLine], who: str, plan: int | None
+) -> None:
+    now = engine.clock.now()
+    await store.do(lambda tx: plans.approve(tx, lines, who, plan, now))
 
 
 async def _four_eyes(
@@ -307,8 +332,8 @@ async def record(
     """
     Operations for exactly these rows, whatever the mode; no other write.
 
-    A deal's customer is recorded with it when it was found in the books or has to be made. With
-    ``rest`` also what is held or left out, as exceptions and outcomes.
+    A deal's customer is recorded with it when it was found in the books, and waits for its release
+    where a person has to give one. With ``rest`` also what is held or left out, as exceptions and outcomes.
     """
     wanted = {(*_key(line), line.digest) for line in chosen}
     async for window in planning.windows(engine, store):
@@ -324,27 +349,20 @@ async def record(
             if decision not in mine
             and decision.lane != window.lane
             and decision.source_id in buyers
-            and decision.verdict is Verdict.AGREED
+            and decision.verdict in (Verdict.AGREED, Verdict.APPROVAL)
         ]
         if rest:
+            due = {row.source_id for row in window.due if row.revision > 0}
             mine += [
                 decision
                 for decision in window.decisions
-                if decision.verdict in _QUIET and decision.lane == window.lane
+                if decision.verdict in _QUIET
+                and decision.lane == window.lane
+                and decision.source_id in due
             ]
-        taken = [decision for decision in mine if not _recorded(decision)]
+        taken = [decision for decision in mine if not planning.recorded(decision)]
         if taken:
             await _record_window(engine, window, taken)
-
-
-def _recorded(decision: Decision) -> bool:
-    """An operation for exactly this is there already and only has to be sent."""
-    waiting = decision.state.operation if decision.state else None
-    return (
-        waiting is not None
-        and waiting.state is OpState.READY
-        and waiting.want_digest == decision.digest
-    )
 
 
 async def _record_window(
@@ -355,7 +373,7 @@ async def _record_window(
     await engine.store.record(
         bridge=engine.bridge,
         connection=engine.policy.crm if to_crm else books,
-        decisions=[_as_write(decision) for decision in taken],
+        decisions=taken,
         due=_whole(window, taken),
         run=None,
         config_version=engine.policy.version,
@@ -363,13 +381,6 @@ async def _record_window(
         day=engine.today(books),
         shadow=False,
     )
-
-
-def _as_write(decision: Decision) -> Decision:
-    """A waiting decision whose operation was taken back in between is written anew."""
-    if decision.verdict is Verdict.WAIT and decision.change is not None:
-        return replace(decision, verdict=Verdict.WRITE)
-    return decision
 
 
 def _whole(window: planning.Window, taken: Sequence[Decision]) -> list[DueRow]:

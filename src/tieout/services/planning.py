@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from tieout.core.brakes import Brake, brakes
-from tieout.core.case import Decision, OpState, Verdict
+from tieout.core.case import WAITING, Decision, OpenOperation, OpState, Verdict
 from tieout.core.change import Action
 from tieout.core.errors import BusyError
 from tieout.core.model import Entity
@@ -185,7 +185,7 @@ async def decided_lines(engine: Engine, store: PostgresStore) -> list[PlanLine]:
     needed_by: dict[str, list[str]] = {}
     async for window in windows(engine, store):
         for decision in window.decisions:
-            if decision.verdict in (Verdict.WRITE, Verdict.APPROVAL) or _ready(decision):
+            if decision.change is not None:
                 for_deal = lanes.flow_of(decision.lane) == lanes.DOCUMENTS
                 if for_deal and decision.change and decision.change.depends_on:
                     deals = needed_by.setdefault(decision.change.depends_on, [])
@@ -203,23 +203,32 @@ async def decided_lines(engine: Engine, store: PostgresStore) -> list[PlanLine]:
     return sorted(lines, key=plans.sort_key)
 
 
-def _ready(decision: Decision) -> bool:
-    """A write that is recorded already and only waits to be sent."""
+def recorded(decision: Decision) -> OpenOperation | None:
+    """The operation for exactly this that waits to be released or sent; None where none does."""
     waiting = decision.state.operation if decision.state else None
-    return (
-        decision.verdict is Verdict.WAIT
-        and bool(decision.digest)
-        and waiting is not None
-        and waiting.state is OpState.READY
-    )
+    if waiting is None or waiting.state not in WAITING:
+        return None
+    not_needed = decision.verdict is Verdict.SKIP and decision.reason == "not_needed"
+    return waiting if not_needed or waiting.want_digest == decision.digest else None
 
 
 def _line(decision: Decision) -> PlanLine:
+    """
+    A decision as a row. What is recorded already is shown as it was recorded: a customer whose
+    document waits too is not decided anew, and what was released once needs no second name.
+    """
     line = plans.line_of(decision)
-    if _ready(decision):
-        line = replace(line, verdict=str(Verdict.WRITE), reason=line.action)
-    elif decision.verdict is Verdict.WAIT and decision.reason == "waiting_for_approval":
-        line = replace(line, verdict=str(Verdict.APPROVAL))
+    waiting = recorded(decision)
+    if waiting is not None:
+        released = waiting.state is OpState.READY
+        line = replace(
+            line,
+            verdict=str(Verdict.WRITE if released else Verdict.APPROVAL),
+            reason=waiting.action if released else "waiting_for_approval",
+            message="" if released else decision.message or "a person releases it",
+            action=waiting.action,
+            digest=waiting.want_digest,
+        )
     if decision.change is not None and decision.change.action is Action.UPDATE:
         line = replace(line, message=differing_words(decision.change) or line.message)
     return line

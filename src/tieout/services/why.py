@@ -265,14 +265,21 @@ async def _deal(engine: Engine, store: PostgresStore, made: Why, record: Deal) -
     made.cases = await _cases(store, bridge, crm, source)
     places: list[Place] = await store.do(lambda tx: tracing.places_of(tx, bridge, "D", source))
     for place in places:
-        key13 = place.key13
-        made.calls += await store.do(lambda tx, key13=key13: tracing.calls(tx, key13))
+        made.calls += await _calls_of(store, place.key13)
         for ref, role, by, _ in place.refs:
             made.chain.append(await _step(store, ref, role, by, place.part))
-        base = await store.do(lambda tx, key13=key13: tracing.base_of(tx, key13, Entity.DOCUMENT))
+        base = await _base_of(store, place.key13)
         if base and isinstance(base[0], Document):
             version = made.calls[-1].config_version if made.calls else engine.policy.version
             made.values += document_values(engine, record, buyer, base[0], version, place.part)
+
+
+async def _calls_of(store: PostgresStore, key13: str) -> list[Call]:
+    return await store.do(lambda tx: tracing.calls(tx, key13))
+
+
+async def _base_of(store: PostgresStore, key13: str) -> tuple[Record | None, Record | None] | None:
+    return await store.do(lambda tx: tracing.base_of(tx, key13, Entity.DOCUMENT))
 
 
 async def _customer(
@@ -293,7 +300,7 @@ async def _customer(
         for ref, role, by, _ in place.refs:
             made.chain.append(await _step(store, ref, role, by))
     for key in keys:
-        made.calls += await store.do(lambda tx, key=key: tracing.calls(tx, key))
+        made.calls += await _calls_of(store, key)
     made.outcomes = await store.do(lambda tx: tracing.outcomes(tx, bridge, source))
     made.cases = await _cases(store, bridge, crm, source)
     got = await store.do(lambda tx: tracing.record_of(tx, ExternalRef(crm, "customer", source)))
@@ -420,7 +427,7 @@ def _inputs(rule: FieldRule, scope: Mapping[str, Any]) -> str:
     expr = parse(rule.text, place=_Anywhere())
     if isinstance(expr, list):
         return rule.text
-    told = explain(expr, scope)  # type: ignore[arg-type]
+    told = explain(expr, scope)
     seen = [
         f"{one.path} {_quoted(one.value)}" if not one.missing else f"{one.path} (not there)"
         for one in told.inputs

@@ -170,7 +170,7 @@ def _done_lines(engine: Engine, applied: Applied) -> list[str]:
     from tieout.cli.formats import amount
     from tieout.services.applying import state_word
 
-    shown = []
+    shown: list[tuple[str, str, str, str, str]] = []
     for line, written in applied.done:
         if len(applied.done) > MANY and state_word(written) == "applied" and len(shown) >= MANY:
             continue

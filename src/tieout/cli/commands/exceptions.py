@@ -305,7 +305,7 @@ async def retry(session: Session, which: Number) -> Result:
     engine = await open_bridge(session, opened)
     number = number_of(which, "EX")
     case = await exceptions.find(opened.store, engine.bridge, engine.policy.crm, number)
-    made = []
+    made: list[Written] = []
     if case.closed_at is None:
         try:
             case, made = await exceptions.retry(engine, opened.store, case, progress(session))
