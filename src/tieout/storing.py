@@ -337,6 +337,8 @@ class Store(Protocol):
         self, bridge: str, findings: Sequence[tuple[str, str, str]], now: datetime
     ) -> None: ...
 
+    async def loose_credits(self, bridge: str, lane: str, books: str, now: datetime) -> int: ...
+
     # executing
     async def pick_ready(
         self,

@@ -12,6 +12,8 @@ from tieout.core.policy import BridgePolicy, FlowMode
 from tieout.storing import FanOut
 
 CUSTOMERS, DOCUMENTS, STATUS, BALANCES = "customers", "documents", "status", "balances"
+# No lane of the engine's: cases about the books' own documents stand under it.
+LEDGER = "ledger"
 
 
 def lane(bridge: str, flow: str, books: str) -> str:

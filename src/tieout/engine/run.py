@@ -8,6 +8,7 @@ from datetime import datetime
 from tieout.core.brakes import Brake, Counts, brakes
 from tieout.core.errors import BusyError, StoppedError
 from tieout.core.model import Entity
+from tieout.engine import lanes
 from tieout.engine.adopting import adopt_carriers
 from tieout.engine.context import LEASE_S, Engine
 from tieout.engine.deciding import DecideCounts, all_lanes, decide_lane
@@ -110,6 +111,8 @@ async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
     moved = result.read.changed + result.read.gone + _progress(result)
     if moved or not engine.looked_for_carriers:
         await adopt_carriers(engine)
+    if result.read.changed:
+        await _loose_credits(engine)
     if waiting:
         await read_through(engine)
         return
@@ -143,6 +146,13 @@ async def _wait_for_quota(engine: Engine, lease: Lease) -> bool:
         pause -= KEEP_EVERY_S
         await _keep(engine, lease)
     return True
+
+
+async def _loose_credits(engine: Engine) -> None:
+    """Credit notes that name no invoice are shown: they belong to no deal, never by amount."""
+    for books in engine.books:
+        lane = lanes.lane(engine.bridge, lanes.LEDGER, books)
+        await engine.store.loose_credits(engine.bridge, lane, books, engine.clock.now())
 
 
 def _progress(result: RunResult) -> int:

@@ -39,7 +39,8 @@ def deal_standing(
     """
     The standing of a deal over all its steps; None when no document was ever there.
 
-    Amounts are in the documents' currency: net and gross after credit notes, paid, open.
+    Amounts are in the documents' currency: net and gross after credit notes; paid less what was
+    paid back; open with what is left on credit notes, which counts against it.
     """
     seen = [
         (slot_ref.role, documents[slot_ref.ref.id])
@@ -79,9 +80,18 @@ def deal_standing(
         currency=live[0].currency,
         net=sum((t.net for t in totals), ZERO) if booked else None,
         gross=sum((t.gross for t in totals), ZERO) if booked else None,
-        paid=sum((f.paid for f in shown), ZERO) if booked else None,
-        open=sum((f.open for f in shown if f.booked), ZERO) if booked else None,
+        paid=sum((f.paid for f in shown), ZERO) - _paid_back(notes) if booked else None,
+        open=sum((f.open for f in shown if f.booked), ZERO) + _left(notes) if booked else None,
     )
+
+
+def _paid_back(notes: Sequence[Document]) -> Decimal:
+    """Money that went out on credit notes: it lowers what was paid."""
+    return sum((abs(note.paid) for note in notes if note.paid is not None), ZERO)
+
+
+def _left(notes: Sequence[Document]) -> Decimal:
+    return sum((note.totals.open for note in notes if note.totals and note.totals.open), ZERO)
 
 
 class _Figure:

@@ -20,6 +20,7 @@ from tieout.store import (
     deciding,
     operations,
     pages,
+    reconciling,
     recovering,
     resolving,
     runs,
@@ -222,6 +223,11 @@ class PostgresStore:
         self, bridge: str, findings: Sequence[tuple[str, str, str]], now: datetime
     ) -> None:
         await self.do(lambda tx: runs.open_brakes(tx, bridge, findings, now))
+
+    async def loose_credits(self, bridge: str, lane: str, books: str, now: datetime) -> int:
+        return await self.do(
+            lambda tx: reconciling.sync_loose_credits(tx, bridge, lane, books, now)
+        )
 
     # --- executing ---
 

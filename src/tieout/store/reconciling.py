@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from tieout.store import codec
+from tieout.store import codec, deciding
 from tieout.store.database import Tx
 
 BATCH = 5_000
@@ -289,6 +289,48 @@ def loose_documents(tx: Tx, books: str) -> list[Sequence[Any]]:
             books=books,
         )
     )
+
+
+def sync_loose_credits(tx: Tx, bridge: str, lane: str, books: str, now: datetime) -> int:
+    """
+    A case for each open credit note that names no invoice; those that are matched now are closed.
+    How many are open.
+    """
+    loose = tx.rows(
+        "SELECT m.id, m.number, m.net, m.currency, m.record->>'customer_name' FROM mirror m"
+        " WHERE m.workspace = %(ws)s AND m.connection = %(books)s AND m.entity = 'document'"
+        " AND m.kind = 'credit_note' AND m.gone_at IS NULL AND m.parent_id IS NULL"
+        " AND m.open_amount <> 0 AND coalesce((m.record->>'sale')::boolean, true)"
+        " AND NOT EXISTS (SELECT 1 FROM ref r WHERE r.workspace = m.workspace"
+        " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id) ORDER BY m.id",
+        books=books,
+    )
+    for document, number, net, currency, customer in loose:
+        deciding.open_exception(
+            tx,
+            bridge=bridge,
+            lane=lane,
+            source_id=document,
+            key13=None,
+            code="credit_without_invoice",
+            message=f"Credit note {number} of {customer} names no invoice, so it belongs to no "
+            "deal.",
+            hint=f"Finance matches it with its invoice in {books}.",
+            details={"number": f"credit note {number}", "title": customer or ""},
+            candidates=[],
+            amount=abs(net) if net is not None else None,
+            currency=currency,
+            now=now,
+        )
+    tx.run(
+        "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout',"
+        " closed_reason = 'matched' WHERE workspace = %(ws)s AND lane = %(lane)s"
+        " AND closed_at IS NULL AND NOT (source_id = ANY(%(ids)s))",
+        lane=lane,
+        ids=[row[0] for row in loose],
+        now=now,
+    )
+    return len(loose)
 
 
 def last_read(tx: Tx, connections: Sequence[str]) -> datetime | None:
