@@ -267,6 +267,9 @@ async def _follow_vanished(
             counts.pages += 1
 
 
+_FOUND = (FateKind.BECAME, FateKind.MERGED, FateKind.PRESENT)
+
+
 async def trace_refs(
     engine: Engine,
     connector: Connector,
@@ -280,7 +283,9 @@ async def trace_refs(
     fates = list(await connector.trace(refs))
     if abilities.search_lag_s == 0 and not abilities.tombstones:
         # A booking between the calls of one look hides a document: the second look is free here.
-        fates = _later_word(fates, list(await connector.trace(refs)))
+        missed = [fate.ref for fate in fates if fate.kind not in _FOUND]
+        again = {fate.ref: fate for fate in await connector.trace(missed)} if missed else {}
+        fates = [again.get(fate.ref, fate) for fate in fates]
     for fate in fates:
         now = engine.clock.now()
         if fate.kind is FateKind.MERGED and fate.into is not None:
@@ -320,12 +325,6 @@ async def _is_gone(
     if certain or await engine.store.gone_since(fate.ref) is None:
         gone = [Gone(ref=fate.ref, certain=certain)]
         await engine.store.mark_gone(connection, entity, gone, fan_out, now)
-
-
-def _later_word(first: Sequence[Fate], second: Sequence[Fate]) -> list[Fate]:
-    """What the second look says, unless the first had found the record already."""
-    found = (FateKind.BECAME, FateKind.MERGED, FateKind.PRESENT)
-    return [a if a.kind in found else b for a, b in zip(first, second, strict=True)]
 
 
 async def _long_enough(engine: Engine, ref: ExternalRef, abilities: EntityAbilities) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ from tieout.core.keys import key_in, keys_in
 from tieout.core.model import Document, Entity, ExternalRef, Record
 
 _BEFORE = timedelta(minutes=5)
+_AT_ONCE = 20  # ids in one filter: an address stays below 2,000 characters
 Rows = list[dict[str, Any]]
 
 
@@ -59,7 +60,18 @@ class Looker:
 
     async def trace(self, refs: Sequence[ExternalRef]) -> list[Fate]:
         """What became of records that vanished; one look, two are the caller's business."""
-        return await in_order([self._fate(ref) for ref in refs])
+        present = await in_order([self._present(ref) for ref in refs])
+        missed = [ref for ref, fate in zip(refs, present, strict=True) if fate is None]
+        drafts = [place_of(ref)[1] for ref in missed if split_ref(ref)[0] == "draft"]
+        # Asked for after the drafts, many at once: a month's bookings cost a few calls.
+        booked: dict[str, Payload] = {}
+        for start in range(0, len(drafts), _AT_ONCE):
+            for row in await self._booked_from(drafts[start : start + _AT_ONCE]):
+                booked[text_of(row, "CreatedFromDraftId").casefold()] = row
+        return [
+            await self._later(ref, booked) if fate is None else fate
+            for ref, fate in zip(refs, present, strict=True)
+        ]
 
     # --- a look ----------------------------------------------------------------------------------
 
@@ -213,27 +225,29 @@ class Looker:
     # --- what became of it -----------------------------------------------------------------------
 
     async def _fate(self, ref: ExternalRef) -> Fate:
-        path, guid = place_of(ref)
-        payload = await self._reader.payload(ref)
-        if payload is not None:
-            return Fate(
-                ref=ref,
-                kind=FateKind.PRESENT,
-                record=await self._reader.record(payload, path),
-            )
-        if split_ref(ref)[0] != "draft":
-            return Fate(ref=ref, kind=FateKind.DELETED)
-        for row in await self._booked_from(guid):
-            if text_of(row, "CreatedFromDraftId").casefold() == guid.casefold():
-                record = await self._reader.record(row, INVOICES)
-                return Fate(ref=ref, kind=FateKind.BECAME, into=record.ref, record=record)
-        return Fate(ref=ref, kind=FateKind.DELETED)
+        [fate] = await self.trace([ref])
+        return fate
 
-    async def _booked_from(self, guid: str) -> Rows:
+    async def _present(self, ref: ExternalRef) -> Fate | None:
+        payload = await self._reader.payload(ref)
+        if payload is None:
+            return None
+        record = await self._reader.record(payload, place_of(ref)[0])
+        return Fate(ref=ref, kind=FateKind.PRESENT, record=record)
+
+    async def _later(self, ref: ExternalRef, booked: Mapping[str, Payload]) -> Fate:
+        row = booked.get(place_of(ref)[1].casefold())
+        if row is None or split_ref(ref)[0] != "draft":
+            return Fate(ref=ref, kind=FateKind.DELETED)
+        record = await self._reader.record(row, INVOICES)
+        return Fate(ref=ref, kind=FateKind.BECAME, into=record.ref, record=record)
+
+    async def _booked_from(self, guids: Sequence[str]) -> Rows:
+        """Invoices that were made from one of these drafts; others too where nothing filters."""
         prop = "CreatedFromDraftId"
         if await self._filters.can(INVOICES, prop):
             try:
-                return await self._api.filtered(INVOICES, f"{prop} eq {guid}")
+                return await self._api.filtered(INVOICES, any_equal(prop, guids))
             except FilterNotSupportedError:
                 self._filters.refuse(INVOICES, prop)
         return await self._api.whole(INVOICES)
