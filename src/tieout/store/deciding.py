@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -96,12 +97,13 @@ def record(
 
 def _outcomes(tx: Tx, decisions: Sequence[Decision], now: datetime) -> None:
     """What became of each source, for `status`, `why`, and the tie-out."""
-    tx.many(
+    latest = {(d.lane, d.source_id, d.part): d for d in decisions}
+    tx.bulk(
         "INSERT INTO outcome (workspace, lane, source_id, part, verdict, reason, message, key13,"
         " number, title, customer_id, net, currency, predicted_net, predicted_gross, line_count,"
-        " decided_at) VALUES (%(ws)s, %(lane)s, %(source)s, %(part)s, %(verdict)s, %(reason)s,"
-        " %(message)s, %(key13)s, %(number)s, %(title)s, %(customer)s, %(net)s, %(currency)s,"
-        " %(pnet)s, %(pgross)s, %(lines)s, %(now)s) ON CONFLICT (workspace, lane, source_id, part)"
+        " decided_at) SELECT %(ws)s, r.lane, r.source, r.part, r.verdict, r.reason, r.message,"
+        " r.key13, r.number, r.title, r.customer, r.net, r.currency, r.pnet, r.pgross, r.lines,"
+        " %(now)s FROM {rows} ON CONFLICT (workspace, lane, source_id, part)"
         " DO UPDATE SET verdict = excluded.verdict, reason = excluded.reason,"
         " message = excluded.message, key13 = excluded.key13, number = excluded.number,"
         " title = excluded.title, customer_id = excluded.customer_id,"
@@ -110,6 +112,9 @@ def _outcomes(tx: Tx, decisions: Sequence[Decision], now: datetime) -> None:
         " predicted_gross = coalesce(excluded.predicted_gross, outcome.predicted_gross),"
         " line_count = greatest(excluded.line_count, outcome.line_count),"
         " decided_at = excluded.decided_at",
+        "lane text, source text, part integer, verdict text, reason text, message text,"
+        " key13 text, number text, title text, customer text, net numeric, currency text,"
+        " pnet numeric, pgross numeric, lines integer",
         (
             {
                 "lane": decision.lane,
@@ -127,10 +132,10 @@ def _outcomes(tx: Tx, decisions: Sequence[Decision], now: datetime) -> None:
                 "pnet": decision.predicted.totals.net if decision.predicted else None,
                 "pgross": decision.predicted.totals.gross if decision.predicted else None,
                 "lines": decision.line_count,
-                "now": now,
             }
-            for decision in decisions
+            for decision in latest.values()
         ),
+        now=now,
     )
 
 
@@ -231,19 +236,22 @@ def _settle_due(
                     "lane": row.lane,
                     "id": row.source_id,
                     "parked": reason,
-                    "on": on,
+                    "held_on": on,
                     "not_before": min(times, default=None),
                 }
             )
     # What was recorded may have made the source due again (a generation ended): that stays.
-    tx.many(
-        "DELETE FROM due WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = %(id)s"
-        " AND revision = %(revision)s",
+    tx.bulk(
+        "DELETE FROM due USING {rows} WHERE due.workspace = %(ws)s AND due.lane = r.lane"
+        " AND due.source_id = r.id AND due.revision = r.revision",
+        "lane text, id text, revision bigint",
         gone,
     )
-    tx.many(
-        "UPDATE due SET parked = %(parked)s, parked_on = %(on)s, not_before = %(not_before)s"
-        " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = %(id)s",
+    tx.bulk(
+        "UPDATE due SET parked = r.parked, parked_on = r.held_on, not_before = r.not_before"
+        " FROM {rows} WHERE due.workspace = %(ws)s AND due.lane = r.lane"
+        " AND due.source_id = r.id",
+        "lane text, id text, parked text, held_on text, not_before timestamptz",
         kept,
     )
 
@@ -369,39 +377,52 @@ def _insert_operations(
     slot has one waiting operation, and this one is left out.
     """
     rows = []
+    states = [decision.state for decision in decisions if decision.state is not None]
+    slot_store.ensure_slots(tx, states, bridge, connection)
     for decision in decisions:
         assert decision.change is not None
         assert decision.state is not None
-        slot_store.ensure_slot(tx, decision.state, bridge, connection)
         row = _operation_row(decision, decision.change, decision.state)
         row |= {
             "id": ids.new("operation"),
-            "bridge": bridge,
-            "connection": connection,
-            "version": config_version,
-            "run": run,
             "released": day if decision.verdict is Verdict.WRITE else None,
-            "now": now,
         }
         rows.append(row)
-    tx.many(
+    tx.bulk(
         "INSERT INTO operation (workspace, id, bridge, lane, connection, key13, key, source_id,"
         " entity, action, generation, seq, state, target_id, depends_on, payload_rev, want_digest,"
         " config_version, run, net, currency, customer_id, released_on, created_at, updated_at,"
         " absence_no)"
-        " VALUES (%(ws)s, %(id)s, %(bridge)s, %(lane)s, %(connection)s, %(key13)s, %(key)s,"
-        " %(source)s, %(entity)s, %(action)s, %(generation)s, %(seq)s, %(state)s, %(target)s,"
-        " %(depends)s, 1, %(digest)s, %(version)s, %(run)s, %(net)s, %(currency)s, %(customer)s,"
-        " %(released)s, %(now)s, %(now)s, (SELECT count(*) FROM operation a"
-        " WHERE a.workspace = %(ws)s AND a.key13 = %(key13)s AND a.generation = %(generation)s"
-        " AND a.action = %(action)s AND a.detail = 'absent')) ON CONFLICT DO NOTHING",
-        rows,
+        " SELECT %(ws)s, r.id, %(bridge)s, r.lane, %(connection)s, r.key13, r.key, r.source,"
+        " r.entity, r.action, r.generation, r.seq, r.state, r.target, r.depends, 1, r.digest,"
+        " %(version)s, %(run)s::bigint, r.net, r.currency, r.customer, r.released, %(now)s,"
+        " %(now)s, (SELECT count(*) FROM operation a"
+        " WHERE a.workspace = %(ws)s AND a.key13 = r.key13 AND a.generation = r.generation"
+        " AND a.action = r.action AND a.detail = 'absent') FROM {rows} ON CONFLICT DO NOTHING",
+        "id text, lane text, key13 text, key text, source text, entity text, action text,"
+        " generation integer, seq integer, state text, target text, depends text, digest text,"
+        " net numeric, currency text, customer text, released date",
+        ({name: value for name, value in row.items() if name != "change"} for row in rows),
+        bridge=bridge,
+        connection=connection,
+        version=config_version,
+        run=run,
+        now=now,
     )
-    tx.many(
+    tx.bulk(
         "INSERT INTO payload (workspace, operation, rev, change, sha256, config_version)"
-        " SELECT workspace, id, 1, %(change)s, encode(sha256(%(change)s::bytea), 'hex'),"
-        " %(version)s FROM operation WHERE workspace = %(ws)s AND id = %(id)s",
-        rows,
+        " SELECT %(ws)s, o.id, 1, decode(r.change, 'hex'), r.sha256, %(version)s FROM {rows}"
+        " JOIN operation o ON o.workspace = %(ws)s AND o.id = r.id",
+        "id text, change text, sha256 text",
+        (
+            {
+                "id": row["id"],
+                "change": row["change"].hex(),
+                "sha256": hashlib.sha256(row["change"]).hexdigest(),
+            }
+            for row in rows
+        ),
+        version=config_version,
     )
     if rows:
         tx.log(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -235,37 +236,38 @@ def mark_started(
         for index, (op, prepared) in enumerate(sending.items):
             number, fence = numbers.get(op.id, 0) + 1, locked[op.id][1] + 1
             given[op.id] = (number, fence)
-            attempts.append(_attempt_row(sending, op, prepared, index, number, fence, worker, now))
-            states.append(
-                {
-                    "id": op.id,
-                    "fence": fence,
-                    "owner": worker,
-                    "until": now + timedelta(seconds=lease_s),
-                    "sent": sending.vendor_time,
-                    "now": now,
-                }
-            )
+            attempts.append(_attempt_row(sending, op, prepared, index, number, fence))
+            states.append({"id": op.id, "fence": fence, "sent": sending.vendor_time})
         accepted[sending.send_id] = given
-    tx.many(
+    tx.bulk(
         "INSERT INTO send (workspace, id, connection, wire_key, method, path, headers, body,"
-        " sha256, vendor_time) VALUES (%(ws)s, %(id)s, %(connection)s, %(wire_key)s, %(method)s,"
-        " %(path)s, %(headers)s, %(body)s, encode(sha256(%(body)s::bytea), 'hex'),"
-        " %(vendor_time)s)",
+        " sha256, vendor_time) SELECT %(ws)s, r.id, r.connection, r.wire_key, r.method, r.path,"
+        " r.headers, decode(r.body, 'hex'), r.sha256, r.vendor_time FROM {rows}",
+        "id text, connection text, wire_key text, method text, path text, headers jsonb,"
+        " body text, sha256 text, vendor_time timestamptz",
         sends,
     )
-    tx.many(
-        "UPDATE operation SET state = 'started', fence = %(fence)s, lease_owner = %(owner)s,"
-        " lease_until = %(until)s, first_sent_at = coalesce(first_sent_at, %(sent)s),"
-        " updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
+    tx.bulk(
+        "UPDATE operation SET state = 'started', fence = r.fence, lease_owner = %(owner)s,"
+        " lease_until = %(until)s, first_sent_at = coalesce(first_sent_at, r.sent),"
+        " updated_at = %(now)s FROM {rows} WHERE operation.workspace = %(ws)s"
+        " AND operation.id = r.id",
+        "id text, fence bigint, sent timestamptz",
         states,
+        owner=worker,
+        until=now + timedelta(seconds=lease_s),
+        now=now,
     )
-    tx.many(
+    tx.bulk(
         "INSERT INTO attempt (workspace, operation, no, send, item, payload_rev, worker, fence,"
-        " horizon, witness, shows, predicted, result, started_at) VALUES (%(ws)s, %(op)s, %(no)s,"
-        " %(send)s, %(item)s, %(rev)s, %(worker)s, %(fence)s, %(horizon)s, %(witness)s, %(shows)s,"
-        " %(predicted)s, 'open', %(now)s)",
+        " horizon, witness, shows, predicted, result, started_at) SELECT %(ws)s, r.op, r.no,"
+        " r.send, r.item, r.rev, %(worker)s, r.fence, r.horizon, r.witness, r.shows, r.predicted,"
+        " 'open', %(now)s FROM {rows}",
+        "op text, no integer, send text, item integer, rev integer, fence bigint,"
+        " horizon timestamptz, witness jsonb, shows jsonb, predicted jsonb",
         attempts,
+        worker=worker,
+        now=now,
     )
     if states:
         tx.log("operations.started", ids=[state["id"] for state in states], worker=worker)
@@ -280,8 +282,9 @@ def _send_row(sending: Sending) -> dict[str, Any]:
         "wire_key": wire.wire_key,
         "method": wire.method,
         "path": wire.path,
-        "headers": codec.encode_text(dict(wire.headers)),
-        "body": wire.body,
+        "headers": dict(wire.headers),
+        "body": wire.body.hex(),
+        "sha256": hashlib.sha256(wire.body).hexdigest(),
         "vendor_time": sending.vendor_time,
     }
 
@@ -293,8 +296,6 @@ def _attempt_row(
     index: int,
     number: int,
     fence: int,
-    worker: str,
-    now: datetime,
 ) -> dict[str, Any]:
     return {
         "op": op.id,
@@ -302,13 +303,11 @@ def _attempt_row(
         "send": sending.send_id,
         "item": index,
         "rev": op.payload_rev,
-        "worker": worker,
         "fence": fence,
         "horizon": sending.horizon,
-        "witness": codec.encode_text(dict(prepared.witness)),
-        "shows": None if prepared.shows is None else codec.encode_text(prepared.shows),
-        "predicted": None if prepared.totals is None else codec.encode_text(prepared.totals),
-        "now": now,
+        "witness": dict(prepared.witness),
+        "shows": prepared.shows,
+        "predicted": prepared.totals,
     }
 
 

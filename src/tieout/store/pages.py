@@ -87,11 +87,10 @@ _UPSERT = (
     " changed_at, gone_at, gone_certain, merged_into, customer_id, parent_id, kind, number,"
     " carried_key13, carried_key, status, day, due_day, currency, net, tax, gross, open_amount,"
     " org_number, vat_number, email, name_folded, postcode, record)"
-    " VALUES (%(ws)s, %(connection)s, %(entity)s, %(id)s, %(version)s, %(shape)s, %(hash)s,"
-    " %(now)s, %(changed_at)s, NULL, NULL, NULL, %(customer_id)s, %(parent_id)s, %(kind)s,"
-    " %(number)s, %(key13)s, %(key)s, %(status)s, %(day)s, %(due_day)s, %(currency)s, %(net)s,"
-    " %(tax)s, %(gross)s, %(open)s, %(org)s, %(vat)s, %(email)s, %(name)s, %(postcode)s,"
-    " %(record)s)"
+    " SELECT %(ws)s, r.connection, r.entity, r.id, r.version, r.shape, decode(r.hash, 'hex'),"
+    " %(now)s, r.changed_at, NULL, NULL, NULL, r.customer_id, r.parent_id, r.kind, r.number,"
+    " r.key13, r.key, r.status, r.day, r.due_day, r.currency, r.net, r.tax, r.gross, r.open,"
+    " r.org, r.vat, r.email, r.name, r.postcode, r.record FROM {rows}"
     " ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET version = excluded.version,"
     " shape = excluded.shape, content_hash = excluded.content_hash, seen_at = excluded.seen_at,"
     " changed_at = excluded.changed_at, gone_at = NULL, gone_certain = NULL, merged_into = NULL,"
@@ -103,6 +102,13 @@ _UPSERT = (
     " org_number = excluded.org_number, vat_number = excluded.vat_number,"
     " email = excluded.email, name_folded = excluded.name_folded,"
     " postcode = excluded.postcode, record = excluded.record"
+)
+_UPSERT_COLUMNS = (
+    "connection text, entity text, id text, version text, shape text, hash text,"
+    " changed_at timestamptz, customer_id text, parent_id text, kind text, number text,"
+    " key13 text, key text, status text, day date, due_day date, currency text, net numeric,"
+    " tax numeric, gross numeric, open numeric, org text, vat text, email text, name text,"
+    " postcode text, record jsonb"
 )
 
 
@@ -130,7 +136,9 @@ def upsert(
                 continue
             hashes[row.ref.id] = digest
             changed.append(row)
-    tx.many(_UPSERT, (_values(row, hashes[row.ref.id], now) for row in changed))
+    tx.bulk(
+        _UPSERT, _UPSERT_COLUMNS, (_values(row, hashes[row.ref.id]) for row in changed), now=now
+    )
     _amounts(tx, changed, now)
     return [row.ref.id for row in changed]
 
@@ -156,7 +164,7 @@ def _is_stale(before: tuple[bytes, datetime | None, datetime | None, str], recor
     return before[1] is not None and stamp is not None and stamp < before[1]
 
 
-def _values(row: MirrorRow, digest: bytes, now: datetime) -> dict[str, Any]:
+def _values(row: MirrorRow, digest: bytes) -> dict[str, Any]:
     facts = row.facts
     return {
         "connection": row.ref.connection,
@@ -164,8 +172,7 @@ def _values(row: MirrorRow, digest: bytes, now: datetime) -> dict[str, Any]:
         "id": row.ref.id,
         "version": getattr(row.record, "version", None) or "",
         "shape": getattr(row.record, "shape", "") or "",
-        "hash": digest,
-        "now": now,
+        "hash": digest.hex(),
         "changed_at": getattr(row.record, "changed_at", None),
         "customer_id": facts.customer_id,
         "parent_id": facts.parent_id,
@@ -186,7 +193,7 @@ def _values(row: MirrorRow, digest: bytes, now: datetime) -> dict[str, Any]:
         "email": facts.email,
         "name": facts.name_folded,
         "postcode": facts.postcode,
-        "record": codec.encode_text(row.record),
+        "record": row.record,
     }
 
 
@@ -226,7 +233,6 @@ def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
                 "connection": document.ref.connection,
                 "id": document.ref.id,
                 "seq": seq + 1,
-                "now": now,
                 "version": getattr(document.record, "version", None) or "",
                 "kind": facts.kind,
                 "status": facts.status,
@@ -240,13 +246,17 @@ def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
                 "credited": facts.credited,
             }
         )
-    tx.many(
+    tx.bulk(
         "INSERT INTO mirror_amount (workspace, connection, entity, id, seq, seen_at, version,"
-        " kind, status, day, currency, net, tax, gross, open_amount, paid, credited) VALUES"
-        " (%(ws)s, %(connection)s, 'document', %(id)s, %(seq)s, %(now)s, %(version)s, %(kind)s,"
-        " %(status)s, %(day)s, %(currency)s, %(net)s, %(tax)s, %(gross)s, %(open)s, %(paid)s,"
-        " %(credited)s)",
+        " kind, status, day, currency, net, tax, gross, open_amount, paid, credited)"
+        " SELECT %(ws)s, r.connection, 'document', r.id, r.seq, %(now)s, r.version, r.kind,"
+        " r.status, r.day, r.currency, r.net, r.tax, r.gross, r.open, r.paid, r.credited"
+        " FROM {rows}",
+        "connection text, id text, seq integer, version text, kind text, status text, day date,"
+        " currency text, net numeric, tax numeric, gross numeric, open numeric, paid numeric,"
+        " credited numeric",
         new,
+        now=now,
     )
 
 
@@ -414,9 +424,11 @@ def missing_keys(
     tx.conn.exec_driver_sql(
         "CREATE TEMP TABLE present_keys (id text PRIMARY KEY, stamp text NOT NULL) ON COMMIT DROP"
     )
-    tx.many(
-        "INSERT INTO present_keys (id, stamp) VALUES (%(id)s, %(stamp)s)",
-        ({"id": key, "stamp": stamp} for key, stamp in present.items()),
+    tx.run(
+        "INSERT INTO present_keys (id, stamp)"
+        " SELECT * FROM unnest(%(ids)s::text[], %(stamps)s::text[])",
+        ids=list(present),
+        stamps=list(present.values()),
     )
     ours = {
         "connection": connection,

@@ -23,7 +23,6 @@ from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.predict import fits
 from tieout.core.resolve import UNSET
 from tieout.core.safeguards import Safeguards
-from tieout.store import codec
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
@@ -102,12 +101,15 @@ def _plain(tx: Tx, settled: Sequence[Settled], rows: Mapping[str, Any]) -> set[i
     }
     found = set()
     seen: set[str] = set()
+    placed: set[ExternalRef] = set()
     for one in candidates:
         assert isinstance(one.outcome, Applied)
         ref = one.outcome.ref
         other = taken.get((ref.connection, ref.entity, ref.id))
-        if other in (None, one.operation.key13) and one.operation.key13 not in seen:
+        new = one.operation.key13 not in seen and ref not in placed
+        if other in (None, one.operation.key13) and new:
             seen.add(one.operation.key13)
+            placed.add(ref)
             found.add(id(one))
     return found
 
@@ -121,15 +123,10 @@ def _settle_plain(tx: Tx, bridge: str, settled: Sequence[Settled], now: datetime
         assert isinstance(outcome, Applied)
         shown = one.row.record if one.row else outcome.shows or one.prepared.shows
         wanted = op.change.wanted.record if op.change.wanted else None
-        refs.append(_ref_row(op, outcome.ref, now))
-        links.append(_link_row(op, wanted, shown, one.prepared.totals, now))
+        refs.append(_ref_row(op, outcome.ref))
+        links.append(_link_row(op, wanted, shown, one.prepared.totals))
         answers.append(
-            {
-                "id": op.id,
-                "no": one.attempt,
-                "answer": codec.encode_text({"ref": str(outcome.ref)}),
-                "now": now,
-            }
+            {"id": op.id, "no": one.attempt, "answer": {"ref": str(outcome.ref)}},
         )
     tx.run(
         "UPDATE ref SET role = 'former' WHERE workspace = %(ws)s AND role = 'current'"
@@ -137,28 +134,36 @@ def _settle_plain(tx: Tx, bridge: str, settled: Sequence[Settled], now: datetime
         keys=[row["key13"] for row in refs],
         ids=[row["id"] for row in refs],
     )
-    tx.many(
+    tx.bulk(
         "INSERT INTO ref (workspace, connection, entity, id, key13, generation, role, found_by,"
-        " evidence, since) VALUES (%(ws)s, %(connection)s, %(entity)s, %(id)s, %(key13)s,"
-        " %(generation)s, 'current', 'answer', '', %(now)s)"
+        " evidence, since) SELECT %(ws)s, r.connection, r.entity, r.id, r.key13, r.generation,"
+        " 'current', 'answer', '', %(now)s FROM {rows}"
         " ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET role = 'current',"
         " generation = excluded.generation",
+        "connection text, entity text, id text, key13 text, generation integer",
         refs,
+        now=now,
     )
-    tx.many(
+    tx.bulk(
         "INSERT INTO link (workspace, key13, wanted, shown, base_known, predicted, config_version,"
-        " revision, updated_at) VALUES (%(ws)s, %(key13)s, %(wanted)s, %(shown)s, true,"
-        " %(predicted)s, %(version)s, 1, %(now)s) ON CONFLICT (workspace, key13) DO UPDATE SET"
+        " revision, updated_at) SELECT %(ws)s, r.key13, r.wanted, r.shown, true,"
+        " r.predicted, r.version, 1, %(now)s FROM {rows}"
+        " ON CONFLICT (workspace, key13) DO UPDATE SET"
         " wanted = excluded.wanted, shown = excluded.shown, base_known = true,"
         " predicted = coalesce(excluded.predicted, link.predicted),"
         " config_version = excluded.config_version, revision = link.revision + 1,"
         " updated_at = excluded.updated_at",
+        "key13 text, wanted jsonb, shown jsonb, predicted jsonb, version integer",
         links,
+        now=now,
     )
-    tx.many(
-        "UPDATE attempt SET result = 'answered', answer = %(answer)s, answered_at = %(now)s"
-        " WHERE workspace = %(ws)s AND operation = %(id)s AND no = %(no)s AND result = 'open'",
+    tx.bulk(
+        "UPDATE attempt SET result = 'answered', answer = r.answer, answered_at = %(now)s"
+        " FROM {rows} WHERE attempt.workspace = %(ws)s AND attempt.operation = r.id"
+        " AND attempt.no = r.no AND attempt.result = 'open'",
+        "id text, no integer, answer jsonb",
         answers,
+        now=now,
     )
     tx.run(
         "UPDATE operation SET state = 'applied', detail = 'answer', lease_owner = NULL,"
@@ -176,14 +181,13 @@ def _settle_plain(tx: Tx, bridge: str, settled: Sequence[Settled], now: datetime
     free_sources(tx, [one.operation for one in settled], now)
 
 
-def _ref_row(op: ReadyOperation, ref: ExternalRef, now: datetime) -> dict[str, Any]:
+def _ref_row(op: ReadyOperation, ref: ExternalRef) -> dict[str, Any]:
     return {
         "connection": ref.connection,
         "entity": ref.entity,
         "id": ref.id,
         "key13": op.key13,
         "generation": op.generation,
-        "now": now,
     }
 
 
@@ -192,15 +196,13 @@ def _link_row(
     wanted: Record | None,
     shown: Record | None,
     predicted: Predicted | None,
-    now: datetime,
 ) -> dict[str, Any]:
     return {
         "key13": op.key13,
-        "wanted": None if wanted is None else codec.encode_text(wanted),
-        "shown": None if shown is None else codec.encode_text(shown),
-        "predicted": None if predicted is None else codec.encode_text(predicted),
+        "wanted": wanted,
+        "shown": shown,
+        "predicted": predicted,
         "version": op.config_version,
-        "now": now,
     }
 
 

@@ -185,23 +185,33 @@ def _link(kind: KeyKind, row: Sequence[Any]) -> LinkBase | None:
 
 def ensure_slot(tx: Tx, state: SlotState, bridge: str, connection: str) -> None:
     """The slot's row, made on first use. The 13 characters catch a collision before any send."""
-    if state.exists:
-        return
-    slot = state.slot
-    tx.run(
+    ensure_slots(tx, [state], bridge, connection)
+
+
+def ensure_slots(tx: Tx, states: Sequence[SlotState], bridge: str, connection: str) -> None:
+    """The rows of these slots, made on first use."""
+    tx.bulk(
         "INSERT INTO slot (workspace, key13, crm_org, source_id, company, kind, part, connection,"
-        " bridge, generation) VALUES (%(ws)s, %(key13)s, %(org)s, %(source)s, %(company)s,"
-        " %(kind)s, %(part)s, %(connection)s, %(bridge)s, %(generation)s)"
+        " bridge, generation) SELECT %(ws)s, r.key13, r.org, r.source, r.company, r.kind, r.part,"
+        " %(connection)s, %(bridge)s, r.generation FROM {rows}"
         " ON CONFLICT (workspace, crm_org, source_id, company, kind, part) DO NOTHING",
-        key13=state.key13,
-        org=slot.crm_org,
-        source=slot.source_id,
-        company=slot.company,
-        kind=str(slot.kind),
-        part=slot.part,
+        "key13 text, org text, source text, company text, kind text, part integer,"
+        " generation integer",
+        (
+            {
+                "key13": state.key13,
+                "org": state.slot.crm_org,
+                "source": state.slot.source_id,
+                "company": state.slot.company,
+                "kind": str(state.slot.kind),
+                "part": state.slot.part,
+                "generation": state.generation,
+            }
+            for state in states
+            if not state.exists
+        ),
         connection=connection,
         bridge=bridge,
-        generation=state.generation,
     )
 
 
