@@ -171,8 +171,10 @@ def sell_uncoded(crm: Desk, today: date) -> None:
         crm.act("win", id=made["id"], close_date=today.isoformat())
 
 
-def sell_more(crm: Desk, deal: str) -> None:
-    """Sales adds an hour to a deal whose invoice was booked already."""
+def sell_more(crm: Desk, deal: str, today: date) -> None:
+    """Sales adds to a deal whose invoice was booked already, and wins one after the closing."""
+    made = crm.act("clone_opportunity", id=deal, name="Tilläggsarbete")
+    crm.act("win", id=made["id"], close_date=today.isoformat())
     lines = crm.records("OpportunityLineItem", OpportunityId=deal)
     if lines:
         first = lines[0]
@@ -198,12 +200,11 @@ class Draft:
 
 @dataclass(slots=True)
 class Booked:
-    """What finance did, in numbers; ``first`` is the deal of an invoice that stays open."""
+    """What finance did; ``open_deal`` is the deal of an invoice that nobody paid yet."""
 
     booked: int = 0
     left: int = 0
     edited: int = 0
-    deleted: int = 0
     paid: int = 0
     paid_in_part: int = 0
     credited: int = 0
@@ -215,18 +216,14 @@ _LEFT_EVERY = 12
 _PAID_OF_TEN, _IN_PART = 5, 6
 
 
-def book(books: Desk, drafts: Sequence[Draft]) -> Booked:
+def book(books: Desk, drafts: Sequence[Draft], today: date) -> Booked:
     """
-    Finance goes through the drafts: changes two (books one of them), deletes one, leaves some for
-    later, books the rest; then money arrives, and two invoices are credited.
+    Finance goes through the drafts: changes two and books one of them, leaves some for later,
+    books the rest. Then money arrives, one invoice is credited, and the books are closed to today.
     """
     done = Booked()
     invoices: list[tuple[Draft, Row]] = []
     for place, draft in enumerate(drafts):
-        if place == 2:
-            books.act("delete_draft", draft=draft.id)
-            done.deleted += 1
-            continue
         if place in (0, 1):
             _cheaper(books, draft.id)
             done.edited += 1
@@ -237,11 +234,12 @@ def book(books: Desk, drafts: Sequence[Draft]) -> Booked:
         invoices.append((draft, made))
         done.booked += 1
     _money(books, invoices, done)
+    books.act("lock_period", to=today.isoformat())
     return done
 
 
 def _cheaper(books: Desk, draft: str) -> None:
-    """One unit of the first row goes: the price as agreed on the telephone."""
+    """The first row's price goes down by a twentieth, as agreed on the telephone."""
     found = books.records("customerinvoicedrafts", Id=draft)[0]
     row = next(row for row in found["Rows"] if not row["IsTextRow"] and row["UnitPrice"] > 0)
     price = (row["UnitPrice"] * Decimal("0.95")).quantize(Decimal("0.01"))

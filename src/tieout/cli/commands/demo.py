@@ -178,12 +178,11 @@ class _Showing:
         return opened, engine, crm, books
 
     async def _plan(self, opened: Opened, engine: Engine) -> Planned:
-        from tieout.cli.commands.plan import estimate
         from tieout.services import planning
 
         made = await planning.plan(engine, opened.store)
         self.data["plan"] = _plan_data(made)
-        self.step("plan", _plan_told(made), _plan_lines(made, estimate(engine, made)))
+        self.step("plan", _plan_told(made), _plan_lines(made))
         return made
 
     async def _apply(self, opened: Opened, engine: Engine, made: Planned) -> Applied:
@@ -219,19 +218,20 @@ class _Showing:
             for line, written in applied.done
             if written is not None and line.entity == "document" and line.action == "create"
         ]
-        done = await asyncio.to_thread(demo_people.book, books, drafts)
+        done = await asyncio.to_thread(demo_people.book, books, drafts, self.today)
         if done.open_deal:
-            await asyncio.to_thread(demo_people.sell_more, crm, done.open_deal)
+            await asyncio.to_thread(demo_people.sell_more, crm, done.open_deal, self.today)
         self.data["books"] = done
         first, last = done.invoices[0], done.invoices[-1]
         self.step(
             "books",
             f"finance books {done.booked:,} drafts",
             [
-                f"invoices {first} to {last}; {done.edited} drafts changed first, "
-                f"{done.deleted} deleted, {done.left} left for later",
-                f"{done.paid:,} paid, {done.paid_in_part:,} paid in part, "
-                f"{done.credited} credited; sales adds to a deal that is invoiced already",
+                f"invoices {first} to {last}; {done.edited} drafts changed before, "
+                f"{done.left} left for later",
+                f"{done.paid:,} paid, {done.paid_in_part:,} in part, {done.credited} credited; "
+                "then the books are closed to today",
+                "sales adds to a deal that is invoiced already, and wins one more",
             ],
         )
 
@@ -245,7 +245,9 @@ class _Showing:
         codes = Counter(case.code for case in cases)
         self.data["status"] = dict(words)
         self.data["exceptions"] = dict(codes)
-        told = ", ".join(f"{number:,} {word.lower()}" for word, number in words.most_common())
+        told = ", ".join(
+            f"{number:,} {word.lower().replace('_', ' ')}" for word, number in words.most_common()
+        )
         self.step(
             "status",
             f"{ran.written:,} records of Salesforce brought up to date",
@@ -324,7 +326,7 @@ def _plan_told(made: Planned) -> str:
     return f"{made.name}: {len(deals):,} drafts for what was won; nothing was written"
 
 
-def _plan_lines(made: Planned, estimate: str) -> list[str]:
+def _plan_lines(made: Planned) -> list[str]:
     """A few rows of the plan's own screen, of each kind some, and what it comes to."""
     from dataclasses import replace
     from datetime import UTC
@@ -338,12 +340,10 @@ def _plan_lines(made: Planned, estimate: str) -> list[str]:
     shown = [row for row in rows[1:] if not row.startswith("  to write")]
     total = sums([(line.net, line.currency) for line in made.writes])
     counts = Counter(line.verdict for line in made.lines)
-    tail = f"{count(len(made.writes), 'change')}{estimate}: {sums_text(total, named=True)} net"
-    others = (
-        f"{counts['hold']:,} held as exceptions, {counts['approval']:,} for a person to release, "
-        f"{counts['skip']:,} left out by rule"
-    )
-    return [*shown, tail, others]
+    tail = f"in all      {count(len(made.writes), 'change')}, {sums_text(total, named=True)} net"
+    held, asked, out = (f"{counts[verdict]:,}" for verdict in ("hold", "approval", "skip"))
+    others = f"{held} held as exceptions, {asked} for a person to release, {out} left out by rule"
+    return [*shown, tail, f"{'':<12}{others}"]
 
 
 def _some(lines: Sequence[PlanLine]) -> list[PlanLine]:
@@ -373,11 +373,15 @@ def _applied_lines(engine: Engine, applied: Applied, written_back: int) -> list[
 
 
 def _case_lines(cases: Sequence[Case]) -> list[str]:
-    """One exception of each code in its own words, the most frequent code first."""
+    """How often each code stands open, with one of them in its own words; the frequent first."""
     by_code: dict[str, list[Case]] = {}
     for case in cases:
         by_code.setdefault(case.code, []).append(case)
-    return [
-        f"{len(found):>3}  {found[0].message}"
-        for _, found in sorted(by_code.items(), key=lambda pair: -len(pair[1]))
-    ]
+    order = sorted(by_code.values(), key=lambda found: (-len(found), found[0].code))
+    return [f"{len(found):>3}  {_told(found[0])}" for found in order]
+
+
+def _told(case: Case) -> str:
+    """The sentence, and what to do where there is room for it."""
+    both = f"{case.message} {case.hint}".strip()
+    return both if len(both) <= _ROOM - 5 else case.message
