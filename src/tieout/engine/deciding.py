@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tieout.core.case import (
     Buyer,
@@ -38,6 +39,7 @@ from tieout.core.model import (
     ExternalRef,
     Item,
     LineKind,
+    Record,
 )
 from tieout.core.policy import BooksPolicy, FlowMode, Rule
 from tieout.core.scope import customer_scope, deal_scope
@@ -45,7 +47,7 @@ from tieout.core.tax import TaxAnswer
 from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.schedules import with_schedules
-from tieout.engine.standing import customer_standing, deal_standing
+from tieout.engine.standing import customer_standing, deal_standing, turns_late
 from tieout.storing import CustomerQuery, DueRow
 
 WINDOW = 500
@@ -633,7 +635,13 @@ async def _standings(
             last_day=lambda due: engine.enrich.last_day(due, book.seller),
         )
         case = StandingCase(ref=ref, of="deal", wanted=wanted, state=states[slots[key].key13])
-        decisions.append(replace(decide_standing(case, lane), source_id=key))
+        live = [
+            documents[state.current.ref.id].record
+            for state in by_source.get(key, [])
+            if state.current is not None and state.current.ref.id in documents
+        ]
+        decided = replace(decide_standing(case, lane), source_id=key)
+        decisions.append(_until_late(engine, book, decided, live))
     return decisions
 
 
@@ -674,16 +682,33 @@ async def _balances(
         ref = ExternalRef(engine.policy.crm, "standing", key)
         record = target.record
         assert isinstance(record, Customer)
+        open_ones = [d for d in documents.get(in_books[key], []) if isinstance(d, Document)]
         wanted = customer_standing(
             ref,
             record,
-            [d for d in documents.get(in_books[key], []) if isinstance(d, Document)],
+            open_ones,
             today=engine.today(book.connection),
             last_day=lambda due: engine.enrich.last_day(due, book.seller),
         )
         case = StandingCase(ref=ref, of="customer", wanted=wanted, state=states[slots[key].key13])
-        decisions.append(replace(decide_standing(case, lane), source_id=key))
+        decided = replace(decide_standing(case, lane), source_id=key)
+        decisions.append(_until_late(engine, book, decided, open_ones))
     return decisions
+
+
+def _until_late(
+    engine: Engine, book: BooksPolicy, decided: Decision, records: Sequence[Record]
+) -> Decision:
+    """Looked at again on the day on which time alone makes a document late."""
+    day = turns_late(
+        (record for record in records if isinstance(record, Document)),
+        today=engine.today(book.connection),
+        last_day=lambda due: engine.enrich.last_day(due, book.seller),
+    )
+    if day is None:
+        return decided
+    midnight = datetime.combine(day, time(), ZoneInfo(book.time_zone)).astimezone(UTC)
+    return replace(decided, not_before=midnight)
 
 
 def all_lanes(engine: Engine) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 
 from tieout.core.case import RefRole, Seen, SlotState
@@ -92,6 +92,19 @@ def _paid_back(notes: Sequence[Document]) -> Decimal:
 
 def _left(notes: Sequence[Document]) -> Decimal:
     return sum((note.totals.open for note in notes if note.totals and note.totals.open), ZERO)
+
+
+def turns_late(
+    documents: Iterable[Document], *, today: date, last_day: Callable[[date], date]
+) -> date | None:
+    """The first day on which time alone makes one of these late; None where none is open."""
+    days = [
+        last_day(document.due_date)
+        for document in documents
+        if document.due_date is not None and document.totals and (document.totals.open or ZERO) > 0
+    ]
+    following = [day + timedelta(days=1) for day in days if day >= today]
+    return min(following, default=None)
 
 
 class _Figure:
