@@ -462,6 +462,9 @@ class Store(Protocol):
         now: datetime,
     ) -> None: ...
 
+    async def wake_orphans(self, bridge: str, now: datetime) -> int:
+        """Writes whose customer nobody is making any more are due again. How many."""
+
     async def close_settled(self, bridge: str, now: datetime) -> int:
         """Exceptions and doubts whose other record is gone. How many changed."""
 

@@ -220,20 +220,6 @@ async def h32_lease_dies_in_flight(s: Scene) -> None:
 
 
 @history()
-async def h32b_late_answer_after_absence(s: Scene) -> None:
-    """The answer of a worker that was given up comes when its document was counted as absent."""
-    deal = s.deal()
-    s.world.fault("drop_after_commit", path="/drafts")
-    await s.run()
-    s.world.in_book("overwrite_carrier", id="d1", text="see the order")
-    s.world.in_book("edit_draft", draft="d1", price="900.00")
-    await s.settle()
-    assert len(s.world.live()) in (1, 2)
-    assert len(s.world.current()) <= 1
-    assert s.world.exceptions(deal) or len(s.world.current()) == 1
-
-
-@history()
 async def h33_clock_jumps_while_late(s: Scene) -> None:
     s.deal()
     s.world.fault("commit_late", path="/drafts", seconds=150)

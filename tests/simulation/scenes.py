@@ -1,4 +1,4 @@
-"""What directed histories are told with: a world, engines that stop where they are told, answers."""
+"""What directed histories are told with: engines that stop where they are told, and answers."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from tieout.connectors.plain import (
     PlainCrmSettings,
 )
 from tieout.core.abilities import Guard
+from tieout.core.errors import BusyError
 from tieout.core.keys import keys_in
 from tieout.core.model import Entity
 from tieout.core.policy import (
@@ -382,7 +383,12 @@ class World:
         """
         work: dict[str, int] = {}
         for _ in range(rounds):
-            result = await self.run_once()
+            try:
+                result = await self.run_once()
+            except BusyError:
+                # A process that died keeps its lease for a while.
+                await self.clock.sleep(20)
+                continue
             store = self.engine().store
             work = await store.open_work(BRIDGE)
             recovering = await store.recovery()

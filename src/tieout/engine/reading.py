@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tieout.core.abilities import EntityAbilities
 from tieout.core.change import Fate, FateKind
@@ -32,14 +32,24 @@ async def read_side(engine: Engine, connection: str) -> ReadCounts:
     """Everything that may have changed on one connection, page by page; then what vanished."""
     counts = ReadCounts()
     connector = engine.connectors[connection]
+    missed = await _missed(engine, connection)
     for entity, selection in engine.selections[connection].items():
         if engine.stopping:
             break
         await _read_entity(engine, connector, connection, entity, selection, counts)
     if not engine.looked_for_carriers and connection != engine.policy.crm:
         counts.gone += await engine.store.ghosts(connection, engine.clock.now())
-    await _follow_vanished(engine, connector, connection, counts)
+    await _follow_vanished(engine, connector, connection, missed, counts)
     return counts
+
+
+async def _missed(engine: Engine, connection: str) -> frozenset[ExternalRef]:
+    """Linked records that were missing before this read began: since then all lists were read."""
+    found: set[ExternalRef] = set()
+    for entity in (Entity.CUSTOMER, Entity.DOCUMENT):
+        if entity in engine.selections[connection] and engine.rules.lineage:
+            found.update(await engine.store.vanished(connection, entity))
+    return frozenset(found)
 
 
 async def _read_entity(
@@ -82,13 +92,13 @@ def _says_nothing(engine: Engine, page: Page, cursor: CursorRow | None) -> bool:
         return False
     if cursor is None or cursor.through_at is None or cursor.resume is not None:
         return False
-    return engine.clock.now() - cursor.through_at <= NEWS_EVERY
+    return _within(engine, cursor.through_at, NEWS_EVERY)
 
 
 def _too_early(engine: Engine, cursor: CursorRow, timetable_s: int) -> bool:
     if cursor.through_at is None or cursor.resume is not None:
         return False
-    return engine.clock.now() < cursor.through_at + timedelta(seconds=timetable_s)
+    return _within(engine, cursor.through_at, timedelta(seconds=timetable_s))
 
 
 async def _page_in(
@@ -144,7 +154,7 @@ async def _finish(
         known
         and cursor is not None
         and cursor.through_at is not None
-        and (engine.clock.now() - cursor.through_at > NEWS_EVERY)
+        and not _within(engine, cursor.through_at, NEWS_EVERY)
     )
     if not known or stale or (cursor is not None and cursor.resume is not None):
         await _page_in(
@@ -175,7 +185,12 @@ async def _missing_from_list(
 
 def _sweep_due(engine: Engine, cursor: CursorRow) -> bool:
     last = cursor.swept_at or cursor.through_at
-    return last is not None and engine.clock.now() - last >= engine.sweep_every
+    # A time ahead of ours was set by another clock.
+    return last is not None and not _within(engine, last, engine.sweep_every)
+
+
+def _within(engine: Engine, then: datetime, period: timedelta) -> bool:
+    return timedelta(0) <= engine.clock.now() - then < period
 
 
 async def _sweep(
@@ -253,7 +268,11 @@ async def look_again(
 
 
 async def _follow_vanished(
-    engine: Engine, connector: Connector, connection: str, counts: ReadCounts
+    engine: Engine,
+    connector: Connector,
+    connection: str,
+    missed: frozenset[ExternalRef],
+    counts: ReadCounts,
 ) -> None:
     """A vanished record is followed before anything is concluded from its absence."""
     for entity in (Entity.CUSTOMER, Entity.DOCUMENT):
@@ -261,9 +280,8 @@ async def _follow_vanished(
             continue
         refs = await engine.store.vanished(connection, entity)
         for start in range(0, len(refs), GET_AT_ONCE):
-            await trace_refs(
-                engine, connector, connection, entity, refs[start : start + GET_AT_ONCE]
-            )
+            part = refs[start : start + GET_AT_ONCE]
+            await trace_refs(engine, connector, connection, entity, part, missed)
             counts.pages += 1
 
 
@@ -276,6 +294,7 @@ async def trace_refs(
     connection: str,
     entity: Entity,
     refs: Sequence[ExternalRef],
+    missed: frozenset[ExternalRef] = frozenset(),
 ) -> None:
     """What became of these records, into the mirror and the links: a booked draft is followed."""
     fan_out = engine.fan_out(connection)
@@ -299,7 +318,7 @@ async def trace_refs(
         elif fate.kind is FateKind.PRESENT:
             await read_again(engine, connection, [fate.ref], engine.selections[connection][entity])
         else:
-            await _is_gone(engine, connection, entity, fate, abilities)
+            await _is_gone(engine, connection, entity, fate, abilities, fate.ref in missed)
 
 
 async def _is_gone(
@@ -308,6 +327,7 @@ async def _is_gone(
     entity: Entity,
     fate: Fate,
     abilities: EntityAbilities,
+    missed: bool,
 ) -> None:
     """
     Not there. Where the system cannot say that it was deleted, it could have moved on: the lists
@@ -316,12 +336,7 @@ async def _is_gone(
     fan_out, now = engine.fan_out(connection), engine.clock.now()
     certain = abilities.tombstones or await _long_enough(engine, fate.ref, abilities)
     if fate.kind is FateKind.CANNOT_TELL and not abilities.tombstones:
-        selection = engine.selections[connection][entity]
-        since = await engine.store.gone_since(fate.ref)
-        cursor = await engine.store.cursor(connection, entity, selection.shape)
-        lag = timedelta(seconds=abilities.search_lag_s + abilities.margin_s)
-        read = cursor.through_at if cursor else None
-        certain = since is not None and read is not None and read > since + lag
+        certain = certain and missed
     if certain or await engine.store.gone_since(fate.ref) is None:
         gone = [Gone(ref=fate.ref, certain=certain)]
         await engine.store.mark_gone(connection, entity, gone, fan_out, now)

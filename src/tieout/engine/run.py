@@ -176,6 +176,7 @@ async def connect(engine: Engine) -> None:
 
 
 async def _round(engine: Engine, lease: Lease, result: RunResult, *, first: bool) -> None:
+    await engine.store.wake_orphans(engine.bridge, engine.clock.now())
     for lane in all_lanes(engine):
         await decide_lane(engine, lane, result.number, result.decided)
         await _keep(engine, lease)

@@ -240,6 +240,35 @@ def _due(tx: Tx, bridge: str, slot: Slot, connection: str, now: datetime) -> Non
         page_store.make_due(tx, f"{bridge}/status/{connection}", [slot.source_id], now)
 
 
+# --- documents that wait for their customer --------------------
+
+
+def wake_orphans(tx: Tx, bridge: str, now: datetime) -> int:
+    """
+    Writes that wait for a customer which nobody is making any more (its create came to nothing)
+    are decided anew, with the customer that they need. How many.
+    """
+    rows = tx.rows(
+        "SELECT o.lane, o.source_id FROM operation o JOIN slot s ON s.workspace = o.workspace"
+        " AND s.key13 = o.depends_on WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
+        " AND o.state IN ('ready', 'awaiting_approval') AND o.depends_on IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM ref r WHERE r.workspace = o.workspace"
+        " AND r.key13 = o.depends_on AND r.role = 'current')"
+        " AND NOT EXISTS (SELECT 1 FROM operation c WHERE c.workspace = o.workspace"
+        " AND c.key13 = o.depends_on AND c.state IN ('ready', 'awaiting_approval', 'started',"
+        " 'unknown', 'confirming', 'doubt'))"
+        " AND NOT EXISTS (SELECT 1 FROM due d WHERE d.workspace = o.workspace"
+        " AND d.lane = replace(o.lane, '/documents/', '/customers/')"
+        " AND d.source_id = s.source_id AND d.parked = 'hold'"
+        " AND (d.not_before IS NULL OR d.not_before > %(now)s)) ORDER BY o.lane, o.source_id",
+        bridge=bridge,
+        now=now,
+    )
+    for lane in sorted({row[0] for row in rows}):
+        page_store.make_due(tx, lane, [row[1] for row in rows if row[0] == lane], now)
+    return len(rows)
+
+
 # --- exceptions that went by themselves --------------------
 
 

@@ -384,6 +384,9 @@ class PostgresStore:
     ) -> None:
         await self.do(lambda tx: adopting.mark_copy(tx, bridge, state, ref, generation, live, now))
 
+    async def wake_orphans(self, bridge: str, now: datetime) -> int:
+        return await self.do(lambda tx: adopting.wake_orphans(tx, bridge, now))
+
     async def close_settled(self, bridge: str, now: datetime) -> int:
         return await self.do(lambda tx: adopting.close_settled(tx, bridge, now))
 

@@ -147,8 +147,7 @@ def _open_doubt(
         found_by=found_by,
         absence_no=operation.absence_no,
         # A restored operation has no bytes of its own either.
-        batched=bool(attempts)
-        and (attempts[-1][7] > 1 or not attempts[-1][8])
+        batched=(bool(attempts) and (attempts[-1][7] > 1 or not attempts[-1][8]))
         # Nor is it sent again under a key for which the vendor keeps an error.
         or row[27] == "error_under_key",
         wanted=change.wanted,
@@ -160,7 +159,7 @@ def _open_doubt(
         operation=operation,
         state=state,
         bodies=tuple(bytes(attempt[4]) for attempt in attempts),
-        customers=_customers(tx, change.wanted.record if change.wanted else None),
+        customers=_customers(tx, change.wanted.record if change.wanted else change.base),
         witness=witness,
     )
 
@@ -452,6 +451,15 @@ def ghosts(tx: Tx, connection: str, now: datetime) -> int:
 
 def vanished(tx: Tx, connection: str, entity: Entity) -> list[ExternalRef]:
     """Current refs whose record is missing from a complete read and whose fate is not known."""
+    # A time that another clock set must not let them wait.
+    tx.run(
+        "UPDATE mirror SET gone_at = %(now)s WHERE workspace = %(ws)s AND connection ="
+        " %(connection)s AND entity = %(entity)s AND gone_at > %(now)s"
+        " AND NOT coalesce(gone_certain, false)",
+        now=tx.now,
+        connection=connection,
+        entity=str(entity),
+    )
     return [
         ExternalRef(connection, str(entity), row[0])
         for row in tx.rows(
