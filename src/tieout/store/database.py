@@ -8,6 +8,7 @@ by `run_sync`; in a simulation on a blocking engine inside the virtual loop. Not
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Tx:
     now: datetime
     who: str
     entries: list[dict[str, Any]] = field(default_factory=list)
+    grown: Counter[str] = field(default_factory=Counter)
 
     def rows(self, sql: str, **values: Any) -> Sequence[Any]:
         """All rows of a query. ``:name`` parameters are written ``%(name)s``."""
@@ -70,6 +72,8 @@ class Tx:
         for start in range(0, len(batch), BULK_MOST):
             rows = codec.encode_text(batch[start : start + BULK_MOST])
             touched += self.run(text, rows=rows, **also)
+        if sql.startswith("INSERT INTO "):
+            self.grown[sql.split(maxsplit=3)[2]] += touched
         return touched
 
     def log(self, kind: str, **data: Any) -> None:
@@ -189,8 +193,54 @@ class BlockingRunner:
         """The engine belongs to the whole simulation; nothing is let go of here."""
 
 
+class Growth:
+    """
+    Rows added by table since its statistics were renewed.
+
+    A fresh database has none, and then the planner takes every index for as good as any other; its
+    own renewal comes a minute later, when a first run has read everything already. So they are
+    renewed here whenever a table has doubled.
+    """
+
+    _FIRST = 400
+
+    def __init__(self) -> None:
+        self._added: Counter[str] = Counter()
+        self._known: dict[str, int] = {}
+
+    def note(self, grown: Mapping[str, int]) -> None:
+        self._added.update(grown)
+
+    def outgrown(self) -> list[str]:
+        """The tables that have doubled; they are counted anew from here."""
+        found = [
+            table
+            for table, rows in sorted(self._added.items())
+            if rows >= max(self._known.get(table, 0), self._FIRST)
+        ]
+        for table in found:
+            self._known[table] = self._known.get(table, 0) + self._added.pop(table)
+        return found
+
+    def renew(self, tx: Tx, tables: Sequence[str]) -> None:
+        """New statistics, except for those of these tables that were much larger before."""
+        for table in tables:
+            row = tx.row(
+                "SELECT reltuples FROM pg_class WHERE oid = %(table)s::regclass", table=table
+            )
+            told = int(row[0]) if row is not None else 0
+            if told < self._known[table]:
+                # A role without the right is only told so by a warning.
+                tx.conn.exec_driver_sql(f"ANALYZE {table}")
+            self._known[table] = max(told, self._known[table])
+
+
 def in_workspace(
-    workspace: str, now: datetime, who: str, work: Callable[[Tx], T]
+    workspace: str,
+    now: datetime,
+    who: str,
+    work: Callable[[Tx], T],
+    growth: Growth | None = None,
 ) -> Callable[[Connection], T]:
     """The work with the workspace set for its transaction and its activity appended last."""
 
@@ -202,6 +252,8 @@ def in_workspace(
         result = work(tx)
         if tx.entries:
             _append_activity(tx)
+        if growth is not None:
+            growth.note(tx.grown)
         return result
 
     return run

@@ -27,7 +27,7 @@ from tieout.store import (
     settling,
     slots,
 )
-from tieout.store.database import Runner, Tx, in_workspace
+from tieout.store.database import Growth, Runner, Tx, in_workspace
 from tieout.storing import (
     CursorRow,
     CustomerQuery,
@@ -72,11 +72,17 @@ class PostgresStore:
         self._clock = clock
         self._who = who
         self._rules = rules
+        self._growth = Growth()
 
     async def do(self, work: Callable[[Tx], T]) -> T:
         """Any store function in one transaction of this workspace."""
-        run = in_workspace(self._workspace, self._clock.now(), self._who, work)
-        return await self._runner.run(run)
+        now, growth = self._clock.now(), self._growth
+        if tables := growth.outgrown():
+            renew = in_workspace(
+                self._workspace, now, self._who, lambda tx: growth.renew(tx, tables)
+            )
+            await self._runner.run(renew)
+        return await self._runner.run(in_workspace(self._workspace, now, self._who, work, growth))
 
     # --- bridge and runs ---
 

@@ -30,9 +30,14 @@ def upgrade() -> None:
     script = Path(__file__).with_name("spine_0001.sql").read_text(encoding="utf-8")
     tables = [line.split()[2] for line in script.splitlines() if line.startswith("CREATE TABLE ")]
     op.execute(script)
+    # Older servers have no such right; there statistics come by themselves, a minute later.
+    found = op.get_bind().exec_driver_sql("SHOW server_version_num").scalar()
+    may_maintain = int(str(found)) >= 170_000
     for table in tables:
         rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
         op.execute(f"GRANT {rights} ON {table} TO tieout_app")
+        if may_maintain:
+            op.execute(f"GRANT MAINTAIN ON {table} TO tieout_app")
         if table not in WITHOUT_POLICY:
             op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
             op.execute(
