@@ -51,6 +51,8 @@ from tieout.report.words import (
 
 MOST_DEALS = 500  # beyond it, deals that agree are one row; the CSV has them all
 _FEW_DEALS = 2
+_WIDE = Decimal(100_000_000)  # from here on two figures side by side need smaller digits on a phone
+_LONG_NAME = 14  # a CRM without deal numbers names them by whole titles, which have to wrap
 _MOST_RED = 20  # unexplained amounts named before the waterfall
 _MANY_ROWS = 25  # from here on a reader wants to search
 _TOOLS = (
@@ -168,7 +170,9 @@ def _figures(result: TieOut) -> str:
         f"<dd>{text(remark)}</dd></div>"
         for label, value, remark, name in figures
     )
-    return f'<dl class="figures">{"".join(cells)}</dl>'
+    most = max(abs(value) for _, value, _, _ in figures)
+    wide = " wide" if most >= _WIDE else ""
+    return f'<dl class="figures{wide}">{"".join(cells)}</dl>'
 
 
 def _unexplained(result: TieOut) -> str:
@@ -245,11 +249,12 @@ def _fall_end(label: str, bar: str, value: Decimal, who: str) -> str:
 
 def _fall_row(total: CauseTotal, bar: str) -> str:
     red = ' class="red"' if total.cause is Cause.UNEXPLAINED and total.parts else ""
+    long = " long" if any(len(name) > _LONG_NAME for name in total.deals) else ""
     return (
         f'<tr{red}><th class="what" scope="row">{text(sentence(CAUSES[total.cause]))} '
         f'<span class="note">{_note(cause_note(total))}</span></th><td class="bar">{bar}</td>'
         f"{amount_cell(-total.amount, 'amt', plus=True)}"
-        f'<td class="who">{text(_who(total))}</td>'
+        f'<td class="who{long}">{text(_who(total))}</td>'
         f'<td class="acts">{text(", ".join(total.acts))}</td></tr>'
     )
 
@@ -268,6 +273,7 @@ def _deals(result: TieOut) -> str:
     if len(result.deals) > MOST_DEALS:
         left_out = [r for r in rows if r.agrees]
         rows = [r for r in rows if not r.agrees]
+    long = " long" if any(len(row.number) > _LONG_NAME for row in rows) else ""
     closed = f"Closed in {period_short(result.period)}, by number."
     body = "".join(_deal(row) for row in rows) + _rest(left_out)
     total = (
@@ -279,7 +285,7 @@ def _deals(result: TieOut) -> str:
         '<section class="page"><div class="title"><h2>Deal by deal</h2>'
         f"<p>{text(closed)} The gap of each row is the sum of its causes.</p></div>"
         f"{_TOOLS if len(rows) > _MANY_ROWS else ''}"
-        '<table class="deals" id="deals"><thead><tr><th scope="col" data-sort="text">'
+        f'<table class="deals{long}" id="deals"><thead><tr><th scope="col" data-sort="text">'
         'Deal</th><th scope="col" data-sort="text">Customer</th><th '
         'scope="col" data-sort="number">Sold</th><th scope="col" '
         'data-sort="number">Invoiced</th><th scope="col" data-sort="number">Gap'
