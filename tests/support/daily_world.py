@@ -19,7 +19,7 @@ from tieout.connectors.salesforce import SalesforceConnector, SalesforceSettings
 from tieout.connectors.visma_eaccounting import VismaConnector, VismaSettings
 from tieout.core.model import Company
 from tieout.engine.context import Engine
-from tieout.engine.enrich import PlainEnricher
+from tieout.services.enrich import NordicEnricher
 from tieout.settings.bridge import Configuration, load_bridge
 from tieout.settings.compile import compile_policy, selections
 from tieout.store import admin
@@ -114,7 +114,7 @@ class World:
             ),
             clock=self.clock,
             ids=self.ids,
-            enrich=PlainEnricher(),
+            enrich=NordicEnricher(),
             worker=self.ids.new("worker"),
             who=who,
             process="process 4121",
@@ -123,7 +123,12 @@ class World:
 
     def drafts(self) -> list[dict[str, Any]]:
         """Drafts in the books as they stand."""
-        return list(self.books.simulator.entities()["customerinvoicedrafts"]())
+        books = self.books.simulator.books
+        return [
+            one
+            for one in self.books.simulator.entities()["customerinvoicedrafts"]()
+            if one["Id"] not in books.drafts.deleted
+        ]
 
     def written(self) -> int:
         """How many requests other than reads left for the books."""

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -50,6 +52,12 @@ class Served:
         body = json.dumps(arguments).encode()
         address = f"{self.base_url}/_sandbox/actions/{name}"
         return _post(address, body)
+
+    def records(self, entity: str) -> list[dict[str, Any]]:
+        """What the simulator holds, deleted records too."""
+        with urlopen(f"{self.base_url}/_sandbox/records/{entity}", timeout=30) as answer:
+            found: list[dict[str, Any]] = json.loads(answer.read())
+        return found
 
     def fault(self, **fault: Any) -> Any:
         """The next requests that fit go wrong in this way."""
@@ -140,19 +148,46 @@ class Program:
         )
         return Answer(done.returncode, done.stdout, done.stderr)
 
+    def inside(self, *words: str) -> Answer:
+        """The same in this process, for the many questions whose start would cost the time."""
+        from tieout.cli.main import run
+
+        out, err = StringIO(), StringIO()
+        before = Path.cwd()
+        os.chdir(self.root)
+        try:
+            with (
+                patch.dict(os.environ, self.environment),
+                redirect_stdout(out),
+                redirect_stderr(err),
+            ):
+                code = run(words)
+        finally:
+            os.chdir(before)
+        return Answer(code, out.getvalue(), err.getvalue())
+
     def edit(self, text: str) -> None:
         """Another tieout.yaml."""
         (self.root / "tieout.yaml").write_text(text, encoding="utf-8")
 
 
-def connect_project(root: Path, crm: Served, books: Served, mode: str = "auto") -> Program:
-    """A project with both connections stored and version 1 published."""
+def connect_project(
+    root: Path, crm: Served, books: Served, mode: str = "auto", *, database_url: str = ""
+) -> Program:
+    """
+    A project with both connections stored and version 1 published.
+
+    ``database_url``: a server that runs already, which saves starting one for every command.
+    """
     from tieout.services.project import make_project
 
     project = make_project(root, {"tieout.yaml": BRIDGE.replace("MODE", mode)})
-    os.environ["TIEOUT_TEST_NOT_DURABLE"] = "1"
-    asyncio.run(_set_up(project, crm, books))
-    return Program(root, {"TIEOUT_ACTOR": "anna.lind"})
+    more = {"TIEOUT_TEST_NOT_DURABLE": "1"}
+    if database_url:
+        more["TIEOUT_DATABASE_URL"] = database_url
+    with patch.dict(os.environ, more):
+        asyncio.run(_set_up(project, crm, books))
+    return Program(root, {"TIEOUT_ACTOR": "anna.lind", **more})
 
 
 async def _set_up(project: Any, crm: Served, books: Served) -> None:
@@ -200,9 +235,10 @@ async def _set_up(project: Any, crm: Served, books: Served) -> None:
         )
         for row in rows:
             company = await (await connector_of(opened, row.name)).company()
-            now = clock.now()
             await opened.do(
-                lambda tx, row=row, company=company: admin.set_company(tx, row.name, company, now)
+                lambda tx, row=row, company=company: admin.set_company(
+                    tx, row.name, company, clock.now()
+                )
             )
         configuration = read_configuration(project)
         made = await publish(opened, configuration, message="first", who="m.ek", now=clock.now())

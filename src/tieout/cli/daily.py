@@ -27,7 +27,34 @@ async def open_bridge(session: Session, opened: Opened, who: str = "") -> Engine
     session.ref["bridge"] = bridge
     engine = await make_engine(opened, bridge, who)
     session.stops(engine)
+    await _check_restored(session, opened, engine)
     return engine
+
+
+async def _check_restored(session: Session, opened: Opened, engine: Engine) -> None:
+    """
+    A database that was put back to an earlier state does not know of writes that were made: both
+    sides are read again before the next one.
+    """
+    from tieout.engine.recover import begin_recovery
+    from tieout.store.evidence import HighWater, is_restored
+
+    mark = HighWater(opened.project.high_water).read()
+    if mark is None or not await opened.do(lambda tx: is_restored(tx, mark)):
+        return
+    await begin_recovery(engine, mark.epoch, mark.seq)
+    await note_high_water(opened)
+    session.screen.complain(
+        "This database was put back to an earlier state. Both sides are read again before "
+        "anything is written."
+    )
+
+
+async def note_high_water(opened: Opened) -> None:
+    """How far the activity log has come, outside the database."""
+    from tieout.store.evidence import HighWater, head
+
+    HighWater(opened.project.high_water).write(await opened.do(head))
 
 
 def zone(engine: Engine) -> tzinfo:

@@ -333,7 +333,8 @@ async def record(
     Operations for exactly these rows, whatever the mode; no other write.
 
     A deal's customer is recorded with it when it was found in the books, and waits for its release
-    where a person has to give one. With ``rest`` also what is held or left out, as exceptions and outcomes.
+    where a person has to give one. With ``rest`` also what is held or left out, as exceptions
+    and outcomes.
     """
     wanted = {(*_key(line), line.digest) for line in chosen}
     async for window in planning.windows(engine, store):

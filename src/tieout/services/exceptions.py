@@ -350,7 +350,10 @@ async def _whether(
             mine = [slot_store.slots(tx, [slot])[slot.key13]]
         for state in mine:
             slot_store.ensure_slot(tx, state, engine.bridge, book.connection)
-            people.set_slot_verdict(tx, state.key13, verdict)
+            if given.make_new and case.code == "draft_deleted":
+                slot_store.end_generation(tx, state.key13, "a person asked for a new one")
+            else:
+                people.set_slot_verdict(tx, state.key13, verdict)
             people.add_verdict(
                 tx, f"slot:{state.key13}", verdict, [], who, f"answer to {case.name}", now
             )

@@ -16,12 +16,14 @@ from typing import Any
 from tieout.core.brakes import Brake, brakes
 from tieout.core.case import WAITING, Decision, OpenOperation, OpState, Verdict
 from tieout.core.change import Action
-from tieout.core.errors import BusyError
+from tieout.core.errors import BusyError, StoppedError
 from tieout.core.model import Entity
 from tieout.engine import lanes
+from tieout.engine.adopting import adopt_carriers
 from tieout.engine.context import LEASE_S, Engine
 from tieout.engine.deciding import WINDOW, all_lanes, decide_window
 from tieout.engine.reading import read_side
+from tieout.engine.recover import recovering
 from tieout.engine.run import connect
 from tieout.services.planned_words import differing_words, shown_lines
 from tieout.store import planned, plans
@@ -97,12 +99,23 @@ async def keep(engine: Engine, lease: Lease) -> None:
 
 
 async def read_both(engine: Engine, lease: Lease, say: Callable[[str], None]) -> None:
-    """The books, then the CRM: what changed since the last time."""
+    """
+    The books, then the CRM: what changed since the last time; documents that carry our keys are
+    adopted. Raises `StoppedError` while a restored database is being caught up with.
+    """
     await connect(engine)
+    if await recovering(engine):
+        raise StoppedError(
+            "This database was put back to an earlier state. Nothing is planned before both sides "
+            "were read again.",
+            code="database_restored",
+            hint="tieout run --once",
+        )
     for connection in [*engine.books, engine.policy.crm]:
         say(f"Reading {connection}")
         await read_side(engine, connection)
         await keep(engine, lease)
+    await adopt_carriers(engine)
 
 
 # --- deciding without taking --------------------

@@ -41,7 +41,14 @@ async def apply(
     """Write what a plan shows: nothing else, and nothing that moved on since."""
     from tieout.bootstrap import who_acts
     from tieout.cli.commands.plan import stopped, stored_plan
-    from tieout.cli.daily import number_of, open_bridge, progress, progress_over, zone
+    from tieout.cli.daily import (
+        note_high_water,
+        number_of,
+        open_bridge,
+        progress,
+        progress_over,
+        zone,
+    )
     from tieout.cli.plan_screen import plan_lines
     from tieout.services import applying, planning
 
@@ -80,6 +87,7 @@ async def apply(
         )
     finally:
         progress_over(session)
+        await note_high_water(opened)
     return _result(session, engine, applied, strict=strict)
 
 

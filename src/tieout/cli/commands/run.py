@@ -36,7 +36,7 @@ async def run(
     ] = False,
 ) -> Result | None:
     """Bring both sides in step, as far as the modes allow."""
-    from tieout.cli.daily import open_bridge, progress, progress_over
+    from tieout.cli.daily import note_high_water, open_bridge, progress, progress_over
     from tieout.services import running
     from tieout.services.usage import UsedWronglyError
 
@@ -54,6 +54,7 @@ async def run(
         ran = await running.run_once(engine, opened.store)
     finally:
         progress_over(session)
+        await note_high_water(opened)
     return result_of(session, engine, ran, strict=strict)
 
 
@@ -64,6 +65,7 @@ async def _again(
     Rounds until somebody stops it. What passes by itself is said and tried again; what needs a
     person ends it, so that no account is locked by repeating.
     """
+    from tieout.cli.daily import note_high_water
     from tieout.services import running
 
     while not session.stopping:
@@ -76,6 +78,7 @@ async def _again(
             )
         except (BusyError, TransientError) as error:
             session.emit(error_result(error, session.clock.now(), ref=session.ref))
+        await note_high_water(opened)
         await running.pause(engine, pause_s)
     return None
 

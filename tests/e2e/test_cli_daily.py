@@ -1,0 +1,125 @@
+"""The daily commands as a person runs them: processes, simulators on sockets, a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support.daily_story import Story, small_company
+from support.served_project import Program, connect_project, simulators
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@dataclass
+class Morning:
+    """A connected project with four won deals, and the people on both sides."""
+
+    tieout: Program
+    story: Story
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Morning]:
+    root: Path = tmp_path_factory.mktemp("daily") / "nordic"
+    with simulators() as (crm, books):
+        story = small_company(crm, books)
+        program = connect_project(root, crm, books, "auto", database_url=database_url)
+        yield Morning(program, story)
+
+
+def test_a_day_from_the_plan_to_the_proof(morning: Morning) -> None:
+    """One story, since each step stands on the one before; every answer and code as documented."""
+    tieout = morning.tieout
+
+    made = tieout("plan")
+    assert made.code == 0, made.err
+    lines = made.out.splitlines()
+    assert lines[0].startswith("Plan P-1  nordic  4 deals due, SEK 90,140.00 net, read ")
+    assert "+ draft      D-108 Tallmo Skog AB        37,500.00  46,875.00" in lines
+    assert "! exception  D-106 Ekfors Trä AB          9,640.00  item_no_code" in lines
+    assert made.err == "Nothing was written. Next: tieout apply P-1\n"
+
+    asked = tieout.inside("apply", "P-1")
+    assert asked.code == 2
+    assert "--yes" in asked.err
+
+    applied = tieout("apply", "P-1", "--yes")
+    assert applied.code == 0, applied.err
+    assert applied.out.splitlines()[-1] == "6 applied."
+    assert "applied  draft for D-108  Tallmo Skog AB     37,500.00  as predicted" in applied.out
+
+    ran = tieout("run", "--once", "--json")
+    data = ran.json()
+    assert (ran.code, data["schema"], data["ok"]) == (0, "tieout.run/1", True)
+    assert data["data"]["exceptions"] == {
+        "count": 1,
+        "amounts": [{"amount": "9640.00", "currency": "SEK"}],
+    }
+    assert ran.out.count("\n") == 1
+
+    listed = tieout.inside("exceptions", "list")
+    assert listed.code == 0
+    assert listed.out.splitlines()[0].split()[:3] == ["EX-1", "item_no_code", "D-106"]
+    assert listed.out.splitlines()[-1] == "1 open, 9,640.00, as in the tie-out."
+
+    retried = tieout.inside("exceptions", "retry", "EX-1")
+    assert retried.code == 8
+    assert retried.out.startswith('Still open: "Montage plus"')
+
+    agreed = tieout.inside("reconcile", "--json")
+    told = agreed.json()
+    assert agreed.code == 0, agreed.out
+    assert told["data"]["gap"] == {"amount": "90140.00", "currency": "SEK"}
+    assert told["data"]["unexplained"] == {"amount": "0.00", "currency": "SEK"}
+
+    proven = tieout.inside("prove")
+    assert proven.code == 0, proven.out + proven.err
+    assert "4 billing steps of 4 deals: 3 with one live document, 1" in proven.out
+
+    stands = tieout.inside("status")
+    assert stands.code == 0
+    assert "1 exception  9,640.00" in stands.out
+
+    known = tieout.inside("why", "D-107")
+    assert known.code == 0, known.err
+    assert known.out.startswith("Deal D-107  Lindvall Data AB  SEK 18,000.00 net  won\n")
+    assert "POST /v2/customerinvoicedrafts" in known.out
+
+    nothing = tieout.inside("plan", "--exit-code", "--no-read", "--json")
+    assert nothing.code == 0
+    assert [one["verdict"] for one in nothing.json()["data"]["items"]] == ["hold"]
+
+
+def test_a_copy_in_the_books_ends_with_ten(morning: Morning) -> None:
+    drafts = morning.story.books.records("customerinvoicedrafts")  # type: ignore[attr-defined]
+    morning.story.books.act("copy_draft", draft=drafts[0]["Id"])
+    found = morning.tieout.inside("prove", "--json")
+    assert found.code == 10
+    data = found.json()
+    assert (data["ok"], data["data"]["several"]) == (False, 1)
+    assert data["error"]["code"] == "two_documents"
+    ours = [one["ours"] for one in data["data"]["items"][0]["documents"]]
+    assert sorted(ours) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (("plan", "P-999"), 2, "no_plan"),
+        (("why", "nobody"), 2, "not_found"),
+        (("exceptions", "show", "EX-99"), 2, "no_exception"),
+        (("reconcile", "--month", "october"), 2, "no_month"),
+    ],
+)
+def test_what_was_asked_wrongly_is_one_object(
+    morning: Morning, words: tuple[str, ...], code: int, error: str
+) -> None:
+    answer = morning.tieout.inside(*words, "--json")
+    data = json.loads(answer.out)
+    assert (answer.code, data["exit_code"], data["error"]["code"]) == (code, code, error)
+    assert answer.out.count("\n") == 1
