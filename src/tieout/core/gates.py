@@ -10,7 +10,7 @@ from tieout.core.case import DocumentCase
 from tieout.core.compose import Composed, label, number_unchecked, sold_amount
 from tieout.core.digest import plain
 from tieout.core.finding import Finding, Severity
-from tieout.core.model import Customer, IdState, LineKind
+from tieout.core.model import Company, Customer, IdState, LineKind
 from tieout.core.money import ZERO, minor_units
 from tieout.core.numbers import wrong_numbers
 from tieout.core.policy import BooksPolicy, DocumentPolicy
@@ -233,6 +233,13 @@ def _period(case: DocumentCase) -> Iterator[Finding]:
             hint="Finance opens the next financial year.",
             hold_on="company",
         )
+
+
+def is_open(company: Company, day: date) -> bool:
+    """Whether that company's books take a document on that day, as far as is known."""
+    first = _first_open_day(company.locked_to, company.first_open_day)
+    last = company.last_open_day
+    return (first is None or day >= first) and (last is None or day <= last)
 
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

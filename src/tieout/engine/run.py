@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tieout.core.brakes import Brake, Counts, brakes
 from tieout.core.errors import BusyError, StoppedError
+from tieout.core.gates import is_open
 from tieout.core.model import Entity
 from tieout.engine import lanes
 from tieout.engine.adopting import adopt_carriers
@@ -98,11 +99,15 @@ async def _keep(engine: Engine, lease: Lease) -> None:
 
 async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
     await connect(engine)
+    await _wake_company(engine)
     waiting = await recovering(engine)
     await expire(engine)
     for connection in [*engine.books, engine.policy.crm]:
         await resolve(engine, connection, result.resolved)
-    for connection in [*engine.books, engine.policy.crm]:
+    sides = [*engine.books, engine.policy.crm]
+    if not engine.rules.books_read_first:
+        sides = [engine.policy.crm]
+    for connection in sides:
         read = await read_side(engine, connection)
         result.read.changed += read.changed
         result.read.gone += read.gone
@@ -146,6 +151,14 @@ async def _wait_for_quota(engine: Engine, lease: Lease) -> bool:
         pause -= KEEP_EVERY_S
         await _keep(engine, lease)
     return True
+
+
+async def _wake_company(engine: Engine) -> None:
+    """What a closed period held is looked at again once today is open."""
+    for books in engine.books:
+        if is_open(engine.companies[books], engine.today(books)):
+            lane = lanes.lane(engine.bridge, lanes.DOCUMENTS, books)
+            await engine.store.wake(lane, ["company"], engine.clock.now())
 
 
 async def _loose_credits(engine: Engine) -> None:
