@@ -131,7 +131,9 @@ class _Showing:
         seconds, self.began = f"{tenths // 10}.{tenths % 10}", now
         number = len(self.steps) + 1
         self.steps.append({"step": number, "name": name, "seconds": seconds, "told": told})
-        self.session.screen.line(f"{number}/{STEPS} {name:<8} {told}, {seconds} s")
+        # The last one has no room for a time beside its four figures.
+        took = f", {seconds} s" if number < STEPS else ""
+        self.session.screen.line(f"{number}/{STEPS} {name:<8} {told}{took}")
         for line in lines:
             self.session.screen.line(f"{_INDENT}{line}".rstrip())
 
@@ -158,7 +160,7 @@ class _Showing:
         self.addresses = await servers.addresses()
         crm, books = (Desk(address.base_url) for address in self.addresses)
         company = await asyncio.to_thread(furnish, crm, books, self.today)
-        await making.connect(opened, *self.addresses, who_acts())
+        await making.connect(opened, self.addresses[0], self.addresses[1], who_acts())
         engine = await make_engine(opened, making.BRIDGE)
         self.data["bridge"] = making.BRIDGE
         first = self.today - timedelta(days=making.PERIOD_DAYS)
@@ -297,7 +299,7 @@ class _Showing:
             "tie out",
             f"sold {amount(result.sold)} = invoiced {amount(result.invoiced)} + gap "
             f"{amount(result.gap)}, unexplained {amount(result.unexplained)}",
-            found.lines,
+            _tie_out_lines(found.lines),
         )
 
 
@@ -322,8 +324,9 @@ def _plan_data(made: Planned) -> dict[str, Any]:
 
 
 def _plan_told(made: Planned) -> str:
-    deals = {line.source_id for line in made.writes if line.entity == "document"}
-    return f"{made.name}: {len(deals):,} drafts for what was won; nothing was written"
+    drafts = [line for line in made.writes if line.entity == "document"]
+    new = len(made.writes) - len(drafts)
+    return f"{made.name}: {new:,} customers and {len(drafts):,} drafts; nothing was written"
 
 
 def _plan_lines(made: Planned) -> list[str]:
@@ -332,18 +335,19 @@ def _plan_lines(made: Planned) -> list[str]:
     from datetime import UTC
 
     from tieout.cli.daily import sums, sums_text
-    from tieout.cli.formats import count
     from tieout.cli.plan_screen import plan_lines
 
     chosen = _some(made.lines)
     rows = plan_lines(replace(made, lines=tuple(chosen)), UTC, full=False)
     shown = [row for row in rows[1:] if not row.startswith("  to write")]
-    total = sums([(line.net, line.currency) for line in made.writes])
     counts = Counter(line.verdict for line in made.lines)
-    tail = f"in all      {count(len(made.writes), 'change')}, {sums_text(total, named=True)} net"
     held, asked, out = (f"{counts[verdict]:,}" for verdict in ("hold", "approval", "skip"))
-    others = f"{held} held as exceptions, {asked} for a person to release, {out} left out by rule"
-    return [*shown, tail, f"{'':<12}{others}"]
+    total = sums([(line.net, line.currency) for line in made.writes])
+    return [
+        *(row if len(row) <= _ROOM else f"{row[: _ROOM - 1]}…" for row in shown),
+        f"in all      {sums_text(total, named=True)} net",
+        f"{'':<12}{held} exceptions, {asked} for a person to release, {out} left out by rule",
+    ]
 
 
 def _some(lines: Sequence[PlanLine]) -> list[PlanLine]:
@@ -372,16 +376,26 @@ def _applied_lines(engine: Engine, applied: Applied, written_back: int) -> list[
     return [*rows, f"run: the standing of {written_back:,} deals and customers goes to Salesforce"]
 
 
+def _tie_out_lines(lines: Sequence[str]) -> list[str]:
+    """The report's lines; the first one in two, so that it fits behind the indent."""
+    verdict, _, about = lines[0].partition("  ")
+    return [line for line in (verdict, about, *lines[1:]) if line]
+
+
 def _case_lines(cases: Sequence[Case]) -> list[str]:
     """How often each code stands open, with one of them in its own words; the frequent first."""
     by_code: dict[str, list[Case]] = {}
     for case in cases:
         by_code.setdefault(case.code, []).append(case)
     order = sorted(by_code.values(), key=lambda found: (-len(found), found[0].code))
-    return [f"{len(found):>3}  {_told(found[0])}" for found in order]
+    return [line for found in order for line in _told(len(found), found[0])]
 
 
-def _told(case: Case) -> str:
+def _told(number: int, case: Case) -> list[str]:
     """The sentence, and what to do where there is room for it."""
-    both = f"{case.message} {case.hint}".strip()
-    return both if len(both) <= _ROOM - 5 else case.message
+    from textwrap import wrap
+
+    both = f"{number:>3}  {case.message} {case.hint}".rstrip()
+    if len(both) <= _ROOM:
+        return [both]
+    return wrap(f"{number:>3}  {case.message}", _ROOM, subsequent_indent=" " * 5)

@@ -1,0 +1,292 @@
+"""`tieout demo` as a person starts it: a process of its own, in a folder with an awkward name."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tieout.services import demo as making
+from tieout.services.usage import UsedWronglyError
+
+PROGRAM = [sys.executable, "-m", "tieout.cli.main"]
+# A busy machine is slow; that a quiet one needs under a minute is measured, not tested.
+LONG_S = 280
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder whose name has a space, an apostrophe and letters beyond ASCII."""
+    folder = tmp_path / "Åke's demo"
+    folder.mkdir()
+    return folder
+
+
+def environment(here: Path) -> dict[str, str]:
+    """A user's own, which names a project, a database, a key and a proxy that are not for it."""
+    nowhere = "http://127.0.0.1:9"
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TIEOUT_")},
+        "TIEOUT_TEST_NOT_DURABLE": "1",
+        "TIEOUT_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:9/none",
+        "TIEOUT_KEY": "not a key",
+        "TIEOUT_PROJECT": str(here / "elsewhere"),
+        "HTTP_PROXY": nowhere,
+        "http_proxy": nowhere,
+    }
+
+
+def run(here: Path, *words: str, timeout: int = LONG_S) -> subprocess.CompletedProcess[str]:
+    """The program in that folder, to its end."""
+    return subprocess.run(
+        [*PROGRAM, *words],
+        cwd=here,
+        env=environment(here),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def start(here: Path, *words: str) -> subprocess.Popen[str]:
+    """The demo, under way, in a session of its own."""
+    return subprocess.Popen(
+        [*PROGRAM, "demo", *words],
+        cwd=here,
+        env=environment(here),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def processes_of(here: Path) -> list[str]:
+    """Command lines of all processes that work in the folder or were started for it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            folder = os.readlink(entry / "cwd")
+        except OSError:
+            continue
+        inside = folder == str(here) or folder.startswith(f"{here}/")
+        if inside or (str(here).encode() in command and b"pytest" not in command):
+            found.append(command.replace(b"\0", b" ").decode("utf-8", "replace"))
+    return found
+
+
+def wait_for(happened: Callable[[], bool], seconds: float) -> bool:
+    """Whether it happened in that time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if happened():
+            return True
+        time.sleep(0.05)
+    return happened()
+
+
+@pytest.mark.slow
+def test_a_whole_demo_explains_itself_to_the_cent(here: Path) -> None:
+    done = run(here, "demo")
+    assert done.returncode == 0, done.stderr + done.stdout
+    heads = [line for line in done.stdout.splitlines() if "/7 " in line[:4]]
+    names = [line[4:12].strip() for line in heads]
+    assert names == ["start", "plan", "apply", "again", "books", "status", "tie out"]
+    assert "nothing to write" in heads[3]
+    assert "unexplained 0.00" in heads[6]
+    assert "Explained to the cent." in done.stdout
+    assert "620 accounts" in done.stdout
+    for sentence in (
+        '"Montage plus" in ',  # an item without a code
+        '"Net 45" of ',  # terms that no table has
+        "has the tax number of customers ",  # somebody is there twice
+        "is not a possible number",  # a wrong VAT number
+        "takes SEK, ",  # a currency that these books do not take
+        "without its reference",  # a public buyer
+        "open from ",  # a closed period
+        "after its invoice was booked",
+    ):
+        assert sentence in done.stdout, sentence
+    assert all(len(line) <= 100 for line in done.stdout.splitlines())
+    assert done.stderr.splitlines()[-1] == (
+        "Report: demo/tie-out.html. All stopped. Next: tieout init my-company"
+    )
+    page = (here / "demo" / "tie-out.html").read_text(encoding="utf-8")
+    assert "Explained to the cent." in page
+    assert len(page.encode()) < 300_000
+    assert [entry.name for entry in here.iterdir()] == ["demo"]
+    assert processes_of(here) == []
+    _the_project_is_of_use(here / "demo")
+
+
+def _the_project_is_of_use(folder: Path) -> None:
+    """What was made can be asked, on its own database, without the simulators."""
+    own = {"TIEOUT_TEST_NOT_DURABLE": "1", "PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
+
+    def ask(*words: str) -> Any:
+        done = subprocess.run(
+            [*PROGRAM, *words, "--json"],
+            cwd=folder,
+            env=own,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return json.loads(done.stdout)
+
+    assert ask("status")["ok"]
+    told = ask("why", "invoice:1010")
+    assert told["ok"]
+    assert ask("exceptions", "list")["data"]["count"] > 20
+
+
+@pytest.mark.slow
+def test_two_at_once_and_json_is_one_object(here: Path) -> None:
+    """Two people in two folders of one machine; and a second one in a folder where one runs."""
+    other = here.parent / "other"
+    other.mkdir()
+    first = start(here, "--json")
+    second = start(other, "--json")
+    try:
+        assert wait_for((here / "demo" / "tieout.yaml").exists, 60)
+        busy = run(here, "demo")
+        assert busy.returncode == 7
+        assert busy.stderr.startswith("A demo runs in demo already. Nothing was done.")
+        for process in (first, second):
+            out, _ = process.communicate(timeout=LONG_S)
+            answer = json.loads(out)
+            assert process.returncode == 0, out
+            assert answer["schema"] == "tieout.demo/1"
+            assert answer["data"]["tie_out"]["unexplained"] == {"amount": "0.00", "currency": "SEK"}
+            assert answer["data"]["second_plan"]["to_write"] == 0
+            assert len(answer["data"]["steps"]) == 7
+    finally:
+        _end(first, second)
+    assert processes_of(here) == []
+    assert processes_of(other) == []
+
+
+@pytest.fixture
+def under_way(here: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo that has written its first documents, or is about to."""
+    process = start(here)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("2/7"):
+                break
+        assert any("demo_simulator" in command for command in processes_of(here))
+        assert any("postgres" in command for command in processes_of(here))
+        yield process
+    finally:
+        _end(process)
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_leaves_no_process(
+    here: Path, under_way: subprocess.Popen[str]
+) -> None:
+    under_way.kill()
+    under_way.wait()
+    assert wait_for(lambda: not processes_of(here), 5), processes_of(here)
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_everything(here: Path, under_way: subprocess.Popen[str]) -> None:
+    os.killpg(under_way.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    assert under_way.wait(timeout=20) == 130
+    assert under_way.stdout is not None
+    assert "Stopped. Safe to run again." in under_way.stdout.read()
+    assert wait_for(lambda: not processes_of(here), 5), processes_of(here)
+
+
+def _end(*processes: subprocess.Popen[str]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+# --- what is refused before anything is started --------------------------------------------------
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_taken_port_starts_nothing(here: Path, above: int) -> None:
+    with socket.socket() as free, socket.socket() as taken:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1] + 1
+        free.close()
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        done = run(here, "demo", "--port", str(port - above), timeout=60)
+    assert done.returncode == 5
+    assert done.stderr.strip() == (
+        f"Port {port} is taken. Nothing was started. Next: tieout demo --port 0"
+    )
+    assert list(here.iterdir()) == []
+
+
+def test_a_folder_that_is_no_demo_stays_as_it_is(here: Path) -> None:
+    (here / "demo").mkdir()
+    (here / "demo" / "thesis.txt").write_text("years of work")
+    done = run(here, "demo", timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("demo is there already and is no demo. Nothing was changed.")
+    assert [entry.name for entry in (here / "demo").iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_in_place_of_the_folder_is_no_demo(tmp_path: Path) -> None:
+    (tmp_path / "demo").write_text("notes")
+    with pytest.raises(UsedWronglyError):
+        making.check_folder(tmp_path / "demo")
+    assert (tmp_path / "demo").read_text() == "notes"
+
+
+def test_a_demo_is_made_anew_and_what_others_put_there_stays(tmp_path: Path) -> None:
+    from datetime import date
+
+    root = tmp_path / "demo"
+    with making.demo_project(root, date(2026, 11, 25)) as project:
+        key = project.key_file.read_text()
+        (root / "own notes.txt").write_text("mine")
+        (root / "tie-out.html").write_text("old")
+    with making.demo_project(root, date(2026, 11, 26)) as project:
+        assert project.key_file.read_text() != key
+        assert "2026-11-06" in project.file.read_text()
+        assert not (root / "tie-out.html").exists()
+    assert (root / "own notes.txt").read_text() == "mine"
+
+
+def test_a_second_demo_in_the_same_folder_is_told_so(tmp_path: Path) -> None:
+    from datetime import date
+
+    from tieout.core.errors import BusyError
+
+    root = tmp_path / "demo"
+    with making.demo_project(root, date(2026, 11, 25)) as project:
+        before = project.key_file.read_text()
+        with (
+            pytest.raises(BusyError, match="A demo runs in demo already"),
+            making.demo_project(root, date(2026, 11, 25)),
+        ):
+            pass
+        assert project.key_file.read_text() == before
