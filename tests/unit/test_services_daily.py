@@ -17,7 +17,7 @@ from tieout.services import exceptions, filing, running
 from tieout.services import prove as proving
 from tieout.services import status as standing
 from tieout.services import why as tracing
-from tieout.services.reconcile import reconcile
+from tieout.services.reconcile import Reconciled, reconcile
 from tieout.services.usage import UsedWronglyError
 from tieout.store import evidence, people
 
@@ -36,6 +36,21 @@ def play(url: str, work: Work, **options: Any) -> Any:
             return await work(world, world.engine())
 
         return asyncio.run(all_of_it())
+
+
+async def _november(world: World, engine: Engine) -> Reconciled:
+    """November's figures, against the ledger's own list."""
+    book = engine.policy.books[0]
+    return await reconcile(
+        world.store,
+        engine.policy,
+        book,
+        engine.companies[book.connection],
+        period=NOVEMBER,
+        cut_off=date(2026, 11, 30),
+        now=world.clock.now(),
+        connector=engine.connectors[book.connection],
+    )
 
 
 async def case_of(world: World, code: str) -> people.Case:
@@ -96,6 +111,10 @@ def test_a_dismissal_keeps_name_reason_and_amount(database_url: str) -> None:
             lambda tx: tx.rows("SELECT who, reason, refs::text FROM verdict WHERE workspace=%(ws)s")
         )
         assert [tuple(row) for row in said] == [("anna.lind", "price agreed", '["9640.00"]')]
+        result = (await _november(world, world.engine())).report.tie_out
+        assert result.explained
+        accepted = [one for one in result.causes if one.cause == "accepted"]
+        assert [(one.amount, one.deals) for one in accepted] == [(Decimal("9640.00"), ("D-106",))]
 
     play(database_url, work)
 
@@ -225,7 +244,10 @@ def test_what_is_two_things_is_asked_for(database_url: str) -> None:
         with pytest.raises(UsedWronglyError) as refused:
             await tracing.find(engine, world.store, "1001")
         assert refused.value.code == "ambiguous"
-        assert "1001 is an invoice and a customer. Say which: tieout why invoice:1001" in refused.value.message
+        assert (
+            "1001 is an invoice and a customer. Say which: tieout why invoice:1001"
+            in refused.value.message
+        )
         assert (await tracing.find(engine, world.store, "customer:1001")).name == "Annan AB"
         with pytest.raises(UsedWronglyError, match="Nothing that was read"):
             await tracing.find(engine, world.store, "99999")
@@ -314,17 +336,7 @@ def test_status_tells_what_waits(database_url: str) -> None:
 
 def test_a_filed_month_is_shown_from_storage_and_never_computed_again(database_url: str) -> None:
     async def work(world: World, engine: Engine) -> None:
-        book = engine.policy.books[0]
-        done = await reconcile(
-            world.store,
-            engine.policy,
-            book,
-            engine.companies[book.connection],
-            period=NOVEMBER,
-            cut_off=date(2026, 11, 30),
-            now=world.clock.now(),
-            connector=engine.connectors[book.connection],
-        )
+        done = await _november(world, engine)
         assert done.report.tie_out.explained
         now = world.clock.now()
         body = filing.to_file([done.report], month="2026-11", who="anna.lind", at=now)

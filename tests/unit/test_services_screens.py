@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from tieout.cli.commands import exceptions as exceptions_command
+from tieout.cli.commands import plan as plan_command
 from tieout.cli.commands import prove as prove_command
 from tieout.cli.commands import run as run_command
 from tieout.cli.commands import status as status_command
 from tieout.cli.commands import why as why_command
 from tieout.cli.plan_screen import plan_data, plan_lines
+from tieout.core.brakes import Brake
 from tieout.core.model import Document, DocumentKind, ExternalRef, Totals
 from tieout.services.exceptions import Detail
 from tieout.services.planning import Planned
@@ -116,6 +119,29 @@ def test_two_figures_where_the_vendors_rule_is_not_known() -> None:
     one = line("write", "D-1", "A AB", "10.00", gross=D("12.50"), other_gross=D("12.51"))
     made = Planned(number=1, bridge="b", hash="", config_version=1, read_at=NOW, lines=(one,))
     assert plan_lines(made, STOCKHOLM, full=False)[2].endswith("12.50  or 12.51")
+
+
+def test_a_brake_stops_with_what_to_look_at() -> None:
+    brake = Brake(
+        code="side_looks_empty",
+        message="visma-se shows 0 records, before 318. Nothing is planned.",
+        hint="Wrong company or rights? tieout connection test visma-se",
+        connection="visma-se",
+    )
+    session: Any = SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW))
+    engine: Any = SimpleNamespace(bridge="nordic")
+    result = plan_command.stopped(session, engine, (brake,), planned=True)
+    assert int(result.exit) == 6
+    assert list(result.notes) == [
+        "STOPPED: visma-se shows 0 records, before 318. Nothing is planned.",
+        "Wrong company or rights?",
+    ]
+    assert result.next == ("tieout connection test visma-se",)
+    assert result.error is not None
+    assert (result.error.code, result.error.ref) == (
+        "side_looks_empty",
+        {"connection": "visma-se"},
+    )
 
 
 def test_a_void_and_an_update_have_their_own_signs() -> None:

@@ -330,7 +330,7 @@ def _exceptions(row: StepRow, live: bool) -> tuple[OpenException, ...]:
                 text=message,
             )
         )
-    if found or live or row.documents or row.verdict != "hold":
+    if found or live or row.documents or row.verdict != "hold" or row.acceptance is not None:
         return tuple(found[:1])
     return (OpenException(id="", code=row.reason, owner="Sales", text=row.message),)
 
