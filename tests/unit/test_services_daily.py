@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.daily_world import World, begin, daily_world
+from tieout.core.errors import ConnectionBrokenError
 from tieout.core.ledger_list import Period
 from tieout.engine.context import Engine
 from tieout.services import exceptions, filing, running
@@ -19,7 +20,8 @@ from tieout.services import status as standing
 from tieout.services import why as tracing
 from tieout.services.reconcile import Reconciled, reconcile
 from tieout.services.usage import UsedWronglyError
-from tieout.store import evidence, people
+from tieout.store import admin, evidence, people
+from tieout.store.admin import ConnectionRow
 
 pytestmark = pytest.mark.timeout(120)
 Work = Callable[[World, Engine], Coroutine[Any, Any, Any]]
@@ -330,6 +332,30 @@ def test_status_tells_what_waits(database_url: str) -> None:
         assert one.amounts == ((Decimal("9640.00"), "SEK"),)
         assert one.run is not None
         assert (one.works, one.still, one.unanswered) == (None, (), ())
+
+    play(database_url, work)
+
+
+def test_a_sign_in_that_was_withdrawn_is_shown_until_it_works_again(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        for name, side in (("sf", "crm"), ("visma-se", "books")):
+            row = ConnectionRow(name=name, system=name, side=side, state="ok")
+            await world.store.do(lambda tx, row=row: admin.add_connection(tx, row))
+        broken = ConnectionBrokenError("Visma no longer accepts our sign-in.")
+        connector = engine.connectors["visma-se"]
+        with pytest.MonkeyPatch.context() as patched:
+
+            async def refused() -> Any:
+                raise broken
+
+            patched.setattr(connector, "company", refused)
+            with pytest.raises(ConnectionBrokenError):
+                await running.run_once(engine, world.store)
+        (one,) = await standing.status(world.store, now=world.clock.now())
+        assert [(row.name, row.state) for row in one.still] == [("visma-se", "sign_in_withdrawn")]
+        await running.run_once(world.engine(), world.store)
+        (one,) = await standing.status(world.store, now=world.clock.now())
+        assert one.still == ()
 
     play(database_url, work)
 

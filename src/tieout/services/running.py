@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.engine.context import Engine
 from tieout.engine.run import RunResult
 from tieout.engine.run import run as run_engine
 from tieout.services.usage import UsedWronglyError
-from tieout.store import people, planned, plans
+from tieout.store import admin, people, planned, plans
 from tieout.store.planned import Written
 from tieout.store.postgres import PostgresStore
 
@@ -53,7 +55,12 @@ async def run_once(engine: Engine, store: PostgresStore) -> Ran:
     Raises `BusyError` when another run works on the bridge, and what the connectors raise.
     """
     began, steady = engine.clock.now(), engine.clock.steady()
-    result = await run_engine(engine)
+    try:
+        result = await run_engine(engine)
+    except ConnectionBrokenError:
+        await note_connections(engine, store)
+        raise
+    await _all_well(engine, store)
     for _ in range(WAITS):
         due = await _look_soon(engine, store, result)
         if due is None or not await pause(engine, (due - engine.clock.now()).total_seconds()):
@@ -61,6 +68,32 @@ async def run_once(engine: Engine, store: PostgresStore) -> Ran:
         result = _both(result, await run_engine(engine))
     seconds = Decimal(engine.clock.steady() - steady) / 1000
     return await _told(engine, store, result, began, seconds)
+
+
+async def note_connections(engine: Engine, store: PostgresStore) -> None:
+    """
+    Which connections need a person, asked of each once; `status` shows those that stand still.
+    """
+    for name, connector in engine.connectors.items():
+        state, detail = "ok", ""
+        try:
+            await connector.company()
+        except ConnectionBrokenError as error:
+            state, detail = error.code, error.message
+        except TransientError:
+            continue
+        await store.do(_set_state(name, state, detail, engine.clock.now()))
+
+
+async def _all_well(engine: Engine, store: PostgresStore) -> None:
+    """A run went through, so that every connection works."""
+    now = engine.clock.now()
+    for name in engine.connectors:
+        await store.do(_set_state(name, "ok", "", now))
+
+
+def _set_state(name: str, state: str, detail: str, now: datetime) -> Callable[[Any], None]:
+    return lambda tx: admin.set_state(tx, name, state, detail, now)
 
 
 async def _look_soon(engine: Engine, store: PostgresStore, result: RunResult) -> datetime | None:
