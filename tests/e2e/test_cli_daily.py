@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,31 @@ def test_a_copy_in_the_books_ends_with_ten(morning: Morning) -> None:
     assert data["error"]["code"] == "two_documents"
     ours = [one["ours"] for one in data["data"]["items"][0]["documents"]]
     assert sorted(ours) == [False, True]
+
+
+def test_a_month_is_filed_once_and_shown_as_it_was(morning: Morning, tmp_path: Path) -> None:
+    tieout, story = morning.tieout.inside, morning.story
+    deal = story.deal("D-090", "Tallmo Skog AB", "SRV-1", "700", won=False)
+    today = date.fromisoformat(tieout("status", "--json").json()["generated_at"][:10])
+    last = today.replace(day=1) - timedelta(days=1)
+    month = f"{last:%Y-%m}"
+    story.crm.act("win", id=deal, close_date=last.isoformat())
+    assert tieout("run", "--once").code == 0
+    early = tieout("reconcile", "--month", f"{today:%Y-%m}", "--store")
+    assert early.code == 2
+    page = tmp_path / "month.html"
+    filed = tieout("reconcile", "--month", month, "--store", "--html", str(page))
+    assert filed.code == 0, filed.out + filed.err
+    assert "Filed by anna.lind" in filed.err
+    assert "Sold                           700.00  1 deal" in filed.out
+    assert "anna.lind" in page.read_text(encoding="utf-8")
+    story.crm.act("reopen", id=deal)
+    assert tieout("run", "--once").code == 0
+    again = tieout("reconcile", "--month", month)
+    assert again.out == filed.out
+    assert "shown as it was filed" in again.err
+    verified = tieout("log", "verify", "--report", month)
+    assert verified.code == 0, verified.out + verified.err
 
 
 @pytest.mark.parametrize(

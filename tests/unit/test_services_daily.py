@@ -198,6 +198,45 @@ def test_a_person_says_which_customer_it_is(database_url: str, new: bool) -> Non
     play(database_url, work)
 
 
+@pytest.mark.parametrize("way", ["is", "not_ours"])
+def test_a_person_names_the_document_that_counts(database_url: str, way: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        world.clock.advance(60)
+        world.crm.act("win", id=world.story.deals["D-120"])
+        world.books.fault("drop_after_commit", method="POST", path="/v2/customerinvoicedrafts")
+        world.clock.advance(5)
+        await running.run_once(engine, world.store)
+        (lost,) = [one for one in world.drafts() if one["Rows"][0]["UnitPrice"] == 5000]
+        world.books.act("copy_draft", draft=lost["Id"])
+        for _ in range(6):
+            world.clock.advance(300)
+            await running.run_once(world.engine(), world.store)
+        assert len(world.drafts()) == 5
+        (case,) = await exceptions.listing(world.store, "nordic", "sf", code="two_carriers")
+        ids = exceptions.candidate_ids(case)
+        mine, other = f"draft:{lost['Id']}", next(ref for ref in ids if lost["Id"] not in ref)
+        given = (
+            exceptions.Answer(which=mine) if way == "is" else exceptions.Answer(not_ours=(other,))
+        )
+        await exceptions.answer(world.engine(), world.store, case, given, who="anna.lind")
+        for _ in range(4):
+            world.clock.advance(300)
+            await running.run_once(world.engine(), world.store)
+        roles = await world.store.do(
+            lambda tx: tx.rows(
+                "SELECT id, role FROM ref WHERE workspace = %(ws)s AND id = ANY(%(ids)s)"
+                " ORDER BY role",
+                ids=[mine, other],
+            )
+        )
+        last = "copy" if way == "is" else "not_ours"
+        assert sorted(tuple(row) for row in roles) == sorted([(mine, "current"), (other, last)])
+        assert len(world.drafts()) == 5
+        assert await exceptions.listing(world.store, "nordic", "sf", code="two_carriers") == []
+
+    play(database_url, work)
+
+
 def test_closest_puts_the_nearest_first_and_nothing_far() -> None:
     known = [("SRV-1", "Serverdrift"), ("MON-2", "Montage plus 2h"), ("MON-1", "Montage")]
     assert exceptions.closest("Montage plus", known)[0][0] in ("MON-2", "MON-1")
