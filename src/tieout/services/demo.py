@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from tieout.services import connections
 from tieout.services.configuration import publish, read_configuration
 from tieout.services.project import FILE, OURS, Project, make_project
 from tieout.services.usage import UsedWronglyError
+from tieout.store.embedded_place import ELSEWHERE, open_state
 
 CRM, BOOKS, BRIDGE = "salesforce-demo", "visma-demo", "demo"
 REPORT, ROWS = "tie-out.html", "tie-out.csv"
@@ -132,7 +134,9 @@ def demo_project(root: Path, today: date) -> Iterator[Project]:
     """
     check_folder(root)
     try:
-        (root / OURS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        # As root the database runs as another account, which has to pass through.
+        passing = 0o711 if os.geteuid() == 0 else 0o700
+        (root / OURS).mkdir(mode=passing, parents=True, exist_ok=True)
         mark = os.open(root / OURS / MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _unwritable(root, error) from None
@@ -172,6 +176,7 @@ def _clear(root: Path) -> None:
     """What an earlier demo made goes; what somebody else put there stays."""
     for name in _MADE:
         (root / name).unlink(missing_ok=True)
+    _clear_elsewhere(root / OURS / ELSEWHERE)
     for found in (root / OURS).iterdir():
         if found.name == MARK:
             continue
@@ -179,6 +184,16 @@ def _clear(root: Path) -> None:
             shutil.rmtree(found)
         else:
             found.unlink()
+
+
+def _clear_elsewhere(note: Path) -> None:
+    """The earlier demo's data, where it could not lie in the folder itself."""
+    try:
+        place = Path(json.loads(note.read_text("utf-8"))["data"]).parent
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if place.parent == open_state():
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _files(first: date) -> dict[str, str]:
