@@ -94,7 +94,7 @@ async def find(engine: Engine, store: PostgresStore, word: str) -> Named:
         raise UsedWronglyError(
             f'Nothing that was read is called "{plain}".',
             code="not_found",
-            hint="tieout run --once reads both sides.",
+            hint="tieout run --once",
         )
     if len(found) > 1:
         raise UsedWronglyError(_which(plain, found), code="ambiguous")
