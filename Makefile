@@ -29,7 +29,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 simulate: $(STAMP)
-	$(BIN)/python -m tests.simulation.simulate --seeds $(SEEDS) --first $(or $(FIRST),1) --workers $(WORKERS)
+	PYTHONPATH=tests:tests/simulation $(BIN)/python -m simulate --seeds $(SEEDS) --first $(or $(FIRST),1) --workers $(WORKERS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

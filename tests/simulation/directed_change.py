@@ -189,7 +189,7 @@ async def h31_pauses_after_the_claim(s: Scene) -> None:
     def pace(name: str, when: str) -> float:
         if name == "store.mark_started" and when == "after":
             claims.append(name)
-            return 300.0 if len(claims) == 2 else 0.0
+            return 600.0 if len(claims) == 2 else 0.0
         return 0.0
 
     slow = s.run_beside(0, pace=pace)
@@ -405,7 +405,7 @@ async def h45_customers_merge_while_unknown(s: Scene) -> None:
     assert len(s.world.current()) == 2
     assert s.sent() == 2
     assert {row["customer"] for row in s.world.live()} == {winner}
-    assert s.world.refs("customer")[winner][0] == "current"
+    assert s.world.refs("customer").get(winner, ("",))[0] == "current"
     s.none_open()
     s.deal("2500.00")
     await s.settle()

@@ -6,8 +6,6 @@ import re
 
 from scenes import Scene, history
 
-LOST = {"kind": "drop_after_commit", "method": "POST", "path": "/drafts"}
-
 
 @history()
 async def h01_lost_and_killed(s: Scene) -> None:
@@ -301,3 +299,112 @@ async def h19_lost_then_renumbered(s: Scene) -> None:
     await s.settle()
     assert s.one("draft") == "d1"
     assert re.fullmatch(r"777", s.row("d1")["number"])
+
+
+# --- beyond the numbered ones: what single rules are for ---
+
+
+@history()
+async def h55_booked_reopened_won_again(s: Scene) -> None:
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.settle()
+    assert s.one("booked") == "i1"
+    s.world.in_crm("reopen", deal=deal)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["reopened_after_booking"]
+    s.world.in_crm("win", deal=deal)
+    await s.settle()
+    assert s.one("booked") == "i1"
+    s.none_open()
+
+
+@history(guard="e2")
+async def h56_opaque_lost_then_booked(s: Scene) -> None:
+    deal = s.deal()
+    s.world.fault("drop_after_commit", path="/drafts")
+    await s.run()
+    s.world.in_book("book", draft="d1")
+    await s.settle()
+    assert s.sent() == 1
+    assert s.world.exceptions(deal) == ["near_hit"]
+    await s.names(deal, "invoice:i1")
+    await s.settle()
+    assert s.one("booked") == "i1"
+
+
+@history(guard="e2", search_lag_s=45)
+async def h57_opaque_late_where_lists_lag(s: Scene) -> None:
+    deal = s.deal()
+    s.world.fault("commit_late", path="/drafts", seconds=190)
+    await s.run()
+    await s.settle()
+    assert s.sent() == 1
+    assert s.world.exceptions(deal) == ["near_hit"]
+
+
+@history(search_lag_s=45)
+async def h58_copy_shows_before_the_booked_original(s: Scene) -> None:
+    deal = s.deal()
+    s.world.fault("drop_after_commit", path="/drafts")
+    await s.run()
+    await s.world.wait(46)
+    copy = s.world.in_book("copy_draft", draft="d1")["id"]
+    await s.world.wait(14)
+    s.world.in_book("book", draft="d1")
+    await s.world.wait(32)
+    await s.settle()
+    assert s.ref(copy) not in s.world.current()
+    assert s.world.exceptions(deal) == ["two_carriers"]
+    assert s.sent() == 1
+
+
+@history(guard="b")
+async def h59_late_create_after_a_void(s: Scene) -> None:
+    """A repeat made the draft; uniqueness ends with a deletion, and the first one arrives."""
+    deal = s.deal()
+    s.world.fault("commit_late", path="/drafts", seconds=120)
+    await s.run()
+    for _ in range(4):
+        await s.world.wait(4)
+        await s.run()
+    assert s.world.live()
+    s.world.in_crm("reopen", deal=deal)
+    await s.run()
+    await s.world.wait(20)
+    s.world.in_crm("win", deal=deal)
+    await s.run()
+    await s.world.wait(10)
+    await s.run()
+    await s.settle()
+    s.one("draft")
+    s.none_open()
+
+
+@history()
+async def h61_killed_while_late(s: Scene) -> None:
+    s.deal()
+    s.world.fault("commit_late", path="/drafts", seconds=150)
+    await s.dies("store.settle:before", 2)
+    await s.world.wait(65)
+    await s.run()
+    await s.settle()
+    s.one("draft")
+    assert s.sent() == 1
+
+
+@history(guard="e2")
+async def h60_late_answer_where_nothing_is_readable(s: Scene) -> None:
+    """The answer of a worker that was given up is the only evidence there is."""
+    deal = s.deal()
+    s.world.fault("slow", path="/drafts", seconds=100)
+    slow = s.run_beside(0)
+    await s.world.wait(70)
+    await s.run(1)
+    await s.world.wait(5)
+    await s.run(1)
+    await slow
+    await s.settle()
+    assert s.one("draft") == "d1"
+    assert s.sent() == 1
+    assert not s.world.exceptions(deal)

@@ -72,6 +72,7 @@ class History:
         self.knows_key_life = knows_key_life
         self.companies: list[str] = []
         self.deals: list[str] = []
+        self.touched: dict[str, float] = {}
         self.over = False
         self.mortals: list[Mortal] = []
         self.backup: Any = None
@@ -259,6 +260,8 @@ class History:
         deal = chance.choice(self.deals)
         act = chance.choice(_CRM_ACTS)
         price = Decimal(chance.choice((1000, 1200, 1500, 2000, 2500)))
+        if act in ("win", "reopen", "lose", "edit"):
+            self.touched[deal] = self._elapsed()
         match act:
             case "edit":
                 world.in_crm("edit", deal=deal, price=price)
@@ -278,7 +281,7 @@ class History:
                 seconds = chance.randint(5, 80)
                 world.in_crm("late_commit", deal=deal, seconds=seconds, state=state, price=price)
             case "stale_replica":
-                world.in_crm("stale_replica", seconds=chance.randint(5, 80))
+                self._stale_replica(chance.randint(5, 80))
             case "merge_companies":
                 if len(self.companies) > 1 and chance.random() < 0.5:
                     loser, winner = chance.sample(self.companies, 2)
@@ -290,6 +293,13 @@ class History:
                     self.deals.remove(deal)
             case _:
                 world.in_crm(act, deal=deal)
+
+    def _stale_replica(self, lag_s: int) -> None:
+        """Readers see deals as they were so long ago: what changed since then is not there yet."""
+        for deal, at in list(self.touched.items()):
+            left = lag_s - (self._elapsed() - at)
+            if left > 0 and deal in self.deals:
+                self.world.in_crm("stale_replica", deal=deal, seconds=Decimal(f"{left:.0f}"))
 
     def _in_book(self) -> None:
         chance, world = self.random, self.world

@@ -319,9 +319,8 @@ class World:
         if mortal is not None:
             wires = [mortal.guard(wires[0], "crm"), mortal.guard(wires[1], "book")]
             store = mortal.guard(store, "store")
-        crm = PlainCrmConnector(
-            CRM, wires[0], clock, PlainCrmSettings(**self.crm_settings), Random(number)
-        )
+        given = {**self.crm_settings, **({} if self.rules.overlap else {"overlap_s": 0})}
+        crm = PlainCrmConnector(CRM, wires[0], clock, PlainCrmSettings(**given), Random(number))
         book = PlainBookConnector(BOOK, wires[1], clock, self.settings(), Random(number))
         return Engine(
             store=store,

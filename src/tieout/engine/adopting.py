@@ -111,6 +111,8 @@ async def _traced(
             ref = state.current.ref
             by_entity.setdefault(ref.entity, set()).add(ref)
     there: dict[ExternalRef, bool] = {}
+    if not engine.rules.lineage:
+        return there
     for entity, refs in sorted(by_entity.items()):
         wanted = sorted(refs)
         await trace_refs(engine, engine.connectors[connection], connection, Entity(entity), wanted)

@@ -15,6 +15,7 @@ from tieout.core.case import (
     CustomerCase,
     Decision,
     DocumentCase,
+    OpState,
     RefRole,
     Seen,
     SlotState,
@@ -591,6 +592,15 @@ def _buyer(
         made[key] = decision
     if decision.verdict is Verdict.HOLD:
         return Buyer(findings=decision.findings)
+    operation = case.state.operation
+    if operation is not None and operation.state is OpState.DOUBT:
+        finding = Finding(
+            code="customer_in_doubt",
+            message="Its customer may be in the books already; a person says which one it is.",
+            hint="Answer the exception of the customer: tieout exceptions list.",
+            hold_on="customer",
+        )
+        return Buyer(findings=(finding,))
     if decision.verdict is Verdict.AGREED and decision.adopt is not None:
         shown = decision.adopted_record
         return Buyer(ref=decision.adopt, record=shown if isinstance(shown, Customer) else None)

@@ -302,8 +302,8 @@ async def trace_refs(
     fates = list(await connector.trace(refs))
     if abilities.search_lag_s == 0 and not abilities.tombstones:
         # A booking between the calls of one look hides a document: the second look is free here.
-        missed = [fate.ref for fate in fates if fate.kind not in _FOUND]
-        again = {fate.ref: fate for fate in await connector.trace(missed)} if missed else {}
+        lost = [fate.ref for fate in fates if fate.kind not in _FOUND]
+        again = {fate.ref: fate for fate in await connector.trace(lost)} if lost else {}
         fates = [again.get(fate.ref, fate) for fate in fates]
     for fate in fates:
         now = engine.clock.now()

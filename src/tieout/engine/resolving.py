@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tieout.core.change import Doubt, Sight
-from tieout.core.model import Entity, ExternalRef
+from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.resolve import UNSET, Step, judge
 from tieout.engine.context import Engine
 from tieout.engine.executing import lease_horizon
@@ -57,6 +57,8 @@ async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> Non
             change = open_doubt.operation.change
             abilities = connector.abilities.of(change.entity)
             open_doubt, sight = _timed(engine, connection, open_doubt, sight)
+            if not engine.rules.all_collections:
+                sight = _first_collection(sight)
             judgement = judge(open_doubt.state, sight, abilities, engine.rules)
             if sight.target_gone and change.target is not None:
                 gone.setdefault(change.entity, []).append(change.target)
@@ -93,6 +95,19 @@ def _timed(
     late = sight.vendor_time + lease_horizon(engine, connection, Entity(state.entity))
     horizons = tuple(late if limit >= UNSET else limit for limit in state.horizons)
     return replace(open_doubt, state=replace(state, horizons=horizons), late_horizon=late), sight
+
+
+def _first_collection(sight: Sight) -> Sight:
+    """What a look would show that forgets where documents move to."""
+
+    def booked(record: Record) -> bool:
+        return isinstance(record, Document) and record.booked
+
+    return replace(
+        sight,
+        hits=tuple(hit for hit in sight.hits if not booked(hit.record)),
+        near=tuple(record for record in sight.near if not booked(record)),
+    )
 
 
 def _count(step: Step, counts: ResolveCounts) -> None:

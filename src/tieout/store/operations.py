@@ -74,12 +74,14 @@ def pick_ready(
     now: datetime,
     creates: bool,
     operations: Sequence[str] | None,
+    apart: bool = True,
 ) -> list[ReadyOperation]:
     """
     Operations that may be sent, customers before documents, oldest first.
 
     Left out: those of a slot with an operation in flight or in doubt, those whose customer has no
-    record yet, and those that wait by the clock. Nothing is changed by picking.
+    record yet, and those that wait by the clock. Nothing is changed by picking. ``apart`` False:
+    also beside an open one of the slot, which the table then refuses.
     """
     # First which, then what: payloads are only fetched for those that go.
     picked = tx.rows(
@@ -90,8 +92,8 @@ def pick_ready(
         " AND d.key13 = o.depends_on AND d.role = 'current'))"
         " AND (%(creates)s OR o.action <> 'create')"
         " AND (%(only)s::text[] IS NULL OR o.id = ANY(%(only)s::text[]))"
-        " AND NOT EXISTS (SELECT 1 FROM operation b WHERE b.workspace = %(ws)s"
-        " AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming', 'doubt'))"
+        " AND NOT (%(apart)s AND EXISTS (SELECT 1 FROM operation b WHERE b.workspace = %(ws)s"
+        " AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming', 'doubt')))"
         " ORDER BY CASE o.entity WHEN 'customer' THEN 0 ELSE 1 END, o.created_at, o.id"
         " LIMIT %(limit)s",
         bridge=bridge,
@@ -99,6 +101,7 @@ def pick_ready(
         now=now,
         creates=creates,
         only=None if operations is None else list(operations),
+        apart=apart,
         limit=limit,
     )
     if not picked:
@@ -197,7 +200,12 @@ def draw_number(tx: Tx, connection: str, entity: Entity, start: int, count: int)
 
 
 def mark_started(
-    tx: Tx, sendings: Sequence[Sending], worker: str, lease_s: int, now: datetime
+    tx: Tx,
+    sendings: Sequence[Sending],
+    worker: str,
+    lease_s: int,
+    now: datetime,
+    apart: bool = True,
 ) -> dict[str, dict[str, tuple[int, int]]]:
     """
     One commit for a group: bytes, attempts, lease. Only then may a byte leave.
@@ -209,10 +217,12 @@ def mark_started(
         row[0]: (row[1], row[2])
         for row in tx.rows(
             "SELECT id, payload_rev, fence FROM operation o WHERE workspace = %(ws)s"
-            " AND id = ANY(%(ids)s) AND state = 'ready' AND NOT EXISTS (SELECT 1 FROM operation b"
-            " WHERE b.workspace = o.workspace AND b.key13 = o.key13 AND b.id <> o.id AND b.state"
-            " IN ('started', 'unknown', 'confirming', 'doubt')) ORDER BY id FOR UPDATE SKIP LOCKED",
+            " AND id = ANY(%(ids)s) AND state = 'ready' AND NOT (%(apart)s AND EXISTS (SELECT 1"
+            " FROM operation b WHERE b.workspace = o.workspace AND b.key13 = o.key13"
+            " AND b.id <> o.id AND b.state IN ('started', 'unknown', 'confirming', 'doubt')))"
+            " ORDER BY id FOR UPDATE SKIP LOCKED",
             ids=sorted(wanted),
+            apart=apart,
         )
     }
     numbers = {

@@ -247,7 +247,16 @@ class PostgresStore:
         only: Sequence[str] | None,
     ) -> list[ReadyOperation]:
         return await self.do(
-            lambda tx: operations.pick_ready(tx, bridge, connection, limit, now, creates, only)
+            lambda tx: operations.pick_ready(
+                tx,
+                bridge,
+                connection,
+                limit,
+                now,
+                creates,
+                only,
+                self._rules.one_open_operation,
+            )
         )
 
     async def carriers(self, key13s: Sequence[str]) -> dict[str, list[tuple[str, Record]]]:
@@ -261,7 +270,10 @@ class PostgresStore:
     async def mark_started(
         self, sendings: Sequence[Sending], worker: str, lease_s: int, now: datetime
     ) -> dict[str, dict[str, tuple[int, int]]]:
-        return await self.do(lambda tx: operations.mark_started(tx, sendings, worker, lease_s, now))
+        apart = self._rules.one_open_operation
+        return await self.do(
+            lambda tx: operations.mark_started(tx, sendings, worker, lease_s, now, apart)
+        )
 
     async def settle(
         self, bridge: str, settled: Sequence[Settled], fan_out: Sequence[FanOut], now: datetime

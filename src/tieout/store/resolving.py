@@ -323,7 +323,7 @@ def _confirmed(
         assert isinstance(ref, ExternalRef)
         slot_store.put_ref(tx, ref, op.key13, op.generation, RefRole.COPY, "key", now)
     if judgement.copies:
-        second_carrier(tx, bridge, op, [c.ref for c in judgement.copies if c.ref], now)  # type: ignore[misc]
+        second_carrier(tx, bridge, op, [c.ref for c in judgement.copies if c.ref], now)
     set_state(tx, op.id, "applied", "confirmed", now)
     _due(tx, op, now)
 
@@ -419,6 +419,14 @@ def _doubt(tx: Tx, bridge: str, op: ReadyOperation, judgement: Judgement, now: d
         now=now,
     )
     set_state(tx, op.id, "doubt", judgement.reason, now)
+    # What waits for this customer waits for a person now, and says so.
+    waiting = tx.rows(
+        "SELECT lane, source_id FROM operation WHERE workspace = %(ws)s AND depends_on = %(key)s"
+        " AND state IN ('ready', 'awaiting_approval') ORDER BY lane, source_id",
+        key=op.key13,
+    )
+    for lane in sorted({row[0] for row in waiting}):
+        page_store.make_due(tx, lane, [row[1] for row in waiting if row[0] == lane], now)
     tx.run(
         "UPDATE operation SET state = 'doubt' WHERE workspace = %(ws)s AND id = %(id)s",
         id=op.id,

@@ -318,7 +318,11 @@ def _applied(
     rules: Safeguards,
 ) -> None:
     op = one.operation
-    if not ours and state not in ("unknown", "started", "confirming", "ready"):
+    open_states = ("unknown", "started", "confirming", "ready")
+    if state == "doubt" and not _has_current(tx, op.key13):
+        # What a person was asked, the answer tells.
+        _close_near_hit(tx, op, now)
+    elif not ours and state not in open_states:
         _late_answer(tx, bridge, op, outcome, now)
         return
     shown = one.row.record if one.row else outcome.shows or one.prepared.shows
@@ -332,6 +336,26 @@ def _applied(
         found_by="answer",
         now=now,
         rules=rules,
+    )
+
+
+def _has_current(tx: Tx, key13: str) -> bool:
+    row = tx.row(
+        "SELECT 1 FROM ref WHERE workspace = %(ws)s AND key13 = %(key)s AND role = 'current'",
+        key=key13,
+    )
+    return row is not None
+
+
+def _close_near_hit(tx: Tx, op: ReadyOperation, now: datetime) -> None:
+    tx.run(
+        "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout', closed_reason ="
+        " 'the answer came' WHERE workspace = %(ws)s AND lane = %(lane)s"
+        " AND source_id = %(source)s AND closed_at IS NULL AND code IN ('near_hit',"
+        " 'absent_three_times')",
+        now=now,
+        lane=op.lane,
+        source=op.source_id,
     )
 
 

@@ -1,0 +1,37 @@
+"""Seeded histories of the whole system; `make simulate SEEDS=1000` plays many more."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from sqlalchemy import Engine as SqlEngine
+
+from history import FAMILIES, play
+
+FIRST = int(os.environ.get("TIEOUT_FIRST_SEED", "1"))
+SEEDS = int(os.environ.get("TIEOUT_SEEDS", "150"))
+IN_ONE = 5
+TWICE = (3, 12, 21, 30)
+
+
+@pytest.mark.parametrize("start", range(FIRST, FIRST + SEEDS, IN_ONE))
+def test_seeds_hold(start: int, app_engine: SqlEngine, owner_engine: SqlEngine) -> None:
+    for seed in range(start, min(start + IN_ONE, FIRST + SEEDS)):
+        failure, _ = play(seed, app_engine, owner_engine)
+
+        assert failure is None, "\n".join(failure.trace)
+
+
+@pytest.mark.parametrize("seed", TWICE)
+def test_equal_seeds_give_equal_traces(
+    seed: int, app_engine: SqlEngine, owner_engine: SqlEngine
+) -> None:
+    _, first = play(seed, app_engine, owner_engine, mark="-once")
+    _, second = play(seed, app_engine, owner_engine, mark="-again")
+
+    assert first == second
+
+
+def test_every_family_has_its_share() -> None:
+    assert {FAMILIES[seed % len(FAMILIES)] for seed in range(FIRST, FIRST + 8)} == set(FAMILIES)
