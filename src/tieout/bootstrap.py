@@ -30,6 +30,7 @@ from tieout.core.errors import ConfigurationError, EvidenceError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tieout.connectors.http.traffic import Exchange as Exchange  # named by the screens
     from tieout.connectors.http.traffic import Observer
     from tieout.engine.context import Engine
     from tieout.ports import Clock, Connector, Ids, Secrets, Transport
@@ -189,6 +190,7 @@ async def open_project(
                 clock=clock,
                 who=actor,
                 mark=HighWater(project.high_water),
+                check_space=None if _own_server() else lambda: _check_disk(project),
             ),
             vault=Vault(runner, workspace=WORKSPACE, keys=keys, clock=clock),
             clock=clock,
@@ -224,11 +226,40 @@ def _durable(asked: bool | None) -> bool:
     return os.environ.get("TIEOUT_TEST_NOT_DURABLE") != "1" if asked is None else asked
 
 
+def _own_server() -> str:
+    """The URL of a server of one's own, whose disk is not ours to look at; else empty."""
+    return os.environ.get("TIEOUT_DATABASE_URL", "")
+
+
+def _check_address(url: str) -> None:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        known = make_url(url).get_backend_name() == "postgresql"
+    except (ArgumentError, ValueError):
+        known = False
+    if not known:
+        # The address is not repeated: it may hold a password.
+        raise ConfigurationError(
+            "TIEOUT_DATABASE_URL does not name a PostgreSQL server.",
+            code="database_address",
+            hint="Set it to postgresql://user@host:5432/database, or leave it out.",
+        )
+
+
+def _check_disk(project: Project) -> None:
+    from tieout.services.project import check_disk
+
+    check_disk(project)
+
+
 @contextmanager
 def _server(project: Project, durable: bool) -> Iterator[str]:
     """The URL of the server, for as long as it is used."""
-    named = os.environ.get("TIEOUT_DATABASE_URL", "")
+    named = _own_server()
     if named:
+        _check_address(named)
         yield named
         return
     from tieout.store.embedded import EmbeddedServer

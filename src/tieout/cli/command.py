@@ -41,8 +41,7 @@ from tieout.core.errors import SyncError
 from tieout.services.usage import UsedWronglyError
 
 if TYPE_CHECKING:
-    from tieout.bootstrap import Opened, SystemClock
-    from tieout.connectors.http.traffic import Exchange
+    from tieout.bootstrap import Exchange, Opened, SystemClock
     from tieout.services.project import Project
 
 Work = Callable[..., Awaitable[Result]]
