@@ -68,6 +68,7 @@ class StepRow:
     answered_at: datetime | None = None
     own_rate: Decimal | None = None
     due_on: date | None = None
+    customer_id: str = ""
     documents: list[DocumentRow] = field(default_factory=list)
     exceptions: list[tuple[int, str, str, str, Decimal | None]] = field(default_factory=list)
     acceptance: tuple[str, str, Decimal] | None = None
@@ -76,7 +77,8 @@ class StepRow:
 _STEPS = (
     "SELECT o.lane, o.source_id, o.part, o.number, o.title, m.day, o.currency, o.net, o.verdict,"
     " o.reason, o.message, o.predicted_net, o.line_count, o.key13, p.id, p.state,"
-    " m.record->>'title', m.record->>'url', m.status = 'won', w.first_sent_at, w.found_at"
+    " m.record->>'title', m.record->>'url', m.status = 'won', w.first_sent_at, w.found_at,"
+    " o.customer_id"
     " FROM outcome o JOIN mirror m ON m.workspace = o.workspace AND m.connection = %(crm)s"
     " AND m.entity = 'deal' AND m.id = o.source_id"
     " LEFT JOIN operation p ON p.workspace = o.workspace AND p.key13 = o.key13"
@@ -148,6 +150,7 @@ def _step(row: Sequence[Any], books: str) -> StepRow:
         won=row[18],
         asked_at=row[19],
         answered_at=row[20],
+        customer_id=row[21],
     )
 
 
@@ -251,6 +254,23 @@ def _exceptions(tx: Tx, lane: str, steps: Sequence[StepRow]) -> None:
         of_source = by_source[row[0]]
         step = next((s for s in of_source if row[6] and s.key13 == row[6]), of_source[0])
         step.exceptions.append((row[1], row[2], row[3], row[4], row[5]))
+    _customer_exceptions(tx, lane, [s for s in steps if s.operation_state == "ready"])
+
+
+def _customer_exceptions(tx: Tx, lane: str, waiting: Sequence[StepRow]) -> None:
+    """What keeps the customer of a document that waits for it out of the books."""
+    by_customer: dict[str, list[StepRow]] = {}
+    for step in waiting:
+        by_customer.setdefault(step.customer_id, []).append(step)
+    for row in tx.rows(
+        "SELECT source_id, number, code, message, owner FROM exception_case"
+        " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = ANY(%(ids)s)"
+        " AND closed_at IS NULL AND severity = 'error' ORDER BY source_id, number",
+        lane=lane.replace("/documents/", "/customers/"),
+        ids=sorted(by_customer),
+    ):
+        for step in by_customer[row[0]]:
+            step.exceptions.append((row[1], row[2], row[3], row[4], None))
 
 
 def _acceptances(tx: Tx, steps: Sequence[StepRow]) -> None:
