@@ -156,6 +156,21 @@ async def h10_lost_then_deleted(s: Scene) -> None:
     assert s.sent() == 2
 
 
+@history(tombstones=True)
+async def h10b_lost_then_deleted_with_a_tombstone(s: Scene) -> None:
+    deal = s.deal()
+    s.world.fault("drop_after_commit", path="/drafts")
+    await s.run()
+    s.world.in_book("delete_draft", draft="d1")
+    await s.settle()
+    assert s.sent() == 1
+    assert s.world.exceptions(deal) == ["draft_deleted"]
+    await s.answers(deal, "make_new")
+    await s.settle()
+    assert s.one("draft") == "d2"
+    s.none_open()
+
+
 @history()
 async def h11_lost_then_carrier_overwritten(s: Scene) -> None:
     deal = s.deal()

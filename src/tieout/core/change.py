@@ -207,7 +207,7 @@ class Sight:
     One look. ``began_at`` and ``vendor_time`` by the vendor's clock (``vendor_time`` of its last
     answer); ``hits`` carry the key; ``near`` are records without any key that could be it
     (same customer, made since the first send). ``complete`` is False when not every collection
-    could be asked.
+    could be asked. ``deleted`` carried the key and were deleted, where the system tells.
     """
 
     key: str
@@ -218,6 +218,7 @@ class Sight:
     target: Record | None = None
     target_gone: bool = False
     complete: bool = True
+    deleted: tuple[Hit, ...] = ()
 
 
 class FateKind(StrEnum):

@@ -72,6 +72,7 @@ class Step(StrEnum):
     APPLIED = "applied"
     PLAN_AGAIN = "plan_again"
     ENDED = "ended"
+    WAS_DELETED = "was_deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +256,9 @@ def _no_hit(
     near = _near(state, sight, abilities, rules) + (earlier if rules.slot_wide_look else ())
     if near:
         return Judgement(step=Step.DOUBT, candidates=near, reason="near_hit")
+    removed = [hit for hit in sight.deleted if hit.key == state.key]
+    if removed and rules.deletion_not_undone:
+        return Judgement(step=Step.WAS_DELETED, record=removed[-1].record, reason="tombstone")
     if _may_repeat(state, sight, abilities, rules):
         return Judgement(step=Step.REPEAT, reason="guarded")
     if not rules.look_before_repeat:

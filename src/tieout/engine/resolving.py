@@ -63,7 +63,8 @@ async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> Non
             if sight.target_gone and change.target is not None:
                 gone.setdefault(change.entity, []).append(change.target)
             record = judgement.record
-            row = mirror_row(record, engine.enrich) if record is not None else None
+            found = record is not None and judgement.step is not Step.WAS_DELETED
+            row = mirror_row(record, engine.enrich) if found and record is not None else None
             _count(judgement.step, counts)
             await engine.store.apply_judgement(
                 engine.bridge,

@@ -229,6 +229,8 @@ def apply_judgement(
             _moved(tx, bridge, doubt, row, now, rules)
         case Step.ABSENT:
             _absent(tx, op, now)
+        case Step.WAS_DELETED:
+            _was_deleted(tx, doubt, judgement, now)
         case Step.REPEAT:
             _repeat(tx, op, now)
         case Step.PLAN_AGAIN:
@@ -370,6 +372,43 @@ def _absent(tx: Tx, op: ReadyOperation, now: datetime) -> None:
     """Proven absent: planned again from today's deal and configuration, under a new wire key."""
     _close_attempts(tx, op.id, "expired", now)
     set_state(tx, op.id, "superseded", "absent", now)
+    _due(tx, op, now)
+
+
+def _was_deleted(tx: Tx, doubt: OpenDoubt, judgement: Judgement, now: datetime) -> None:
+    """
+    It was made, and a person deleted it before we saw it: linked as what it is, a deleted one, so
+    that it is not made again without being asked for.
+    """
+    op = doubt.operation
+    ref = judgement.record.ref if judgement.record is not None else None
+    assert isinstance(ref, ExternalRef)
+    _close_attempts(tx, op.id, "effect_seen", now)
+    slot_store.put_ref(tx, ref, op.key13, op.generation, RefRole.CURRENT, "key", now)
+    sent = op.change.wanted.record if op.change.wanted else None
+    slot_store.put_link(
+        tx,
+        op.key13,
+        wanted=sent,
+        shown=sent,
+        known=True,
+        predicted=None,
+        config_version=op.config_version,
+        now=now,
+    )
+    tx.run(
+        "INSERT INTO mirror (workspace, connection, entity, id, content_hash, seen_at, gone_at,"
+        " gone_certain, record) SELECT workspace, %(connection)s, %(entity)s, %(id)s, ''::bytea,"
+        " %(now)s, %(now)s, true, shown FROM link WHERE workspace = %(ws)s AND key13 = %(key)s"
+        " ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET gone_at ="
+        " coalesce(mirror.gone_at, excluded.gone_at), gone_certain = true",
+        connection=ref.connection,
+        entity=ref.entity,
+        id=ref.id,
+        key=op.key13,
+        now=now,
+    )
+    set_state(tx, op.id, "applied", "deleted_since", now)
     _due(tx, op, now)
 
 

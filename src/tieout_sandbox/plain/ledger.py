@@ -130,6 +130,10 @@ class Ledger:
                     "collection": self.collection(row) if table == "documents" else table,
                     "id": row["id"],
                     "merged_into": merged_into,
+                    # Where it could be read while it was there, it is told with the deletion.
+                    self.variant.carrier_field: ""
+                    if self.variant.guard == "e2"
+                    else row["_carrier"],
                     "at": self.clock.now(),
                 }
             )

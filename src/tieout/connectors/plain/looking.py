@@ -28,6 +28,7 @@ class _Look:
     target: Record | None = None
     target_gone: bool = False
     complete: bool = True
+    deleted: list[Hit] = field(default_factory=list)
 
     def note(self, answer: Answer) -> Answer:
         """Keeps the vendor's times."""
@@ -52,6 +53,7 @@ class BookLooker:
         for collection in self._collections(doubt.entity):
             await self._see_collection(look, collection)
         if doubt.entity is Entity.DOCUMENT:
+            await self._see_deleted(look)
             await self._drop_moved(look)
             if not self._settings.searchable:
                 await self._require_all_customers(look)
@@ -66,6 +68,7 @@ class BookLooker:
             target=look.target,
             target_gone=look.target_gone,
             complete=look.complete,
+            deleted=tuple(look.deleted),
         )
 
     def _collections(self, entity: Entity) -> tuple[str, ...]:
@@ -130,6 +133,17 @@ class BookLooker:
         record = self._record(collection, row, look.doubt)
         assert record.ref is not None
         look.hits[record.ref] = Hit(key=key, record=record)
+
+    async def _see_deleted(self, look: _Look) -> None:
+        """Where the book remembers what was deleted, it also tells which key that carried."""
+        if not self._settings.tombstones or look.doubt.action is not Action.CREATE:
+            return
+        answer = look.note(await self._api.read("/gone", (("after", "0"),)))
+        for row in answer.value["rows"]:
+            key = key_in(self._rows.carrier(row), look.doubt.key13)
+            if key is not None and row["collection"] != "customers":
+                ref = self._rows.ref_of(row["collection"], row)
+                look.deleted.append(Hit(key=key, record=Document(ref=ref)))
 
     async def _drop_moved(self, look: _Look) -> None:
         """A draft that was booked between two calls of this look is seen twice: once too often."""
