@@ -304,7 +304,7 @@ class Store(Protocol):
 
     async def released_on(
         self, lane: str, customer_ids: Sequence[str], day: date
-    ) -> dict[str, dict[str, Decimal]]: ...
+    ) -> dict[str, list[tuple[str, str, Decimal]]]: ...
 
     async def credit_notes(
         self, connection: str, document_ids: Sequence[str]

@@ -339,7 +339,7 @@ class _Closure:
     credits: Mapping[str, Sequence[Document]]
     items: Mapping[str, Item]
     rates: Mapping[str, Decimal]
-    released: Mapping[str, Mapping[str, Decimal]]
+    released: Mapping[str, Sequence[tuple[str, str, Decimal]]]
 
 
 async def _customers_of(engine: Engine, deals: Mapping[str, Seen]) -> dict[str, Seen]:
@@ -380,7 +380,7 @@ async def _closure(
     numbers = sorted({number for deal in records for number in _numbers(engine, deal, customers)})
     items = await engine.store.mirror_by_number(book.connection, Entity.ITEM, numbers)
     lane = lanes.lane(engine.bridge, lanes.DOCUMENTS, book.connection)
-    released: Mapping[str, Mapping[str, Decimal]] = {}
+    released: Mapping[str, Sequence[tuple[str, str, Decimal]]] = {}
     if engine.policy.documents.approve_above is not None:
         released = await engine.store.released_on(lane, wanted, engine.today(book.connection))
     return _Closure(
@@ -496,7 +496,7 @@ def _document_case(
         items=closure.items,
         taxes=_taxes(engine, book, deal, buyer, closure, day) if wanted else {},
         rates=closure.rates,
-        released_today=today + _released_before(closure, deal),
+        released_today=today + _released_before(closure, deal, state.key13),
         today=engine.today(book.connection),
         now=engine.clock.now(),
         deal_gone=seen.gone,
@@ -520,12 +520,16 @@ def _holds(rule: Rule, scope: Mapping[str, Any]) -> bool:
         return False
 
 
-def _released_before(closure: _Closure, deal: Deal) -> Decimal:
+def _released_before(closure: _Closure, deal: Deal, own: str) -> Decimal:
+    """What was released for this customer today, in base currency; the step itself left out."""
     if deal.customer is None:
         return Decimal(0)
-    by_currency = closure.released.get(deal.customer.id, {})
     return sum(
-        (net * closure.rates.get(currency, Decimal(1)) for currency, net in by_currency.items()),
+        (
+            net * closure.rates.get(currency, Decimal(1))
+            for key13, currency, net in closure.released.get(deal.customer.id, ())
+            if key13 != own
+        ),
         Decimal(0),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from tieout.core.brakes import Brake, Counts, brakes
 from tieout.core.errors import BusyError, StoppedError
@@ -83,8 +84,9 @@ async def _lease(engine: Engine) -> Lease:
     if isinstance(taken, Lease):
         return taken
     process, since = taken
+    local = since.astimezone(ZoneInfo(engine.policy.books[0].time_zone))
     raise BusyError(
-        f"Another run works on {engine.bridge} since {since:%H:%M} ({process}). Nothing was done.",
+        f"Another run works on {engine.bridge} since {local:%H:%M} ({process}). Nothing was done.",
         hint="tieout status --watch",
     )
 
@@ -169,7 +171,9 @@ async def _loose_credits(engine: Engine) -> None:
 
 
 def _progress(result: RunResult) -> int:
-    return result.executed.progress + result.resolved.progress
+    # An ended generation is progress too: its successor is decided in the next round.
+    ended = result.decided.by_verdict.get("end", 0)
+    return result.executed.progress + result.resolved.progress + ended
 
 
 async def connect(engine: Engine) -> None:

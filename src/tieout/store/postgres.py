@@ -176,7 +176,7 @@ class PostgresStore:
 
     async def released_on(
         self, lane: str, customer_ids: Sequence[str], day: date
-    ) -> dict[str, dict[str, Decimal]]:
+    ) -> dict[str, list[tuple[str, str, Decimal]]]:
         return await self.do(lambda tx: slots.released_on(tx, lane, customer_ids, day))
 
     async def credit_notes(

@@ -35,7 +35,25 @@ def slots(tx: Tx, wanted: Sequence[Slot]) -> dict[str, SlotState]:
     """The state of each slot by its 13 characters; one that was never used is empty."""
     keys = {slot.key13: slot for slot in wanted}
     found = load(tx, list(keys))
-    return {key: found.get(key) or SlotState(slot=slot, key13=key) for key, slot in keys.items()}
+    # A person may release what was only planned: then there is an approval and no slot yet.
+    early = _approvals(tx, [key for key in keys if key not in found])
+    return {
+        key: found.get(key) or SlotState(slot=slot, key13=key, approved=early.get(key, frozenset()))
+        for key, slot in keys.items()
+    }
+
+
+def _approvals(tx: Tx, keys: Sequence[str]) -> dict[str, frozenset[str]]:
+    """What was released of each slot, by digest."""
+    if not keys:
+        return {}
+    found: dict[str, set[str]] = {}
+    for row in tx.rows(
+        "SELECT key13, digest FROM approval WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s)",
+        keys=list(keys),
+    ):
+        found.setdefault(row[0], set()).add(row[1])
+    return {key: frozenset(digests) for key, digests in found.items()}
 
 
 def slots_of_sources(
@@ -400,19 +418,19 @@ def customer_verdicts(
 
 def released_on(
     tx: Tx, lane: str, customer_ids: Sequence[str], day: date
-) -> dict[str, dict[str, Decimal]]:
-    """Net already released on that day, by CRM customer and currency."""
-    found: dict[str, dict[str, Decimal]] = {}
+) -> dict[str, list[tuple[str, str, Decimal]]]:
+    """What was released on that day, by CRM customer: the slot, the currency, the net."""
+    found: dict[str, list[tuple[str, str, Decimal]]] = {}
     if not customer_ids:
         return found
     for row in tx.rows(
-        "SELECT customer_id, currency, sum(net) FROM operation WHERE workspace = %(ws)s"
+        "SELECT customer_id, key13, currency, net FROM operation WHERE workspace = %(ws)s"
         " AND lane = %(lane)s AND customer_id = ANY(%(ids)s) AND released_on = %(day)s"
         " AND action = 'create' AND state NOT IN ('awaiting_approval', 'superseded', 'rejected')"
-        " GROUP BY customer_id, currency",
+        " AND net IS NOT NULL ORDER BY customer_id, key13",
         lane=lane,
         ids=list(customer_ids),
         day=day,
     ):
-        found.setdefault(row[0], {})[row[1]] = row[2]
+        found.setdefault(row[0], []).append((row[1], row[2], row[3]))
     return found
