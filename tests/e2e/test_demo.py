@@ -280,7 +280,7 @@ def test_a_demo_is_made_anew_and_what_others_put_there_stays(tmp_path: Path) -> 
         (root / "tie-out.html").write_text("old")
     with making.demo_project(root, date(2026, 11, 26)) as project:
         assert project.key_file.read_text() != key
-        assert "2026-11-06" in project.file.read_text()
+        assert "2026-11-10" in project.file.read_text()
         assert not (root / "tie-out.html").exists()
     assert (root / "own notes.txt").read_text() == "mine"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from tieout.bootstrap import system_named
 from tieout.core.errors import TransientError
 from tieout.services.demo import Address
 from tieout_sandbox.kit.registry import credentials
@@ -117,7 +118,7 @@ async def _address(wanted: Wanted, process: subprocess.Popen[bytes], logs: Path)
         )
     told: dict[str, Any] = json.loads(line)
     return Address(
-        system=wanted.system,
+        system=system_named(wanted.system),
         base_url=told["base_url"],
         token_url=told["token_url"],
         credentials=credentials(wanted.system),

@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tieout.bootstrap import Opened, system_named
 from tieout.core.errors import BusyError, ConfigurationError
 from tieout.services import connections
 from tieout.services.configuration import publish, read_configuration
@@ -27,12 +26,15 @@ from tieout.services.project import FILE, OURS, Project, make_project
 from tieout.services.usage import UsedWronglyError
 from tieout.store.embedded_place import ELSEWHERE, open_state
 
+if TYPE_CHECKING:
+    from tieout.bootstrap import Opened, System
+
 CRM, BOOKS, BRIDGE = "salesforce-demo", "visma-demo", "demo"
 REPORT, ROWS = "tie-out.html", "tie-out.csv"
 MARK: Final = "demo"
 """The file in `.tieout/` that says whose folder this is; held while a demo runs in it."""
 
-PERIOD_DAYS: Final = 20
+PERIOD_DAYS: Final = 16
 
 _OF_THE_ENVIRONMENT = ("TIEOUT_DATABASE_URL", "TIEOUT_KEY", "TIEOUT_KEYS", "TIEOUT_PROJECT")
 _MADE = (FILE, "tables/items.csv", "tables/terms.csv", "README.md", ".gitignore", REPORT, ROWS)
@@ -213,7 +215,7 @@ def _files(first: date) -> dict[str, str]:
 class Address:
     """Where a simulator listens, and how to sign in to it."""
 
-    system: str
+    system: System
     base_url: str
     token_url: str
     credentials: Mapping[str, str] = field(repr=False)
@@ -254,10 +256,9 @@ async def _add(
     settings: Mapping[str, Any],
     secrets: tuple[str, ...],
 ) -> None:
-    system = system_named(address.system)
     wanted = connections.Wanted(
-        system=system,
-        grant=system.grant(""),
+        system=address.system,
+        grant=address.system.grant(""),
         name=name,
         settings=settings,
         secrets={key: address.credentials[key] for key in secrets},
