@@ -162,7 +162,15 @@ def test_taken_port_is_exit_code_5(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_wrong_use_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(argv) == 2
-    assert capsys.readouterr().out == ""
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert "usage:" not in told.err
+
+    assert cli.run([*argv, "--json"]) == 2
+    told = capsys.readouterr()
+    assert json.loads(told.out)["exit_code"] == 2
+    assert told.err == ""
 
 
 def test_systems_and_credentials(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,10 @@ from sqlalchemy import Engine
 
 from support.database import database
 from support.fakes import START, ManualClock
-from tieout.core.errors import EvidenceError
+from tieout.core.errors import EvidenceError, StoreError
 from tieout.store import evidence
 from tieout.store.database import BlockingRunner, Tx, blocking_engine, in_workspace
-from tieout.store.evidence import HighWater, Verified
+from tieout.store.evidence import Head, HighWater, Verified
 from tieout.store.workspaces import ensure_workspace
 
 Do = Callable[[Callable[[Tx], Any]], Any]
@@ -259,3 +261,17 @@ def test_what_is_about_to_be_sent_moves_the_mark(
     noted = mark.read()
     assert noted is not None
     assert noted.seq == 1
+
+
+def test_a_mark_that_the_disk_cannot_take_is_an_error_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    head = Head(epoch=1, seq=3, hash=b"x", started_at=datetime(2026, 11, 25, tzinfo=UTC))
+    with pytest.raises(StoreError) as caught:
+        HighWater(tmp_path / "high-water").write(head)
+    assert caught.value.code == "disk_full"
+    assert "Nothing more was sent." in caught.value.message

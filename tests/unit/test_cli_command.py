@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from support.fakes import START
 from tieout.cli import main
 from tieout.cli.command import Session, carry_out
 from tieout.cli.help_codes import CODES
-from tieout.cli.output import Options, Result
+from tieout.cli.output import Options, Result, json_text
 from tieout.core.errors import BusyError, StoreError
 
 SOURCES = Path(main.__file__).resolve().parents[1]
@@ -176,7 +177,7 @@ def test_the_second_ctrl_c_ends_within_a_second(tmp_path: Path) -> None:
     script = """
 import asyncio, sys
 from tieout.cli.command import carry_out
-from tieout.cli.output import Options, Result
+from tieout.cli.output import Options, Result, json_text
 
 class Engine:
     stopping = False
@@ -334,3 +335,29 @@ def test_an_answer_that_is_no_json_is_a_defect_in_json(capsys: Capture) -> None:
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     assert json.loads(out)["error"]["code"] == "defect"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_the_program_is_loaded_is_answered_too(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    # What is imported first after the start sends the signal, as an impatient person does.
+    slow = f"import os\nos.kill(os.getpid(), {int(number)})\n"
+    (tmp_path / "typer.py").write_text(slow, encoding="ascii")
+    said = {}
+    for more in ([], ["--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "tieout.cli.main", "apply", *more],
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code
+        said[bool(more)] = (done.stdout, done.stderr)
+    assert said[False] == ("", "Stopped before anything was done. Safe to run again.\n")
+    told = json.loads(said[True][0])
+    assert (told["schema"], told["exit_code"], told["ok"]) == ("tieout.apply/1", code, False)
+    assert told.keys() == json.loads(json_text("apply", Result(), START)).keys()
+    assert said[True][1] == ""

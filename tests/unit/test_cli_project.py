@@ -11,8 +11,11 @@ import pytest
 
 from support.fakes import START, ManualClock
 from tieout.bootstrap import SYSTEMS, SystemClock, UlidIds, system_named, who_acts
+from tieout.cli import main
 from tieout.core.errors import ConfigurationError
+from tieout.core.finding import Finding
 from tieout.services.connections import settings_for
+from tieout.services.doctor import Diagnosis, Trouble
 from tieout.services.project import (
     Project,
     find_project,
@@ -197,3 +200,36 @@ def test_unknown_names_are_told_with_the_known_ones() -> None:
     visma = system_named("visma_eaccounting")
     with pytest.raises(ConfigurationError, match="no such setting: colour"):
         settings_for(visma, visma.grant(""), base_url="", token_url="", given={"colour": "red"})
+
+
+# --- what a bad day says --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["garbage", "mysql://u:hush@h/x", "postgresql://u:hush@h:port/x"])
+def test_an_address_that_is_no_database_is_said_without_its_password(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIEOUT_DATABASE_URL", url)
+    project = _made(tmp_path / "nordic")
+    assert main.run(["status", "--json", "--project", str(project.root)]) == 3
+    told = capsys.readouterr()
+    assert json.loads(told.out)["error"]["code"] == "database_address"
+    assert "hush" not in told.out + told.err
+
+
+def test_what_mends_an_open_key_can_be_pasted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = _made(tmp_path / "my books")
+    project.key_file.chmod(0o644)
+    assert main.run(["status", "--project", str(project.root)]) == 3
+    assert capsys.readouterr().err.endswith(f"Next: chmod 600 '{project.key_file}'\n")
+
+
+def test_an_area_that_is_wrong_for_one_connection_is_not_fine_for_the_next() -> None:
+    found = Diagnosis()
+    found.fine("sign-in")
+    found.wrong("sign-in", Trouble(finding=Finding(code="sign_in_refused", message="No."), next=""))
+    found.fine("sign-in")
+    assert found.areas == []
+    assert len(found.failures) == 1

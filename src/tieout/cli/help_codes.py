@@ -173,7 +173,7 @@ CODES: dict[str, Help] = {
     ),
     "database_restored": Help(
         "The database was put back to an earlier state: it does not know of writes since.",
-        "tieout recover reads both sides before anything is written.",
+        "The next run reads both sides before anything is written: tieout run",
     ),
     # Connections
     "sign_in_refused": Help(
@@ -311,11 +311,16 @@ CODES: dict[str, Help] = {
     ),
     "high_water_damaged": Help(
         "The mark outside the database, which shows a restored one, is damaged.",
-        "Bring back .tieout/high-water from a backup.",
+        "Bring back .tieout/high-water from a backup. Without one, and where the database was not "
+        "put back: remove the file; the next run makes it anew.",
     ),
     "figures_disagree": Help("Figures that have to agree do not.", "tieout reconcile names them."),
     # Store and machine
     "store": Help("The database cannot be used.", "Check TIEOUT_DATABASE_URL, or the disk."),
+    "database_address": Help(
+        "TIEOUT_DATABASE_URL does not name a PostgreSQL server.",
+        "Set it to postgresql://user@host:5432/database, or leave it out for the embedded one.",
+    ),
     "database_unreachable": Help("The database does not answer.", "Check that its server runs."),
     "database_failed": Help("PostgreSQL did not start; its log says why.", ".tieout/pg.log"),
     "database_missing": Help("The package with PostgreSQL is missing.", "Install Tieout anew."),

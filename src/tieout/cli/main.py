@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+from tieout.cli import starting
+
+# Where this is the program, and not a part of a test or of somebody's own.
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "tieout":
+    starting.guard()
+
+# What follows takes its time, and Ctrl-C may come meanwhile.
 import importlib
 import pkgutil
-import sys
 from collections.abc import Sequence
 from typing import Any
 

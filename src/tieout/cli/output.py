@@ -273,7 +273,7 @@ def finding_lines(findings: Sequence[Finding], words: Mapping[Severity, str]) ->
 
 def error_result(error: errors.SyncError, now: datetime, *, ref: Mapping[str, str]) -> Result:
     """An error of ours as the answer of its command."""
-    next_command = error.hint if error.hint.startswith("tieout ") else ""
+    next_command = error.hint if error.hint.startswith(("tieout ", "chmod ")) else ""
     notes = [error.message]
     if error.hint and not next_command:
         notes.append(_sentence(error.hint))

@@ -96,7 +96,7 @@ def _restored(counts: Counts, policy: BrakePolicy, rules: Safeguards) -> Brake |
     return Brake(
         code="database_restored",
         message="This database is older than what was sent since; it was restored from a backup.",
-        hint="tieout recover reads both sides before anything is written.",
+        hint="The next run reads both sides before anything is written: tieout run",
     )
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tieout.core.case import Decision, Verdict
-from tieout.core.errors import BusyError, ConfigurationError, StoreError, SyncError
+from tieout.core.errors import BusyError, ConfigurationError, EvidenceError, StoreError, SyncError
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Deal, Entity
 from tieout.engine import lanes
@@ -24,6 +24,7 @@ from tieout.services import connections
 from tieout.services.project import check_disk
 from tieout.settings.check import check_fields
 from tieout.store import admin
+from tieout.store.evidence import HighWater
 from tieout.storing import DueRow
 
 if TYPE_CHECKING:
@@ -74,17 +75,22 @@ class Diagnosis:
     checks: int = 0
     bridge: str | None = None
     errors: list[SyncError] = field(default_factory=list)
+    spoiled: set[str] = field(default_factory=set)
 
     def fine(self, area: str, checks: int = 1) -> None:
         """An area was looked at; it is shown as ok unless something is wrong in it."""
         self.checks += checks
-        if area not in self.areas:
+        if area not in self.areas and area not in self.spoiled:
             self.areas.append(area)
 
     def wrong(self, area: str, trouble: Trouble) -> None:
         """Something is wrong in an area; a mere note leaves the area ok."""
         self.troubles.append(trouble)
-        if trouble.finding.severity is not Severity.INFO and area in self.areas:
+        if trouble.finding.severity is Severity.INFO:
+            return
+        # Also for good: the next connection must not call the area fine again.
+        self.spoiled.add(area)
+        if area in self.areas:
             self.areas.remove(area)
 
     @property
@@ -145,7 +151,8 @@ async def _connections(opened: Opened, found: Diagnosis) -> dict[str, Tested]:
                 raise
             found.errors.append(error)
             told = Finding(code=error.code, message=f"{row.name}: {error.message}")
-            found.wrong("sign-in", Trouble(finding=told, next=error.hint))
+            area = "key" if error.code in ("key_wrong", "key_missing") else "sign-in"
+            found.wrong(area, Trouble(finding=told, next=error.hint))
             continue
         for finding in tested[row.name].findings:
             area = _AREAS.get(finding.code, "rights")
@@ -206,6 +213,12 @@ def _machine(opened: Opened, found: Diagnosis) -> None:
     try:
         check_disk(opened.project)
     except StoreError as error:
+        finding = Finding(code=error.code, message=error.message)
+        found.wrong("disk", Trouble(finding=finding, next=error.hint))
+    try:
+        HighWater(opened.project.high_water).read()
+    except EvidenceError as error:
+        found.errors.append(error)
         finding = Finding(code=error.code, message=error.message)
         found.wrong("disk", Trouble(finding=finding, next=error.hint))
 

@@ -10,6 +10,7 @@ The project folder: where it is, what lies in it, and its log.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
 import traceback
@@ -163,7 +164,7 @@ def read_keys(project: Project, environment: Mapping[str, str] | None = None) ->
         raise ConfigurationError(
             f"Others may read {OURS}/key.",
             code="key_open_to_others",
-            hint=f"chmod 600 {project.key_file}",
+            hint=f"chmod 600 {shlex.quote(str(project.key_file))}",
         )
     return text.split()
 
@@ -259,10 +260,11 @@ def _frames(error: BaseException) -> list[str]:
 
 def check_disk(project: Project) -> int:
     """Free bytes for the project's database. Raises `StoreError` where they are too few."""
-    from tieout.store.embedded_place import DiskFullError, check_space, free_bytes
+    from tieout.store.embedded_place import DiskFullError, check_space, free_bytes, place_of
 
+    place = place_of(project.ours)
     try:
-        check_space(project.ours)
+        check_space(place)
     except DiskFullError as error:
         raise StoreError(error.message, code=error.code, hint=error.hint) from None
-    return free_bytes(project.ours)
+    return free_bytes(place)

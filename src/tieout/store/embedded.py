@@ -11,6 +11,7 @@ import contextlib
 import enum
 import fcntl
 import os
+import re
 import signal
 import socket
 import struct
@@ -69,6 +70,9 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+# Time, zone and process in front of each line of the server's log.
+_LOG_PREFIX = re.compile(r"^[-0-9]+ [.:0-9]+ \S+ \[\d+\] (FATAL|PANIC):\s+")
 
 # Our child processes that others may stop: kept, so that they are reaped when they have ended.
 _children: list[subprocess.Popen[bytes]] = []
@@ -473,7 +477,7 @@ def _failed(what: str, log: Path, data: Path) -> EmbeddedError:
     check_space(data)
     lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
     told = [line for line in lines[-20:] if "FATAL:" in line or "PANIC:" in line] or lines
-    last = told[-1] if told else "it wrote nothing"
+    last = _LOG_PREFIX.sub("", told[-1]) if told else "it wrote nothing"
     return ServerFailedError(
         code="database_failed", message=f"{what}: {last}", hint=f"Read {log}, then try again"
     )

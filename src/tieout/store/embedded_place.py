@@ -61,6 +61,14 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(place).free
 
 
+def place_of(folder: Path) -> Path:
+    """Where the data of this project's folder is as it stands; nothing is made or judged."""
+    note = folder / ELSEWHERE
+    if (folder / DATA).exists() or not note.exists():
+        return folder
+    return Path(json.loads(note.read_text("utf-8"))["data"])
+
+
 def check_space(folder: Path, needed: int = SPACE_NEEDED) -> None:
     """Raise DiskFullError unless `needed` bytes are free: a full disk ends the server."""
     free = free_bytes(folder)

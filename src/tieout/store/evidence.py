@@ -7,6 +7,7 @@ that was put back to an earlier state as a whole.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tieout.core.errors import EvidenceError
+from tieout.core.errors import EvidenceError, StoreError
 from tieout.store.database import Runner, Tx, chain_hash, in_workspace
 
 WINDOW = 2000
@@ -249,7 +250,7 @@ class HighWater:
             raise EvidenceError(
                 f"{self._path} is damaged; it shows whether the database was put back.",
                 code="high_water_damaged",
-                hint="tieout help database_restored",
+                hint="tieout help high_water_damaged",
             ) from None
 
     def write(self, head: Head) -> None:
@@ -258,6 +259,12 @@ class HighWater:
         if before is not None and (before.epoch, before.seq) >= (head.epoch, head.seq):
             return
         text = json.dumps({"epoch": head.epoch, "seq": head.seq, "hash": head.hash.hex()})
+        try:
+            self._replace(text)
+        except OSError as error:
+            raise _unwritable(self._path, error) from None
+
+    def _replace(self, text: str) -> None:
         beside = self._path.with_name(self._path.name + ".new")
         with beside.open("w", encoding="utf-8") as file:
             file.write(text + "\n")
@@ -269,6 +276,21 @@ class HighWater:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(
+            f"The disk of {path} is full. Nothing more was sent.",
+            code="disk_full",
+            hint="Free space, then tieout run",
+        )
+    return StoreError(
+        f"{path} cannot be written: {(error.strerror or 'no reason given').lower()}. "
+        "Nothing more was sent.",
+        code="folder_closed",
+        hint=f"Run tieout as the owner of {path.parent}",
+    )
 
 
 def is_restored(tx: Tx, mark: Mark | None) -> bool:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 from tieout_sandbox.kit.clock import parse_instant, system_clock
 from tieout_sandbox.kit.codec import dumps
@@ -19,8 +20,9 @@ OK, USAGE, NOT_NOW = 0, 2, 5
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code: 0 done, 2 used wrongly, 5 port taken."""
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _parser("--json" in words).parse_args(words)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else USAGE
     match arguments.command:
@@ -32,8 +34,21 @@ def run(argv: Sequence[str] | None = None) -> int:
             return _systems(arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, and with ``--json`` in one object on standard output."""
+
+    as_json = False
+
+    def error(self, message: str) -> NoReturn:
+        """Says what was wrong and ends with 2."""
+        text = message[:1].upper() + message[1:]
+        self.exit(_complain(f"{text}. Next: {self.prog} --help", USAGE, self.as_json))
+
+
+def _parser(as_json: bool = False) -> argparse.ArgumentParser:
+    # A class of its own, since argparse makes the parsers of the commands by itself.
+    kind = type("_Parser", (_Parser,), {"as_json": as_json})
+    parser: argparse.ArgumentParser = kind(
         prog="tieout sandbox", description="Simulators of the systems that Tieout connects."
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -69,12 +84,12 @@ def _serve(arguments: argparse.Namespace) -> int:
             latency_ms=arguments.latency_ms,
         )
     except (OSError, ValueError) as error:
-        return _complain(str(error), USAGE)
+        return _complain(str(error), USAGE, arguments.json)
     token_path = credentials(arguments.system).get("token_path", "")
     try:
         asyncio.run(serve(sim, port=arguments.port, token_path=token_path, as_json=arguments.json))
     except PortTakenError as error:
-        return _complain(str(error), NOT_NOW)
+        return _complain(str(error), NOT_NOW, arguments.json)
     return OK
 
 
@@ -97,8 +112,11 @@ def _print(text: str) -> int:
     return OK
 
 
-def _complain(text: str, code: int) -> int:
-    sys.stderr.write(text + "\n")
+def _complain(text: str, code: int, as_json: bool) -> int:
+    if as_json:
+        _print(dumps({"error": text, "exit_code": code}).decode())
+    else:
+        sys.stderr.write(text + "\n")
     return code
 
 

@@ -111,8 +111,10 @@ async def _report(session: Session, opened: Opened, month: str) -> str | Result:
     bridge = await choose_bridge(opened, session.options.bridge)
     found = await opened.do(lambda tx: filed_report(tx, bridge, month))
     if found is None:
+        from tieout.services.filing import month_of
         from tieout.services.usage import UsedWronglyError
 
+        month_of(month)
         raise UsedWronglyError(
             f"No report of {month} is filed.", hint=f"tieout reconcile --month {month} --store"
         )

@@ -1,0 +1,62 @@
+"""
+Ctrl-C while the program is still being loaded: an answer instead of a trace.
+
+Imports the least there is, since it comes before everything else. As soon as a command runs, its
+own handlers take over (`command._watch_signals`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+MESSAGE = "Stopped before anything was done. Safe to run again."
+
+
+def guard() -> None:
+    """From now on both signals end the program with its answer and exit code."""
+    for number in _CODES:
+        # A shell that starts a job in the background has it ignore Ctrl-C; that stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    code = _CODES[signal.Signals(number)]
+    if "--json" in sys.argv:
+        os.write(1, f"{answer(sys.argv[1:], code)}\n".encode())
+    else:
+        os.write(2, f"{MESSAGE}\n".encode())
+    os._exit(code)
+
+
+def answer(words: Sequence[str], code: int) -> str:
+    """The one object of a command that was stopped before it began."""
+    import json
+    from datetime import UTC, datetime
+
+    name = next((word for word in words if not word.startswith("-")), "tieout")
+    return json.dumps(
+        {
+            "schema": f"tieout.{name.replace('-', '_')}/1",
+            "ok": False,
+            "exit_code": code,
+            "bridge": None,
+            "generated_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "data": None,
+            "findings": [],
+            "error": {
+                "code": "interrupted",
+                "message": MESSAGE,
+                "ref": None,
+                "place": None,
+                "retry_after": None,
+                "reference": None,
+            },
+            "next": [],
+        }
+    )
