@@ -12,6 +12,9 @@ from tieout.store.database import Tx
 from tieout.store.deciding import close_others, open_exception
 from tieout.storing import Lease
 
+# Of how many linked records one change is a share that no policy would call large.
+LINKED_FOR_EACH = 1_000
+
 
 def take_lease(
     tx: Tx, bridge: str, holder: str, process: str, seconds: int, now: datetime
@@ -110,20 +113,7 @@ def counts(
             run=run,
         )
     }
-    seen = tx.row(
-        "SELECT count(*) FILTER (WHERE gone_at IS NULL), count(*),"
-        " count(*) FILTER (WHERE gone_at IS NOT NULL AND NOT coalesce(gone_certain, false))"
-        " FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
-        " AND entity = %(entity)s",
-        connection=connection,
-        entity=str(entity),
-    )
-    linked = tx.row(
-        "SELECT count(*) FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
-        " AND entity = %(entity)s AND role = 'current'",
-        connection=connection,
-        entity=str(entity),
-    )
+    before, there = _seen(tx, connection, entity)
     gone = tx.row(
         "SELECT count(*) FROM mirror m JOIN ref r ON r.workspace = m.workspace"
         " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
@@ -140,42 +130,96 @@ def counts(
         entity=str(entity),
         shape=shape,
     )
-    unclear = tx.row(
-        "SELECT count(*) FILTER (WHERE state = 'unknown'),"
-        " count(*) FILTER (WHERE first_sent_at > %(hour)s) FROM operation"
-        " WHERE workspace = %(ws)s AND bridge = %(bridge)s AND connection = %(connection)s"
-        " AND entity = %(entity)s",
-        bridge=bridge,
-        connection=connection,
-        entity=str(entity),
-        hour=now - timedelta(hours=1),
-    )
+    unknown, sent = _unclear(tx, bridge, connection, entity, now)
     doubles = tx.row(
         "SELECT count(*) FROM exception_case WHERE workspace = %(ws)s AND bridge = %(bridge)s"
         " AND code = 'two_carriers' AND closed_at IS NULL AND opened_at > %(day)s",
         bridge=bridge,
         day=now - timedelta(days=1),
     )
-    assert seen is not None
-    assert linked is not None
     assert gone is not None
-    assert unclear is not None
     assert doubles is not None
+    most = max(gone[0], sum(waiting.values()))
     return Counts(
         connection=connection,
-        linked=linked[0],
-        seen_before=seen[1] - seen[2],
-        seen_now=seen[0],
+        linked=_linked(tx, connection, entity, most * LINKED_FOR_EACH),
+        seen_before=before,
+        seen_now=there,
         read_through=through is not None and through[0] is not None,
         creates=waiting.get("create", 0),
         updates=waiting.get("update", 0),
         voids=waiting.get("void", 0),
         newly_gone=gone[0],
-        sent_last_hour=unclear[1],
-        unknown_now=unclear[0],
+        sent_last_hour=sent,
+        unknown_now=unknown,
         double_hits_today=doubles[0],
         clock_offset_s=0,
     )
+
+
+# A run must not grow with what is linked: so much is counted as a share can be judged by, and
+# what does not matter when nothing is about to happen is not counted at all.
+
+
+def _seen(tx: Tx, connection: str, entity: Entity) -> tuple[int, int]:
+    """Records known before and there now; counted only where none is left, else 1 and 1."""
+    some = tx.row(
+        "SELECT 1 FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND gone_at IS NULL LIMIT 1",
+        connection=connection,
+        entity=str(entity),
+    )
+    if some is not None:
+        return 1, 1
+    gone = tx.row(
+        "SELECT count(*) FILTER (WHERE coalesce(gone_certain, false)) FROM mirror"
+        " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s",
+        connection=connection,
+        entity=str(entity),
+    )
+    assert gone is not None
+    return int(gone[0]), 0
+
+
+def _linked(tx: Tx, connection: str, entity: Entity, most: int) -> int:
+    """Linked records, counted up to ``most``."""
+    row = tx.row(
+        "SELECT count(*) FROM (SELECT 1 FROM ref WHERE workspace = %(ws)s"
+        " AND connection = %(connection)s AND entity = %(entity)s AND role = 'current'"
+        " LIMIT %(most)s) AS some",
+        connection=connection,
+        entity=str(entity),
+        most=most,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def _unclear(
+    tx: Tx, bridge: str, connection: str, entity: Entity, now: datetime
+) -> tuple[int, int]:
+    """Writes without an answer, and where there are some, how many left in the last hour."""
+    values = {
+        "bridge": bridge,
+        "connection": connection,
+        "entity": str(entity),
+        "hour": now - timedelta(hours=1),
+    }
+    unknown = tx.row(
+        "SELECT count(*) FROM operation WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND state = 'unknown' AND connection = %(connection)s AND entity = %(entity)s",
+        **values,
+    )
+    assert unknown is not None
+    if not unknown[0]:
+        return 0, 0
+    sent = tx.row(
+        "SELECT count(*) FROM operation WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND connection = %(connection)s AND entity = %(entity)s AND first_sent_at > %(hour)s",
+        **values,
+    )
+    assert sent is not None
+    return int(unknown[0]), int(sent[0])
 
 
 def open_brakes(

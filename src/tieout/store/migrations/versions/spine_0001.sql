@@ -149,6 +149,8 @@ CREATE INDEX mirror_org ON mirror (workspace, connection, entity, org_number);
 CREATE INDEX mirror_vat ON mirror (workspace, connection, entity, vat_number);
 CREATE INDEX mirror_name ON mirror (workspace, connection, entity, name_folded);
 CREATE INDEX mirror_day ON mirror (workspace, connection, entity, day);
+CREATE INDEX mirror_gone ON mirror (workspace, connection, entity, gone_at)
+    WHERE gone_at IS NOT NULL;
 
 -- Append-only: what a document's amounts were, and when we saw them.
 CREATE TABLE mirror_amount (
