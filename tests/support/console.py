@@ -4,7 +4,9 @@ Pages whose commands are run: ```console blocks, carried out and compared with w
 A line that begins with ``$ `` is a command, one with ``> `` goes on with it, all others are what
 it says. ```console serve starts a simulator and leaves it running; ```console skip is not run.
 
-    python -m tests.support.console docs/tutorial/first-bridge.md     writes the real output in
+    python -m tests.support.console docs/tutorial/first-bridge.md [FOLDER]
+
+writes the real output into the page.
 """
 
 from __future__ import annotations
@@ -181,11 +183,19 @@ class Reader:
         return done.stdout
 
 
-def rewrite(page: Path) -> None:
-    """Puts what the commands really say into the page."""
+def rewrite(page: Path, folder: Path | None = None) -> None:
+    """
+    Puts what the commands really say into the page.
+
+    With a folder they run there, with the page's own ports: for a page that begins where another
+    one ended.
+    """
     text = page.read_text(encoding="utf-8")
-    reader = Reader(Path(tempfile.mkdtemp(prefix="tieout-page-")))
-    reader.folder.chmod(0o755)
+    reader = Reader(folder or Path(tempfile.mkdtemp(prefix="tieout-page-")))
+    if folder is None:
+        reader.folder.chmod(0o755)
+    else:
+        reader.ports = {shown: shown for shown in _PORT.findall(text)}
     written: list[tuple[tuple[int, int], str]] = []
     try:
         for step in steps(text):
@@ -202,5 +212,4 @@ def rewrite(page: Path) -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        rewrite(Path(name))
+    rewrite(Path(sys.argv[1]), Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None)
