@@ -186,7 +186,7 @@ def _linked(tx: Tx, connection: str, entity: Entity, most: int) -> int:
     row = tx.row(
         "SELECT count(*) FROM (SELECT 1 FROM ref WHERE workspace = %(ws)s"
         " AND connection = %(connection)s AND entity = %(entity)s AND role = 'current'"
-        " LIMIT %(most)s) AS some",
+        " LIMIT %(most)s) AS linked",
         connection=connection,
         entity=str(entity),
         most=most,
