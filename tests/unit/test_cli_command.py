@@ -20,8 +20,8 @@ from support.fakes import START
 from tieout.cli import main
 from tieout.cli.command import Session, carry_out
 from tieout.cli.help_codes import CODES
-from tieout.cli.output import Options, Result, json_text
-from tieout.core.errors import BusyError, StoreError
+from tieout.cli.output import Exit, Options, Result, json_text
+from tieout.core.errors import BusyError, StoppedError, StoreError
 
 SOURCES = Path(main.__file__).resolve().parents[1]
 Capture = pytest.CaptureFixture[str]
@@ -173,11 +173,53 @@ def test_the_first_ctrl_c_lets_calls_under_way_finish(capsys: Capture) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "code"),
+    [(Exit.OK, 130), (Exit.NOT_NOW, 130), (Exit.STOPPED, 130), (Exit.STORE, 12), (Exit.DEFECT, 1)],
+)
+def test_what_was_left_because_somebody_stopped_it_is_no_error_of_its_own(
+    exit_code: Exit, code: int, capsys: Capture
+) -> None:
+    class Engine:
+        stopping = False
+
+    engine = Engine()
+
+    async def work(session: Session) -> Result:
+        session.stops(engine)
+        os.kill(os.getpid(), signal.SIGINT)
+        while not engine.stopping:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        return Result(lines=["1 applied, 2 later"], exit=exit_code)
+
+    assert _do(work, json=True) == code
+    told = json.loads(capsys.readouterr().out)
+    assert told["exit_code"] == code
+    assert ((told["error"] or {}).get("code") == "interrupted") is (code == 130)
+
+
+def test_half_a_plan_is_not_shown_but_said_to_be_stopped(capsys: Capture) -> None:
+    class Engine:
+        stopping = False
+
+    engine = Engine()
+
+    async def work(session: Session) -> Result:
+        session.stops(engine)
+        os.kill(os.getpid(), signal.SIGINT)
+        while not engine.stopping:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        raise StoppedError("Stopped before everything was looked at.", code="interrupted")
+
+    assert _do(work) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "Stopped. Safe to run again."
+
+
 def test_the_second_ctrl_c_ends_within_a_second(tmp_path: Path) -> None:
     script = """
 import asyncio, sys
 from tieout.cli.command import carry_out
-from tieout.cli.output import Options, Result, json_text
+from tieout.cli.output import Exit, Options, Result, json_text
 
 class Engine:
     stopping = False

@@ -320,13 +320,23 @@ async def _guarded(session: Session, work: Callable[[Session], Any]) -> Result |
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
+        known = _first_known(error)
+        if session.stopping and known is not None and known.code == "interrupted":
+            return interrupted(session)
         return failed(session, error)
-    if session.stopping and (result is None or result.exit is Exit.OK):
+    if session.stopping and (result is None or result.exit not in _WORSE_THAN_STOPPED):
         stopped = interrupted(session)
         if result is None:
             return stopped
         result.exit, result.notes = stopped.exit, [*result.notes, *stopped.notes]
+        result.error = result.error or stopped.error
     return result
+
+
+# What somebody has to know although it was they who stopped the command; all else follows from it.
+_WORSE_THAN_STOPPED = frozenset(
+    {Exit.STORE, Exit.EVIDENCE, Exit.DEFECT, Exit.CONFIGURATION, Exit.CONNECTION}
+)
 
 
 def failed(session: Session, error: BaseException) -> Result:

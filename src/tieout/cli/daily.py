@@ -18,15 +18,22 @@ if TYPE_CHECKING:
     from tieout.store.planned import Written
 
 
+_SENDING = frozenset({"apply", "run", "exceptions retry"})
+
+
 async def open_bridge(session: Session, opened: Opened, who: str = "") -> Engine:
-    """The engine of the bridge that is meant; on Ctrl-C it finishes its calls."""
+    """
+    The engine of the bridge that is meant. Where it may write, Ctrl-C lets it finish its calls;
+    a command that only reads ends at once.
+    """
     from tieout.bootstrap import make_engine
     from tieout.services.configuration import choose_bridge
 
     bridge = await choose_bridge(opened, session.options.bridge)
     session.ref["bridge"] = bridge
     engine = await make_engine(opened, bridge, who)
-    session.stops(engine)
+    if session.name in _SENDING:
+        session.stops(engine)
     await _check_restored(session, opened, engine)
     return engine
 

@@ -193,7 +193,11 @@ async def plan_now(engine: Engine, store: PostgresStore, *, only: Collection[str
 
 
 async def decided_lines(engine: Engine, store: PostgresStore) -> list[PlanLine]:
-    """All that is due as rows in the plan's order, each source once."""
+    """
+    All that is due as rows in the plan's order, each source once.
+
+    Raises `StoppedError` where somebody stopped it half-way: half a plan would read as a whole one.
+    """
     found: dict[Key, PlanLine] = {}
     needed_by: dict[str, list[str]] = {}
     async for window in windows(engine, store):
@@ -207,6 +211,12 @@ async def decided_lines(engine: Engine, store: PostgresStore) -> list[PlanLine]:
             key = (line.lane, line.source_id, line.part)
             if key not in found or _weight(line) > _weight(found[key]):
                 found[key] = line
+    if engine.stopping:
+        raise StoppedError(
+            "Stopped before everything was looked at. Nothing was written.",
+            code="interrupted",
+            hint="Run it again.",
+        )
     crm = engine.policy.crm
     deals = [line.source_id for line in found.values() if line.entity == "document"]
     won = await store.do(lambda tx: planned.won(tx, crm, sorted(set(deals))))

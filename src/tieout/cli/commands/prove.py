@@ -36,7 +36,6 @@ async def prove(
     session.ref["bridge"] = bridge
     asked: list[str] = []
     engine = await make_engine(opened, bridge, observer=lambda call: asked.append(question(call)))
-    session.stops(engine)
     progress(session)(f"Asking {', '.join([*engine.books, engine.policy.crm])}")
     try:
         proof = await proving.prove(engine, opened.store, period, asked)
