@@ -299,7 +299,7 @@ class History:
         for deal, at in list(self.touched.items()):
             left = lag_s - (self._elapsed() - at)
             if left > 0 and deal in self.deals:
-                self.world.in_crm("stale_replica", deal=deal, seconds=Decimal(f"{left:.0f}"))
+                self.world.in_crm("stale_replica", deal=deal, seconds=round(left))
 
     def _in_book(self) -> None:
         chance, world = self.random, self.world
