@@ -148,7 +148,9 @@ def _counts(row: StepRow) -> bool:
     """A deal that is no longer won counts as long as something of it is booked."""
     if row.reason == "other_books":
         return False
-    return row.won or any(d.kind not in ("draft", "order") for d in row.documents)
+    # A step that the plan lost, whose draft went, is none any more.
+    live = row.won and row.reason not in ("step_removed", "generation_ended")
+    return live or any(d.kind not in ("draft", "order") for d in row.documents)
 
 
 def _from_deals(tx: Tx, policy: BridgePolicy, batch: Sequence[StepRow]) -> None:
@@ -235,7 +237,7 @@ def step_figures(row: StepRow, view: _View) -> StepFigures:
         customer=row.title,
         title=row.deal_title,
         link=row.url or None,
-        step=max(row.part, 1),
+        step=row.part,
         currency=row.currency or view.book.base_currency,
         close_date=row.close_date or date(1900, 1, 1),
         sold=row.sold,
