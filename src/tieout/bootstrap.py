@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -28,8 +28,6 @@ from tieout.bootstrap_systems import (
 from tieout.core.errors import ConfigurationError, EvidenceError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tieout.connectors.http.traffic import Exchange as Exchange  # named by the screens
     from tieout.connectors.http.traffic import Observer
     from tieout.engine.context import Engine
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from tieout.services.project import Project
     from tieout.settings.bridge import Configuration
     from tieout.store.database import Runner
+    from tieout.store.embedded_place import EmbeddedError
     from tieout.store.marked import MarkedStore
     from tieout.store.vault import Vault
 
@@ -212,7 +211,7 @@ async def open_database(
     """A runner over the project's database."""
     from tieout.store.database import AsyncRunner, async_engine
 
-    with _server(project, _durable(durable)) as url:
+    async with _server(project, _durable(durable)) as url:
         await asyncio.to_thread(_prepare, url, project.name, clock, _durable(durable))
         runner = AsyncRunner(async_engine(url))
         try:
@@ -254,8 +253,8 @@ def _check_disk(project: Project) -> None:
     check_disk(project)
 
 
-@contextmanager
-def _server(project: Project, durable: bool) -> Iterator[str]:
+@asynccontextmanager
+async def _server(project: Project, durable: bool) -> AsyncIterator[str]:
     """The URL of the server, for as long as it is used."""
     named = _own_server()
     if named:
@@ -266,14 +265,26 @@ def _server(project: Project, durable: bool) -> Iterator[str]:
     from tieout.store.embedded_place import EmbeddedError
 
     server = EmbeddedServer(project.ours, durable=durable)
+    # In threads: a start may wait for another process, and Ctrl-C must be heard meanwhile.
+    starting = asyncio.ensure_future(asyncio.to_thread(server.start))
     try:
-        url = server.start()
-    except EmbeddedError as error:
-        raise StoreError(error.message, code=error.code, hint=error.hint) from None
-    try:
+        try:
+            url = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            raise
         yield url
+    except EmbeddedError as error:
+        raise _not_usable(error) from None
     finally:
-        server.stop()
+        try:
+            await asyncio.to_thread(server.stop)
+        except EmbeddedError as error:
+            raise _not_usable(error) from None
+
+
+def _not_usable(error: EmbeddedError) -> StoreError:
+    return StoreError(error.message, code=error.code, hint=error.hint)
 
 
 def _prepare(url: str, name: str, clock: Clock, durable: bool) -> None:

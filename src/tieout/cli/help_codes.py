@@ -94,6 +94,10 @@ CODES: dict[str, Help] = {
         "Customers in the books could be this account; none is chosen by guessing.",
         "Pick one, or say that it is new: tieout exceptions show EX-…",
     ),
+    "customer_in_doubt": Help(
+        "The customer may be in the books already; whether it is could not be proven.",
+        "Answer the exception of the customer: tieout exceptions list",
+    ),
     "customer_not_in_books": Help(
         "The customer is not in the books yet, and may not be made.", SHOW
     ),
