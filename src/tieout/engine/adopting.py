@@ -57,9 +57,11 @@ async def _adopt(engine: Engine, connection: str) -> int:
         return 0
     keys = sorted({carrier.key[:13] for carrier in loose})
     states = await engine.store.slots_by_key(keys)
-    absent = [key for key in keys if key not in states]
+    absent = {key for key in keys if key not in states} - engine.foreign_keys
     if absent:
         states |= await _from_sources(engine, connection, frozenset(absent))
+        # Keys of another CRM's deals: they are asked for once, not at every run.
+        engine.foreign_keys.update(absent - set(states))
     current = await _traced(engine, connection, loose, states)
     changed = 0
     for carrier in loose:

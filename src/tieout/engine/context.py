@@ -26,8 +26,8 @@ class Engine:
 
     ``offsets`` are the vendors' clocks against ours, learnt from their answers; ``told`` the latest
     vendor's time with our steady clock at that moment. ``sweep_every``: how often all ids are
-    compared. ``looked_for_carriers``: this process has compared what carries our keys with what
-    is linked.
+    compared. ``foreign_keys`` belong to no deal of this CRM. ``looked_for_carriers``: this process
+    has compared what carries our keys with what is linked.
     """
 
     store: Store
@@ -46,6 +46,7 @@ class Engine:
     told: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     sweep_every: timedelta = timedelta(days=1)
     looked_for_carriers: bool = False
+    foreign_keys: set[str] = field(default_factory=set)
     paused: dict[str, datetime] = field(default_factory=dict)
     stopping: bool = False
     force: bool = False

@@ -40,7 +40,8 @@ def loose_carriers(tx: Tx, connection: str) -> list[LooseCarrier]:
             " AND r.entity = m.entity AND r.id = m.id WHERE m.workspace = %(ws)s"
             " AND m.connection = %(connection)s AND m.carried_key13 IS NOT NULL"
             " AND m.gone_at IS NULL AND (r.id IS NULL OR (r.role = 'former'"
-            " AND NOT (m.status = ANY(%(dead)s)))) ORDER BY m.carried_key DESC, m.entity, m.id",
+            " AND m.entity = 'document' AND NOT (m.status = ANY(%(dead)s))))"
+            " ORDER BY m.carried_key DESC, m.entity, m.id",
             connection=connection,
             dead=_DEAD,
         )
@@ -264,6 +265,19 @@ def wake_orphans(tx: Tx, bridge: str, now: datetime) -> int:
         bridge=bridge,
         now=now,
     )
+    # A person has assigned what a restore left open: the deals that waited for it go on.
+    rows = [
+        *rows,
+        *tx.rows(
+            "SELECT e.lane, e.source_id FROM exception_case e WHERE e.workspace = %(ws)s"
+            " AND e.bridge = %(bridge)s AND e.code = 'unassigned_documents'"
+            " AND e.closed_at IS NULL AND NOT EXISTS (SELECT 1 FROM exception_case a"
+            " WHERE a.workspace = e.workspace AND a.bridge = e.bridge"
+            " AND a.code = 'assign_documents' AND a.closed_at IS NULL)"
+            " ORDER BY e.lane, e.source_id",
+            bridge=bridge,
+        ),
+    ]
     for lane in sorted({row[0] for row in rows}):
         page_store.make_due(tx, lane, [row[1] for row in rows if row[0] == lane], now)
     return len(rows)
