@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import sys
+import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -42,7 +43,8 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--without", default="", help="a rule of core.safeguards, turned off")
-    parser.add_argument("--traces", default="traces", help="folder for traces of failing seeds")
+    folder = str(Path(tempfile.gettempdir()) / "tieout-traces")
+    parser.add_argument("--traces", default=folder, help="folder for traces of failing seeds")
     given = parser.parse_args()
     seeds = list(range(given.first, given.first + given.seeds))
     size = max(1, min(10, len(seeds) // given.workers or 1))
