@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer
 
+from tieout.cli.help_codes import CODES
 from tieout.cli.main import load
 from tieout_sandbox.kit import cli as sandbox
 
@@ -162,6 +163,16 @@ def test_commands_exist_with_their_options(page: Path) -> None:
         said = f"{words.removeprefix(name)} {rest}"
         for flag in re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", said):
             assert flag in COMMANDS[name], f"{whole}: {flag}"
+
+
+def test_codes_that_are_explained_exist() -> None:
+    said = {
+        code
+        for page in PAGES
+        for code in re.findall(r"`tieout help ([a-z_]+)`", page.read_text(encoding="utf-8"))
+    }
+    assert "item_no_code" in said
+    assert said <= set(CODES)
 
 
 def test_the_check_notices_what_is_not_there(tmp_path: Path) -> None:
