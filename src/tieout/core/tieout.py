@@ -51,6 +51,7 @@ from tieout.core.money import round_money
 
 __all__ = [
     "Acceptance",
+    "Agreed",
     "Approval",
     "Cancellation",
     "Cause",
@@ -109,6 +110,7 @@ class RowKind(StrEnum):
     """What a row of the tie-out stands for."""
 
     DEAL = "deal"
+    AGREED = "agreed"  # many deals of which each agrees, added up
     NO_DEAL = "no_deal"
     LEDGER = "ledger"
 
@@ -136,9 +138,39 @@ class DealRow:
         return self.sold - self.invoiced
 
     @property
+    def is_deal(self) -> bool:
+        """True for a deal, and for many that were added up."""
+        return self.kind in (RowKind.DEAL, RowKind.AGREED)
+
+    @property
     def agrees(self) -> bool:
         """True when nothing differs, not merely when the differences cancel."""
         return not self.parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """
+    Deals of one step that agree, added up elsewhere instead of walked: sold is booked, in base
+    currency, with nothing beside it.
+
+    ``deals``, ``sold`` and ``paid`` are of those closed in the period, ``listed`` of all whose
+    document is dated in it; ``timing`` is what of that belongs to deals closed in other months.
+    ``before`` and ``after`` are documents of the period's deals with a date outside it.
+    ``ledger`` adds up the ledger's rows of the listed documents, which say the same.
+    """
+
+    deals: int = 0
+    sold: Decimal = ZERO
+    paid: Decimal = ZERO
+    listed: Decimal = ZERO
+    timing: tuple[tuple[date, Decimal], ...] = ()
+    before: Decimal = ZERO
+    after: Decimal = ZERO
+    ledger: NetToGross | None = None
+
+
+NONE_AGREED = Agreed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +262,11 @@ class TieOut:
         return tuple(r for r in self.rows if r.kind is RowKind.DEAL)
 
     @property
+    def deal_count(self) -> int:
+        """How many deals of the period there are, those that were added up included."""
+        return sum(r.steps if r.kind is RowKind.AGREED else 1 for r in self.rows if r.is_deal)
+
+    @property
     def without_deal(self) -> tuple[DealRow, ...]:
         return tuple(r for r in self.rows if r.kind is RowKind.NO_DEAL)
 
@@ -256,6 +293,7 @@ def tie_out(
     period: Period,
     base_currency: str,
     alert_above: Decimal = ZERO,
+    agreed: Agreed = NONE_AGREED,
 ) -> TieOut:
     """
     The tie-out of the deals closed in the period, as of the cut-off, in base currency.
@@ -263,6 +301,7 @@ def tie_out(
     Steps of deals closed outside the period may be given too: their documents of the period
     are timing. `ledger` is the ledger's own list, read independently; None means that it was
     not read, and then nothing counts as explained. The order of the input does not matter.
+    `agreed` are further deals, in none of the other arguments.
     Raises ValueError for a step or a ledger row that is given twice.
     """
     all_steps = sorted(steps, key=_step_order)
@@ -279,6 +318,7 @@ def tie_out(
     mine = [s for s in all_steps if s.close_date in period]
     rows = (
         *_deal_rows(mine, cut_off, base_currency),
+        *_agreed_row(agreed),
         *(_no_deal_row(d, base_currency) for d in loose),
         *(_difference_row(d) for d in differences),
     )
@@ -289,10 +329,12 @@ def tie_out(
         rows=rows,
         causes=_cause_totals(rows),
         differences=differences,
-        by_period=_by_period(rows, ours, _moved(mine, cut_off, period, base_currency)),
-        ledger_net=ours.total - sum((d.amount for d in differences), ZERO),
+        by_period=_by_period(
+            rows, ours, agreed, _moved(mine, agreed, cut_off, period, base_currency)
+        ),
+        ledger_net=ours.total + agreed.listed - sum((d.amount for d in differences), ZERO),
         ledger_read=rows_of_ledger is not None,
-        net_to_gross=net_to_gross(rows_of_ledger or ()),
+        net_to_gross=_with_agreed(net_to_gross(rows_of_ledger or ()), agreed.ledger),
         alert_above=alert_above,
     )
     _check(result)
@@ -340,6 +382,36 @@ def _deal_row(steps: list[StepFigures], chains: list[Chain], base_currency: str)
         note=next((s.note for s in steps if s.note), ""),
         paid=round_money(paid, base_currency),
         steps=len(steps),
+    )
+
+
+def _agreed_row(agreed: Agreed) -> tuple[DealRow, ...]:
+    if not agreed.deals:
+        return ()
+    row = DealRow(
+        kind=RowKind.AGREED,
+        ref="",
+        number=f"{agreed.deals} deals",
+        customer="each agrees",
+        sold=agreed.sold,
+        invoiced=agreed.sold,
+        parts=(),
+        note="each agrees by itself; added up",
+        paid=agreed.paid,
+        steps=agreed.deals,
+    )
+    return (row,)
+
+
+def _with_agreed(rest: NetToGross, agreed: NetToGross | None) -> NetToGross:
+    if agreed is None:
+        return rest
+    return NetToGross(
+        net=rest.net + agreed.net,
+        tax=rest.tax + agreed.tax,
+        rounding=rest.rounding + agreed.rounding,
+        gross=rest.gross + agreed.gross,
+        unbalanced=tuple(sorted((*rest.unbalanced, *agreed.unbalanced), key=natural)),
     )
 
 
@@ -408,10 +480,16 @@ def _cause_totals(rows: Iterable[DealRow]) -> tuple[CauseTotal, ...]:
 
 
 def _moved(
-    steps: list[StepFigures], cut_off: date, period: Period, base_currency: str
+    steps: list[StepFigures],
+    agreed: Agreed,
+    cut_off: date,
+    period: Period,
+    base_currency: str,
 ) -> list[PeriodLine]:
     """The documents of the period's deals that the cut-off and the period see differently."""
     found: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    found["dated_before"] -= agreed.before
+    found["dated_after"] -= agreed.after
     for step in steps:
         for document in counted_documents(step):
             day = document.day
@@ -429,10 +507,13 @@ def _moved(
 
 
 def _by_period(
-    rows: Iterable[DealRow], ours: OurList, moved: list[PeriodLine]
+    rows: Iterable[DealRow], ours: OurList, agreed: Agreed, moved: list[PeriodLine]
 ) -> tuple[PeriodLine, ...]:
     """From what the period's deals were invoiced to what the ledger booked in the period."""
-    timing = sorted(ours.timing().items(), key=lambda item: (item[0][1], item[0][0]))
+    late = ours.timing()
+    for closed, amount in agreed.timing:
+        late[(closed, False)] = late.get((closed, False), ZERO) + amount
+    timing = sorted(late.items(), key=lambda item: (item[0][1], item[0][0]))
     return (
         PeriodLine(code="period_deals", amount=sum((r.invoiced for r in rows), ZERO)),
         *(

@@ -58,7 +58,7 @@ def figures(report: Report) -> Data:
         "unexplained_net": money(result.unexplained_net),
         "explained": result.explained,
         "ledger_read": result.ledger_read,
-        "deals": len(result.deals),
+        "deals": result.deal_count,
         "groups": {g.value: money(result.group_total(g)) for g in Group},
         "causes": [_cause(c, money) for c in result.causes],
         "rows": [_row(r, money) for r in result.rows],

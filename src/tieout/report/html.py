@@ -160,7 +160,7 @@ def _figures(result: TieOut) -> str:
     if not result.ledger_read:
         ledger = "the ledger’s own list was not read"
     figures = (
-        ("Sold", result.sold, count(len(result.deals), "won deal"), ""),
+        ("Sold", result.sold, count(result.deal_count, "won deal"), ""),
         ("Invoiced by the cut-off", result.invoiced, "after credit notes", ""),
         ("Gap", result.gap, gap_note(result), ""),
         ("Unexplained", result.unexplained, ledger, "good" if result.explained else "bad"),
@@ -207,7 +207,7 @@ def _fall(result: TieOut) -> str:
     zero = Decimal(0)
     rows = [
         _fall_end("Sold", axis.bar(zero, result.sold, "total", "below"), result.sold,
-                  count(len(result.deals), "deal")),
+                  count(result.deal_count, "deal")),
         *(
             _fall_row(total, axis.bar(before, before - total.amount, MARKS[total.group],
                                       "above below"))
@@ -270,7 +270,7 @@ def _who(total: CauseTotal) -> str:
 def _deals(result: TieOut) -> str:
     rows = sorted(result.rows, key=lambda r: not _is_red(r))
     left_out: list[DealRow] = []
-    if len(result.deals) > MOST_DEALS:
+    if result.deal_count > MOST_DEALS:
         left_out = [r for r in rows if r.agrees]
         rows = [r for r in rows if not r.agrees]
     long = " long" if any(len(row.number) > _LONG_NAME for row in rows) else ""
@@ -299,7 +299,11 @@ def _is_red(row: DealRow) -> bool:
 
 
 def _deal(row: DealRow) -> str:
-    labels = {RowKind.NO_DEAL: "no deal", RowKind.LEDGER: "ledger"}
+    labels = {
+        RowKind.NO_DEAL: "no deal",
+        RowKind.LEDGER: "ledger",
+        RowKind.AGREED: text(row.number),
+    }
     if row.kind is RowKind.DEAL:
         name = f"<td>{link(row.number or row.ref, row.link)}</td>"
     else:

@@ -43,7 +43,7 @@ def reconcile_lines(report: Report) -> list[str]:
     """
     result = report.tie_out
     rows: list[Line] = [
-        ("Sold", result.sold, count(len(result.deals), "deal")),
+        ("Sold", result.sold, count(result.deal_count, "deal")),
         ("Invoiced", result.invoiced, "by the cut-off, after credit notes"),
         ("Gap", result.gap, ""),
         ("Unexplained", result.unexplained, _ledger_remark(result)),

@@ -25,7 +25,7 @@ from tieout.core.chain import (
     Unanswered,
 )
 from tieout.core.compose import step_of
-from tieout.core.ledger_list import LedgerRow, Period
+from tieout.core.ledger_list import LedgerRow, NetToGross, Period, net_to_gross
 from tieout.core.mapping.errors import MappingError
 from tieout.core.model import Company, Customer, Deal, Document, DocumentKind, Entity
 from tieout.core.money import ZERO, minor_units
@@ -33,18 +33,32 @@ from tieout.core.policy import BooksPolicy, BridgePolicy, FieldRule
 from tieout.core.receivables import paid_revenue
 from tieout.core.scope import deal_scope
 from tieout.core.status import SMALL_DIFFERENCE
-from tieout.core.tieout import TieOut, tie_out
+from tieout.core.tieout import NONE_AGREED, Agreed, TieOut, tie_out
 from tieout.engine import lanes
 from tieout.engine.schedules import with_schedules
 from tieout.ports import Connector
 from tieout.report.context import Report, ReportContext
 from tieout.report.words import day_short
-from tieout.store import pages, reconciling
+from tieout.store import agreeing, pages, reconciling
 from tieout.store.database import Tx
 from tieout.store.postgres import PostgresStore
 from tieout.store.reconciling import DocumentRow, StepRow
 
 EVERYTHING = Period(start=date(1900, 1, 1), end=date(9999, 12, 31))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """
+    From ``steps`` decided steps on, those that agree are added up in SQL instead of walked; of the
+    period's own only where they are more than ``rows``, since then nobody reads them one by one.
+    """
+
+    steps: int = 20_000
+    rows: int = 20_000
+
+
+SCALE = Scale()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,21 +81,24 @@ async def reconcile(
     cut_off: date,
     now: datetime,
     connector: Connector | None,
+    scale: Scale = SCALE,
 ) -> Reconciled:
     """
     The tie-out of one book for the deals closed in a period.
 
     ``connector`` None: the ledger's own list is not read, and then nothing counts as explained.
-    Raises what the connector raises.
+    ``scale`` says from how many steps on those that agree are added up in SQL. Raises what the
+    connector raises.
     """
     ledger = None if connector is None else await read_ledger(connector, period, cut_off)
-    steps, loose, read_at = await store.do(
-        lambda tx: _figures(tx, policy, book, cut_off, now.date())
+    steps, loose, read_at, agreed, ledger = await store.do(
+        lambda tx: _figures(tx, policy, book, cut_off, period, ledger, scale)
     )
     result = tie_out(
         steps,
         loose,
         ledger,
+        agreed=agreed,
         cut_off=cut_off,
         period=period,
         base_currency=book.base_currency,
@@ -131,17 +148,91 @@ def ledger_row(document: Document) -> LedgerRow | None:
 
 
 def _figures(
-    tx: Tx, policy: BridgePolicy, book: BooksPolicy, cut_off: date, today: date
-) -> tuple[list[StepFigures], list[DocumentEvidence], datetime | None]:
+    tx: Tx,
+    policy: BridgePolicy,
+    book: BooksPolicy,
+    cut_off: date,
+    period: Period,
+    ledger: list[LedgerRow] | None,
+    scale: Scale,
+) -> tuple[
+    list[StepFigures], list[DocumentEvidence], datetime | None, Agreed, list[LedgerRow] | None
+]:
+    """Steps to walk, loose documents, when it was read, what was added up, and the ledger's rest"""
     lane = lanes.lane(policy.name, lanes.DOCUMENTS, book.connection)
     view = _View(book=book, cut_off=cut_off, rates=_book_rates(tx, book))
+    agreed = NONE_AGREED
+    ids: Iterable[list[str] | None] = (None,)
+    if agreeing.decided(tx, lane, scale.steps) >= scale.steps:
+        agreed, ledger = _agreed(tx, policy, book, lane, cut_off, period, ledger, scale)
+        ids = agreeing.others(tx, lane)
     steps: list[StepFigures] = []
-    for batch in reconciling.step_batches(tx, policy.crm, lane, book.connection):
-        _from_deals(tx, policy, batch)
-        steps += [step_figures(row, view) for row in batch if _counts(row)]
+    for some in ids:
+        for batch in reconciling.step_batches(tx, policy.crm, lane, book.connection, some):
+            _from_deals(tx, policy, batch)
+            steps += [step_figures(row, view) for row in batch if _counts(row)]
     loose = [_loose(row) for row in reconciling.loose_documents(tx, book.connection)]
     read_at = reconciling.last_read(tx, [policy.crm, book.connection])
-    return steps, loose, read_at
+    return steps, loose, read_at, agreed, ledger
+
+
+def _agreed(
+    tx: Tx,
+    policy: BridgePolicy,
+    book: BooksPolicy,
+    lane: str,
+    cut_off: date,
+    period: Period,
+    ledger: list[LedgerRow] | None,
+    scale: Scale,
+) -> tuple[Agreed, list[LedgerRow] | None]:
+    """
+    What agrees without a doubt, and the ledger's rows that are not held against it.
+
+    Deals of the period have a row each as long as a person can read so many.
+    """
+    agreeing.find(
+        tx,
+        crm=policy.crm,
+        lane=lane,
+        books=book.connection,
+        currency=book.base_currency,
+        decimals=minor_units(book.base_currency),
+        cut_off=cut_off,
+    )
+    first, last = period.start, period.end
+    if agreeing.closed_in(tx, first, last) <= scale.rows:
+        agreeing.walk_those_closed_in(tx, first, last)
+    listed: NetToGross | None = None
+    if ledger is not None:
+        ledger = [row for row in ledger if row.day in period]
+        theirs = {row.ref: row for row in ledger}
+        if len(theirs) < len(ledger):
+            theirs = {}  # a list that names a document twice is refused by the tie-out itself
+        same: set[str] = set()
+        other: list[str] = []
+        for found in agreeing.listed(tx, first, last):
+            for ref, deal, net in found:
+                row = theirs.get(ref)
+                if row is not None and row.sign * row.net == net:
+                    same.add(ref)
+                else:
+                    other.append(deal)
+        agreeing.walk_these(tx, other)
+        listed = net_to_gross(row for row in ledger if row.ref in same)
+        ledger = [row for row in ledger if row.ref not in same]
+    sums = agreeing.sums(tx, first, last)
+    agreed = Agreed(
+        deals=sums.deals,
+        sold=sums.sold,
+        paid=sums.paid,
+        listed=sums.listed,
+        timing=sums.timing,
+        before=sums.before,
+        after=sums.after,
+        ledger=listed,
+    )
+    return agreed, ledger
 
 
 def _counts(row: StepRow) -> bool:
