@@ -65,8 +65,9 @@ def variant_of(seed: int, chance: Random) -> tuple[Variant, dict[str, Any]]:
 class History:
     """One seed's history in a world of its own."""
 
-    def __init__(self, world: World, *, knows_key_life: bool) -> None:
+    def __init__(self, world: World, *, knows_key_life: bool, harsh: bool = False) -> None:
         self.world = world
+        self.harsh = harsh
         self.random = world.random
         self.watch = Watch(world)
         self.knows_key_life = knows_key_life
@@ -89,6 +90,12 @@ class History:
             company = chance.choice(self.companies)
             price = Decimal(chance.choice((1000, 1000, 1500, 2000)))
             self.deals.append(world.make_deal(company, price, state=state))
+        if self.harsh:
+            # The first create of every history meets a fault.
+            kind = chance.choice(("commit_late", "commit_late", "drop_after_commit", "garbage"))
+            path = "/documents" if world.variant.keeps_id else "/drafts"
+            late = {"seconds": chance.randint(20, 190)} if kind == "commit_late" else {}
+            world.fault(kind, path=path, times=chance.choice((1, 2)), **late)
         if chance.random() < 0.5:
             await world.run_once()
         times = sorted(chance.uniform(0, LENGTH_S) for _ in range(chance.randint(6, 16)))
@@ -390,6 +397,7 @@ def play(
     *,
     rules: Safeguards = ALL_ON,
     mark: str = "",
+    harsh: bool = False,
 ) -> tuple[Failure | None, list[str]]:
     """The history of a seed: what it broke, or None; and its trace."""
     import virtual_loop
@@ -410,7 +418,7 @@ def play(
         )
         kept.append(world)
         world.note(f"{variant}")
-        await History(world, knows_key_life=not settings).play()
+        await History(world, knows_key_life=not settings, harsh=harsh).play()
 
     try:
         virtual_loop.run(program, seed, forgive=(Death, SyncError, asyncio.CancelledError))

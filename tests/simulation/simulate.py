@@ -23,7 +23,7 @@ from tieout.store.database import blocking_engine
 _engines: dict[str, tuple[object, object]] = {}
 
 
-def _play(url: str, seeds: list[int], rule: str) -> list[tuple[int, Failure | None]]:
+def _play(url: str, seeds: list[int], rule: str, harsh: bool) -> list[tuple[int, Failure | None]]:
     """Some seeds in this process."""
     if url not in _engines:
         _engines[url] = (blocking_engine(url), blocking_engine(url, as_app=False))
@@ -31,7 +31,8 @@ def _play(url: str, seeds: list[int], rule: str) -> list[tuple[int, Failure | No
     rules = ALL_ON.without(rule) if rule else ALL_ON
     done = []
     for seed in seeds:
-        failure, _ = play(seed, app, owner, rules=rules, mark=f"-{rule}-{time.monotonic_ns()}")  # type: ignore[arg-type]
+        mark = f"-{rule}-{time.monotonic_ns()}"
+        failure, _ = play(seed, app, owner, rules=rules, mark=mark, harsh=harsh)  # type: ignore[arg-type]
         done.append((seed, failure))
     return done
 
@@ -45,6 +46,7 @@ def main() -> int:
     parser.add_argument("--without", default="", help="a rule of core.safeguards, turned off")
     folder = str(Path(tempfile.gettempdir()) / "tieout-traces")
     parser.add_argument("--traces", default=folder, help="folder for traces of failing seeds")
+    parser.add_argument("--harsh", action="store_true", help="every first create meets a fault")
     given = parser.parse_args()
     seeds = list(range(given.first, given.first + given.seeds))
     size = max(1, min(10, len(seeds) // given.workers or 1))
@@ -55,7 +57,7 @@ def main() -> int:
     with database("simulate") as url:
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(given.workers, mp_context=context) as pool:
-            waiting = [pool.submit(_play, url, part, given.without) for part in parts]
+            waiting = [pool.submit(_play, url, part, given.without, given.harsh) for part in parts]
             for future in as_completed(waiting):
                 for seed, failure in future.result():
                     ran[family_of(seed)] += 1
