@@ -403,3 +403,57 @@ def test_a_signal_while_the_program_is_loaded_is_answered_too(
     assert (told["schema"], told["exit_code"], told["ok"]) == ("tieout.apply/1", code, False)
     assert told.keys() == json.loads(json_text("apply", Result(), START)).keys()
     assert said[True][1] == ""
+
+
+_SPEAKS = """
+import sys
+from tieout.cli.command import carry_out
+from tieout.cli.output import Exit, Options, Result
+
+async def work(session):
+    for number in range(3):
+        session.screen.line("x" * 70_000)
+    session.screen.err.isatty()
+    open("acted", "w").close()
+    return Result(lines=["done"], exit=Exit.UNKNOWN)
+
+sys.exit(carry_out("apply", Options(json="--json" in sys.argv), work))
+"""
+
+
+def _speaks(folder: Path, shell: str, *words: str) -> subprocess.CompletedProcess[str]:
+    (folder / "speaks.py").write_text(_SPEAKS, encoding="ascii")
+    program = f"{sys.executable} speaks.py {' '.join(words)}"
+    return subprocess.run(
+        ["bash", "-c", shell.replace("PROGRAM", program)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_command_that_acts_goes_on_when_nobody_reads_it(tmp_path: Path) -> None:
+    done = _speaks(tmp_path, 'PROGRAM | head -c 5; exit "${PIPESTATUS[0]}"')
+    assert (done.returncode, done.stdout, done.stderr) == (9, "xxxxx", "")
+    assert (tmp_path / "acted").exists()
+
+
+def test_an_answer_that_cannot_be_written_is_said_and_what_was_done_stays(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    for words in ((), ("--json",)):
+        done = _speaks(tmp_path, "PROGRAM > /dev/full", *words)
+        assert done.returncode == 12
+        assert done.stderr == (
+            "Standard output cannot be written: no space left on device. "
+            "What the command did is done.\n"
+        )
+        assert (tmp_path / "acted").exists()
+
+
+def test_a_closed_standard_output_is_no_defect(tmp_path: Path) -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        done = _speaks(tmp_path, f"PROGRAM {closed}")
+        assert (done.returncode, done.stderr) == (9, "")

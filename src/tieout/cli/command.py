@@ -36,6 +36,7 @@ from tieout.cli.output import (
     defect_result,
     error_result,
     reference,
+    worst,
 )
 from tieout.core.errors import SyncError
 from tieout.services.usage import UsedWronglyError
@@ -121,6 +122,8 @@ class Session:
     def emit(self, result: Result) -> None:
         """An answer before the end, for a command that repeats itself (`run --every`)."""
         self.screen.answer(self.name, result, self.clock.now())
+        if self.screen.unread:
+            raise BrokenPipeError
 
     def ask(self, question: str, flag: str, *, default: str = "", secret: bool = False) -> str:
         """
@@ -301,7 +304,18 @@ def carry_out(
         # Nothing was written yet: the object is made whole before it is.
         result = failed(session, error)
         session.screen.answer(name, result, session.clock.now())
-    return int(result.exit)
+    return _heard(session.screen, result.exit)
+
+
+def _heard(screen: Screen, code: Exit) -> int:
+    """The exit code, or that of an answer which standard output could not take."""
+    if screen.unwritable:
+        screen.err.write(
+            f"Standard output cannot be written: {screen.unwritable}. What the command did is "
+            "done.\n"
+        )
+        return int(worst([code, Exit.STORE]))
+    return int(code)
 
 
 async def _guarded(session: Session, work: Callable[[Session], Any]) -> Result | None:
@@ -318,7 +332,7 @@ async def _guarded(session: Session, work: Callable[[Session], Any]) -> Result |
     except asyncio.CancelledError:
         return interrupted(session)
     except BaseException as error:
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        if isinstance(error, (KeyboardInterrupt, SystemExit, BrokenPipeError)):
             raise
         known = _first_known(error)
         if session.stopping and known is not None and known.code == "interrupted":

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, TextIO
 
 from tieout.cli.formats import plain, utc
@@ -150,10 +151,12 @@ class Screen:
     """Where a command's words go. Nothing else in the program prints."""
 
     options: Options
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
+    out: TextIO = field(default_factory=lambda: _open(sys.stdout))
+    err: TextIO = field(default_factory=lambda: _open(sys.stderr))
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     answered: bool = False
+    unread: bool = False
+    unwritable: str = ""
 
     @property
     def terminal(self) -> bool:
@@ -176,7 +179,21 @@ class Screen:
     def line(self, text: str = "") -> None:
         """A line of data. With ``--json`` it is part of the object instead."""
         if not self.options.json:
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        """
+        To standard output. A command that acts goes on when nobody reads it any more (``| head``),
+        or when its file cannot be written; which of them it was is kept.
+        """
+        try:
             _write(self.out, text + "\n")
+        except BrokenPipeError:
+            self.unread = True
+            _silence(self.out)
+        except OSError as error:
+            self.unwritable = (error.strerror or "no reason given").lower()
+            _silence(self.out)
 
     def note(self, text: str) -> None:
         """A line of talk."""
@@ -207,7 +224,7 @@ class Screen:
         """
         self.answered = True
         if self.options.json:
-            _write(self.out, json_text(command, result, now) + "\n")
+            self._say(json_text(command, result, now))
             return
         for line in result.lines:
             self.line(line)
@@ -319,6 +336,20 @@ def _with_next(notes: Sequence[str], command: str) -> list[str]:
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!", ")")) else f"{text}."
+
+
+def _open(stream: TextIO | None) -> TextIO:
+    """The stream, or one that leads nowhere where who started the program had closed it."""
+    return stream if stream is not None else Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _silence(stream: TextIO) -> None:
+    """What is said from now on, and what is left of before, goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    finally:
+        os.close(nowhere)
 
 
 def _write(stream: TextIO, text: str) -> None:

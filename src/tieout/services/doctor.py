@@ -135,15 +135,14 @@ _AREAS = {
     "year_ends": "periods",
     "quota_low": "quota",
 }
-_LOOKED_AT = ("sign-in", "rights", "custom fields", "currencies", "periods", "clock", "quota")
+_LOOKED_AT = ("rights", "custom fields", "currencies", "periods", "clock", "quota")
 
 
 async def _connections(opened: Opened, found: Diagnosis) -> dict[str, Tested]:
     tested: dict[str, Tested] = {}
     rows = await opened.do(admin.list_connections)
     for row in rows:
-        for area in _LOOKED_AT:
-            found.fine(area)
+        found.fine("sign-in")
         try:
             tested[row.name] = await connections.test(opened, row.name)
         except SyncError as error:
@@ -154,6 +153,8 @@ async def _connections(opened: Opened, found: Diagnosis) -> dict[str, Tested]:
             area = "key" if error.code in ("key_wrong", "key_missing") else "sign-in"
             found.wrong(area, Trouble(finding=told, next=error.hint))
             continue
+        for area in _LOOKED_AT:
+            found.fine(area)
         for finding in tested[row.name].findings:
             area = _AREAS.get(finding.code, "rights")
             named = Finding(

@@ -45,7 +45,7 @@ RedirectUri = Annotated[
 Port = Annotated[int, Option("--port", help="Listen here for the browser; 0: any.")]
 NoBrowser = Annotated[bool, Option("--no-browser", help="Show the address, open nothing.")]
 
-_STATE = {
+STATES = {
     "ok": "ok",
     "new": "not tested",
     "sign_in_withdrawn": "sign-in withdrawn",
@@ -511,7 +511,7 @@ def _none() -> Result:
 
 
 def _state_text(session: Session, row: ConnectionRow, zone: tzinfo) -> str:
-    word = _STATE.get(row.state, row.state.replace("_", " "))
+    word = STATES.get(row.state, row.state.replace("_", " "))
     if row.tested_at is None:
         return word
     when = recent(row.tested_at, session.clock.now(), zone)

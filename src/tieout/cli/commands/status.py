@@ -111,11 +111,13 @@ def status_lines(one: BridgeStatus, now: datetime, zone: tzinfo) -> list[str]:
 
 
 def _still(row: Any, now: datetime, zone: tzinfo) -> str:
+    from tieout.cli.commands.connection import STATES
     from tieout.cli.formats import recent
 
     since = f" {recent(row.tested_at, now, zone)}" if row.tested_at is not None else ""
-    why = row.state.replace("_", "-", 1).replace("_", " ") if row.state else "not tested"
-    return f"! {row.name} stands still: {why}{since}. tieout connection rotate {row.name}"
+    why = STATES.get(row.state, row.state.replace("_", " ")) if row.state else "not tested"
+    do = "rotate" if row.state.startswith("sign_in") else "test"
+    return f"! {row.name} stands still: {why}{since}. tieout connection {do} {row.name}"
 
 
 def _head(one: BridgeStatus, now: datetime, zone: tzinfo) -> str:
