@@ -1,0 +1,1 @@
+"""Measurements of this program, each as a ratio that one run shows (`python -m benchmarks`)."""
