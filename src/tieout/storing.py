@@ -503,6 +503,11 @@ class Store(Protocol):
     async def ghosts(self, connection: str, now: datetime) -> int:
         """Linked records that a mirror read anew does not have, as missing ones. How many."""
 
+    async def successors(
+        self, connection: str, entity: Entity, refs: Sequence[ExternalRef]
+    ) -> dict[ExternalRef, Record]:
+        """Records already read that the vendor says grew out of these."""
+
     async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
         """Current refs whose record is missing and whose fate is not certain yet."""
 

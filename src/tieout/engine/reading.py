@@ -279,10 +279,28 @@ async def _follow_vanished(
         if entity not in engine.selections[connection] or not engine.rules.lineage:
             continue
         refs = await engine.store.vanished(connection, entity)
+        if refs and entity is Entity.DOCUMENT:
+            refs = await _follow_known(engine, connection, refs)
         for start in range(0, len(refs), GET_AT_ONCE):
             part = refs[start : start + GET_AT_ONCE]
             await trace_refs(engine, connector, connection, entity, part, missed)
             counts.pages += 1
+
+
+async def _follow_known(
+    engine: Engine, connection: str, refs: Sequence[ExternalRef]
+) -> list[ExternalRef]:
+    """
+    Documents that were read already name the draft they grew out of: those need no call. The rest
+    is given back, to be asked for.
+    """
+    known = await engine.store.successors(connection, Entity.DOCUMENT, refs)
+    fan_out = engine.fan_out(connection)
+    for ref, record in known.items():
+        await engine.store.move_ref(
+            ref, mirror_row(record, engine.enrich), "conversion", fan_out, engine.clock.now()
+        )
+    return [ref for ref in refs if ref not in known]
 
 
 _FOUND = (FateKind.BECAME, FateKind.MERGED, FateKind.PRESENT)

@@ -450,6 +450,11 @@ class PostgresStore:
     async def ghosts(self, connection: str, now: datetime) -> int:
         return await self.do(lambda tx: resolving.ghosts(tx, connection, now))
 
+    async def successors(
+        self, connection: str, entity: Entity, refs: Sequence[ExternalRef]
+    ) -> dict[ExternalRef, Record]:
+        return await self.do(lambda tx: resolving.successors(tx, connection, entity, refs))
+
     async def vanished(self, connection: str, entity: Entity) -> list[ExternalRef]:
         return await self.do(lambda tx: resolving.vanished(tx, connection, entity))
 

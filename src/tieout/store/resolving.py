@@ -535,6 +535,25 @@ def _became(tx: Tx, old: ExternalRef, new: ExternalRef, now: datetime) -> None:
     )
 
 
+def successors(
+    tx: Tx, connection: str, entity: Entity, refs: Sequence[ExternalRef]
+) -> dict[ExternalRef, Record]:
+    """Records in the mirror that the vendor says grew out of these (a draft's invoice)."""
+    wanted = {ref.id: ref for ref in refs}
+    return {
+        wanted[row[0]]: codec.decode_record(entity, row[1])
+        for row in tx.rows(
+            "SELECT parent_id, record::text FROM mirror WHERE workspace = %(ws)s"
+            " AND connection = %(connection)s AND entity = %(entity)s"
+            " AND parent_id = ANY(%(ids)s) AND kind <> 'credit_note' AND gone_at IS NULL"
+            " ORDER BY parent_id, id",
+            connection=connection,
+            entity=str(entity),
+            ids=sorted(wanted),
+        )
+    }
+
+
 def move_ref(
     tx: Tx,
     old: ExternalRef,
