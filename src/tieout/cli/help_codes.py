@@ -326,6 +326,11 @@ CODES: dict[str, Help] = {
         "Set it to postgresql://user@host:5432/database, or leave it out for the embedded one.",
     ),
     "database_unreachable": Help("The database does not answer.", "Check that its server runs."),
+    "database_rights": Help(
+        "The user that TIEOUT_DATABASE_URL names may not do what is needed there.",
+        "Make it the owner of the database, and able to create roles or a member of a role "
+        "tieout_app that is there.",
+    ),
     "database_failed": Help("PostgreSQL did not start; its log says why.", ".tieout/pg.log"),
     "database_missing": Help("The package with PostgreSQL is missing.", "Install Tieout anew."),
     "database_version": Help("The data is of another PostgreSQL.", "Restore it with that one."),

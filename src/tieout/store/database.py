@@ -134,7 +134,7 @@ def _translated() -> Any:
     except OperationalError as error:
         raise _store_error(error) from error
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == "53100":
+        if getattr(error.orig, "sqlstate", None) in ("53100", "42501"):
             raise _store_error(error) from error
         raise
 
@@ -147,6 +147,13 @@ def _store_error(error: DBAPIError) -> StoreError:
             hint="Free space, then tieout run",
         )
     detail = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
+    if getattr(error.orig, "sqlstate", None) == "42501":
+        return StoreError(
+            f"The user of the database lacks a right: {detail}. Nothing was sent.",
+            code="database_rights",
+            hint="Make it the owner of the database, and able to create roles or a member of a "
+            f"role {APP_ROLE} that is there.",
+        )
     return StoreError(
         f"The database does not answer: {detail}",
         code="database_unreachable",

@@ -52,8 +52,10 @@ def _create_role(conn: Connection) -> None:
     ).scalar()
     if exists is None:
         conn.exec_driver_sql(f"CREATE ROLE {APP_ROLE} NOLOGIN NOSUPERUSER NOBYPASSRLS")
+    # From 16 on, who makes a role is a member that may not act as it.
+    may = "SET" if (conn.dialect.server_version_info or (0,)) >= (16,) else "MEMBER"
     member = conn.exec_driver_sql(
-        "SELECT pg_has_role(current_user, %(role)s, 'MEMBER')", {"role": APP_ROLE}
+        "SELECT pg_has_role(current_user, %(role)s, %(may)s)", {"role": APP_ROLE, "may": may}
     ).scalar()
     if not member:
         conn.exec_driver_sql(f"GRANT {APP_ROLE} TO CURRENT_USER")
