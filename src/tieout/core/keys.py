@@ -11,6 +11,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base 32
 _NAMESPACE = uuid.UUID("7c6a2a52-4c0c-5c6b-9a51-0f3f2f5a7e11")
@@ -44,12 +45,18 @@ class Slot:
     @property
     def key13(self) -> str:
         """65 bits of SHA-256 over the length-prefixed fields: common to all generations."""
-        digest = hashlib.sha256()
-        for value in (self.crm_org, self.source_id, self.company, self.kind, str(self.part)):
-            raw = value.encode()
-            digest.update(len(raw).to_bytes(4, "big") + raw)
-        bits = int.from_bytes(digest.digest()[:9], "big") >> 7
-        return _base32(bits, 13)
+        return _key13(self)
+
+
+@lru_cache(maxsize=4096)
+def _key13(slot: Slot) -> str:
+    # A window asks for the key of each of its slots many times.
+    digest = hashlib.sha256()
+    for value in (slot.crm_org, slot.source_id, slot.company, slot.kind, str(slot.part)):
+        raw = value.encode()
+        digest.update(len(raw).to_bytes(4, "big") + raw)
+    bits = int.from_bytes(digest.digest()[:9], "big") >> 7
+    return _base32(bits, 13)
 
 
 def operation_key(slot: Slot, generation: int) -> str:

@@ -337,6 +337,7 @@ class _Closure:
     states: Mapping[str, SlotState]
     documents: Mapping[str, Seen]
     credits: Mapping[str, Sequence[Document]]
+    numbers: Mapping[str, Sequence[str]]
     items: Mapping[str, Item]
     rates: Mapping[str, Decimal]
     released: Mapping[str, Sequence[tuple[str, str, Decimal]]]
@@ -377,8 +378,9 @@ async def _closure(
     current = [state.current.ref.id for state in states.values() if state.current]
     documents = await engine.store.mirror(book.connection, Entity.DOCUMENT, current)
     credits = await engine.store.credit_notes(book.connection, current)
-    numbers = sorted({number for deal in records for number in _numbers(engine, deal, customers)})
-    items = await engine.store.mirror_by_number(book.connection, Entity.ITEM, numbers)
+    numbers = {deal.source_id: sorted(_numbers(engine, deal, customers)) for deal in records}
+    wanted_items = sorted({number for found in numbers.values() for number in found})
+    items = await engine.store.mirror_by_number(book.connection, Entity.ITEM, wanted_items)
     lane = lanes.lane(engine.bridge, lanes.DOCUMENTS, book.connection)
     released: Mapping[str, Sequence[tuple[str, str, Decimal]]] = {}
     if engine.policy.documents.approve_above is not None:
@@ -395,6 +397,7 @@ async def _closure(
             key: [note for note in notes if isinstance(note, Document)]
             for key, notes in credits.items()
         },
+        numbers=numbers,
         items={key: item for key, item in items.items() if isinstance(item, Item)},
         rates=await _rates(engine, book),
         released=released,
@@ -439,6 +442,8 @@ def _goes_to(engine: Engine, book: BooksPolicy, deal: Deal, closure: _Closure) -
         state = closure.states[document_slot(engine, book, deal.source_id, part).key13]
         if state.exists and (state.refs or state.operation):
             return True
+    if engine.policy.books[0].when is None:
+        return engine.policy.books[0].connection == book.connection
     seen = closure.customers.get(deal.customer.id) if deal.customer else None
     buyer = seen.record if seen and isinstance(seen.record, Customer) else None
     scope = deal_scope(deal, buyer)
@@ -542,13 +547,13 @@ def _taxes(
     closure: _Closure,
     day: date,
 ) -> dict[str, TaxAnswer]:
-    used = _numbers(engine, deal, closure.customers)
+    used = closure.numbers[deal.source_id]
     return {
         number: engine.enrich.tax(
             book.seller, buyer, deal, item, _class_net(deal, item, closure), day
         )
-        for number, item in closure.items.items()
-        if number in used
+        for number in used
+        if (item := closure.items.get(number)) is not None
     }
 
 
