@@ -20,8 +20,8 @@ from support.fakes import START
 from tieout.cli import main
 from tieout.cli.command import Session, carry_out
 from tieout.cli.help_codes import CODES
-from tieout.cli.output import Exit, Options, Result, json_text
-from tieout.core.errors import BusyError, StoppedError, StoreError
+from tieout.cli.output import Exit, Options, Result, error_result, json_text
+from tieout.core.errors import BusyError, ConnectionBrokenError, StoppedError, StoreError
 
 SOURCES = Path(main.__file__).resolve().parents[1]
 Capture = pytest.CaptureFixture[str]
@@ -219,7 +219,7 @@ def test_the_second_ctrl_c_ends_within_a_second(tmp_path: Path) -> None:
     script = """
 import asyncio, sys
 from tieout.cli.command import carry_out
-from tieout.cli.output import Exit, Options, Result, json_text
+from tieout.cli.output import Exit, Options, Result, error_result, json_text
 
 class Engine:
     stopping = False
@@ -457,3 +457,50 @@ def test_a_closed_standard_output_is_no_defect(tmp_path: Path) -> None:
     for closed in (">&-", "2>&-", ">&- 2>&-"):
         done = _speaks(tmp_path, f"PROGRAM {closed}")
         assert (done.returncode, done.stderr) == (9, "")
+
+
+def test_one_signal_too_many_does_not_cut_the_answer_off(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from tieout.cli import starting
+starting.guard()
+from tieout.cli.command import carry_out
+from tieout.cli.output import Options, Screen
+
+class Late(Screen):
+    def answer(self, command, result, now):
+        os.kill(os.getpid(), signal.SIGINT)  # after the command, before its answer
+        os.kill(os.getpid(), signal.SIGTERM)
+        super().answer(command, result, now)
+
+async def work(session):
+    os.kill(os.getpid(), signal.SIGINT)
+    import asyncio
+    await asyncio.sleep(30)
+
+options = Options(json=True)
+sys.exit(carry_out("plan", options, work, Late(options)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+    assert json.loads(done.stdout)["exit_code"] == 130
+
+
+def test_of_several_connections_the_next_command_is_said_once(capsys: Capture) -> None:
+    from tieout.cli.commands.connection import _several
+
+    broken = error_result(
+        ConnectionBrokenError("No longer accepted.", hint="tieout connection rotate visma-se"),
+        START,
+        ref={},
+    )
+
+    async def work(session: Session) -> Result:
+        return _several(["sf", "visma-se"], [Result(lines=["sf  fine"]), broken])
+
+    assert _do(work) == 4
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["sf  fine", "visma-se  No longer accepted."]
+    assert err == "Next: tieout connection rotate visma-se\n"

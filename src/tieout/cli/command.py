@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, get_type_hi
 
 import typer
 
+from tieout.cli import starting
 from tieout.cli.output import (
     ErrorInfo,
     Exit,
@@ -293,7 +294,10 @@ def carry_out(
     )
     try:
         result = asyncio.run(_guarded(session, work))
+        if session.stopping:
+            starting.deafen()
     except KeyboardInterrupt:
+        starting.deafen()
         session.stopped_by = signal.SIGINT
         result = interrupted(session)
     if result is None:

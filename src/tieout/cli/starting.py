@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 _CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+_guarded: list[signal.Signals] = []
 MESSAGE = "Stopped before anything was done. Safe to run again."
 
 
@@ -23,6 +24,13 @@ def guard() -> None:
         # A shell that starts a job in the background has it ignore Ctrl-C; that stays so.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
+            _guarded.append(number)
+
+
+def deafen() -> None:
+    """The command is stopping and its answer is on its way: more signals would only cut it off."""
+    for number in _guarded:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _stop(number: int, _: FrameType | None) -> None:

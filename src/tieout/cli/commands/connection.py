@@ -482,19 +482,16 @@ def _company_data(tested: Tested) -> dict[str, Any]:
 def _several(names: Sequence[str], results: Sequence[Result]) -> Result:
     """All connections at once: their lines one below the other, the worst exit code."""
     lines: list[str] = []
-    notes: list[str] = []
     items = []
     for name, result in zip(names, results, strict=True):
         lines += result.lines
         if result.error is not None and not result.lines:
             lines.append(f"{name}  {result.error.message}")
-            notes += [f"{name}. Next: {command}" for command in result.next]
         items.append({"connection": name, "data": result.data, "error": result.error})
     bad = next((result.error for result in results if result.error is not None), None)
     return Result(
         data=listing(items),
         lines=lines,
-        notes=notes,
         next=[command for result in results for command in result.next],
         findings=[finding for result in results for finding in result.findings],
         exit=worst(result.exit for result in results),
