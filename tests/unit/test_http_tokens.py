@@ -354,3 +354,21 @@ def test_retry_after_in_both_forms() -> None:
     assert retry_after_s({"retry-after": "Wed, 25 Nov 2026 08:00:30 GMT"}, now) == 0
     assert retry_after_s({"retry-after": "soon"}, now) is None
     assert retry_after_s({}, now) is None
+
+
+def test_a_refused_sign_in_keeps_the_next_process_waiting_for_nothing() -> None:
+    clock = ManualClock()
+    secrets = vault(clock, refresh_token="revoked")
+    server = TokenServer()
+    first, _ = keeper(clock, secrets, server, "one")
+    second, _ = keeper(clock, secrets, server, "two")
+
+    async def run() -> None:
+        began = clock.steady()
+        for each in (first, second):
+            with pytest.raises(ConnectionBrokenError) as caught:
+                await each.access()
+            assert caught.value.code == "sign_in_withdrawn"
+        assert clock.steady() == began
+
+    asyncio.run(run())

@@ -196,7 +196,13 @@ class TokenKeeper:
             if ready is not None:
                 return ready
         ready = await self._stored(refused)
-        return ready if ready is not None else await self._renew()
+        try:
+            return ready if ready is not None else await self._renew()
+        except ConnectionBrokenError:
+            # A clear refusal: whoever asks next need not wait until the lease has run out. After
+            # a lost answer it is kept, since the renewal may still be under way over there.
+            await self._secrets.acquire(self._connection, self._holder, 0)
+            raise
 
     async def _renew(self) -> str:
         if self._sign_in.grant is not Grant.REFRESH_TOKEN:
