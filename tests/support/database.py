@@ -17,6 +17,8 @@ from tieout.store.embedded import EmbeddedServer
 from tieout.store.migrate import prepare
 
 TEMPLATE = "tieout_template"
+# Databases of this process that are open: the last one takes the folder with it.
+_open: list[str] = []
 
 
 def _home() -> Path:
@@ -34,6 +36,7 @@ def database(name: str) -> Iterator[str]:
     """The address of a fresh migrated database, as the owner; the server is shared by workers."""
     home = _home()
     server = EmbeddedServer(home, durable=False)
+    _open.append(name)
     try:
         server.start()
         _ensure_template(server, home)
@@ -45,7 +48,8 @@ def database(name: str) -> Iterator[str]:
         yield server.url(name)
     finally:
         server.stop()
-        if "PYTEST_XDIST_TESTRUNUID" not in os.environ:
+        _open.remove(name)
+        if not _open and "PYTEST_XDIST_TESTRUNUID" not in os.environ:
             shutil.rmtree(home, ignore_errors=True)
 
 
