@@ -40,6 +40,8 @@ from tieout.report.words import (
     day_long,
     deal_note,
     gap_note,
+    gross_line,
+    ledger_line,
     moment,
     period_line,
     period_name,
@@ -364,7 +366,7 @@ def _sheet(lines: Iterable[str]) -> str:
 
 def _by_period(result: TieOut) -> str:
     name = period_short(result.period)
-    ledger = f"Ledger’s {name} list, net"
+    ledger = _typographic(ledger_line(result.period))
     lines = [_line(_typographic(period_line(p, result)), p.amount) for p in result.by_period]
     first = _sheet([*lines, _line(ledger, result.ledger_net, "sum")])
     says = f"The ledger asks what was invoiced in {name}, whenever it was sold."
@@ -378,7 +380,7 @@ def _by_period(result: TieOut) -> str:
         ]
         if sums.rest:
             rows.append(_line(f"Does not add up: {', '.join(sums.unbalanced)}", sums.rest, "red"))
-        second = _sheet([*rows, _line(sentence(f"{name} documents, gross"), sums.gross, "sum")])
+        second = _sheet([*rows, _line(gross_line(result.period), sums.gross, "sum")])
     return f'<section><h2>By period</h2><p class="says">{text(says)}</p>{first}{second}</section>'
 
 

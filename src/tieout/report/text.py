@@ -20,12 +20,12 @@ from tieout.report.words import (
     day_long,
     day_short,
     deal_note,
+    gross_line,
+    ledger_line,
     moment,
     period_line,
     period_name,
-    period_short,
     rounding_of_totals,
-    sentence,
     unexplained_sentences,
 )
 
@@ -92,16 +92,15 @@ def deal_lines(result: TieOut) -> list[str]:
 
 def period_lines(result: TieOut) -> list[str]:
     """What the ledger booked in the period, whenever it was sold; then from net to gross."""
-    name = period_short(result.period)
     sums = result.net_to_gross
     rows: list[Line] = [(period_line(p, result), p.amount, "") for p in result.by_period]
-    rows.append((f"Ledger's {name} list, net", result.ledger_net, ""))
+    rows.append((ledger_line(result.period), result.ledger_net, ""))
     if result.ledger_read:
         rows.append(("VAT", sums.tax, ""))
         rows.append((rounding_of_totals(result.currency), sums.rounding, ""))
         if sums.rest:
             rows.append(("Does not add up", sums.rest, ", ".join(sums.unbalanced)))
-        rows.append((f"{sentence(name)} documents, gross", sums.gross, ""))
+        rows.append((gross_line(result.period), sums.gross, ""))
     return table_lines(rows)
 
 

@@ -224,6 +224,16 @@ def gap_note(result: TieOut) -> str:
     return said
 
 
+def ledger_line(period: Period) -> str:
+    """The label of the ledger's own list: 'Ledger's October list, net'."""
+    return f"Ledger's {month(period.start)} list, net" if is_month(period) else "Ledger's list, net"
+
+
+def gross_line(period: Period) -> str:
+    """The label of its gross sum: 'October documents, gross'."""
+    return f"{month(period.start)} documents, gross" if is_month(period) else "Documents, gross"
+
+
 def period_line(line: PeriodLine, result: TieOut) -> str:
     """The label of a line of the table by period."""
     name = period_short(result.period)
