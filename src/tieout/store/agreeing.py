@@ -107,6 +107,9 @@ def find(
     """Puts the agreeing steps into a temporary table of this transaction."""
     # One pass over everything: hashes that fit into memory, here and nowhere else.
     tx.run("SET LOCAL work_mem = '64MB'")
+    # All deals against all documents: a plan that looks each one up, made from statistics that a
+    # new database does not have yet, would take minutes.
+    tx.run("SET LOCAL enable_nestloop = off")
     tx.run(
         _AGREEING,
         crm=crm,
@@ -117,6 +120,7 @@ def find(
         cut_off=cut_off,
         stops=list(_STOPS),
     )
+    tx.run("SET LOCAL enable_nestloop = on")
     tx.run("CREATE INDEX ON agreeing (source_id)")
     tx.run("ANALYZE agreeing")
 
