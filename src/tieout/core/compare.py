@@ -141,3 +141,15 @@ def differing(left: Record | None, right: Record | None, only: frozenset[str]) -
 
 
 DOCUMENT_FIELDS = frozenset({*DOCUMENT_CONTENT, "lines"})
+
+
+def as_sent(sent: Record | None, found: Record) -> bool:
+    """
+    Whether a document that was found is the one that was sent, by its customer and lines.
+
+    Then its base is known, and it may be updated and voided by us. True for other records.
+    """
+    if isinstance(sent, Document) and isinstance(found, Document):
+        mine, theirs = document_content(sent), document_content(found)
+        return all(mine[name] == theirs[name] for name in ("customer", "lines"))
+    return True

@@ -37,13 +37,10 @@ class Safeguards:
     late_answer_is_evidence: bool = True
     stale_version_ignored: bool = True
     steady_clock_test: bool = True
-    generation_needs_end: bool = True
     carrier_adopted_at_claim: bool = True
     recovery_marks_unknown: bool = True
     void_waits: bool = True
     update_waits: bool = True
-    intent_before_send: bool = True
-    same_bytes_same_key: bool = True
     approval_bound_to_payload: bool = True
     deletion_not_undone: bool = True
     booked_never_voided: bool = True

@@ -20,7 +20,7 @@ from tieout.core.change import (
     Stale,
     Unknown,
 )
-from tieout.core.compare import DOCUMENT_FIELDS, differing, document_content
+from tieout.core.compare import DOCUMENT_FIELDS, as_sent, differing
 from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding
 from tieout.core.keys import generation_of
@@ -133,7 +133,7 @@ async def _adopt_carriers(
             op,
             mirror_row(record, engine.enrich),
             generation_of(key),
-            _as_sent(op, record),
+            as_sent(op.change.wanted.record if op.change.wanted else None, record),
             engine.clock.now(),
         )
     return free
@@ -151,15 +151,6 @@ def _live(
         and generation_of(key) >= generation
     ]
     return sorted(mine, key=lambda pair: -generation_of(pair[0]))
-
-
-def _as_sent(op: ReadyOperation, record: Record) -> bool:
-    """Whether what was found is what we would send: then its base is known."""
-    wanted = op.change.wanted.record if op.change.wanted else None
-    if isinstance(wanted, Document) and isinstance(record, Document):
-        mine, theirs = document_content(wanted), document_content(record)
-        return all(mine[name] == theirs[name] for name in ("customer", "lines"))
-    return True
 
 
 # --- bytes --------------------

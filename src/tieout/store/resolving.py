@@ -8,7 +8,7 @@ from typing import Any
 
 from tieout.core.case import RefRole
 from tieout.core.change import Action
-from tieout.core.compare import document_content
+from tieout.core.compare import as_sent
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.resolve import UNSET, DoubtState, Judgement, Step
 from tieout.core.safeguards import Safeguards
@@ -303,17 +303,9 @@ def _found(
         now=now,
         rules=rules,
         generation=judgement.generation,
-        base_known=_untouched(sent, row.record) or op.change.action is not Action.CREATE,
+        base_known=as_sent(sent, row.record) or op.change.action is not Action.CREATE,
     )
     _due(tx, op, now)
-
-
-def _untouched(sent: Record | None, found: Record) -> bool:
-    """Whether what was found is what we sent: then it may be updated and voided by us."""
-    if isinstance(sent, Document) and isinstance(found, Document):
-        mine, theirs = document_content(sent), document_content(found)
-        return all(mine[name] == theirs[name] for name in ("customer", "lines"))
-    return True
 
 
 def _confirmed(
