@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from support.ports import quiet_ports
 from tieout.services import demo as making
 from tieout.services.usage import UsedWronglyError
 
@@ -240,10 +241,8 @@ def _end(*processes: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("above", [0, 1])
 def test_a_taken_port_starts_nothing(here: Path, above: int) -> None:
-    with socket.socket() as free, socket.socket() as taken:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1] + 1
-        free.close()
+    with socket.socket() as taken:
+        port = quiet_ports(2)[1]
         taken.bind(("127.0.0.1", port))
         taken.listen()
         done = run(here, "demo", "--port", str(port - above), timeout=60)

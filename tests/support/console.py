@@ -17,7 +17,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.ports import quiet_ports
 from tieout.cli import main
 
 _BLOCK = re.compile(r"^```console(?P<kind> \w+)?\n(?P<body>.*?)^```$", re.M | re.S)
@@ -130,9 +130,7 @@ class Reader:
 
     def _port(self, shown: str) -> str:
         if shown not in self.ports:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.ports[shown] = str(free.getsockname()[1])
+            self.ports[shown] = str(quiet_ports()[0])
         return self.ports[shown]
 
     def _serve(self, command: str) -> str:
