@@ -12,14 +12,9 @@ from tieout.core.keys import Slot
 from tieout.core.model import ExternalRef
 from tieout.engine import lanes
 from tieout.engine.context import Engine
-from tieout.engine.deciding import (
-    DecideCounts,
-    customer_slot,
-    decide_window,
-    document_slot,
-    record_window,
-)
+from tieout.engine.deciding import DecideCounts, decide_window, record_window
 from tieout.engine.executing import ExecuteCounts, execute
+from tieout.engine.places import customer_slot, document_slot
 from tieout.services import planning
 from tieout.services.usage import UsedWronglyError
 from tieout.store import pages, people, planned

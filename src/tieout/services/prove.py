@@ -11,7 +11,7 @@ from tieout.core.keys import keys_in
 from tieout.core.ledger_list import Period
 from tieout.core.model import Deal, DealState, Document, DocumentKind, Entity
 from tieout.engine.context import Engine
-from tieout.engine.deciding import document_slot
+from tieout.engine.places import document_slot
 from tieout.engine.run import connect
 from tieout.services.planning import holding
 from tieout.store import proving

@@ -1,0 +1,141 @@
+"""The closure of a window of deals: all that their documents may look at, read set-based."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tieout.core.case import (
+    CustomerCase,
+    Seen,
+    SlotState,
+)
+from tieout.core.compose import line_scope, steps
+from tieout.core.finding import Finding
+from tieout.core.keys import KeyKind
+from tieout.core.mapping.errors import MappingError
+from tieout.core.model import (
+    Code,
+    Customer,
+    Deal,
+    Document,
+    Entity,
+    Item,
+    LineKind,
+)
+from tieout.core.policy import BooksPolicy
+from tieout.core.scope import deal_scope
+from tieout.engine import lanes
+from tieout.engine.context import Engine
+from tieout.engine.deciding_customers import customer_cases
+from tieout.engine.places import document_slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closure:
+    """All that the documents of one window may look at."""
+
+    lane: str
+    parts: Mapping[str, Sequence[int]]
+    wrong: Mapping[str, Finding]
+    customers: Mapping[str, Seen]
+    cases: Mapping[str, CustomerCase]
+    states: Mapping[str, SlotState]
+    documents: Mapping[str, Seen]
+    credits: Mapping[str, Sequence[Document]]
+    numbers: Mapping[str, Sequence[str]]
+    items: Mapping[str, Item]
+    rates: Mapping[str, Decimal]
+    released: Mapping[str, Sequence[tuple[str, str, Decimal]]]
+
+
+async def customers_of(engine: Engine, deals: Mapping[str, Seen]) -> dict[str, Seen]:
+    records = [seen.record for seen in deals.values() if isinstance(seen.record, Deal)]
+    wanted = sorted({deal.customer.id for deal in records if deal.customer})
+    return await engine.store.mirror(engine.policy.crm, Entity.CUSTOMER, wanted)
+
+
+async def closure_of(
+    engine: Engine,
+    book: BooksPolicy,
+    deals: Mapping[str, Seen],
+    customers: Mapping[str, Seen],
+    wrong: Mapping[str, Finding],
+) -> Closure:
+    records = [seen.record for seen in deals.values() if isinstance(seen.record, Deal)]
+    wanted = sorted(customers)
+    known = await engine.store.slots_of_sources(
+        engine.bridge, str(KeyKind.DOCUMENT), [deal.source_id for deal in records]
+    )
+    kept = {
+        source: sorted(
+            state.slot.part
+            for state in of_source
+            if state.slot.company == book.company and (state.refs or state.operation)
+        )
+        for source, of_source in known.items()
+    }
+    slots = [
+        document_slot(engine, book, deal.source_id, part)
+        for deal in records
+        for part in {step.part for step in steps(deal)} | set(kept.get(deal.source_id, ()))
+    ]
+    states = await engine.store.slots(slots)
+    current = [state.current.ref.id for state in states.values() if state.current]
+    documents = await engine.store.mirror(book.connection, Entity.DOCUMENT, current)
+    credits = await engine.store.credit_notes(book.connection, current)
+    numbers = {deal.source_id: sorted(_numbers(engine, deal, customers)) for deal in records}
+    wanted_items = sorted({number for found in numbers.values() for number in found})
+    items = await engine.store.mirror_by_number(book.connection, Entity.ITEM, wanted_items)
+    lane = lanes.lane(engine.bridge, lanes.DOCUMENTS, book.connection)
+    released: Mapping[str, Sequence[tuple[str, str, Decimal]]] = {}
+    if engine.policy.documents.approve_above is not None:
+        released = await engine.store.released_on(lane, wanted, engine.today(book.connection))
+    return Closure(
+        lane=lane,
+        parts=kept,
+        wrong=wrong,
+        customers=customers,
+        cases=await customer_cases(engine, book, customers),
+        states=states,
+        documents=documents,
+        credits={
+            key: [note for note in notes if isinstance(note, Document)]
+            for key, notes in credits.items()
+        },
+        numbers=numbers,
+        items={key: item for key, item in items.items() if isinstance(item, Item)},
+        rates=await _rates(engine, book),
+        released=released,
+    )
+
+
+async def _rates(engine: Engine, book: BooksPolicy) -> dict[str, Decimal]:
+    found = {book.base_currency: Decimal(1)}
+    for code in await engine.store.codes(book.connection, "currency"):
+        if isinstance(code, Code) and isinstance(code.facts.get("rate"), Decimal):
+            found[code.code] = code.facts["rate"]
+    return found
+
+
+def _numbers(engine: Engine, deal: Deal, customers: Mapping[str, Seen]) -> set[str]:
+    """The item numbers that a deal's lines come to, by the mapping."""
+    rule = next(
+        (rule for rule in engine.policy.documents.line_fields if rule.target == "item"), None
+    )
+    found = {engine.policy.documents.discount_item} - {""}
+    seen = customers.get(deal.customer.id) if deal.customer else None
+    buyer = seen.record if seen and isinstance(seen.record, Customer) else None
+    scope = deal_scope(deal, buyer) if rule else {}
+    for line in deal.lines:
+        if line.kind is LineKind.TEXT:
+            continue
+        number = line.item.number if line.item else ""
+        if rule is not None:
+            try:
+                number = str(rule.value({**scope, "line": line_scope(line)}) or "")
+            except MappingError:
+                # The composition of the document says so with the place; here it has no number.
+                number = ""
+        if number:
+            found.add(number)
+    return found

@@ -1,0 +1,289 @@
+"""Deciding on documents: each billing step of a deal against its place in the books."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from tieout.core.case import (
+    Buyer,
+    Decision,
+    DocumentCase,
+    OpState,
+    Seen,
+    Verdict,
+)
+from tieout.core.change import Action
+from tieout.core.compose import sold_amount, steps
+from tieout.core.decide_customer import decide_customer
+from tieout.core.decide_document import decide_document
+from tieout.core.finding import Finding
+from tieout.core.model import (
+    Customer,
+    Deal,
+    DealState,
+    Entity,
+    Item,
+)
+from tieout.core.policy import BooksPolicy
+from tieout.core.scope import deal_scope
+from tieout.core.tax import TaxAnswer
+from tieout.engine import lanes
+from tieout.engine.closure import Closure, closure_of, customers_of
+from tieout.engine.context import Engine
+from tieout.engine.places import document_slot
+from tieout.engine.schedules import with_schedules
+from tieout.engine.triggers import holds
+
+
+async def decide_documents(
+    engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str]
+) -> list[Decision]:
+    read = await engine.store.mirror(engine.policy.crm, Entity.DEAL, ids)
+    customers = await customers_of(engine, read)
+    deals, wrong = with_schedules(read, customers, engine.policy.documents.instalments)
+    closure = await closure_of(engine, book, deals, customers, wrong)
+    held = await engine.store.held_customers(engine.bridge, book.connection)
+    decisions: list[Decision] = []
+    made: dict[str, Decision] = {}
+    released: dict[str, Decimal] = {}
+    for key in sorted(deals):
+        deal = deals[key].record
+        assert isinstance(deal, Deal)
+        if not _goes_to(engine, book, deal, closure):
+            decisions.append(_elsewhere(lane, deal, closure, engine, book))
+            continue
+        for part in _parts(deal, closure):
+            case = _document_case(engine, book, deals[key], part, closure, made, released)
+            decision = decide_document(case, engine.policy, lane, engine.rules)
+            decision = _held_after_restore(decision, deal, held)
+            if decision.verdict is Verdict.WRITE and decision.net is not None:
+                customer = decision.customer_id
+                rate = closure.rates.get(decision.currency, Decimal(1))
+                released[customer] = released.get(customer, Decimal(0)) + decision.net * rate
+            decisions.append(decision)
+    return [*_needed_customers(made, decisions), *decisions]
+
+
+def _held_after_restore(decision: Decision, deal: Deal, held: frozenset[str]) -> Decision:
+    """After a restore a document that nobody knows could be this deal's: a person says first."""
+    mine = {deal.customer.id if deal.customer else "", "*"} & held
+    change = decision.change
+    if not mine or change is None or change.action is not Action.CREATE:
+        return decision
+    finding = Finding(
+        code="unassigned_documents",
+        message="Documents of this customer are newer than the backup and belong to no deal yet.",
+        hint="Say whose they are: tieout exceptions list --code assign_documents",
+        hold_on="document",
+    )
+    return replace(
+        decision,
+        verdict=Verdict.HOLD,
+        reason=finding.code,
+        message=finding.message,
+        findings=(finding,),
+        change=None,
+        supersede=decision.supersede or decision.verdict is Verdict.WAIT,
+    )
+
+
+def _parts(deal: Deal, closure: Closure) -> list[int]:
+    """The steps of the plan, and those that have a document although the plan lost them."""
+    planned = [step.part for step in steps(deal)]
+    kept = closure.parts.get(deal.source_id, ())
+    return [*planned, *(part for part in kept if part not in planned)]
+
+
+def _needed_customers(
+    made: Mapping[str, Decision], decisions: Sequence[Decision]
+) -> list[Decision]:
+    """
+    A customer is written only for a document that goes: a held deal makes no customer, and what
+    is wrong with it is shown on the deal.
+    """
+    wanted = {
+        decision.change.depends_on
+        for decision in decisions
+        if decision.change is not None
+        and decision.verdict in (Verdict.WRITE, Verdict.WAIT)
+        and decision.reason != "waiting_for_approval"
+    }
+    return [
+        decision
+        for key, decision in made.items()
+        if decision.verdict is Verdict.AGREED
+        or (key in wanted and decision.verdict in (Verdict.WRITE, Verdict.APPROVAL))
+    ]
+
+
+def _goes_to(engine: Engine, book: BooksPolicy, deal: Deal, closure: Closure) -> bool:
+    """The first book whose rule holds takes the deal; one that has its document keeps it."""
+    for part in _parts(deal, closure):
+        state = closure.states[document_slot(engine, book, deal.source_id, part).key13]
+        if state.exists and (state.refs or state.operation):
+            return True
+    if engine.policy.books[0].when is None:
+        return engine.policy.books[0].connection == book.connection
+    seen = closure.customers.get(deal.customer.id) if deal.customer else None
+    buyer = seen.record if seen and isinstance(seen.record, Customer) else None
+    scope = deal_scope(deal, buyer)
+    for candidate in engine.policy.books:
+        if candidate.when is None or holds(candidate.when, scope):
+            return candidate.connection == book.connection
+    return False
+
+
+def _elsewhere(
+    lane: str, deal: Deal, closure: Closure, engine: Engine, book: BooksPolicy
+) -> Decision:
+    state = closure.states[document_slot(engine, book, deal.source_id, steps(deal)[0].part).key13]
+    return Decision(
+        lane=lane,
+        source_id=deal.source_id,
+        verdict=Verdict.SKIP,
+        reason="other_books",
+        message="Another company's books take this deal, or none does.",
+        state=state,
+        number=deal.number,
+        title=deal.title,
+        currency=deal.currency,
+        net=sold_amount(deal),
+    )
+
+
+def _document_case(
+    engine: Engine,
+    book: BooksPolicy,
+    seen: Seen,
+    part: int,
+    closure: Closure,
+    made: dict[str, Decision],
+    released: Mapping[str, Decimal],
+) -> DocumentCase:
+    deal = seen.record
+    assert isinstance(deal, Deal)
+    state = closure.states[document_slot(engine, book, deal.source_id, part).key13]
+    customer = closure.customers.get(deal.customer.id) if deal.customer else None
+    buyer = customer.record if customer and isinstance(customer.record, Customer) else None
+    wanted = not seen.gone and _triggered(engine, deal, buyer)
+    current = state.current
+    day = deal.delivered_on or engine.today(book.connection)
+    today = released.get(deal.customer.id, Decimal(0)) if deal.customer else Decimal(0)
+    return DocumentCase(
+        deal=deal,
+        part=part,
+        crm_customer=buyer,
+        buyer=_buyer(engine, book, deal, closure, made, wanted),
+        state=state,
+        target=engine.target(book.connection),
+        document=closure.documents.get(current.ref.id) if current else None,
+        credit_notes=tuple(closure.credits.get(current.ref.id, ())) if current else (),
+        items=closure.items,
+        taxes=_taxes(engine, book, deal, buyer, closure, day) if wanted else {},
+        rates=closure.rates,
+        released_today=today + _released_before(closure, deal, state.key13),
+        today=engine.today(book.connection),
+        now=engine.clock.now(),
+        deal_gone=seen.gone,
+        found=(closure.wrong[deal.source_id],) if deal.source_id in closure.wrong else (),
+    )
+
+
+def _triggered(engine: Engine, deal: Deal, buyer: Customer | None) -> bool:
+    """Whether the deal is to be invoiced by the rule; then its customer and VAT are needed."""
+    trigger = engine.policy.documents.trigger
+    if trigger is None:
+        return deal.state is DealState.WON
+    return holds(trigger, deal_scope(deal, buyer))
+
+
+def _released_before(closure: Closure, deal: Deal, own: str) -> Decimal:
+    """What was released for this customer today, in base currency; the step itself left out."""
+    if deal.customer is None:
+        return Decimal(0)
+    return sum(
+        (
+            net * closure.rates.get(currency, Decimal(1))
+            for key13, currency, net in closure.released.get(deal.customer.id, ())
+            if key13 != own
+        ),
+        Decimal(0),
+    )
+
+
+def _taxes(
+    engine: Engine,
+    book: BooksPolicy,
+    deal: Deal,
+    buyer: Customer | None,
+    closure: Closure,
+    day: date,
+) -> dict[str, TaxAnswer]:
+    used = closure.numbers[deal.source_id]
+    return {
+        number: engine.enrich.tax(
+            book.seller, buyer, deal, item, _class_net(deal, item, closure), day
+        )
+        for number in used
+        if (item := closure.items.get(number)) is not None
+    }
+
+
+def _class_net(deal: Deal, item: Item, closure: Closure) -> Decimal:
+    """The net of an item's tax class on the whole deal: some limits count over the invoice."""
+    total = Decimal(0)
+    for line in deal.lines:
+        other = closure.items.get(line.item.number) if line.item else None
+        if other is not None and other.tax_class == item.tax_class and line.stated_net:
+            total += line.stated_net
+    return total
+
+
+def _buyer(
+    engine: Engine,
+    book: BooksPolicy,
+    deal: Deal,
+    closure: Closure,
+    made: dict[str, Decision],
+    wanted: bool,
+) -> Buyer:
+    """The deal's customer in the books: there, on its way, or held with what is wrong."""
+    case = closure.cases.get(deal.customer.id) if deal.customer else None
+    if case is None:
+        return Buyer()
+    current = case.state.current
+    if current is not None:
+        target = case.target
+        record = target.record if target and isinstance(target.record, Customer) else None
+        return Buyer(ref=current.ref, record=record)
+    if not wanted:
+        return Buyer()
+    lane = lanes.lane(engine.bridge, lanes.CUSTOMERS, book.connection)
+    key = case.state.key13
+    decision = made.get(key)
+    if decision is None:
+        decision = decide_customer(
+            case,
+            engine.policy.customers,
+            lane,
+            needed=True,
+            currency=deal.currency,
+            rules=engine.rules,
+        )
+        made[key] = decision
+    if decision.verdict is Verdict.HOLD:
+        return Buyer(findings=decision.findings)
+    operation = case.state.operation
+    if operation is not None and operation.state is OpState.DOUBT:
+        finding = Finding(
+            code="customer_in_doubt",
+            message="Its customer may be in the books already; a person says which one it is.",
+            hint="Answer the exception of the customer: tieout exceptions list.",
+            hold_on="customer",
+        )
+        return Buyer(findings=(finding,))
+    if decision.verdict is Verdict.AGREED and decision.adopt is not None:
+        shown = decision.adopted_record
+        return Buyer(ref=decision.adopt, record=shown if isinstance(shown, Customer) else None)
+    return Buyer(pending=key)

@@ -1,0 +1,128 @@
+"""Deciding on standings: what deals and customers of the CRM should show of the books."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+from tieout.core.case import (
+    Decision,
+    RefRole,
+    StandingCase,
+    Verdict,
+)
+from tieout.core.decide_standing import decide_standing
+from tieout.core.keys import KeyKind
+from tieout.core.model import (
+    Customer,
+    Document,
+    Entity,
+    ExternalRef,
+    Record,
+)
+from tieout.core.policy import BooksPolicy
+from tieout.engine.context import Engine
+from tieout.engine.places import customer_slot, standing_slot
+from tieout.engine.standing import customer_standing, deal_standing, turns_late
+
+
+async def decide_standings(
+    engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str]
+) -> list[Decision]:
+    """What each deal should show, from all documents of all its steps."""
+    by_source = await engine.store.slots_of_sources(engine.bridge, str(KeyKind.DOCUMENT), ids)
+    refs = [
+        slot_ref.ref.id
+        for states in by_source.values()
+        for state in states
+        for slot_ref in state.refs
+        if slot_ref.role in (RefRole.CURRENT, RefRole.FORMER)
+    ]
+    documents = await engine.store.mirror(book.connection, Entity.DOCUMENT, refs)
+    credits = await engine.store.credit_notes(book.connection, refs)
+    slots = {key: standing_slot(engine, book, key) for key in ids}
+    states = await engine.store.slots(list(slots.values()))
+    deals = await engine.store.mirror(engine.policy.crm, Entity.DEAL, ids)
+    decisions = []
+    for key in ids:
+        deal = deals.get(key)
+        if deal is None or deal.gone:
+            decisions.append(
+                Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="deal_deleted")
+            )
+            continue
+        ref = ExternalRef(engine.policy.crm, "standing", key)
+        wanted = deal_standing(
+            ref,
+            by_source.get(key, []),
+            documents,
+            {k: [n for n in notes if isinstance(n, Document)] for k, notes in credits.items()},
+            today=engine.today(book.connection),
+            last_day=lambda due: engine.enrich.last_day(due, book.seller),
+        )
+        case = StandingCase(ref=ref, of="deal", wanted=wanted, state=states[slots[key].key13])
+        live = [
+            documents[state.current.ref.id].record
+            for state in by_source.get(key, [])
+            if state.current is not None and state.current.ref.id in documents
+        ]
+        decided = replace(decide_standing(case, lane), source_id=key)
+        decisions.append(_until_late(engine, book, decided, live))
+    return decisions
+
+
+async def decide_balances(
+    engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str]
+) -> list[Decision]:
+    """What each customer should show: its number in the books, open and overdue amounts."""
+    sources = await engine.store.mirror(engine.policy.crm, Entity.CUSTOMER, ids)
+    customers = {key: customer_slot(engine, book, key) for key in ids}
+    linked = await engine.store.slots(list(customers.values()))
+    in_books = {
+        key: state.current.ref.id
+        for key in ids
+        if (state := linked[customers[key].key13]).current is not None
+    }
+    records = await engine.store.mirror(book.connection, Entity.CUSTOMER, list(in_books.values()))
+    documents = await engine.store.documents_of_customers(book.connection, list(in_books.values()))
+    slots = {key: standing_slot(engine, book, key) for key in ids}
+    states = await engine.store.slots(list(slots.values()))
+    decisions = []
+    for key in ids:
+        seen = sources.get(key)
+        target = records.get(in_books.get(key, ""))
+        if seen is None or seen.gone or target is None:
+            decisions.append(
+                Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="not_linked")
+            )
+            continue
+        ref = ExternalRef(engine.policy.crm, "standing", key)
+        record = target.record
+        assert isinstance(record, Customer)
+        open_ones = [d for d in documents.get(in_books[key], []) if isinstance(d, Document)]
+        wanted = customer_standing(
+            ref,
+            record,
+            open_ones,
+            today=engine.today(book.connection),
+            last_day=lambda due: engine.enrich.last_day(due, book.seller),
+        )
+        case = StandingCase(ref=ref, of="customer", wanted=wanted, state=states[slots[key].key13])
+        decided = replace(decide_standing(case, lane), source_id=key)
+        decisions.append(_until_late(engine, book, decided, open_ones))
+    return decisions
+
+
+def _until_late(
+    engine: Engine, book: BooksPolicy, decided: Decision, records: Sequence[Record]
+) -> Decision:
+    """Looked at again on the day on which time alone makes a document late."""
+    day = turns_late(
+        (record for record in records if isinstance(record, Document)),
+        today=engine.today(book.connection),
+        last_day=lambda due: engine.enrich.last_day(due, book.seller),
+    )
+    if day is None:
+        return decided
+    midnight = datetime.combine(day, time(), ZoneInfo(book.time_zone)).astimezone(UTC)
+    return replace(decided, not_before=midnight)
