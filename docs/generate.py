@@ -150,9 +150,10 @@ A **duration** is `30s`, `5m`, `1h` or `1d`.
 A **table** gives the books' word for the CRM's: under `tables:` or in `tables/NAME.csv` with the
 columns `from`, `to`, `note`.
 
-**Not acted on in this version**, though checked and stored: `flows.status.every`,
-`flows.reconcile.every` (a schedule is `tieout run --every`, or the machine's own), `alert` and
-`alerts` (nobody is told by mail or chat; the exit codes say it)."""
+**Who is told.** With `flows.reconcile.every`, `tieout run` ties out that often, whether it runs by
+itself (`--every`) or by the machine's schedule. The figures are kept in the activity log. What stays
+unexplained above `threshold` opens an exception, `figures_disagree`, in the name of `alert`, and the
+run ends with 10. Nobody is told by mail or chat: the exit code and `tieout status` say it."""
 
 
 def configuration() -> str:

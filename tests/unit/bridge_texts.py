@@ -41,7 +41,6 @@ mapping:
     cost_center: deal.Cost_Center__c
 tables:
   payment_terms: {"Net 30": "30", "Net 14": 014}
-alerts: {finance: "mailto://finance@example.com"}
 """
 ITEMS = "from,to,note\nCONS,100,hours\nMontage plus,MON-2,\n"
 

@@ -265,7 +265,6 @@ CODES: dict[str, Help] = {
     "unknown_key": Help("There is no such key at this place.", FILE),
     "unknown_field": Help("The CRM has no such field.", FILE),
     "unknown_table": Help("There is no table of that name.", "Add it below tables/."),
-    "unknown_alert": Help("There is no alert of that name.", FILE),
     "missing_key": Help("A key that is needed is missing.", FILE),
     "missing_value": Help("A value is missing behind a key.", FILE),
     "duplicate_key": Help("A key stands twice; only one could count.", FILE),

@@ -113,18 +113,30 @@ class DocumentPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPolicy:
-    """What comes back to the CRM. ``tolerance`` per currency: what still counts as paid."""
+    """
+    What comes back to the CRM. ``tolerance`` per currency: what still counts as paid.
+
+    ``every_s``: how often a bridge that runs again and again decides it; None: in every round.
+    """
 
     mode: FlowMode = FlowMode.AUTO
+    every_s: int | None = None
     tolerance: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcilePolicy:
-    """``rate`` gives a deal's own rate to base currency; without it that of the books counts."""
+    """
+    ``rate`` gives a deal's own rate to base currency; without it that of the books counts.
+
+    ``every_s``: how often a run does it; None: only when asked. What stays unexplained above
+    ``threshold`` then opens an exception of ``alert``'s.
+    """
 
     sold_amount: str = "lines"
+    every_s: int | None = None
     threshold: Decimal = Decimal("0.00")
+    alert: str = ""
     rate: FieldRule | None = None
 
 

@@ -195,6 +195,8 @@ async def connect(engine: Engine) -> None:
 async def _round(engine: Engine, lease: Lease, result: RunResult, *, first: bool) -> None:
     await engine.store.wake_orphans(engine.bridge, engine.clock.now())
     for lane in all_lanes(engine):
+        if lanes.flow_of(lane) in engine.resting:
+            continue
         await decide_lane(engine, lane, result.number, result.decided)
         await _keep(engine, lease)
     found: list[Brake] = []

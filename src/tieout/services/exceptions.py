@@ -167,7 +167,7 @@ async def retry(
         raise UsedWronglyError(
             f"{case.name} is about the whole bridge, not one deal.",
             code="not_one_deal",
-            hint="tieout plan",
+            hint="tieout reconcile" if case.code == "figures_disagree" else "tieout plan",
         )
     now = engine.clock.now()
     lane, source = case.lane, case.source_id

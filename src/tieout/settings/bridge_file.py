@@ -85,16 +85,6 @@ def _seconds(value: object) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def _no_secret(value: str) -> str:
-    if value.startswith("env:"):
-        return value
-    if "://" not in value:
-        raise ValueError("an address has a scheme, such as mailto://finance@example.com.")
-    if re.match(r"[a-z0-9+.-]+://[^/@]*:[^/@]+@", value, re.IGNORECASE):
-        raise ValueError("a password has no place in this file; write env:NAME_OF_A_VARIABLE.")
-    return value
-
-
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     for index, value in enumerate(values):
         if value in values[:index]:
@@ -248,7 +238,9 @@ class StatusFlow(Group):
         description="off, shadow (plan only), approve (a person releases), auto.",
     )
     every: Duration | None = Field(
-        default=None, description="How often, such as 1m. Left out: with every run."
+        default=None,
+        description="How often tieout run --every decides it, such as 1m. Left out: with every "
+        "round.",
     )
     tolerance: dict[Currency, Amount] = Field(
         default_factory=dict,
@@ -261,7 +253,9 @@ class ReconcileFlow(Group):
     """The tie-out."""
 
     every: Duration | None = Field(
-        default=None, description="How often, such as 1d. Left out: when asked."
+        default=None,
+        description="How often tieout run does it behind its work, such as 1d. Left out: only "
+        "tieout reconcile does.",
     )
     sold_amount: Literal["lines", "head"] = Field(
         default="lines",
@@ -274,9 +268,11 @@ class ReconcileFlow(Group):
     )
     threshold: Amount = Field(
         default=Decimal("0.00"),
-        description="From which unexplained amount on somebody is alerted; all is always shown.",
+        description="Above which unexplained amount an exception is opened; all is always shown.",
     )
-    alert: Name | None = Field(default=None, description="Who is alerted: a name under alerts.")
+    alert: Name | None = Field(
+        default=None, description="Whose that exception is: a name, as the list shows it."
+    )
 
 
 class Flows(Group):
@@ -462,13 +458,6 @@ class BridgeFile(Strict):
         description="Values of the CRM and what the books call them. Larger tables stand in "
         "tables/NAME.csv with the columns from, to, note.",
     )
-    alerts: Annotated[
-        dict[Name, Annotated[str, AfterValidator(_no_secret)]], BeforeValidator(_or_empty)
-    ] = Field(
-        default_factory=dict,
-        description="Who is told: a name and an address such as mailto://finance@example.com, "
-        "or env:NAME for one that holds a secret.",
-    )
 
 
 _ROWS: Final = (FieldRow, CustomerRow)
@@ -491,7 +480,7 @@ def bridge_schema() -> dict[str, Any]:
     for kind in Group.__subclasses__():
         definitions[kind.__name__] = {"anyOf": [definitions[kind.__name__], _NULL]}
     tables = schema["properties"]["tables"]
-    for inner in (schema["properties"]["alerts"], tables, tables["additionalProperties"]):
+    for inner in (tables, tables["additionalProperties"]):
         inner["type"] = ["object", "null"]
     mapping = definitions[FieldMappings.__name__]["anyOf"][0]
     mapping["properties"]["dimensions"]["type"] = ["object", "null"]
@@ -501,7 +490,7 @@ def bridge_schema() -> dict[str, Any]:
 def is_group(path: tuple[str | int, ...]) -> bool:
     """Whether keys stand at this path of the file, so that nothing there means no keys."""
     match path:
-        case ("flows" | "brakes" | "mapping" | "tables" | "alerts",):
+        case ("flows" | "brakes" | "mapping" | "tables",):
             return True
         case ("flows" | "mapping" | "tables", _):
             return True

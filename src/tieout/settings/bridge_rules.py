@@ -44,7 +44,7 @@ def rule_problems(
     ]
     found += [*_nothing_said(tree), *_terms_twice(tree)]
     if model is not None:
-        found += [*_connections(tree, model), *_alert(tree, model)]
+        found += _connections(tree, model)
     return found
 
 
@@ -204,17 +204,3 @@ def _connections(tree: Located, model: BridgeFile) -> Iterator[Problem]:
         seen.add(book.connection)
         if tree.find("books", index, "when") is None:
             open_to_all = open_to_all or book.connection
-
-
-def _alert(tree: Located, model: BridgeFile) -> Iterator[Problem]:
-    name = model.flows.reconcile.alert
-    if name is None or name in model.alerts:
-        return
-    yield problem_at(
-        tree.place("flows", "reconcile", "alert"),
-        "unknown_alert",
-        f'there is no "{name}" under alerts.',
-        hint=suggestion(name, model.alerts) or "Add it, with an address.",
-        key=("flows", "reconcile", "alert"),
-        value=name,
-    )

@@ -114,11 +114,15 @@ def compile_policy(
             instalments=compiler.value(TEXT, "flows", "documents", "instalments"),
         ),
         status=StatusPolicy(
-            mode=flows.status.mode, tolerance={**SMALL_OPEN, **flows.status.tolerance}
+            mode=flows.status.mode,
+            every_s=flows.status.every,
+            tolerance={**SMALL_OPEN, **flows.status.tolerance},
         ),
         reconcile=ReconcilePolicy(
             sold_amount=flows.reconcile.sold_amount,
+            every_s=flows.reconcile.every,
             threshold=flows.reconcile.threshold,
+            alert=flows.reconcile.alert or "",
             rate=compiler.value(NUMBER, "flows", "reconcile", "rate"),
         ),
         brakes=BrakePolicy(

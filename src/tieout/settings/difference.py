@@ -30,7 +30,7 @@ def diff(old: Configuration, new: Configuration) -> list[str]:
     ]
 
 
-_SECTIONS = ("bridge", "crm", "books", "flows", "brakes", "mapping", "tables", "alerts")
+_SECTIONS = ("bridge", "crm", "books", "flows", "brakes", "mapping", "tables")
 
 
 def _leaves(configuration: Configuration) -> Leaves:

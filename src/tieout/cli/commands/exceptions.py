@@ -139,6 +139,7 @@ _TO_DO = {
     "reopened_draft_kept": "delete the draft, or win it again",
     "period_closed": "choose the date",
     "credit_stop": "lift the stop",
+    "figures_disagree": "find the difference",
 }
 
 
@@ -287,6 +288,8 @@ def _answers(case: Case) -> tuple[str, ...]:
             return (f"{answer} --make-new", f"{answer} --leave-out")
         case "two_carriers" | "near_hit" | "copy":
             return (f"{answer} --is REF", f"{answer} --not-ours REF")
+        case "figures_disagree":
+            return ("tieout reconcile",)
     return (f"tieout exceptions retry {case.name}",)
 
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tieout.bootstrap import Opened
-    from tieout.core.ledger_list import Period
     from tieout.engine.context import Engine
     from tieout.report.context import Report
     from tieout.services.filing import Shown
@@ -51,7 +50,7 @@ async def reconcile(
     """Show that sold and invoiced agree, or what every difference comes from."""
     from tieout.bootstrap import who_acts
     from tieout.cli.daily import open_bridge, progress, progress_over
-    from tieout.services import filing
+    from tieout.services import filing, tie_outs
     from tieout.services.usage import UsedWronglyError
     from tieout.store.evidence import filed_report
 
@@ -73,7 +72,14 @@ async def reconcile(
     else:
         say = progress(session)
         try:
-            reports = await _reports(engine, opened, asked, books, receivables or store, say)
+            reports = await tie_outs.reports(
+                engine,
+                opened.store,
+                asked,
+                books=books,
+                receivables=receivables or store,
+                say=say,
+            )
         finally:
             progress_over(session)
         found, notes = [filing.shown(report) for report in reports], []
@@ -115,60 +121,6 @@ def _check_books(engine: Engine, books: str) -> None:
             f'{engine.bridge} has no books "{books}"; it has {", ".join(engine.books)}.',
             code="no_books",
         )
-
-
-async def _reports(
-    engine: Engine,
-    opened: Opened,
-    asked: Period | None,
-    books: str,
-    receivables: bool,
-    say: Any,
-) -> list[Report]:
-    from dataclasses import replace
-
-    from tieout.services import receivables as rolling
-    from tieout.services.reconcile import reconcile as reconcile_books
-
-    found = []
-    for book in engine.policy.books:
-        if books not in ("", book.connection):
-            continue
-        say(f"Comparing {book.connection} with its ledger")
-        connector = engine.connectors[book.connection]
-        company = await connector.company()
-        engine.companies[book.connection] = company
-        today = engine.today(book.connection)
-        period = asked or await _everything(engine, opened, book.connection)
-        cut_off = min(period.end, today) if asked else today
-        done = await reconcile_books(
-            opened.store,
-            engine.policy,
-            book,
-            company,
-            period=period,
-            cut_off=cut_off,
-            now=engine.clock.now(),
-            connector=connector if hasattr(connector, "ledger") else None,
-        )
-        report = done.report
-        if receivables:
-            rolled = await rolling.roll_forward(connector, period, cut_off)
-            if rolled is not None:
-                report = replace(report, receivables=rolled[0], ageing=rolled[1])
-        found.append(report)
-    return found
-
-
-async def _everything(engine: Engine, opened: Opened, books: str) -> Period:
-    """The days of all deals and documents that are known."""
-    from tieout.core.ledger_list import Period
-    from tieout.store import people
-
-    crm, today = engine.policy.crm, engine.today(books)
-    first, last = await opened.do(lambda tx: people.known_days(tx, crm, books))
-    days = [day for day in (first, last, today) if day is not None]
-    return Period(start=min(days), end=max(days))
 
 
 async def _file(

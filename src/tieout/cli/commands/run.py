@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from tieout.cli.command import Session, command
-from tieout.cli.output import Exit, Result, error_result, worst
-from tieout.core.errors import BusyError, TransientError
+from tieout.cli.output import ErrorInfo, Exit, Result, error_result, reference, worst
+from tieout.core.errors import BusyError, SyncError, TransientError
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tieout.bootstrap import Opened
     from tieout.engine.context import Engine
     from tieout.services.running import Ran
+    from tieout.services.tie_outs import Pace, TiedOut
     from tieout.store.planned import Written
 
 FEW = 10
@@ -38,6 +39,7 @@ async def run(
     """Bring both sides in step, as far as the modes allow."""
     from tieout.cli.daily import note_high_water, open_bridge, progress, progress_over
     from tieout.services import running
+    from tieout.services.tie_outs import Pace
     from tieout.services.usage import UsedWronglyError
 
     if once and every:
@@ -52,10 +54,71 @@ async def run(
     say(f"Running {engine.bridge}")
     try:
         ran = await running.run_once(engine, opened.store)
+        result = result_of(session, engine, ran, strict=strict)
+        await _tie_out(session, opened, engine, Pace(), result)
     finally:
         progress_over(session)
         await note_high_water(opened)
-    return result_of(session, engine, ran, strict=strict)
+    return result
+
+
+async def _tie_out(
+    session: Session, opened: Opened, engine: Engine, pace: Pace, result: Result
+) -> None:
+    """
+    The tie-out that the configuration asks for behind a run, where it is due. One that could not
+    be made does not undo the run: it is said, and tried again behind the next one.
+    """
+    if result.error is not None and result.exit is Exit.STOPPED:
+        return
+    try:
+        made = await pace.tie_out(engine, opened.store)
+    except SyncError as error:
+        failed = error_result(error, session.clock.now(), ref=session.ref)
+        result.notes = [*result.notes, f"Not tied out: {error.message}"]
+        result.error, result.exit = result.error or failed.error, worst([result.exit, failed.exit])
+        return
+    result.data["tie_outs"] = [tied_data(one) for one in made]
+    result.lines = [*result.lines, *(_tied_line(one) for one in made)]
+    open_ones = [one for one in made if one.exception is not None]
+    if open_ones:
+        message = " ".join(_tied_line(one) for one in open_ones)
+        result.exit = worst([result.exit, Exit.DISAGREE])
+        result.error = result.error or ErrorInfo(
+            code="figures_disagree",
+            message=message,
+            reference=reference("figures_disagree", session.clock.now()),
+        )
+        result.next = ("tieout reconcile", *result.next)
+
+
+def _tied_line(one: TiedOut) -> str:
+    from tieout.cli.formats import amount
+
+    gap = f"gap {one.currency} {amount(one.gap)}"
+    if one.explained:
+        return f"tied out {one.books}: explained to the cent, {gap}"
+    if not one.ledger_read:
+        return f"tied out {one.books}: its own list was not read, {gap}"
+    said = f"tied out {one.books}: UNEXPLAINED {amount(one.unexplained)} of the {gap}"
+    return said if one.exception is None else f"{said}, EX-{one.exception}"
+
+
+def tied_data(one: TiedOut) -> dict[str, Any]:
+    """A tie-out that a run did, in the JSON output."""
+    from tieout.cli.formats import money
+
+    return {
+        "books": one.books,
+        "at": one.at,
+        "sold": money(one.sold, one.currency),
+        "invoiced": money(one.invoiced, one.currency),
+        "gap": money(one.gap, one.currency),
+        "unexplained": money(one.unexplained, one.currency),
+        "explained": one.explained,
+        "ledger_read": one.ledger_read,
+        "exception": None if one.exception is None else f"EX-{one.exception}",
+    }
 
 
 async def _again(
@@ -67,15 +130,17 @@ async def _again(
     """
     from tieout.cli.daily import note_high_water
     from tieout.services import running
+    from tieout.services.tie_outs import Pace
 
+    pace = Pace()
     while not session.stopping:
         engine = await _in_force(session, opened, engine, force)
         try:
-            session.emit(
-                result_of(
-                    session, engine, await running.run_once(engine, opened.store), strict=strict
-                )
-            )
+            pace.rest(engine)
+            ran = await running.run_once(engine, opened.store)
+            result = result_of(session, engine, ran, strict=strict)
+            await _tie_out(session, opened, engine, pace, result)
+            session.emit(result)
         except (BusyError, TransientError) as error:
             session.emit(error_result(error, session.clock.now(), ref=session.ref))
         await note_high_water(opened)
