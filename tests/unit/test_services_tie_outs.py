@@ -84,7 +84,11 @@ def test_a_tie_out_is_done_as_often_as_configured_and_kept(database_url: str) ->
     async def work(world: World, engine: Engine) -> None:
         await running.run_once(engine, world.store)
         (first,) = await Pace().tie_out(engine, world.store)
-        assert (first.explained, first.unexplained, first.exception) == (True, Decimal("0.00"), None)
+        assert (first.explained, first.unexplained, first.exception) == (
+            True,
+            Decimal("0.00"),
+            None,
+        )
         assert first.sold == Decimal("90140.00")
         # Another process knows of it, and a day later it is done again.
         assert await Pace().tie_out(engine, world.store) == ()

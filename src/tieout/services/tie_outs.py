@@ -177,4 +177,5 @@ def _keep(tx: Any, engine: Engine, made: Sequence[Report], now: datetime) -> lis
 def _trouble(one: TiedOut) -> str:
     if not one.ledger_read:
         return f"The own list of {one.books} was not read, so nothing counts as explained."
-    return f"{one.currency} {one.unexplained:,.2f} between the CRM and {one.books} have no explanation."
+    amount = f"{one.currency} {one.unexplained:,.2f}"
+    return f"{amount} between the CRM and {one.books} have no explanation."
