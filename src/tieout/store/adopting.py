@@ -18,8 +18,8 @@ from tieout.core.model import Document, ExternalRef, Record
 from tieout.store import codec
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
+from tieout.store.cases import open_exception
 from tieout.store.database import Tx
-from tieout.store.deciding import open_exception
 from tieout.storing import LooseCarrier, MirrorRow
 
 _FLOWS = {KeyKind.DOCUMENT: "documents", KeyKind.CUSTOMER: "customers"}

@@ -371,3 +371,25 @@ def close_attempt(
             now=now,
         )
     )
+
+
+def set_state(tx: Tx, operation: str, state: str, detail: str, now: datetime) -> None:
+    tx.run(
+        "UPDATE operation SET state = %(state)s, detail = %(detail)s, lease_owner = NULL,"
+        " next_look_at = NULL, updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
+        id=operation,
+        state=state,
+        detail=detail,
+        now=now,
+    )
+    tx.log(f"operation.{state}", operation=operation, detail=detail)
+
+
+def open_attempts(tx: Tx, operation: str) -> int:
+    found = tx.row(
+        "SELECT count(*) FROM attempt WHERE workspace = %(ws)s AND operation = %(id)s"
+        " AND result = 'open'",
+        id=operation,
+    )
+    assert found is not None
+    return int(found[0])

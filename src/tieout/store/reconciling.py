@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from tieout.store import codec, deciding
+from tieout.store import cases, codec
 from tieout.store.database import Tx
 
 BATCH = 5_000
@@ -326,7 +326,7 @@ def sync_loose_credits(tx: Tx, bridge: str, lane: str, books: str, now: datetime
         books=books,
     )
     for document, number, net, currency, customer in loose:
-        deciding.open_exception(
+        cases.open_exception(
             tx,
             bridge=bridge,
             lane=lane,

@@ -16,8 +16,8 @@ from tieout.core.safeguards import Safeguards
 from tieout.ports import Ids
 from tieout.store import evidence
 from tieout.store import pages as page_store
+from tieout.store.cases import open_exception
 from tieout.store.database import Tx
-from tieout.store.deciding import open_exception
 
 READS = 2
 ASSIGN = "assign_documents"

@@ -15,10 +15,10 @@ from tieout.core.safeguards import Safeguards
 from tieout.store import codec
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
+from tieout.store.cases import open_exception
 from tieout.store.database import Tx
-from tieout.store.deciding import open_exception
-from tieout.store.operations import COLUMNS, FROM, operation_of
-from tieout.store.settling import link_applied, second_carrier, set_state
+from tieout.store.linking import link_applied, second_carrier
+from tieout.store.operations import COLUMNS, FROM, operation_of, set_state
 from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
 
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from tieout.core.brakes import Counts
 from tieout.core.model import Entity
 from tieout.store import codec
+from tieout.store.cases import close_others, open_exception
 from tieout.store.database import Tx
-from tieout.store.deciding import close_others, open_exception
 from tieout.storing import Lease
 
 # Of how many linked records one change is a share that no policy would call large.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from tieout.core.case import RefRole
@@ -19,15 +18,15 @@ from tieout.core.change import (
     Unknown,
 )
 from tieout.core.finding import Finding
-from tieout.core.model import Document, Entity, ExternalRef, Record
-from tieout.core.predict import fits
+from tieout.core.model import Entity, ExternalRef, Record
 from tieout.core.resolve import UNSET
 from tieout.core.safeguards import Safeguards
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
-from tieout.store.deciding import open_exception
-from tieout.store.operations import close_attempt
+from tieout.store.freeing import free_sources, reject_source
+from tieout.store.linking import check_total, link_applied, second_carrier
+from tieout.store.operations import close_attempt, open_attempts, set_state
 from tieout.storing import FanOut, MirrorRow, ReadyOperation, Settled
 
 # --- after the answer --------------------
@@ -177,7 +176,7 @@ def _settle_plain(tx: Tx, bridge: str, settled: Sequence[Settled], now: datetime
     )
     for one in settled:
         shown = one.row.record if one.row else None
-        _check_total(tx, bridge, one.operation, shown, one.prepared.totals, now)
+        check_total(tx, bridge, one.operation, shown, one.prepared.totals, now)
     free_sources(tx, [one.operation for one in settled], now)
 
 
@@ -265,19 +264,9 @@ def _late(tx: Tx, one: Settled) -> None:
         )
 
 
-def _open_attempts(tx: Tx, operation: str) -> int:
-    found = tx.row(
-        "SELECT count(*) FROM attempt WHERE workspace = %(ws)s AND operation = %(id)s"
-        " AND result = 'open'",
-        id=operation,
-    )
-    assert found is not None
-    return int(found[0])
-
-
 def _stays_unknown(tx: Tx, op: ReadyOperation, now: datetime, rules: Safeguards) -> bool:
     """An answer closes its own attempt only: with an earlier one open the outcome is unclear."""
-    if not rules.reject_closes_own_attempt or not _open_attempts(tx, op.id):
+    if not rules.reject_closes_own_attempt or not open_attempts(tx, op.id):
         return False
     _to_unknown(tx, op, "earlier_attempt_open", now, 2)
     return True
@@ -293,18 +282,6 @@ def _to_unknown(tx: Tx, op: ReadyOperation, reason: str, now: datetime, look_s: 
         now=now,
     )
     tx.log("operation.unknown", operation=op.id, key=op.change.key, reason=reason)
-
-
-def set_state(tx: Tx, operation: str, state: str, detail: str, now: datetime) -> None:
-    tx.run(
-        "UPDATE operation SET state = %(state)s, detail = %(detail)s, lease_owner = NULL,"
-        " next_look_at = NULL, updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
-        id=operation,
-        state=state,
-        detail=detail,
-        now=now,
-    )
-    tx.log(f"operation.{state}", operation=operation, detail=detail)
 
 
 def _applied(
@@ -381,193 +358,6 @@ def _late_answer(tx: Tx, bridge: str, op: ReadyOperation, outcome: Applied, now:
         second_carrier(tx, bridge, op, [outcome.ref], now)
 
 
-def second_carrier(
-    tx: Tx, bridge: str, op: ReadyOperation, refs: Sequence[ExternalRef], now: datetime
-) -> None:
-    """Two records carry the key of one place: a person says which is which; nothing is changed."""
-    named = ", ".join(ref.id for ref in refs)
-    open_exception(
-        tx,
-        bridge=bridge,
-        lane=op.lane,
-        source_id=op.source_id,
-        key13=op.key13,
-        code="two_carriers",
-        message=f"More than one document carries the key of this deal: {named}.",
-        hint="Name the one that counts, or delete the copy: tieout exceptions show.",
-        details={"key": op.change.key},
-        candidates=list(refs),
-        amount=None,
-        currency="",
-        now=now,
-    )
-
-
-def link_applied(
-    tx: Tx,
-    bridge: str,
-    op: ReadyOperation,
-    ref: ExternalRef,
-    *,
-    shown: Record | None,
-    predicted: Predicted | None,
-    found_by: str,
-    now: datetime,
-    rules: Safeguards,
-    generation: int | None = None,
-    base_known: bool = True,
-) -> None:
-    """The operation took effect: ref, base as the books echo it, state; the source may go on."""
-    number = op.generation if generation is None else generation
-    if op.change.action is Action.VOID:
-        _voided(tx, op, now)
-    else:
-        if number != op.generation:
-            tx.run(
-                "UPDATE slot SET generation = %(g)s WHERE workspace = %(ws)s AND key13 = %(key)s"
-                " AND generation < %(g)s",
-                g=number,
-                key=op.key13,
-            )
-        other = slot_store.put_ref(tx, ref, op.key13, number, RefRole.CURRENT, found_by, now)
-        if other is not None:
-            second_carrier(tx, bridge, op, [ref], now)
-            set_state(tx, op.id, "doubt", "ref_of_another_slot", now)
-            return
-        slot_store.put_link(
-            tx,
-            op.key13,
-            wanted=op.change.wanted.record if op.change.wanted else None,
-            shown=shown,
-            known=base_known,
-            predicted=predicted,
-            config_version=op.config_version,
-            now=now,
-        )
-        _check_total(tx, bridge, op, shown, predicted, now)
-    remaining = _open_attempts(tx, op.id)
-    confirm = remaining and rules.confirming and op.change.action is Action.CREATE
-    if confirm:
-        _confirming(tx, op, found_by, now)
-    else:
-        tx.run(
-            "UPDATE attempt SET result = 'effect_seen', answered_at = %(now)s"
-            " WHERE workspace = %(ws)s AND operation = %(id)s AND result = 'open'",
-            id=op.id,
-            now=now,
-        )
-        set_state(tx, op.id, "applied", found_by, now)
-    free_source(tx, op, now)
-
-
-def _confirming(tx: Tx, op: ReadyOperation, found_by: str, now: datetime) -> None:
-    """No further write until the horizon: an earlier request could still take effect."""
-    tx.run(
-        "UPDATE operation SET state = 'confirming', found_by = %(by)s, lease_owner = NULL,"
-        " next_look_at = (SELECT CASE WHEN max(horizon) >= %(unset)s THEN %(now)s"
-        " ELSE max(horizon) END FROM attempt WHERE workspace = %(ws)s"
-        " AND operation = %(id)s AND result = 'open') + interval '1 second',"
-        " updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
-        id=op.id,
-        by=found_by,
-        unset=UNSET,
-        now=now,
-    )
-    tx.log("operation.confirming", operation=op.id, key=op.change.key)
-
-
-def _voided(tx: Tx, op: ReadyOperation, now: datetime) -> None:
-    target = op.change.target
-    if target is not None:
-        tx.run(
-            "UPDATE mirror SET gone_at = coalesce(gone_at, %(now)s), gone_certain = true"
-            " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
-            " AND id = %(id)s",
-            now=now,
-            connection=target.connection,
-            entity=target.entity,
-            id=target.id,
-        )
-    slot_store.end_generation(tx, op.key13, "voided")
-    page_store.make_due(tx, op.lane, [op.source_id], now)
-
-
-def _check_total(
-    tx: Tx,
-    bridge: str,
-    op: ReadyOperation,
-    shown: Record | None,
-    predicted: Predicted | None,
-    now: datetime,
-) -> None:
-    """What the target shows is compared with what was predicted; a difference is shown."""
-    if predicted is None or not isinstance(shown, Document) or shown.totals is None:
-        return
-    if fits(predicted, shown.totals):
-        return
-    expected, seen = predicted.totals, shown.totals
-    open_exception(
-        tx,
-        bridge=bridge,
-        lane=op.lane,
-        source_id=op.source_id,
-        key13=op.key13,
-        code="total_differs",
-        message=f"Predicted net {expected.net}, VAT {expected.tax}, total {expected.gross}; the "
-        f"books show {seen.net}, {seen.tax}, {seen.gross}. The draft stays unbooked by us.",
-        hint="Finance compares the draft with the deal before booking it.",
-        details={"predicted": str(expected.gross), "shown": str(seen.gross)},
-        candidates=[shown.ref] if shown.ref else [],
-        amount=seen.net - expected.net,
-        currency=seen.currency,
-        now=now,
-    )
-
-
-def free_source(tx: Tx, op: ReadyOperation, now: datetime) -> None:
-    """What waited for this write is decided anew."""
-    free_sources(tx, [op], now)
-
-
-def free_sources(tx: Tx, ops: Sequence[ReadyOperation], now: datetime) -> None:
-    """
-    What waited for these writes is decided anew: the sources themselves, and a customer's deals.
-    Exceptions that an answer opened are closed, since a later run succeeded.
-    """
-    by_lane: dict[str, list[str]] = {}
-    deals: dict[str, list[str]] = {}
-    for op in ops:
-        by_lane.setdefault(op.lane, []).append(op.source_id)
-        if op.change.entity is Entity.CUSTOMER:
-            documents = op.lane.replace("/customers/", "/documents/")
-            deals.setdefault(documents, []).append(op.source_id)
-    for lane, ids in sorted(by_lane.items()):
-        tx.run(
-            "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1"
-            " WHERE workspace = %(ws)s AND lane = %(lane)s AND source_id = ANY(%(ids)s)"
-            " AND parked = 'op'",
-            lane=lane,
-            ids=ids,
-        )
-        tx.run(
-            "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout', closed_reason ="
-            " 'a later run succeeded' WHERE workspace = %(ws)s AND lane = %(lane)s"
-            " AND source_id = ANY(%(ids)s) AND closed_at IS NULL AND (details->>'by') = 'answer'",
-            now=now,
-            lane=lane,
-            ids=ids,
-        )
-    for lane, ids in sorted(deals.items()):
-        tx.run(
-            "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1"
-            " WHERE workspace = %(ws)s AND lane = %(lane)s AND parked IN ('hold', 'op')"
-            " AND source_id IN (SELECT o.source_id FROM outcome o WHERE o.workspace = %(ws)s"
-            " AND o.lane = %(lane)s AND o.customer_id = ANY(%(ids)s))",
-            lane=lane,
-            ids=ids,
-        )
-
-
 def _rejected(
     tx: Tx, bridge: str, op: ReadyOperation, outcome: Rejected, now: datetime, rules: Safeguards
 ) -> None:
@@ -578,53 +368,6 @@ def _rejected(
         page_store.make_due(tx, op.lane, [op.source_id], now)
         return
     reject_source(tx, bridge, op, outcome.findings, now)
-
-
-def reject_source(
-    tx: Tx, bridge: str, op: ReadyOperation, findings: Sequence[Finding], now: datetime
-) -> None:
-    """Each finding of a refusal is an open exception; the source waits for what may free it."""
-    for finding in findings:
-        open_exception(
-            tx,
-            bridge=bridge,
-            lane=op.lane,
-            source_id=op.source_id,
-            key13=op.key13,
-            code=finding.code,
-            message=finding.message,
-            hint=finding.hint,
-            details={"by": "answer", "values": [dict(finding.values)], "hold_on": finding.hold_on},
-            candidates=[],
-            amount=_net(op),
-            currency=_currency(op),
-            now=now,
-        )
-    retry = [f.retry_after_s for f in findings if f.retry_after_s]
-    tx.run(
-        "INSERT INTO due (workspace, lane, source_id, revision, since, not_before, parked,"
-        f" parked_on) VALUES (%(ws)s, %(lane)s, %(id)s, {page_store.FIRST_REVISION}, %(now)s,"
-        " %(at)s, 'hold', %(on)s)"
-        " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET parked = 'hold',"
-        " parked_on = excluded.parked_on, not_before = excluded.not_before",
-        lane=op.lane,
-        id=op.source_id,
-        now=now,
-        at=now + timedelta(seconds=min(retry)) if retry else None,
-        on=findings[0].hold_on if findings else "",
-    )
-
-
-def _net(op: ReadyOperation) -> Decimal | None:
-    wanted = op.change.wanted
-    if wanted is None or not isinstance(wanted.record, Document) or wanted.record.totals is None:
-        return None
-    return wanted.record.totals.net
-
-
-def _currency(op: ReadyOperation) -> str:
-    wanted = op.change.wanted
-    return wanted.record.currency if wanted and isinstance(wanted.record, Document) else ""
 
 
 def _fan_out_settled(

@@ -21,19 +21,15 @@ from tieout.connectors.plain.api import (
     time_of,
     unknown,
 )
-from tieout.connectors.plain.book_rows import NAME_LENGTH, BookRows
+from tieout.connectors.plain.book_abilities import BOOK_SCHEMA, abilities
+from tieout.connectors.plain.book_rows import BookRows
 from tieout.connectors.plain.feed import Position, changed, gone, not_understood
 from tieout.connectors.plain.looking import BookLooker
 from tieout.connectors.plain.settings import PlainBookSettings
 from tieout.connectors.plain.values import day
 from tieout.core.abilities import (
-    Abilities,
-    Deletions,
-    EntityAbilities,
     Guard,
-    Reads,
     TotalsRule,
-    VersionCheck,
 )
 from tieout.core.change import (
     Action,
@@ -60,7 +56,6 @@ from tieout.core.predict import predict
 from tieout.ports import (
     Clock,
     Control,
-    FieldInfo,
     Gone,
     HttpResponse,
     Page,
@@ -139,7 +134,7 @@ class PlainBookConnector:
 
     async def describe(self) -> Schema:
         """The fields that can be named in a mapping."""
-        return _SCHEMA
+        return BOOK_SCHEMA
 
     # Reading.
 
@@ -481,48 +476,6 @@ class PlainBookConnector:
         await self._transport.close()
 
 
-def abilities(settings: PlainBookSettings) -> Abilities:
-    """What a book of this kind can do."""
-    written = EntityAbilities(
-        reads=Reads.STAMP,
-        deletions=Deletions.FEED if settings.tombstones else Deletions.KEYS,
-        page_max=100,
-        actions=frozenset({Action.CREATE, Action.UPDATE, Action.VOID}),
-        write_max=settings.batch,
-        atomic=settings.atomic,
-        version=VersionCheck.IF_MATCH if settings.version_check else VersionCheck.NONE,
-        decimals={"discount": 4},
-        guard=settings.guard,
-        carrier_length=16,
-        tombstones=settings.tombstones,
-        timeout_s=settings.timeout_s,
-        longest_s=settings.longest_s,
-        search_lag_s=settings.search_lag_s,
-        key_life_s=settings.key_life_s,
-        margin_s=settings.margin_s,
-    )
-    customers = replace(
-        written,
-        actions=frozenset({Action.CREATE, Action.UPDATE}),
-        lengths={"name": NAME_LENGTH},
-    )
-    return Abilities(
-        side="books",
-        entities={
-            Entity.DOCUMENT: written,
-            Entity.CUSTOMER: customers,
-            Entity.ITEM: EntityAbilities(reads=Reads.STAMP),
-            Entity.PAYMENT: EntityAbilities(reads=Reads.STAMP),
-            Entity.CODE: EntityAbilities(reads=Reads.WHOLE_LIST, whole_list_every_s=86400),
-            Entity.BALANCE: EntityAbilities(reads=Reads.WHOLE_LIST, whole_list_every_s=3600),
-        },
-        in_flight=settings.in_flight,
-        totals_rule=TotalsRule.PER_RATE,
-        currency_on="document",
-        drafts=True,
-    )
-
-
 def _joined(items: Sequence[Prepared]) -> bytes:
     # The bytes of each item are taken as they are: they were decided already.
     return b'{"items":[' + b",".join(item.body for item in items) + b"]}"
@@ -589,18 +542,3 @@ def _whole_refused(wire: Wire, answer: Answer, at: datetime | None) -> list[Outc
 
 def _refused(change: Change, code: str, message: str) -> Refused:
     return Refused(key=change.key, findings=(Finding(code=code, message=message),))
-
-
-_SCHEMA = Schema(
-    fields={
-        "document": tuple(
-            FieldInfo(path=path)
-            for path in ("number", "our_reference", "your_reference", "po_number", "terms")
-        ),
-        "customer": (
-            FieldInfo(path="name", length=NAME_LENGTH, required=True),
-            *(FieldInfo(path=path) for path in ("number", "org_number", "vat_number", "email")),
-        ),
-        "line": tuple(FieldInfo(path=path) for path in ("item", "text", "quantity", "unit_price")),
-    }
-)

@@ -1,0 +1,166 @@
+"""What an applied write leaves behind: the link, its base, and the total that was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tieout.core.case import RefRole
+from tieout.core.change import (
+    Action,
+    Predicted,
+)
+from tieout.core.model import Document, ExternalRef, Record
+from tieout.core.predict import fits
+from tieout.core.resolve import UNSET
+from tieout.core.safeguards import Safeguards
+from tieout.store import pages as page_store
+from tieout.store import slots as slot_store
+from tieout.store.cases import open_exception
+from tieout.store.database import Tx
+from tieout.store.freeing import free_source
+from tieout.store.operations import open_attempts, set_state
+from tieout.storing import ReadyOperation
+
+
+def second_carrier(
+    tx: Tx, bridge: str, op: ReadyOperation, refs: Sequence[ExternalRef], now: datetime
+) -> None:
+    """Two records carry the key of one place: a person says which is which; nothing is changed."""
+    named = ", ".join(ref.id for ref in refs)
+    open_exception(
+        tx,
+        bridge=bridge,
+        lane=op.lane,
+        source_id=op.source_id,
+        key13=op.key13,
+        code="two_carriers",
+        message=f"More than one document carries the key of this deal: {named}.",
+        hint="Name the one that counts, or delete the copy: tieout exceptions show.",
+        details={"key": op.change.key},
+        candidates=list(refs),
+        amount=None,
+        currency="",
+        now=now,
+    )
+
+
+def link_applied(
+    tx: Tx,
+    bridge: str,
+    op: ReadyOperation,
+    ref: ExternalRef,
+    *,
+    shown: Record | None,
+    predicted: Predicted | None,
+    found_by: str,
+    now: datetime,
+    rules: Safeguards,
+    generation: int | None = None,
+    base_known: bool = True,
+) -> None:
+    """The operation took effect: ref, base as the books echo it, state; the source may go on."""
+    number = op.generation if generation is None else generation
+    if op.change.action is Action.VOID:
+        _voided(tx, op, now)
+    else:
+        if number != op.generation:
+            tx.run(
+                "UPDATE slot SET generation = %(g)s WHERE workspace = %(ws)s AND key13 = %(key)s"
+                " AND generation < %(g)s",
+                g=number,
+                key=op.key13,
+            )
+        other = slot_store.put_ref(tx, ref, op.key13, number, RefRole.CURRENT, found_by, now)
+        if other is not None:
+            second_carrier(tx, bridge, op, [ref], now)
+            set_state(tx, op.id, "doubt", "ref_of_another_slot", now)
+            return
+        slot_store.put_link(
+            tx,
+            op.key13,
+            wanted=op.change.wanted.record if op.change.wanted else None,
+            shown=shown,
+            known=base_known,
+            predicted=predicted,
+            config_version=op.config_version,
+            now=now,
+        )
+        check_total(tx, bridge, op, shown, predicted, now)
+    remaining = open_attempts(tx, op.id)
+    confirm = remaining and rules.confirming and op.change.action is Action.CREATE
+    if confirm:
+        _confirming(tx, op, found_by, now)
+    else:
+        tx.run(
+            "UPDATE attempt SET result = 'effect_seen', answered_at = %(now)s"
+            " WHERE workspace = %(ws)s AND operation = %(id)s AND result = 'open'",
+            id=op.id,
+            now=now,
+        )
+        set_state(tx, op.id, "applied", found_by, now)
+    free_source(tx, op, now)
+
+
+def _confirming(tx: Tx, op: ReadyOperation, found_by: str, now: datetime) -> None:
+    """No further write until the horizon: an earlier request could still take effect."""
+    tx.run(
+        "UPDATE operation SET state = 'confirming', found_by = %(by)s, lease_owner = NULL,"
+        " next_look_at = (SELECT CASE WHEN max(horizon) >= %(unset)s THEN %(now)s"
+        " ELSE max(horizon) END FROM attempt WHERE workspace = %(ws)s"
+        " AND operation = %(id)s AND result = 'open') + interval '1 second',"
+        " updated_at = %(now)s WHERE workspace = %(ws)s AND id = %(id)s",
+        id=op.id,
+        by=found_by,
+        unset=UNSET,
+        now=now,
+    )
+    tx.log("operation.confirming", operation=op.id, key=op.change.key)
+
+
+def _voided(tx: Tx, op: ReadyOperation, now: datetime) -> None:
+    target = op.change.target
+    if target is not None:
+        tx.run(
+            "UPDATE mirror SET gone_at = coalesce(gone_at, %(now)s), gone_certain = true"
+            " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
+            " AND id = %(id)s",
+            now=now,
+            connection=target.connection,
+            entity=target.entity,
+            id=target.id,
+        )
+    slot_store.end_generation(tx, op.key13, "voided")
+    page_store.make_due(tx, op.lane, [op.source_id], now)
+
+
+def check_total(
+    tx: Tx,
+    bridge: str,
+    op: ReadyOperation,
+    shown: Record | None,
+    predicted: Predicted | None,
+    now: datetime,
+) -> None:
+    """What the target shows is compared with what was predicted; a difference is shown."""
+    if predicted is None or not isinstance(shown, Document) or shown.totals is None:
+        return
+    if fits(predicted, shown.totals):
+        return
+    expected, seen = predicted.totals, shown.totals
+    open_exception(
+        tx,
+        bridge=bridge,
+        lane=op.lane,
+        source_id=op.source_id,
+        key13=op.key13,
+        code="total_differs",
+        message=f"Predicted net {expected.net}, VAT {expected.tax}, total {expected.gross}; the "
+        f"books show {seen.net}, {seen.tax}, {seen.gross}. The draft stays unbooked by us.",
+        hint="Finance compares the draft with the deal before booking it.",
+        details={"predicted": str(expected.gross), "shown": str(seen.gross)},
+        candidates=[shown.ref] if shown.ref else [],
+        amount=seen.net - expected.net,
+        currency=seen.currency,
+        now=now,
+    )
