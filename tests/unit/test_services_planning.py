@@ -12,7 +12,7 @@ import pytest
 from support.daily_world import World, begin, daily_world
 from tieout.core.errors import BusyError, StoppedError
 from tieout.engine.context import Engine
-from tieout.services import applying, planning
+from tieout.services import applying, planning, running
 from tieout.services.usage import UsedWronglyError
 
 pytestmark = pytest.mark.timeout(120)
@@ -246,3 +246,23 @@ def test_who_edited_a_deal_is_found_in_what_was_read() -> None:
     assert applying.is_own("jo", deal)
     assert applying.is_own("s.berg", deal)
     assert not applying.is_own("anna.lind", deal)
+
+
+def test_what_the_crm_shows_waits_for_a_person_where_the_mode_says_so(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        await running.run_once(engine, world.store)
+        patches = len(world.crm.transport.asked("PATCH"))
+        made = await planning.plan(world.engine(), world.store)
+        waiting = [line for line in made.lines if line.entity == "standing"]
+        assert {line.verdict for line in waiting} == {"approval"}
+        assert len(waiting) == 6  # three deals and their three customers
+        await running.run_once(world.engine(), world.store)
+        assert len(world.crm.transport.asked("PATCH")) == patches
+        done = await applying.apply(
+            world.engine(), world.store, made, approve=["all"], who="anna.lind"
+        )
+        assert done.states() == {"applied": 6}
+        again = await planning.plan(world.engine(), world.store)
+        assert [line for line in again.lines if line.entity == "standing"] == []
+
+    play(database_url, work, status="approve")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from tieout.core.case import OPEN, WAITING, Decision, StandingCase, Verdict
+from tieout.core.case import OPEN, WAITING, Decision, OpState, StandingCase, Verdict
 from tieout.core.change import Action, Change, Wanted
 from tieout.core.digest import digest
 from tieout.core.keys import operation_key
 from tieout.core.model import Entity, Standing
+from tieout.core.policy import FlowMode
 
 _MARKS = frozenset({"ref", "version", "of", "shape"})
 FIELDS = frozenset(entry.name for entry in fields(Standing)) - _MARKS
 
 
-def decide_standing(case: StandingCase, lane: str) -> Decision:
-    """Write the fields that differ from what was last shown; nothing when all are as wanted."""
+def decide_standing(case: StandingCase, lane: str, mode: FlowMode = FlowMode.AUTO) -> Decision:
+    """
+    Write the fields that differ from what was last shown; nothing when all are as wanted. With
+    mode approve a person releases them.
+    """
     operation = case.state.operation
     if operation is not None and operation.state in OPEN:
         return _decision(case, lane, Verdict.WAIT, "on_its_way")
@@ -44,9 +48,14 @@ def decide_standing(case: StandingCase, lane: str) -> Decision:
     )
     content = {name: getattr(case.wanted, name) for name in sorted(changed)}
     mark = digest(change.key, change.target, content)
+    verdict, reason = Verdict.WRITE, "update"
+    if mode is FlowMode.APPROVE and mark not in case.state.approved:
+        verdict, reason = Verdict.APPROVAL, "waiting_for_approval"
     if operation is not None and operation.state in WAITING and operation.want_digest == mark:
-        return _decision(case, lane, Verdict.WAIT, "update")
-    return _decision(case, lane, Verdict.WRITE, "update", change, mark, tuple(sorted(changed)))
+        released = operation.state is OpState.READY
+        if released == (verdict is Verdict.WRITE):
+            verdict = Verdict.WAIT
+    return _decision(case, lane, verdict, reason, change, mark, tuple(sorted(changed)))
 
 
 def _decision(

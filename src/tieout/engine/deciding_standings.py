@@ -43,6 +43,7 @@ async def decide_standings(
     slots = {key: standing_slot(engine, book, key) for key in ids}
     states = await engine.store.slots(list(slots.values()))
     deals = await engine.store.mirror(engine.policy.crm, Entity.DEAL, ids)
+    mode = engine.policy.status.mode
     decisions = []
     for key in ids:
         deal = deals.get(key)
@@ -66,7 +67,7 @@ async def decide_standings(
             for state in by_source.get(key, [])
             if state.current is not None and state.current.ref.id in documents
         ]
-        decided = replace(decide_standing(case, lane), source_id=key)
+        decided = replace(decide_standing(case, lane, mode), source_id=key)
         decisions.append(_until_late(engine, book, decided, live))
     return decisions
 
@@ -87,6 +88,7 @@ async def decide_balances(
     documents = await engine.store.documents_of_customers(book.connection, list(in_books.values()))
     slots = {key: standing_slot(engine, book, key) for key in ids}
     states = await engine.store.slots(list(slots.values()))
+    mode = engine.policy.status.mode
     decisions = []
     for key in ids:
         seen = sources.get(key)
@@ -108,7 +110,7 @@ async def decide_balances(
             last_day=lambda due: engine.enrich.last_day(due, book.seller),
         )
         case = StandingCase(ref=ref, of="customer", wanted=wanted, state=states[slots[key].key13])
-        decided = replace(decide_standing(case, lane), source_id=key)
+        decided = replace(decide_standing(case, lane, mode), source_id=key)
         decisions.append(_until_late(engine, book, decided, open_ones))
     return decisions
 
