@@ -32,25 +32,32 @@ def _home() -> Path:
 
 
 @contextmanager
+def server(use: str = "tryton") -> Iterator[EmbeddedServer]:
+    """The run's PostgreSQL, started; shared with other workers and with other uses of this one."""
+    home = _home()
+    running = EmbeddedServer(home, durable=False)
+    _open.append(use)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        _open.remove(use)
+        if not _open and "PYTEST_XDIST_TESTRUNUID" not in os.environ:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
 def database(name: str) -> Iterator[str]:
     """The address of a fresh migrated database, as the owner; the server is shared by workers."""
-    home = _home()
-    server = EmbeddedServer(home, durable=False)
-    _open.append(name)
-    try:
-        server.start()
-        _ensure_template(server, home)
-        admin = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
+    with server(name) as running:
+        _ensure_template(running, running.folder)
+        admin = create_engine(running.url("postgres"), isolation_level="AUTOCOMMIT")
         with admin.connect() as conn:
             conn.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             conn.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
         admin.dispose()
-        yield server.url(name)
-    finally:
-        server.stop()
-        _open.remove(name)
-        if not _open and "PYTEST_XDIST_TESTRUNUID" not in os.environ:
-            shutil.rmtree(home, ignore_errors=True)
+        yield running.url(name)
 
 
 def _ensure_template(server: EmbeddedServer, home: Path) -> None:
