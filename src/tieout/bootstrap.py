@@ -393,7 +393,7 @@ async def make_engine(
     was never asked.
     """
     from tieout.settings.bridge import Configuration
-    from tieout.store import admin
+    from tieout.store import admin, recovering
 
     version = await opened.do(lambda tx: admin.in_force(tx, bridge))
     if version is None:
@@ -405,21 +405,43 @@ async def make_engine(
     configuration = Configuration.from_stored(version.body, version.tables)
     engine = await engine_for(opened, configuration, version.version, who, observer=observer)
     await _recognise_restore(opened, engine)
+    if await opened.do(lambda tx: recovering.flows_held(tx, bridge)):
+        engine.policy, engine.by_hand = engine.policy.by_hand(), True
     return engine
 
 
 async def _recognise_restore(opened: Opened, engine: Engine) -> None:
     """
     A database that was put back begins its recovery: nothing is written before both sides were
-    read. Raises `EvidenceError` where the mark is damaged, since nobody can tell then.
+    read, and then not without a person. Raises `EvidenceError` where the mark is damaged, since
+    nobody can tell then.
     """
     from tieout.engine.recover import begin_recovery
+    from tieout.store import admin, recovering
     from tieout.store.evidence import HighWater, is_restored
 
     noted = HighWater(opened.project.high_water).read()
     if noted is not None and await opened.do(lambda tx: is_restored(tx, noted)):
-        await begin_recovery(engine, noted.epoch, noted.seq)
+        others = await _all_connectors(opened)
+        await begin_recovery(engine, noted.epoch, noted.seq, others)
+        now = opened.clock.now()
+        await opened.do(
+            lambda tx: recovering.hold_flows(
+                tx, [version.bridge for version in admin.bridges(tx)], now
+            )
+        )
         await opened.store.note_mark()
+
+
+async def _all_connectors(opened: Opened) -> list[Connector]:
+    """Those of every connection that is stored; one that cannot be made has sent nothing."""
+    from tieout.store import admin
+
+    found = []
+    for row in await opened.do(admin.list_connections):
+        with suppress(ConfigurationError):
+            found.append(await connector_of(opened, row.name))
+    return found
 
 
 async def _note_mark(opened: Opened) -> None:

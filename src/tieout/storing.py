@@ -482,9 +482,8 @@ class Store(Protocol):
     async def recovery(self) -> tuple[datetime, int] | None:
         """Until when nothing is written, and how many whole reads are still needed."""
 
-    async def begin_recovery(
-        self, bridge: str, epoch: int, seq: int, until: datetime, now: datetime
-    ) -> None: ...
+    async def begin_recovery(self, epoch: int, seq: int, until: datetime, now: datetime) -> None:
+        """A new epoch: whatever is not final, of whatever bridge, may have been sent."""
 
     async def recovery_read(self, until: datetime | None, now: datetime) -> None:
         """A whole read was done. ``until`` None: it was the last one."""

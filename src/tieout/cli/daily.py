@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -34,27 +34,16 @@ async def open_bridge(session: Session, opened: Opened, who: str = "") -> Engine
     engine = await make_engine(opened, bridge, who)
     if session.name in _SENDING:
         session.stops(engine)
-    await _check_restored(session, opened, engine)
     return engine
 
 
-async def _check_restored(session: Session, opened: Opened, engine: Engine) -> None:
-    """
-    A database that was put back to an earlier state does not know of writes that were made: both
-    sides are read again before the next one.
-    """
-    from tieout.engine.recover import begin_recovery
-    from tieout.store.evidence import HighWater, is_restored
+def recovery_text(until: datetime, reads: int, here: tzinfo, now: datetime) -> str:
+    """What a restore holds back, and until when."""
+    from tieout.cli.formats import count, recent
 
-    mark = HighWater(opened.project.high_water).read()
-    if mark is None or not await opened.do(lambda tx: is_restored(tx, mark)):
-        return
-    await begin_recovery(engine, mark.epoch, mark.seq)
-    await note_high_water(opened)
-    session.screen.complain(
-        "This database was put back to an earlier state. Both sides are read again before "
-        "anything is written."
-    )
+    said = "This database was put back to an earlier state. Nothing is written before "
+    both = f"both sides were read {count(reads, 'more time')}"
+    return f"{said}{both}, from {recent(until, now, here)} on." if until > now else f"{said}{both}."
 
 
 async def note_high_water(opened: Opened) -> None:

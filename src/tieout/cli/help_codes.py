@@ -179,6 +179,17 @@ CODES: dict[str, Help] = {
         "The database was put back to an earlier state: it does not know of writes since.",
         "The next run reads both sides before anything is written: tieout run",
     ),
+    "assign_documents": Help(
+        "After a restore there are documents that carry no key and are newer than the backup, so "
+        "they could be ours. Nothing is made for their customer until a person has said it.",
+        "tieout exceptions answer EX-… --is REF --deal DEAL, or --not-ours REF",
+    ),
+    "restored": Help(
+        "The database was put back to an earlier state. Both sides were read again since; what "
+        "would be written waits for a person, whatever the modes say.",
+        "Read the plan (tieout plan) and release what is right; then close it with tieout "
+        "exceptions dismiss, and the modes of tieout.yaml count again.",
+    ),
     # Connections
     "sign_in_refused": Help(
         "The sign-in is refused. It is not repeated, so that the account is not locked.", ROTATE

@@ -9,7 +9,7 @@ ours comes from, who owns it, and how it is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -170,6 +170,19 @@ class BridgePolicy:
     status: StatusPolicy = field(default_factory=StatusPolicy)
     reconcile: ReconcilePolicy = field(default_factory=ReconcilePolicy)
     brakes: BrakePolicy = field(default_factory=BrakePolicy)
+
+    def by_hand(self) -> BridgePolicy:
+        """The same with a person's release before every write that would go by itself."""
+
+        def mode(given: FlowMode) -> FlowMode:
+            return FlowMode.APPROVE if given is FlowMode.AUTO else given
+
+        return replace(
+            self,
+            customers=replace(self.customers, mode=mode(self.customers.mode)),
+            documents=replace(self.documents, mode=mode(self.documents.mode), approve_above=None),
+            status=replace(self.status, mode=mode(self.status.mode)),
+        )
 
     def book(self, connection: str) -> BooksPolicy:
         """The books of that connection. Raises KeyError when the bridge has none such."""

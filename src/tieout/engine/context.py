@@ -27,8 +27,8 @@ class Engine:
     ``offsets`` are the vendors' clocks against ours, learnt from their answers; ``told`` the latest
     vendor's time with our steady clock at that moment. ``sweep_every``: how often all ids are
     compared. ``foreign_keys`` belong to no deal of this CRM. ``looked_for_carriers``: this process
-    has compared what carries our keys with what is linked. ``resting``: flows that are not decided
-    in the coming runs.
+    has compared what carries our keys with what is linked. ``by_hand``: after a restore
+    every write needs a release. ``resting``: flows that are not decided in the coming runs.
     """
 
     store: Store
@@ -51,6 +51,7 @@ class Engine:
     paused: dict[str, datetime] = field(default_factory=dict)
     stopping: bool = False
     force: bool = False
+    by_hand: bool = False
     resting: frozenset[str] = frozenset()
     patience_s: int = 120
 

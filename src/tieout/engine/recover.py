@@ -7,22 +7,28 @@ complete reads more than the search lag apart adopt every carrier and follow eve
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from tieout.core.abilities import Guard
 from tieout.core.model import Entity
 from tieout.engine.context import LEASE_S, Engine
+from tieout.ports import Connector
 
 
-async def begin_recovery(engine: Engine, epoch: int, seq: int) -> None:
+async def begin_recovery(
+    engine: Engine, epoch: int, seq: int, others: Iterable[Connector] = ()
+) -> None:
     """
     The restore was recognised (the mark outside the database was newer): a new epoch begins.
 
-    ``epoch`` and ``seq`` are those of the mark. Nothing is written before `recovering` is False.
+    ``epoch`` and ``seq`` are those of the mark. ``others`` are connectors of further bridges on
+    the same database. Nothing is written before `recovering` is False.
     """
     now = engine.clock.now()
-    until = now + timedelta(seconds=LEASE_S + _longest(engine))
-    await engine.store.begin_recovery(engine.bridge, epoch, seq, until, now)
+    longest = max(_longest(engine.connectors.values()), _longest(others))
+    until = now + timedelta(seconds=LEASE_S + longest)
+    await engine.store.begin_recovery(epoch, seq, until, now)
     engine.looked_for_carriers = False
 
 
@@ -59,11 +65,14 @@ async def read_through(engine: Engine) -> None:
     await engine.store.recovery_read(None, now)
 
 
-def _longest(engine: Engine) -> int:
+def _longest(connectors: Iterable[Connector]) -> int:
     return max(
-        abilities.longest_s + abilities.margin_s
-        for connector in engine.connectors.values()
-        for abilities in connector.abilities.entities.values()
+        (
+            abilities.longest_s + abilities.margin_s
+            for connector in connectors
+            for abilities in connector.abilities.entities.values()
+        ),
+        default=0,
     )
 
 

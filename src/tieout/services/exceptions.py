@@ -22,6 +22,7 @@ from tieout.store import slots as slot_store
 from tieout.store.people import Case
 from tieout.store.planned import Written
 from tieout.store.postgres import PostgresStore
+from tieout.store.recovering import ASSIGN
 
 CUSTOMER_CODES = frozenset({"customer_maybe_known", "customer_gone"})
 DOUBTS = frozenset({"two_carriers", "near_hit", "absent_three_times", "old_generation_alive"})
@@ -234,9 +235,14 @@ def accepted_amount(case: Case) -> Decimal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A person's answer; exactly one of the five is given."""
+    """
+    A person's answer; exactly one of the five is given. ``deal`` goes with ``which``: whose
+    document it is, ``step`` of its billing steps.
+    """
 
     which: str = ""
+    deal: str = ""
+    step: int = 0
     new: bool = False
     make_new: bool = False
     leave_out: bool = False
@@ -262,7 +268,14 @@ async def answer(
         )
     if case.closed_at is not None:
         raise UsedWronglyError(f"{case.name} is closed already.", code="exception_closed")
-    if case.code in CUSTOMER_CODES:
+    if case.code == ASSIGN:
+        if given.which or given.not_ours:
+            from tieout.services.assigning import assign
+
+            return await assign(engine, store, case, given, who)
+    elif given.deal:
+        pass
+    elif case.code in CUSTOMER_CODES:
         if given.which or given.new:
             return await _customer(engine, store, case, given, who)
     elif lanes.flow_of(case.lane) == lanes.DOCUMENTS:
@@ -290,7 +303,7 @@ async def _customer(
     )
     if customer is None:
         raise UsedWronglyError(f"{case.name} has no customer.", code="answer_unfit")
-    chosen = await _one(store, books, "customer", given.which) if given.which else None
+    chosen = await one_record(store, books, "customer", given.which) if given.which else None
     slot = customer_slot(engine, engine.policy.book(books), customer)
     customers = lanes.lane(engine.bridge, lanes.CUSTOMERS, books)
     documents = lanes.lane(engine.bridge, lanes.DOCUMENTS, books)
@@ -376,8 +389,8 @@ async def _which(engine: Engine, store: PostgresStore, case: Case, given: Answer
     if key13 is None:
         raise UsedWronglyError(f"{case.name} names no place.", code="answer_unfit")
     others = candidate_ids(case)
-    chosen = await _one(store, books, "document", given.which) if given.which else None
-    refused = [await _one(store, books, "document", word) for word in given.not_ours]
+    chosen = await one_record(store, books, "document", given.which) if given.which else None
+    refused = [await one_record(store, books, "document", word) for word in given.not_ours]
 
     def work(tx: Any) -> None:
         row = tx.row(
@@ -441,7 +454,7 @@ def _choose(
     people.settle_doubt(tx, key13, "applied", "person", now)
 
 
-async def _one(
+async def one_record(
     store: PostgresStore, books: str, entity: str, word: str
 ) -> tuple[str, str, str, str]:
     """The record that a word names. Raises `UsedWronglyError` for none or several."""

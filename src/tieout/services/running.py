@@ -13,7 +13,7 @@ from tieout.engine.context import Engine
 from tieout.engine.run import RunResult
 from tieout.engine.run import run as run_engine
 from tieout.services.usage import UsedWronglyError
-from tieout.store import admin, people, planned, plans
+from tieout.store import admin, people, planned, plans, recovering
 from tieout.store.planned import Written
 from tieout.store.postgres import PostgresStore
 
@@ -28,7 +28,8 @@ SLICE_S = 0.2
 class Ran:
     """
     What a run did and what it left. ``moved`` are writes and finds of this run and all that has no
-    answer yet; ``waiting`` what a person has to release.
+    answer yet; ``waiting`` what a person has to release. ``recovery``: a restore still holds all
+    writes back.
     """
 
     result: RunResult
@@ -37,6 +38,7 @@ class Ran:
     exceptions: int = 0
     amounts: tuple[tuple[Decimal, str], ...] = ()
     seconds: Decimal = field(default=Decimal(0))
+    recovery: tuple[datetime, int] | None = None
 
     @property
     def written(self) -> int:
@@ -146,6 +148,7 @@ async def _told(
             exceptions=number,
             amounts=tuple(amounts),
             seconds=seconds,
+            recovery=recovering.recovery(tx),
         )
 
     return await store.do(work)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from tieout.store import admin, people, planned, plans
+from tieout.store import admin, people, planned, plans, recovering
 from tieout.store.postgres import PostgresStore
 
 
@@ -15,7 +15,8 @@ from tieout.store.postgres import PostgresStore
 class BridgeStatus:
     """
     One bridge. ``waiting`` are releases; ``unanswered`` writes that are being looked up; ``still``
-    connections that need a person; ``works`` who works on it now, since when.
+    connections that need a person; ``works`` who works on it now, since when; ``recovery``: after
+    a restore, from when on the reads count and how many are needed.
     """
 
     bridge: str
@@ -32,6 +33,7 @@ class BridgeStatus:
     still: tuple[admin.ConnectionRow, ...]
     open: dict[str, int]
     read_at: datetime | None
+    recovery: tuple[datetime, int] | None = None
 
     @property
     def badness(self) -> tuple[int, int, int, str]:
@@ -82,4 +84,5 @@ def _one(
         ),
         open=work,
         read_at=planned.read_at(tx, sides),
+        recovery=recovering.recovery(tx),
     )

@@ -229,6 +229,30 @@ def customer_of_deal(tx: Tx, crm: str, deal: str) -> str | None:
     return None if row is None else row[0]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedDeal:
+    """A deal of the CRM that a word names, with its customer there."""
+
+    id: str
+    number: str
+    customer: str
+
+
+def deals_named(tx: Tx, crm: str, word: str) -> list[NamedDeal]:
+    """Deals of the CRM by number, id or title, in any case."""
+    return [
+        NamedDeal(id=row[0], number=row[1], customer=row[2] or "")
+        for row in tx.rows(
+            "SELECT id, number, customer_id FROM mirror WHERE workspace = %(ws)s"
+            " AND connection = %(crm)s AND entity = 'deal' AND gone_at IS NULL"
+            " AND (id = %(word)s OR lower(number) = lower(%(word)s)"
+            " OR lower(record->>'title') = lower(%(word)s)) ORDER BY id LIMIT 20",
+            crm=crm,
+            word=word,
+        )
+    ]
+
+
 def in_books(tx: Tx, books: str, entity: str, word: str) -> list[tuple[str, str, str, str]]:
     """Records that this word names, by id or number: (id, number, name, kind)."""
     return [

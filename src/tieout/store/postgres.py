@@ -424,11 +424,9 @@ class PostgresStore:
     async def recovery(self) -> tuple[datetime, int] | None:
         return await self.do(recovering.recovery)
 
-    async def begin_recovery(
-        self, bridge: str, epoch: int, seq: int, until: datetime, now: datetime
-    ) -> None:
+    async def begin_recovery(self, epoch: int, seq: int, until: datetime, now: datetime) -> None:
         await self.do(
-            lambda tx: recovering.begin(tx, bridge, epoch, seq, until, now, self._ids, self._rules)
+            lambda tx: recovering.begin(tx, epoch, seq, until, now, self._ids, self._rules)
         )
 
     async def recovery_read(self, until: datetime | None, now: datetime) -> None:

@@ -14,13 +14,14 @@ from tieout.core.model import ExternalRef
 from tieout.core.resolve import UNSET
 from tieout.core.safeguards import Safeguards
 from tieout.ports import Ids
-from tieout.store import evidence
+from tieout.store import codec, evidence
 from tieout.store import pages as page_store
 from tieout.store.cases import open_exception
 from tieout.store.database import Tx
 
 READS = 2
 ASSIGN = "assign_documents"
+RESTORED = "restored"
 WHOLE_COMPANY = "*"
 
 
@@ -34,7 +35,6 @@ def recovery(tx: Tx) -> tuple[datetime, int] | None:
 
 def begin(
     tx: Tx,
-    bridge: str,
     epoch: int,
     seq: int,
     until: datetime,
@@ -43,8 +43,8 @@ def begin(
     rules: Safeguards,
 ) -> None:
     """
-    A new epoch. Every operation that is not final may have been sent after the backup: it becomes
-    unknown with an open attempt whose time begins with the first look.
+    A new epoch. Every operation that is not final, of whatever bridge, may have been sent after
+    the backup: it becomes unknown with an open attempt whose time begins with the first look.
     """
     evidence.begin_recovery(tx, evidence.Mark(epoch=epoch, seq=seq, hash=""), until)
     tx.run(
@@ -52,26 +52,24 @@ def begin(
         reads=READS,
     )
     if rules.recovery_marks_unknown:
-        _all_unknown(tx, bridge, until, now, ids)
+        _all_unknown(tx, until, now, ids)
 
 
-def _all_unknown(tx: Tx, bridge: str, until: datetime, now: datetime, ids: Ids) -> None:
+def _all_unknown(tx: Tx, until: datetime, now: datetime, ids: Ids) -> None:
     behind = tx.rows(
         "UPDATE operation o SET state = 'superseded', detail = 'restored', updated_at = %(now)s"
-        " WHERE workspace = %(ws)s AND bridge = %(bridge)s AND state IN ('ready',"
+        " WHERE workspace = %(ws)s AND state IN ('ready',"
         " 'awaiting_approval') AND EXISTS (SELECT 1 FROM operation b WHERE b.workspace ="
         " o.workspace AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming',"
         " 'doubt')) RETURNING lane, source_id",
-        bridge=bridge,
         now=now,
     )
     for row in sorted(tuple(found) for found in behind):
         page_store.make_due(tx, row[0], [row[1]], now)
     rows = tx.rows(
         "SELECT id, connection, payload_rev, fence FROM operation WHERE workspace = %(ws)s"
-        " AND bridge = %(bridge)s AND state IN ('ready', 'awaiting_approval', 'started',"
+        " AND state IN ('ready', 'awaiting_approval', 'started',"
         " 'unknown', 'confirming') ORDER BY id FOR UPDATE",
-        bridge=bridge,
     )
     for connection in sorted({row[1] for row in rows}):
         send = ids.new("send")
@@ -120,6 +118,46 @@ def _all_unknown(tx: Tx, bridge: str, until: datetime, now: datetime, ids: Ids) 
         tx.log("operations.unknown", ids=[row[0] for row in rows], reason="restored")
 
 
+def hold_flows(tx: Tx, bridges: Sequence[str], now: datetime) -> None:
+    """
+    Every bridge has an exception of its own until a person has looked: as long as it is open,
+    nothing is written without a release (`flows_held`).
+    """
+    at = backed_up_at(tx)
+    said = "an earlier state" if at is None else f"its state of {at:%d %b %Y, %H:%M} UTC"
+    for bridge in bridges:
+        open_exception(
+            tx,
+            bridge=bridge,
+            lane=f"{bridge}/recovery/",
+            source_id=bridge,
+            key13=None,
+            code=RESTORED,
+            message=f"The database was put back to {said}. Every write waits for a release until a "
+            "person has looked.",
+            hint="Read the plan and release what is right (tieout plan). Dismiss this one then, "
+            "with a reason: the modes of tieout.yaml count again.",
+            details={"number": bridge},
+            candidates=[],
+            amount=None,
+            currency="",
+            now=now,
+        )
+
+
+def flows_held(tx: Tx, bridge: str) -> bool:
+    """Whether the bridge's writes still wait for a release after a restore."""
+    return (
+        tx.row(
+            "SELECT 1 FROM exception_case WHERE workspace = %(ws)s AND lane = %(lane)s"
+            " AND code = %(code)s AND closed_at IS NULL",
+            lane=f"{bridge}/recovery/",
+            code=RESTORED,
+        )
+        is not None
+    )
+
+
 def read_done(tx: Tx, until: datetime | None, now: datetime) -> None:
     """A whole read of both sides was done; None: it was the last one, work may go on."""
     tx.run(
@@ -164,6 +202,8 @@ def ask_for_unlinked(tx: Tx, bridge: str, connection: str, opaque: bool, now: da
         " LEFT JOIN slot s ON s.workspace = c.workspace AND s.key13 = c.key13"
         " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = 'document'"
         " AND m.kind <> 'credit_note' AND m.gone_at IS NULL AND m.carried_key13 IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.workspace = m.workspace"
+        " AND v.subject = 'document:' || m.connection || ':' || m.id AND v.verdict = 'not_ours')"
         " AND r.id IS NULL AND (m.changed_at IS NULL OR m.changed_at >= %(since)s)"
         " ORDER BY m.id",
         connection=connection,
@@ -180,9 +220,8 @@ def ask_for_unlinked(tx: Tx, bridge: str, connection: str, opaque: bool, now: da
             source_id=who,
             key13=None,
             code=ASSIGN,
-            message="Documents that this database does not know are newer than the backup: "
-            f"{', '.join(ref.id for ref in refs)}.",
-            hint="Say which deal each belongs to, or that it is not ours: tieout exceptions show.",
+            message=_unlinked(refs),
+            hint="Say which deal each belongs to, or that it is not ours.",
             details={},
             candidates=refs,
             amount=None,
@@ -190,6 +229,49 @@ def ask_for_unlinked(tx: Tx, bridge: str, connection: str, opaque: bool, now: da
             now=now,
         )
     return len(by_customer)
+
+
+def _unlinked(refs: Sequence[ExternalRef]) -> str:
+    named = ", ".join(ref.id for ref in refs)
+    return f"Documents that this database does not know are newer than the backup: {named}."
+
+
+def not_ours_subject(ref: ExternalRef) -> str:
+    """Under which a person's word is kept that a document without a key is not ours."""
+    return f"document:{ref.connection}:{ref.id}"
+
+
+def shrink(tx: Tx, number: int, answered: Sequence[str], who: str, now: datetime) -> bool:
+    """
+    The exception asks about these documents no longer. True: it has none left, and is closed.
+    """
+    row = tx.row(
+        "SELECT candidates::text FROM exception_case WHERE workspace = %(ws)s"
+        " AND number = %(number)s AND closed_at IS NULL FOR UPDATE",
+        number=number,
+    )
+    if row is None:
+        return False
+    left = [text for text in codec.decode_loose(row[0]) if text.split(":", 2)[2] not in answered]
+    if left:
+        refs = [ExternalRef(*text.split(":", 2)) for text in left]
+        tx.run(
+            "UPDATE exception_case SET candidates = %(left)s, message = %(message)s"
+            " WHERE workspace = %(ws)s AND number = %(number)s",
+            left=codec.encode_text(left),
+            message=_unlinked(refs),
+            number=number,
+        )
+        return False
+    tx.run(
+        "UPDATE exception_case SET closed_at = %(now)s, closed_by = %(who)s,"
+        " closed_reason = 'answered' WHERE workspace = %(ws)s AND number = %(number)s",
+        now=now,
+        who=who,
+        number=number,
+    )
+    tx.log("exception.answered", number=number, who=who)
+    return True
 
 
 def held_customers(tx: Tx, bridge: str, connection: str) -> frozenset[str]:

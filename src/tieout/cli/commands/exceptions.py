@@ -140,6 +140,8 @@ _TO_DO = {
     "period_closed": "choose the date",
     "credit_stop": "lift the stop",
     "figures_disagree": "find the difference",
+    "assign_documents": "say whose they are",
+    "restored": "read the plan, then dismiss it",
 }
 
 
@@ -288,6 +290,10 @@ def _answers(case: Case) -> tuple[str, ...]:
             return (f"{answer} --make-new", f"{answer} --leave-out")
         case "two_carriers" | "near_hit" | "copy":
             return (f"{answer} --is REF", f"{answer} --not-ours REF")
+        case "assign_documents":
+            return (f"{answer} --is REF --deal DEAL", f"{answer} --not-ours REF")
+        case "restored":
+            return ("tieout plan", f'tieout exceptions dismiss {case.name} --reason "..."')
         case "figures_disagree":
             return ("tieout reconcile",)
     return (f"tieout exceptions retry {case.name}",)
@@ -393,6 +399,10 @@ async def answer(
     is_: Annotated[
         str, Option("--is", metavar="REF", help="It is this customer or document.")
     ] = "",
+    deal: Annotated[str, Option("--deal", help="Whose document --is names, after a restore.")] = "",
+    step: Annotated[
+        int, Option("--step", min=0, help="Which of that deal's instalments; 0: the whole.")
+    ] = 0,
     new: Annotated[bool, Option("--new", help="It is a new customer.")] = False,
     make_new: Annotated[bool, Option("--make-new", help="Make a new draft.")] = False,
     leave_out: Annotated[bool, Option("--leave-out", help="Make none.")] = False,
@@ -413,6 +423,8 @@ async def answer(
     case = await exceptions.find(opened.store, engine.bridge, crm, number_of(which, "EX"))
     given = exceptions.Answer(
         which=is_,
+        deal=deal,
+        step=step,
         new=new,
         make_new=make_new,
         leave_out=leave_out,

@@ -149,13 +149,17 @@ async def _again(
 
 
 async def _in_force(session: Session, opened: Opened, engine: Engine, force: bool) -> Engine:
-    """The same engine, or one with the version that was published meanwhile."""
+    """
+    The same engine, or one with the version that was published meanwhile, or without the hold
+    that a restore had put on it.
+    """
     from tieout.bootstrap import make_engine
-    from tieout.store import admin
+    from tieout.store import admin, recovering
 
     bridge = engine.bridge
     version = await opened.do(lambda tx: admin.in_force(tx, bridge))
-    if version is None or version.version == engine.policy.version:
+    held = await opened.do(lambda tx: recovering.flows_held(tx, bridge))
+    if version is None or (version.version, held) == (engine.policy.version, engine.by_hand):
         return engine
     made = await make_engine(opened, bridge, engine.who)
     made.force = force
@@ -201,10 +205,12 @@ def _head(engine: Engine, ran: Ran, here: tzinfo) -> str:
 
 
 def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
-    from tieout.cli.daily import sums_text
+    from tieout.cli.daily import recovery_text, sums_text
     from tieout.cli.formats import amount
 
     rows: list[str] = []
+    if ran.recovery is not None:
+        rows.append(recovery_text(*ran.recovery, here, engine.clock.now()))
     rows += _few([_moved(one, here) for one in ran.moved], "more")
     rows += _few(
         [
@@ -305,6 +311,9 @@ def _data(ran: Ran) -> dict[str, Any]:
             "count": ran.exceptions,
             "amounts": [money(value, currency) for value, currency in ran.amounts],
         },
+        "recovery": None
+        if ran.recovery is None
+        else {"not_before": ran.recovery[0], "reads_left": ran.recovery[1]},
         "brakes": [
             {"code": brake.code, "message": brake.message, "connection": brake.connection}
             for brake in result.brakes

@@ -75,10 +75,12 @@ async def _zone(opened: Opened, found: list[BridgeStatus]) -> tzinfo:
 
 def status_lines(one: BridgeStatus, now: datetime, zone: tzinfo) -> list[str]:
     """The bridge's head and a line for each thing that waits for a person."""
-    from tieout.cli.daily import sums, sums_text
+    from tieout.cli.daily import recovery_text, sums, sums_text
     from tieout.cli.formats import age, count
 
     lines = [_still(row, now, zone) for row in one.still]
+    if one.recovery is not None:
+        lines.append(f"! {recovery_text(*one.recovery, zone, now)} tieout run")
     lines.append(_head(one, now, zone))
     rows: list[tuple[str, str, str, str]] = []
     if one.waiting:
@@ -105,7 +107,7 @@ def status_lines(one: BridgeStatus, now: datetime, zone: tzinfo) -> list[str]:
         f"{what:<{left}}  {total:>{money}}  {since:<{ages}}  {see}"
         for what, total, since, see in rows
     ]
-    if not rows and not one.still:
+    if not rows and not one.still and one.recovery is None:
         lines.append("Nothing waits for a person.")
     return lines
 
@@ -146,6 +148,8 @@ def short_line(one: BridgeStatus, now: datetime, zone: tzinfo) -> str:
     parts = [f"{one.bridge}  v{one.version}"]
     if one.still:
         parts.append(f"! {', '.join(row.name for row in one.still)} stands still")
+    if one.recovery is not None:
+        parts.append("! recovers from a restore")
     ran = "never ran" if one.run is None else f"ran {age(now - one.run['finished_at'])} ago"
     parts.append(ran)
     parts.append(f"{len(one.waiting)} to approve")
@@ -206,6 +210,9 @@ def _data(found: list[BridgeStatus], only: str) -> dict[str, Any]:
                 ],
             },
             "connections": [{"name": row.name, "state": row.state} for row in one.still],
+            "recovery": None
+            if one.recovery is None
+            else {"not_before": one.recovery[0], "reads_left": one.recovery[1]},
             "open": dict(one.open),
         }
         for one in found
