@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tieout.core.abilities import Guard
@@ -21,7 +21,7 @@ from tieout.core.change import (
     Unknown,
 )
 from tieout.core.compare import DOCUMENT_FIELDS, as_sent, differing
-from tieout.core.errors import ConnectionBrokenError
+from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding
 from tieout.core.keys import generation_of
 from tieout.core.model import Document, Entity, Record
@@ -53,6 +53,11 @@ class ExecuteCounts:
         """Whether another round can find something new to do."""
         return self.applied + self.rejected + self.adopted + self.stale
 
+    @property
+    def seen(self) -> int:
+        """Whether anything came of a group at all."""
+        return self.progress + self.unknown + self.deferred
+
 
 async def execute(
     engine: Engine,
@@ -67,44 +72,145 @@ async def execute(
 
     ``creates`` False: a brake holds new records back. ``only``: these operations and no others.
     """
-    connector = engine.connectors[connection]
-    while not engine.stopping:
-        until = engine.paused.get(connection)
-        if until is not None and engine.clock.now() < until:
-            return
-        picked = await engine.store.pick_ready(
-            engine.bridge, connection, GROUP, engine.clock.now(), creates, only
-        )
-        if not picked:
-            return
-        before = counts.progress + counts.unknown + counts.deferred
-        await _group(engine, connector, connection, picked, counts)
-        if counts.progress + counts.unknown + counts.deferred == before:
-            return
+    lane = _Lane(engine, connection, counts)
+    try:
+        await _groups(lane, creates, only)
+        await lane.settled()
+    finally:
+        await lane.stop()
 
 
-async def _group(
-    engine: Engine,
-    connector: Connector,
-    connection: str,
-    picked: Sequence[ReadyOperation],
-    counts: ExecuteCounts,
-) -> None:
-    free = await _adopt_carriers(engine, connection, picked, counts)
+@dataclass(slots=True)
+class _Lane:
+    """
+    One connection being written to. What was answered is stored beside the next calls, one group
+    of answers after the other.
+    """
+
+    engine: Engine
+    connection: str
+    counts: ExecuteCounts
+    storing: asyncio.Task[None] | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def connector(self) -> Connector:
+        return self.engine.connectors[self.connection]
+
+    async def store(self, settled: Sequence[Settled]) -> None:
+        """Begin to store these; waits until what was handed over before is stored."""
+        async with self.turn:
+            await self._finish()
+            self.storing = asyncio.ensure_future(_flush(self.engine, self.connection, settled))
+
+    async def settled(self) -> None:
+        """Wait until all that was answered is stored. Raises what went wrong with it."""
+        async with self.turn:
+            await self._finish()
+
+    async def _finish(self) -> None:
+        if self.storing is not None:
+            storing, self.storing = self.storing, None
+            await storing
+
+    async def stop(self) -> None:
+        """After a failure: nothing of it goes on."""
+        if self.storing is not None:
+            self.storing.cancel()
+            await asyncio.gather(self.storing, return_exceptions=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Writes as bytes, not yet recorded as begun. ``picked``: something was ready at all."""
+
+    picked: bool
+    sendings: Sequence[Sending] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """Sends that are recorded as begun, with attempt and fence of each operation."""
+
+    steady: int
+    sendings: Sequence[Sending] = ()
+    given: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+
+
+async def _groups(lane: _Lane, creates: bool, only: Sequence[str] | None) -> None:
+    """While the calls of one group are under way, the bytes of the next are made."""
+    before = lane.counts.seen
+    group = await _next(lane, creates, only)
+    while group.picked:
+        started = await _begin(lane, group.sendings)
+        sending = asyncio.ensure_future(_send_all(lane, started))
+        following = await _beside(lane, sending, creates, only)
+        if lane.counts.seen == before:
+            return
+        before = lane.counts.seen
+        if not following.picked:
+            # What waited for these answers may be ready now.
+            await lane.settled()
+            following = await _next(lane, creates, only)
+        group = following
+
+
+async def _beside(
+    lane: _Lane, sending: asyncio.Task[None], creates: bool, only: Sequence[str] | None
+) -> _Group:
+    """The next group, made while this one is sent; both are over when this returns or raises."""
+    failed: TransientError | ConnectionBrokenError | None = None
+    following = _Group(picked=False)
+    try:
+        following = await _next(lane, creates, only)
+    except (TransientError, ConnectionBrokenError) as error:
+        # The system failed a read of ours; what is under way is still heard out.
+        failed = error
+    except BaseException:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        raise
+    await sending
+    if failed is not None:
+        await lane.settled()
+        raise failed
+    return following
+
+
+async def _next(lane: _Lane, creates: bool, only: Sequence[str] | None) -> _Group:
+    engine, connection = lane.engine, lane.connection
+    until = engine.paused.get(connection)
+    if engine.stopping or (until is not None and engine.clock.now() < until):
+        return _Group(picked=False)
+    picked = await engine.store.pick_ready(
+        engine.bridge, connection, GROUP, engine.clock.now(), creates, only
+    )
+    if not picked:
+        return _Group(picked=False)
+    return _Group(picked=True, sendings=await _made(lane, picked))
+
+
+async def _made(lane: _Lane, picked: Sequence[ReadyOperation]) -> list[Sending]:
+    engine, connector, connection = lane.engine, lane.connector, lane.connection
+    free = await _adopt_carriers(engine, connection, picked, lane.counts)
     customers = [op for op in free if op.change.entity is Entity.CUSTOMER]
     # A customer never shares a round with its documents: they depend on its ref.
-    ready = customers or free
-    ready = await _numbered(engine, connector, connection, ready)
+    ready = await _numbered(engine, connector, connection, customers or free)
     fresh = [op for op in ready if op.stored is None]
-    prepared = await _prepare(engine, connector, fresh, counts)
+    prepared = await _prepare(engine, connector, fresh, lane.counts)
     sendings = _pack(engine, connector, connection, prepared)
-    sendings += [_again(engine, connector, connection, op) for op in ready if op.stored]
-    if not sendings:
-        return
+    return sendings + [_again(engine, connector, connection, op) for op in ready if op.stored]
+
+
+async def _begin(lane: _Lane, sendings: Sequence[Sending]) -> _Started:
+    """Record that these begin, before a byte of them leaves."""
+    engine = lane.engine
     steady = engine.clock.steady()
-    started = await engine.store.mark_started(sendings, engine.worker, LEASE_S, engine.clock.now())
-    mine = [sending for sending in sendings if sending.send_id in started]
-    await _send_all(engine, connector, mine, started, steady, counts)
+    if not sendings:
+        return _Started(steady=steady)
+    given = await engine.store.mark_started(sendings, engine.worker, LEASE_S, engine.clock.now())
+    mine = [sending for sending in sendings if sending.send_id in given]
+    return _Started(steady=steady, sendings=mine, given=given)
 
 
 # --- step 0: the mirror knows carriers of our keys --------------------
@@ -285,44 +391,38 @@ def _again(engine: Engine, connector: Connector, connection: str, op: ReadyOpera
 # --- sending --------------------
 
 
-async def _send_all(
-    engine: Engine,
-    connector: Connector,
-    sendings: Sequence[Sending],
-    started: Mapping[str, Mapping[str, tuple[int, int]]],
-    steady: int,
-    counts: ExecuteCounts,
-) -> None:
+async def _send_all(lane: _Lane, started: _Started) -> None:
     """Calls bounded by what the connection takes at once; outcomes are stored in groups."""
+    if not started.sendings:
+        return
+    engine, connector = lane.engine, lane.connector
     gate = asyncio.Semaphore(connector.abilities.in_flight)
     waiting: list[Settled] = []
     broken: list[ConnectionBrokenError] = []
     bounced: list[Sending] = []
-    lock = asyncio.Lock()
 
     async def one(sending: Sending) -> None:
         async with gate:
-            if engine.stopping or broken or _too_late(engine, steady) or _paused(engine, sending):
+            late = _too_late(engine, started.steady)
+            if engine.stopping or broken or late or _paused(engine, sending):
                 bounced.append(sending)
-                counts.deferred += len(sending.items)
+                lane.counts.deferred += len(sending.items)
                 return
-            counts.calls += 1
+            lane.counts.calls += 1
             try:
                 outcomes = await connector.send(sending.wire)
             except ConnectionBrokenError as error:
                 broken.append(error)
                 bounced.append(sending)
                 return
-        settled = _settled(engine, sending, started[sending.send_id], outcomes, counts)
-        async with lock:
-            waiting.extend(settled)
-            flush = waiting[:] if len(waiting) >= FLUSH else []
-            if flush:
-                waiting.clear()
-        if flush:
-            await _flush(engine, sending.connection, flush)
+        given = started.given[sending.send_id]
+        waiting.extend(_settled(engine, sending, given, outcomes, lane.counts))
+        if len(waiting) >= FLUSH:
+            answered = waiting[:]
+            waiting.clear()
+            await lane.store(answered)
 
-    tasks = [asyncio.ensure_future(one(sending)) for sending in sendings]
+    tasks = [asyncio.ensure_future(one(sending)) for sending in started.sendings]
     try:
         await asyncio.gather(*tasks)
     except BaseException:
@@ -331,11 +431,13 @@ async def _send_all(
             task.cancel()
         raise
     if waiting:
-        await _flush(engine, sendings[0].connection, waiting)
+        await lane.store(waiting)
     if bounced:
-        until = engine.paused.get(bounced[0].connection)
-        await engine.store.not_sent(bounced, started, until, engine.clock.now())
+        await lane.settled()
+        until = engine.paused.get(lane.connection)
+        await engine.store.not_sent(bounced, started.given, until, engine.clock.now())
     if broken:
+        await lane.settled()
         raise broken[0]
 
 
