@@ -302,6 +302,7 @@ def test_the_status_screen() -> None:
     one = bridge(
         waiting=(
             {
+                "entity": "document",
                 "number": "D-105",
                 "title": "Kustbanan Drift AB",
                 "net": D("210000.00"),

@@ -35,7 +35,7 @@ async def assign(engine: Engine, store: PostgresStore, case: Case, given: Answer
         _check_asked(case, [ref], asked)
         deal = await _deal(engine, store, case, given.deal)
         await _link(engine, store, case, given, ref, deal, who)
-        return f"{kind or 'document'} {number or ref} is the one of {deal.number or deal.id}."
+        return f"{kind or 'document'} {number or ref} is the one of {deal.name}."
     refused = [await one_record(store, books, "document", word) for word in given.not_ours]
     _check_asked(case, [one[0] for one in refused], asked)
     await _refuse(engine, store, case, [one[0] for one in refused], who)
@@ -93,9 +93,9 @@ async def _link(
         state = slot_store.slots(tx, [slot])[slot.key13]
         if state.current is not None and state.current.ref.id != ref:
             raise UsedWronglyError(
-                f"{deal.number or deal.id} has a document already: {state.current.ref.id}.",
+                f"{deal.name} has a document already: {state.current.ref.id}.",
                 code="answer_unfit",
-                hint=f"tieout why {deal.number or deal.id}",
+                hint=f"tieout why {deal.name}",
             )
         slot_store.ensure_slot(tx, state, engine.bridge, books)
         other = slot_store.put_ref(

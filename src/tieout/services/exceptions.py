@@ -17,12 +17,12 @@ from tieout.engine.executing import ExecuteCounts, execute
 from tieout.engine.places import customer_slot, document_slot
 from tieout.services import planning
 from tieout.services.usage import UsedWronglyError
-from tieout.store import pages, people, planned
+from tieout.store import admin, pages, people, planned
 from tieout.store import slots as slot_store
 from tieout.store.people import Case
 from tieout.store.planned import Written
 from tieout.store.postgres import PostgresStore
-from tieout.store.recovering import ASSIGN
+from tieout.store.recovering import ASSIGN, RESTORED
 
 CUSTOMER_CODES = frozenset({"customer_maybe_known", "customer_gone"})
 DOUBTS = frozenset({"two_carriers", "near_hit", "absent_three_times", "old_generation_alive"})
@@ -218,6 +218,9 @@ async def dismiss(store: PostgresStore, case: Case, *, who: str, reason: str, no
                 tx, f"accept:{case.key13}", "accepted", [str(amount)], who, reason, now
             )
         people.forget_due(tx, case.lane, case.source_id)
+        if case.code == RESTORED:
+            # The modes of the configuration count again: what waited for a release is decided anew.
+            admin.wake_bridge(tx, case.source_id, now)
 
     await store.do(work)
     return amount

@@ -234,16 +234,17 @@ class NamedDeal:
     """A deal of the CRM that a word names, with its customer there."""
 
     id: str
-    number: str
+    name: str
     customer: str
 
 
 def deals_named(tx: Tx, crm: str, word: str) -> list[NamedDeal]:
     """Deals of the CRM by number, id or title, in any case."""
     return [
-        NamedDeal(id=row[0], number=row[1], customer=row[2] or "")
+        NamedDeal(id=row[0], name=row[1] or row[3] or row[0], customer=row[2] or "")
         for row in tx.rows(
-            "SELECT id, number, customer_id FROM mirror WHERE workspace = %(ws)s"
+            "SELECT id, number, customer_id, record->>'title' FROM mirror"
+            " WHERE workspace = %(ws)s"
             " AND connection = %(crm)s AND entity = 'deal' AND gone_at IS NULL"
             " AND (id = %(word)s OR lower(number) = lower(%(word)s)"
             " OR lower(record->>'title') = lower(%(word)s)) ORDER BY id LIMIT 20",

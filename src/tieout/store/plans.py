@@ -235,12 +235,18 @@ def waiting(tx: Tx, bridge: str) -> list[dict[str, Any]]:
             "action": row[8],
             "number": row[9] or "",
             "title": row[10] or "",
+            "entity": row[11],
         }
         for row in tx.rows(
             "SELECT o.id, o.key13, o.lane, o.source_id, o.want_digest, o.net, o.currency,"
-            " o.created_at, o.action, c.number, c.title FROM operation o LEFT JOIN outcome c"
+            " o.created_at, o.action, coalesce(nullif(c.number, ''), m.number),"
+            " coalesce(nullif(c.title, ''), m.record->>'name', m.record->>'title'), o.entity"
+            " FROM operation o LEFT JOIN outcome c"
             " ON c.workspace = o.workspace AND c.lane = o.lane AND c.source_id = o.source_id"
-            " AND c.key13 = o.key13 WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
+            " AND c.key13 = o.key13 LEFT JOIN LATERAL (SELECT"
+            " number, record FROM mirror m WHERE m.workspace = o.workspace AND m.id = o.source_id"
+            " AND m.entity IN ('deal', 'customer') ORDER BY m.connection LIMIT 1) m ON true"
+            " WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
             " AND o.state = 'awaiting_approval' ORDER BY o.created_at, o.id",
             bridge=bridge,
         )

@@ -206,20 +206,12 @@ def _head(engine: Engine, ran: Ran, here: tzinfo) -> str:
 
 def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
     from tieout.cli.daily import recovery_text, sums_text
-    from tieout.cli.formats import amount
 
     rows: list[str] = []
     if ran.recovery is not None:
         rows.append(recovery_text(*ran.recovery, here, engine.clock.now()))
     rows += _few([_moved(one, here) for one in ran.moved], "more")
-    rows += _few(
-        [
-            f"waiting  {one['number'] or one['source_id']} {one['title']} "
-            f"{amount(one['net']) if one['net'] is not None else ''}: approval".replace(" :", ":")
-            for one in ran.waiting
-        ],
-        "more wait for approval",
-    )
+    rows += _few(_waiting(ran), "more wait for approval")
     shadow = ran.result.open.get("due.shadow", 0)
     if shadow:
         noun = "change is" if shadow == 1 else "changes are"
@@ -231,6 +223,27 @@ def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
         rows[-1] = f"{rows[-1]}. {told}"
     else:
         rows.append(told)
+    return rows
+
+
+def _waiting(ran: Ran) -> list[str]:
+    """What a person has to release: each deal and customer, and what the CRM shows in one line."""
+    from tieout.cli.formats import amount, count
+
+    rows = []
+    for one in ran.waiting:
+        if one["entity"] == "standing":
+            continue
+        name = one["number"] or one["source_id"]
+        if one["entity"] == "customer":
+            rows.append(f"waiting  customer {one['title'] or name}: approval")
+            continue
+        net = "" if one["net"] is None else amount(one["net"])
+        words = " ".join(word for word in (name, one["title"], net) if word)
+        rows.append(f"waiting  {words}: approval")
+    shown = sum(one["entity"] == "standing" for one in ran.waiting)
+    if shown:
+        rows.append(f"waiting  status of {count(shown, 'record')} in the CRM: approval")
     return rows
 
 
@@ -300,6 +313,7 @@ def _data(ran: Ran) -> dict[str, Any]:
         ],
         "waiting": [
             {
+                "entity": one["entity"],
                 "deal": one["number"] or None,
                 "title": one["title"] or None,
                 "net": money(one["net"], one["currency"]),

@@ -83,12 +83,15 @@ def status_lines(one: BridgeStatus, now: datetime, zone: tzinfo) -> list[str]:
         lines.append(f"! {recovery_text(*one.recovery, zone, now)} tieout run")
     lines.append(_head(one, now, zone))
     rows: list[tuple[str, str, str, str]] = []
-    if one.waiting:
-        total = sums([(row["net"], row["currency"]) for row in one.waiting])
-        oldest = min(row["since"] for row in one.waiting)
-        see = f"tieout plan P-{one.plan}" if one.plan is not None else "tieout plan"
-        what = f"{count(len(one.waiting), 'deal')} to approve"
-        rows.append((what, sums_text(total), age(now - oldest), see))
+    deals = [row for row in one.waiting if row["entity"] == "document"]
+    others = [row for row in one.waiting if row["entity"] != "document"]
+    see = f"tieout plan P-{one.plan}" if one.plan is not None else "tieout plan"
+    for waiting, noun in ((deals, "deal"), (others, "other change")):
+        if waiting:
+            total = sums([(row["net"], row["currency"]) for row in waiting if waiting is deals])
+            oldest = min(row["since"] for row in waiting)
+            what = f"{count(len(waiting), noun)} to approve"
+            rows.append((what, sums_text(total) if total else "", age(now - oldest), see))
     if one.exceptions and one.oldest is not None:
         rows.append(
             (
@@ -184,6 +187,7 @@ def _data(found: list[BridgeStatus], only: str) -> dict[str, Any]:
                 "count": len(one.waiting),
                 "items": [
                     {
+                        "entity": row["entity"],
                         "deal": row["number"] or None,
                         "title": row["title"] or None,
                         "net": money(row["net"], row["currency"]),
