@@ -18,7 +18,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 
-from tieout.bootstrap import SystemClock, UlidIds
+from tieout.bootstrap import SystemClock, UlidIds, collect_rarely
 from tieout.connectors.http.budget import CallBudget
 from tieout.connectors.http.transport import AiohttpTransport
 from tieout.connectors.salesforce import SalesforceConnector, SalesforceSettings
@@ -295,6 +295,7 @@ async def engine(
     url: str, crm: Served, books: Served, transport: Transport | None = None
 ) -> AsyncIterator[Ground]:
     """The engine as production composes it; only our share of a vendor's quota is taken off."""
+    collect_rarely()
     clock = SystemClock()
     wire = transport or AiohttpTransport()
     known = salesforce_credentials()
