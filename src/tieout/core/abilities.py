@@ -36,7 +36,7 @@ class VersionCheck(StrEnum):
 
 
 class Guard(StrEnum):
-    """How a second create is kept from making a second record (once-only.md 6, families)."""
+    """How a second create is kept from making a second record: the families of once-only."""
 
     IDEMPOTENCY_KEY = "a"
     CREATE_ONLY = "b"

@@ -17,7 +17,7 @@ from tieout.core.tax import TaxAnswer
 
 
 class OpState(StrEnum):
-    """The states of an operation (once-only.md 3)."""
+    """The states of an operation (docs/explanation/once-only.md)."""
 
     AWAITING_APPROVAL = "awaiting_approval"
     READY = "ready"

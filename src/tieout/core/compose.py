@@ -87,7 +87,7 @@ def compose(case: DocumentCase, policy: DocumentPolicy) -> Composed:
     The wanted document of a case. Nothing is guessed: what does not resolve is a finding.
 
     Lines keep their order; a document discount is carried by the first way whose result is exact
-    (revenue-cycle.md 3); a step of several carries its share of each line as an amount.
+    (docs/explanation/documents.md); a step of several carries its share of each line as an amount.
     """
     findings: list[Finding] = []
     scope = deal_scope(case.deal, case.crm_customer)

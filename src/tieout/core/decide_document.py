@@ -1,4 +1,4 @@
-"""What to do about one billing step of a deal (the table of revenue-cycle.md 7)."""
+"""What to do about one billing step of a deal (the table in docs/explanation/documents.md)."""
 
 from __future__ import annotations
 

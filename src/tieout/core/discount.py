@@ -2,7 +2,7 @@
 A discount of the whole deal on the lines of its document, by the first way that is exact.
 
 Percent on each line; a line of its own per VAT rate, where an item for discounts is named and can
-be sold at that rate; else a lower price at quantity 1 (revenue-cycle.md 3).
+be sold at that rate; else a lower price at quantity 1 (docs/explanation/documents.md).
 """
 
 from __future__ import annotations

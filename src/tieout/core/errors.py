@@ -11,7 +11,8 @@ class SyncError(Exception):
     """
     Base of everything that this package raises.
 
-    ``code`` is stable (experience.md 4), the message a plain sentence, ``hint`` what to do next.
+    ``code`` is stable (docs/reference/codes.md), the message a plain sentence, ``hint`` what to do
+    next.
     """
 
     code = "error"

@@ -12,7 +12,7 @@ ZERO = Decimal("0")
 # Wide enough that a quantity times a price times a fraction is exact, so that it is rounded once.
 _EXACT = Context(prec=100, rounding=ROUND_HALF_UP)
 
-# ISO 4217 minor units that differ from two (ISO 4217 list one; nordic.md 4 for ISK).
+# ISO 4217 minor units that differ from two (ISO 4217 list one; ISK by its list as well).
 _MINOR_UNITS = {"ISK": 0, "JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "KWD": 3, "BHD": 3, "TND": 3}
 
 
