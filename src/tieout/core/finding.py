@@ -19,8 +19,8 @@ class Finding:
     One thing that is wrong, or worth knowing.
 
     ``code`` is stable English (docs/reference/codes.md); ``message`` a whole plain sentence that
-    names the record by what people call it; ``hint`` what to do. ``place`` is the field or line, ``values``
-    what the message was made of. ``hold_on`` names the entity whose change may clear it.
+    names the record by what people call it; ``hint`` what to do. ``place`` is the field or line,
+    ``values`` what the message was made of. ``hold_on`` names the entity whose change may clear it.
     """
 
     code: str
