@@ -350,7 +350,7 @@ def _pack(
 ) -> list[Sending]:
     by_key = {made.key: (op, made) for op, made in prepared}
     wires = connector.pack([made for _, made in prepared])
-    now = engine.vendor_now(connection)
+    now = engine.sent_at(connection)
     sendings = []
     for wire in wires:
         items = [by_key[key] for key in wire.items]
@@ -377,7 +377,7 @@ def _horizon(engine: Engine, connector: Connector, connection: str, entity: Enti
 def _again(engine: Engine, connector: Connector, connection: str, op: ReadyOperation) -> Sending:
     """The stored request once more: same key, same bytes."""
     assert op.stored is not None
-    now = engine.vendor_now(connection)
+    now = engine.sent_at(connection)
     return Sending(
         send_id=engine.ids.new("send"),
         connection=connection,
@@ -400,6 +400,7 @@ async def _send_all(lane: _Lane, started: _Started) -> None:
     waiting: list[Settled] = []
     broken: list[ConnectionBrokenError] = []
     bounced: list[Sending] = []
+    left: set[str] = set()
 
     async def one(sending: Sending) -> None:
         async with gate:
@@ -409,6 +410,7 @@ async def _send_all(lane: _Lane, started: _Started) -> None:
                 lane.counts.deferred += len(sending.items)
                 return
             lane.counts.calls += 1
+            left.add(sending.send_id)
             try:
                 outcomes = await connector.send(sending.wire)
             except ConnectionBrokenError as error:
@@ -425,6 +427,13 @@ async def _send_all(lane: _Lane, started: _Started) -> None:
     tasks = [asyncio.ensure_future(one(sending)) for sending in started.sendings]
     try:
         await asyncio.gather(*tasks)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        kept = [sending for sending in started.sendings if sending.send_id not in left]
+        await _cut_off(lane, started, waiting, kept + [s for s in bounced if s not in kept])
+        raise
     except BaseException:
         # One failed (our own store, or a death): the others must not go on sending.
         for task in tasks:
@@ -439,6 +448,21 @@ async def _send_all(lane: _Lane, started: _Started) -> None:
     if broken:
         await lane.settled()
         raise broken[0]
+
+
+async def _cut_off(
+    lane: _Lane, started: _Started, answered: Sequence[Settled], kept: Sequence[Sending]
+) -> None:
+    """
+    Somebody ended it at once. What was answered is stored and what never left is given back, so
+    that only the calls under way are unknown.
+    """
+    engine = lane.engine
+    if answered:
+        await lane.store(answered)
+    await lane.settled()
+    if kept:
+        await engine.store.not_sent(kept, started.given, None, engine.clock.now())
 
 
 def _paused(engine: Engine, sending: Sending) -> bool:
