@@ -219,12 +219,16 @@ class CustomerQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A right to work on a bridge. ``fence`` grows with every holder."""
+    """
+    A right to work on a bridge. ``fence`` grows with every holder. ``after``: the process that had
+    it and is gone, where it was not waited for.
+    """
 
     bridge: str
     holder: str
     fence: int
     until: datetime
+    after: str = ""
 
 
 class Store(Protocol):

@@ -26,7 +26,10 @@ KEEP_EVERY_S = 20
 
 @dataclass(slots=True)
 class RunResult:
-    """What a run did. ``brakes`` held something back; ``open`` is what is still open after it."""
+    """
+    What a run did. ``brakes`` held something back; ``open`` is what is still open after it;
+    ``after``: a process that is gone had worked on the bridge.
+    """
 
     number: int
     read: ReadCounts = field(default_factory=ReadCounts)
@@ -35,6 +38,7 @@ class RunResult:
     resolved: ResolveCounts = field(default_factory=ResolveCounts)
     brakes: tuple[Brake, ...] = ()
     open: dict[str, int] = field(default_factory=dict)
+    after: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
@@ -60,7 +64,7 @@ async def run(engine: Engine) -> RunResult:
     Books are read before anything is created; every step is repeated until it finds nothing new.
     """
     lease = await _lease(engine)
-    result = RunResult(number=0, started_at=engine.clock.now())
+    result = RunResult(number=0, after=lease.after, started_at=engine.clock.now())
     try:
         result.number = await engine.store.start_run(engine.bridge, engine.who, engine.clock.now())
         await _pass(engine, lease, result)

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from tieout.core.errors import StoreError
+from tieout.store import alive, runs
 from tieout.store.evidence import HighWater, head
 from tieout.store.postgres import PostgresStore
-from tieout.storing import Sending
+from tieout.storing import Lease, Sending
 
 
 class MarkedStore(PostgresStore):
@@ -33,6 +34,14 @@ class MarkedStore(PostgresStore):
         self._mark = mark
         self._check_space = check_space
         self._sent = False
+
+    async def take_lease(
+        self, bridge: str, holder: str, process: str, seconds: int, now: datetime
+    ) -> Lease | tuple[str, datetime]:
+        me = alive.marked(process)
+        return await self.do(
+            lambda tx: runs.take_lease(tx, bridge, holder, me, seconds, now, alive.is_gone)
+        )
 
     async def mark_started(
         self, sendings: Sequence[Sending], worker: str, lease_s: int, now: datetime

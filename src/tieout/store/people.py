@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tieout.store import codec
+from tieout.store import alive, codec
 from tieout.store.database import Tx
 
 # --- exceptions ----------------------------------------------------------------------------------
@@ -369,14 +369,16 @@ def last_runs(tx: Tx, bridge: str) -> dict[str, Any] | None:
 
 
 def working_now(tx: Tx, bridge: str, now: datetime) -> tuple[str, datetime] | None:
-    """Which process works on a bridge now, since when; None where nobody does."""
+    """Which process works on a bridge now, since when; None where nobody does, or it is gone."""
     row = tx.row(
         "SELECT lease_process, lease_since FROM bridge WHERE workspace = %(ws)s"
         " AND name = %(bridge)s AND lease_holder IS NOT NULL AND lease_until > %(now)s",
         bridge=bridge,
         now=now,
     )
-    return None if row is None else (row[0], row[1])
+    if row is None or alive.is_gone(row[0]):
+        return None
+    return alive.shown(row[0]), row[1]
 
 
 def unanswered(tx: Tx, bridge: str) -> list[dict[str, Any]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from tieout.core.brakes import Counts
 from tieout.core.model import Entity
-from tieout.store import codec
+from tieout.store import alive, codec
 from tieout.store.cases import close_others, open_exception
 from tieout.store.database import Tx
 from tieout.storing import Lease
@@ -17,12 +17,20 @@ LINKED_FOR_EACH = 1_000
 
 
 def take_lease(
-    tx: Tx, bridge: str, holder: str, process: str, seconds: int, now: datetime
+    tx: Tx,
+    bridge: str,
+    holder: str,
+    process: str,
+    seconds: int,
+    now: datetime,
+    gone: Callable[[str], bool] = lambda _: False,
 ) -> Lease | tuple[str, datetime]:
     """
     The right to work on a bridge, or which process has it since when.
 
-    It keeps two runs from doing the same work; safety does not rest on it.
+    It keeps two runs from doing the same work; safety does not rest on it. So it is not waited
+    for when the process that has it is ``gone``; what that one had begun to send keeps its own
+    leases and horizons.
     """
     row = tx.row(
         "SELECT lease_holder, lease_process, lease_since, lease_until, fence FROM bridge"
@@ -33,8 +41,10 @@ def take_lease(
         raise KeyError(bridge)
     future = now + timedelta(seconds=2 * seconds)
     held = row[0] is not None and row[0] != holder and row[3] > now and row[3] <= future
+    if held and not gone(row[1]):
+        return alive.shown(row[1]), row[2]
     if held:
-        return str(row[1]), row[2]
+        tx.log("lease.taken_over", bridge=bridge, process=alive.shown(row[1]), since=str(row[2]))
     until = now + timedelta(seconds=seconds)
     tx.run(
         "UPDATE bridge SET lease_holder = %(holder)s, lease_process = %(process)s,"
@@ -46,7 +56,13 @@ def take_lease(
         now=now,
         until=until,
     )
-    return Lease(bridge=bridge, holder=holder, fence=row[4] + 1, until=until)
+    return Lease(
+        bridge=bridge,
+        holder=holder,
+        fence=row[4] + 1,
+        until=until,
+        after=alive.shown(row[1]) if held else "",
+    )
 
 
 def renew_lease(tx: Tx, lease: Lease, seconds: int, now: datetime) -> bool:

@@ -185,9 +185,13 @@ def result_of(session: Session, engine: Engine, ran: Ran, *, strict: bool) -> Re
         bridge=engine.bridge,
         next=_next(ran),
     )
+    if ran.result.after:
+        said = f"{ran.result.after} had worked on {engine.bridge} and is gone."
+        result.notes = [f"{said[0].upper()}{said[1:]} What it had sent is looked up."]
     if ran.result.brakes:
         held = stopped(session, engine, ran.result.brakes, planned=False)
-        result.notes, result.error, result.next = held.notes, held.error, held.next
+        result.notes = [*result.notes, *held.notes]
+        result.error, result.next = held.error, held.next
         result.exit = worst([*codes, Exit.STOPPED])
     return result
 
@@ -293,6 +297,7 @@ def _data(ran: Ran) -> dict[str, Any]:
         "started_at": result.started_at,
         "finished_at": result.finished_at,
         "seconds": f"{ran.seconds:.1f}",
+        "after": result.after or None,
         "read": result.read.changed,
         "written": ran.written,
         "counts": result.counts(),
