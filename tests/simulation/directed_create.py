@@ -423,3 +423,35 @@ async def h60_late_answer_where_nothing_is_readable(s: Scene) -> None:
     assert s.one("draft") == "d1"
     assert s.sent() == 1
     assert not s.world.exceptions(deal)
+
+
+@history(guard="c", batch=3)
+async def h62_late_batch_keeps_its_numbers(s: Scene) -> None:
+    """A batch is sent again in other company: each item under the number that it had."""
+    await s.linked("1700.00")
+    s.deal("1000.00")
+    s.deal("1500.00")
+    s.world.fault("commit_late", path="/drafts", seconds=60)
+    await s.run()
+    await s.world.wait(5)
+    await s.run()
+    assert s.sent() == 3
+    await s.settle()
+    assert sorted(row["net"] for row in s.world.live()) == [1000, 1500, 1700]
+    assert sorted(row["number"] for row in s.world.live()) == ["500001", "500002", "500003"]
+    assert len(s.world.current()) == 3
+
+
+@history(guard="e2")
+async def h63_lost_under_a_clock_that_is_ahead(s: Scene) -> None:
+    """Nobody has told this process what time it is over there: its own clock proves nothing."""
+    await s.linked("1700.00")
+    deal = s.deal("1000.00")
+    s.world.machines[0].wall.jump(3000)
+    s.world.fault("commit_late", path="/drafts", seconds=100)
+    await s.run()
+    s.world.machines[0].wall.jump(-3000)
+    await s.settle()
+    assert sorted(row["net"] for row in s.world.live()) == [1000, 1700]
+    assert s.sent() == 2
+    assert s.world.exceptions(deal) == ["near_hit"]

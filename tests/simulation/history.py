@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
+import traceback
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 from typing import Any
 
 from sqlalchemy import Engine as SqlEngine
 
-from invariants import Violation, Watch, dump
+import virtual_loop
+from acts import LAG_S, Cast
 from mortal import Death, Mortal
+from quiet import document_slot, dump
+from stories import Stories
 from tieout.core.errors import SyncError
+from tieout.core.policy import BrakePolicy
 from tieout.core.safeguards import ALL_ON, Safeguards
+from tieout.engine.context import Engine
 from tieout_sandbox.kit.simulator import ActionError
 from tieout_sandbox.plain import Variant
 from virtual_loop import Simulation
+from watch import Watch
 from world import World
 
 FAMILIES = ("a", "b", "b'", "c", "d", "d lag", "e1", "e2")
-LAG_S = 45
-LENGTH_S = 420
+LENGTH_S = 300
+# A rule that has no switch in the program: a request is stored before its first byte leaves.
+RECORD_BEFORE_SEND = "record_before_send"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +44,15 @@ class Failure:
     family: str
     message: str
     trace: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Played:
+    """A seed's history: what it broke, its trace, and what happened in it, counted."""
+
+    failure: Failure | None = None
+    trace: list[str] = field(default_factory=list)
+    happened: Counter[str] = field(default_factory=Counter)
 
 
 def family_of(seed: int) -> str:
@@ -70,26 +90,26 @@ class History:
         self.harsh = harsh
         self.random = world.random
         self.watch = Watch(world)
-        self.knows_key_life = knows_key_life
-        self.companies: list[str] = []
-        self.deals: list[str] = []
-        self.touched: dict[str, float] = {}
+        self.cast = Cast(world, knows_key_life=knows_key_life)
+        self.stories = Stories(self, self.cast)
         self.over = False
         self.mortals: list[Mortal] = []
         self.backup: Any = None
         self.restored = False
+        self.restored_once = False
+        self._soon: list[tuple[float, int, Callable[[], Any]]] = []
+        self._order = itertools.count()
+        self._hurry_until = 0.0
+        self._awake = asyncio.Event()
+        self._doom: list[str] = []
+        self._claim_pauses: list[float] = []
 
     # --- the course of it ---
 
     async def play(self) -> None:
         """Everything that the seed says, then quiet and the checks."""
         world, chance = self.world, self.random
-        self.companies = [world.make_company(n + 1) for n in range(chance.choice((1, 1, 2)))]
-        for _ in range(chance.randint(1, 3)):
-            state = "won" if chance.random() < 0.8 else "open"
-            company = chance.choice(self.companies)
-            price = Decimal(chance.choice((1000, 1000, 1500, 2000)))
-            self.deals.append(world.make_deal(company, price, state=state))
+        self.cast.begin()
         if self.harsh:
             # The first create of every history meets a fault.
             kind = chance.choice(("commit_late", "commit_late", "drop_after_commit", "garbage"))
@@ -98,22 +118,20 @@ class History:
             world.fault(kind, path=path, times=chance.choice((1, 2)), **late)
         if chance.random() < 0.5:
             await world.run_once()
-        times = sorted(chance.uniform(0, LENGTH_S) for _ in range(chance.randint(6, 16)))
-        restore = chance.random() < 0.125 and world.owner is not None
-        if restore:
-            middle = LENGTH_S / 2
-            times = sorted([*times, chance.uniform(0, middle)])
+        for _ in range(chance.randint(5, 11)):
+            act = self.stories.tell if chance.random() < 0.5 else self.cast.act
+            self.soon(chance.uniform(0, LENGTH_S), act)
         workers = [asyncio.ensure_future(self._worker(n)) for n in range(2)]
         try:
-            for number, at in enumerate(times):
-                await world.wait(max(0.0, at - self._elapsed()))
-                self._raise(workers)
-                if restore and number == len(times) // 3:
-                    self.backup = world.snapshot()
-                    world.note("backup")
-                if restore and number == 2 * len(times) // 3:
-                    self._restore()
-                self._act()
+            while self._soon and self._soon[0][0] < LENGTH_S:
+                at, _, act = self._soon[0]
+                if at > self._elapsed():
+                    # Something sooner can come up meanwhile.
+                    await world.wait(min(at - self._elapsed(), 1.0))
+                    self._raise(workers)
+                    continue
+                heapq.heappop(self._soon)
+                self._do(act)
             await world.wait(max(0.0, LENGTH_S - self._elapsed()))
             self._raise(workers)
         finally:
@@ -123,6 +141,12 @@ class History:
             await asyncio.gather(*workers, return_exceptions=True)
         self._raise(workers)
         await self._quiet()
+
+    def _do(self, act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except ActionError as error:
+            self.world.note(f"not possible: {error}")
 
     def _elapsed(self) -> float:
         return self.world.simulation.loop.time()
@@ -135,10 +159,12 @@ class History:
     async def _quiet(self) -> None:
         world = self.world
         world.note("quiet")
-        world.book.faults.clear()
-        world.crm.faults.clear()
-        for machine in world.machines:
-            machine.wall.jump((world.clock.now() - machine.now()).total_seconds())
+        for system in (world.book, world.crm):
+            for fault in system.faults.listed():
+                world.happened[f"fault struck: {fault['kind']}"] += fault["hits"]
+            system.faults.clear()
+        for machine in (0, 1):
+            self.cast.set_right(machine)
         # What is on its way arrives, leases end, and rows that were hidden are seen.
         await world.wait(260)
         world.book.settle()
@@ -148,246 +174,160 @@ class History:
         await world.wait(world.sweep_s + 5)
         await world.settle()
         world.step()
-        chance = self.random.random()
-        await self.watch.quiet(rebuild=chance < 0.2, install=0.2 <= chance < 0.4)
+        last = self.random.choice(("", "", "rebuild", "install", "install", "publish"))
+        await self.watch.quiet(last)
+
+    # --- what stories ask for ---
+
+    def soon(self, seconds: float, act: Callable[[], Any]) -> None:
+        """Something that happens so many seconds from now."""
+        heapq.heappush(self._soon, (self._elapsed() + seconds, next(self._order), act))
+
+    def hurry(self, seconds: float) -> None:
+        """Engines run again and again for so long, the next time at once."""
+        self._hurry_until = self._elapsed() + seconds
+        self._awake.set()
+
+    def doom(self, where: str) -> None:
+        """The next engine that begins dies the first or second time that it comes there."""
+        self._doom.append(where)
+
+    def pause_claim(self, seconds: float) -> None:
+        """The next claim of any engine is followed by a pause."""
+        self._claim_pauses.append(seconds)
+
+    def slot(self, deal: str) -> str:
+        """The 13 characters of a deal's document slot."""
+        return document_slot(self.world, deal)
+
+    def take_backup(self) -> None:
+        """A backup of the database."""
+        self.backup = self.world.snapshot()
+        self.world.happened["backups"] += 1
+        self.world.note("backup")
+
+    def restore(self) -> None:
+        """The backup brought back; every process that was running is gone."""
+        if self.backup is None:
+            return
+        for mortal in self.mortals:
+            mortal.kill("restored")
+        since = len(self.world.writes)
+        self.world.restore(self.backup)
+        self.world.happened["restores"] += 1
+        self.world.note(f"restored after {since} writes")
+        self.backup = None
+        self.restored = True
+        self.watch.forget()
 
     # --- engines ---
 
     async def _worker(self, machine: int) -> None:
         """A machine that runs, dies, and runs again with a new process."""
-        chance = self.random
+        chance, world = self.random, self.world
         while not self.over:
-            await self.world.wait(chance.uniform(1, 45))
-            dies_at = int(chance.expovariate(1 / 60)) + 1 if chance.random() < 0.3 else None
-            where = chance.choice(("", "", "book", "store.settle", "store.mark", "store.apply"))
-            if where and dies_at is not None:
-                dies_at = chance.randint(1, 6)
-            mortal = Mortal(f"engine {machine}", dies_at=dies_at, where=where)
+            await self._rest()
+            mortal = self._mortal(machine)
             self.mortals.append(mortal)
-            engine = self.world.engine(
-                mortal, machine=machine, pace=self._pace(), leased=chance.random() < 0.6
+            if len(self.mortals) > 1:
+                world.happened["two engines at once"] += 1
+            force = bool(self._held()) and chance.random() < 0.3
+            if force:
+                world.happened["brakes released by a person"] += 1
+            if "clock_off" in self._held() and chance.random() < 0.5:
+                self.cast.set_right(machine)
+            engine = world.engine(
+                mortal,
+                machine=machine,
+                pace=self._pace(),
+                leased=chance.random() < 0.6,
+                force=force,
             )
-            restored = self.restored
-            try:
-                await mortal.run(lambda engine=engine: self.world.work(engine))  # type: ignore[misc]
-            except Death as death:
-                self.world.note(f"{engine.worker}: {death}")
-            except SyncError as error:
-                self.world.note(f"{engine.worker}: {type(error).__name__} {error}")
-            except Violation:
-                raise
-            self.mortals.remove(mortal)
-            self.watch.between_runs(restored=self.restored and not restored)
-            if self.restored:
-                self.restored = False
+            await self._run(engine, mortal)
+
+    async def _run(self, engine: Engine, mortal: Mortal) -> None:
+        restored, began = self.restored, engine.clock.now()
+        done = False
+        try:
+            await mortal.run(lambda: self.world.work(engine))
+            done = True
+        except Death as death:
+            self._died(engine, death)
+        except SyncError as error:
+            self.world.note(f"{engine.worker}: {type(error).__name__} {error}")
+            self.world.happened[f"runs ended: {type(error).__name__}"] += 1
+        self.mortals.remove(mortal)
+        self.watch.between_runs(restored=self.restored and not restored)
+        if done and len(self.mortals) == 0:
+            self.watch.after_run(began)
+        if self.restored:
+            self.restored = False
+
+    def _died(self, engine: Engine, death: Death) -> None:
+        self.world.note(f"{engine.worker}: {death}")
+        self.world.happened["processes killed"] += 1
+        started = self.world.rows(
+            "SELECT count(*) FROM operation WHERE workspace = %(ws)s AND state = 'started'"
+            " AND lease_owner = %(worker)s",
+            worker=engine.worker,
+        )
+        if started[0][0]:
+            self.world.happened["processes killed with a write under way"] += 1
+
+    async def _rest(self) -> None:
+        """Until the next run: soon when something happened, else by the timetable."""
+        if self._elapsed() < self._hurry_until:
+            await self.world.wait(self.random.uniform(1, 7))
+            return
+        self._awake.clear()
+        try:
+            await asyncio.wait_for(self._awake.wait(), self.random.uniform(2, 60))
+        except TimeoutError:
+            return
+        await self.world.wait(self.random.uniform(0, 1))
+
+    def _mortal(self, machine: int) -> Mortal:
+        chance = self.random
+        if self._doom:
+            where = self._doom.pop()
+            return Mortal(f"engine {machine}", dies_at=chance.randint(1, 2), where=where)
+        dies_at = int(chance.expovariate(1 / 60)) + 1 if chance.random() < 0.3 else None
+        where = chance.choice(("", "", "book", "store.settle", "store.mark", "store.apply"))
+        if where and dies_at is not None:
+            dies_at = chance.randint(1, 6)
+        return Mortal(f"engine {machine}", dies_at=dies_at, where=where)
+
+    def _held(self) -> set[str]:
+        """Codes of the brakes that a person sees."""
+        return {
+            row[0]
+            for row in self.world.rows(
+                "SELECT code FROM exception_case WHERE workspace = %(ws)s AND closed_at IS NULL"
+                " AND lane LIKE '%%/brakes/' ORDER BY code"
+            )
+        }
 
     def _pace(self) -> Callable[[str, str], float]:
         """Small waits at every call, and now and then one that is longer than a lease."""
-        chance = self.random
+        chance, world = self.random, self.world
         slow = chance.random() < 0.25
 
         def pace(name: str, when: str) -> float:
             if name.startswith("wire."):
                 return chance.uniform(0.01, 0.4)
+            if name == "store.mark_started" and when == "after" and self._claim_pauses:
+                seconds = self._claim_pauses.pop()
+                world.happened["pauses longer than a lease after a claim"] += seconds > 60
+                world.note(f"a pause of {seconds:.0f} s after a claim")
+                return seconds
             if slow and chance.random() < 0.01:
                 seconds = chance.uniform(20, 150)
-                self.world.note(f"a pause of {seconds:.0f} s {when} {name}")
+                world.happened["pauses elsewhere"] += 1
+                world.note(f"a pause of {seconds:.0f} s {when} {name}")
                 return seconds
             return chance.uniform(0.001, 0.05) if chance.random() < 0.5 else 0.0
 
         return pace
-
-    def _restore(self) -> None:
-        if self.backup is None:
-            return
-        for mortal in self.mortals:
-            mortal.kill("restored")
-        self.world.restore(self.backup)
-        self.backup = None
-        self.restored = True
-        self.watch.generations = {}
-
-    # --- acts and faults ---
-
-    def _act(self) -> None:
-        chance = self.random
-        kind = chance.random()
-        try:
-            if kind < 0.3:
-                self._fault()
-            elif kind < 0.34:
-                self._jump()
-            elif kind < 0.62:
-                self._in_crm()
-            else:
-                self._in_book()
-        except ActionError as error:
-            self.world.note(f"not possible: {error}")
-
-    def _jump(self) -> None:
-        seconds = self.random.choice((-1700, -600, 600, 1700, 3000))
-        machine = self.random.randrange(2)
-        self.world.machines[machine].wall.jump(seconds)
-        self.world.note(f"the clock of machine {machine} jumps {seconds} s")
-
-    def _fault(self) -> None:
-        chance, world = self.random, self.world
-        method = chance.choice(("POST", "POST", "POST", "PATCH", "DELETE", "*", "GET"))
-        kinds = ["drop_before", "drop_after_commit", "commit_late", "commit_late", "garbage"]
-        kinds += ["truncated", "rate_limited", "status", "drop_after_commit", "slow"]
-        if world.variant.batch > 1:
-            kinds += ["batch_cut", "batch_cut"]
-        if world.variant.search_lag_s:
-            kinds += ["search_lag"]
-        if world.variant.guard == "a" and not self.knows_key_life:
-            kinds += ["key_expiry"]
-        kind = chance.choice(kinds)
-        if method == "GET" and kind in ("commit_late", "batch_cut", "key_expiry"):
-            kind = "drop_before"
-        order: dict[str, Any] = {"kind": kind, "method": method, "path": "*"}
-        order["times"] = chance.choice((1, 1, 2))
-        if kind == "commit_late":
-            order["seconds"] = chance.randint(3, 190)
-        elif kind == "slow":
-            order["seconds"] = chance.randint(1, 15)
-        elif kind == "search_lag":
-            order["seconds"] = chance.randint(5, LAG_S)
-        elif kind == "rate_limited":
-            order["seconds"] = chance.randint(1, 40)
-        elif kind == "status":
-            order["status"] = chance.choice((500, 502, 503))
-        elif kind == "batch_cut":
-            order["items"] = chance.randint(0, 2)
-        target = world.crm if chance.random() < 0.15 and kind not in _BOOK_ONLY else world.book
-        target.faults.add(order)
-        world.note(f"fault at {target.name}: {order}")
-
-    def _in_crm(self) -> None:
-        chance, world = self.random, self.world
-        deal = chance.choice(self.deals)
-        act = chance.choice(_CRM_ACTS)
-        price = Decimal(chance.choice((1000, 1200, 1500, 2000, 2500)))
-        if act in ("win", "reopen", "lose", "edit"):
-            self.touched[deal] = self._elapsed()
-        match act:
-            case "edit":
-                world.in_crm("edit", deal=deal, price=price)
-            case "edit_company":
-                company = chance.choice(self.companies)
-                world.in_crm("edit_company", company=company, name=f"Renamed {int(price)} AB")
-            case "clone":
-                if len(self.deals) < 5:
-                    self.deals.append(str(world.in_crm("clone", deal=deal)["id"]))
-            case "new":
-                if len(self.deals) < 5:
-                    company = chance.choice(self.companies)
-                    self.deals.append(world.make_deal(company, price))
-                    world.note(f"new deal {self.deals[-1]}")
-            case "late_commit":
-                state = chance.choice(("won", "won", "open"))
-                seconds = chance.randint(5, 80)
-                world.in_crm("late_commit", deal=deal, seconds=seconds, state=state, price=price)
-            case "stale_replica":
-                self._stale_replica(chance.randint(5, 80))
-            case "merge_companies":
-                if len(self.companies) > 1 and chance.random() < 0.5:
-                    loser, winner = chance.sample(self.companies, 2)
-                    world.in_crm("merge_companies", loser=loser, winner=winner)
-                    self.companies.remove(loser)
-            case "delete":
-                if len(self.deals) > 1 and chance.random() < 0.4:
-                    world.in_crm("delete", deal=deal)
-                    self.deals.remove(deal)
-            case _:
-                world.in_crm(act, deal=deal)
-
-    def _stale_replica(self, lag_s: int) -> None:
-        """Readers see deals as they were so long ago: what changed since then is not there yet."""
-        for deal, at in list(self.touched.items()):
-            left = lag_s - (self._elapsed() - at)
-            if left > 0 and deal in self.deals:
-                self.world.in_crm("stale_replica", deal=deal, seconds=round(left))
-
-    def _in_book(self) -> None:
-        chance, world = self.random, self.world
-        act = chance.choice(_BOOK_ACTS)
-        live = [row for row in world.documents() if not row["_deleted"]]
-        drafts = [row["id"] for row in live if row["status"] == "draft"]
-        booked = [row["id"] for row in live if row["status"] == "booked"]
-        price = Decimal(chance.choice((900, 1100, 1300)))
-        match act:
-            case "book" if drafts:
-                world.in_book("book", draft=self._fresh(drafts))
-            case "edit_draft" if drafts:
-                draft = self._fresh(drafts)
-                if not self._overwritten(draft):
-                    world.in_book("edit_draft", draft=draft, price=price)
-            case "add_row" if drafts:
-                draft = self._fresh(drafts)
-                if not self._overwritten(draft):
-                    row = {"item": "SUP", "quantity": 1, "unit_price": Decimal(10)}
-                    world.in_book("edit_draft", draft=draft, add_row=row)
-            case "delete_draft" if drafts:
-                world.in_book("delete_draft", draft=self._fresh(drafts))
-            case "copy_draft" if drafts:
-                world.in_book("copy_draft", draft=self._fresh(drafts))
-            case "overwrite_carrier" if drafts:
-                draft = self._fresh(drafts)
-                if draft not in world.edited and chance.random() < 0.5:
-                    world.in_book("overwrite_carrier", id=draft, text="see the order")
-            case "renumber" if live:
-                number = str(chance.randint(700_000, 700_009))
-                world.in_book(
-                    "renumber", id=self._fresh([row["id"] for row in live]), number=number
-                )
-            case "credit" if booked:
-                world.in_book("credit", invoice=chance.choice(booked))
-            case "void" if booked:
-                world.in_book("void", invoice=chance.choice(booked))
-            case "pay" if booked:
-                world.in_book("pay", invoice=chance.choice(booked))
-            case "return":
-                payments = [
-                    row["id"]
-                    for row in world.book.ledger.live("payments")
-                    if row["amount"] > 0 and not row["returned"]
-                ]
-                if payments:
-                    world.in_book("return_payment", payment=chance.choice(payments))
-            case "merge":
-                customers = [row["id"] for row in world.book.ledger.live("customers")]
-                if len(customers) > 1 and chance.random() < 0.5:
-                    loser, winner = chance.sample(customers, 2)
-                    world.in_book("merge_customers", loser=loser, winner=winner)
-            case "own":
-                customers = [row["id"] for row in world.book.ledger.live("customers")]
-                if customers and chance.random() < 0.5:
-                    line = {"item": "LIC", "quantity": 1, "unit_price": price}
-                    world.in_book(
-                        "create_invoice",
-                        customer=chance.choice(customers),
-                        lines=[line],
-                        booked=chance.random() < 0.5,
-                    )
-
-    def _overwritten(self, draft: str) -> bool:
-        row = self.world.book.ledger.tables["documents"][draft]
-        return bool(row["_carrier"] == "see the order")
-
-    def _fresh(self, ids: list[str]) -> str:
-        """Mostly the newest: persons aim at what was just made."""
-        return ids[-1] if self.random.random() < 0.6 else self.random.choice(ids)
-
-
-_BOOK_ONLY = ("search_lag", "key_expiry")
-_CRM_ACTS = (
-    *("win", "win", "win", "reopen", "reopen", "lose", "edit", "edit", "edit", "clone", "new"),
-    *("late_commit", "stale_replica", "merge_companies", "delete", "edit_company"),
-)
-_BOOK_ACTS = (
-    *("book", "book", "edit_draft", "edit_draft", "delete_draft", "copy_draft", "add_row"),
-    *("overwrite_carrier", "renumber", "credit", "void", "pay", "return", "merge", "own"),
-)
 
 
 def play(
@@ -396,15 +336,17 @@ def play(
     owner: SqlEngine | None,
     *,
     rules: Safeguards = ALL_ON,
+    forgets_claims: bool = False,
     mark: str = "",
     harsh: bool = False,
-) -> tuple[Failure | None, list[str]]:
-    """The history of a seed: what it broke, or None; and its trace."""
-    import virtual_loop
-
+) -> Played:
+    """The history of a seed: what it broke, its trace, and what happened in it."""
     chance = Random(seed * 7919 + 17)
     variant, settings = variant_of(seed, chance)
+    braked = chance.random() < 0.7
+    tight = BrakePolicy(floor=2, gone_slots=1, unknown_share=Decimal("0.3"))
     kept: list[World] = []
+    played = Played()
 
     async def program(simulation: Simulation) -> None:
         world = World(
@@ -415,6 +357,9 @@ def play(
             variant=variant,
             book_settings=settings,
             rules=rules,
+            braked=braked,
+            brakes=tight if chance.random() < 0.3 else BrakePolicy(),
+            forgets_claims=forgets_claims,
         )
         kept.append(world)
         world.note(f"{variant}")
@@ -423,21 +368,16 @@ def play(
     try:
         virtual_loop.run(program, seed, forgive=(Death, SyncError, asyncio.CancelledError))
     except Exception as error:  # noqa: BLE001 - whatever breaks is what a seed is for
-        import traceback
+        played.failure = _failure(seed, kept, error)
+    if kept:
+        played.trace, played.happened = kept[0].trace, kept[0].happened
+    return played
 
-        lines = kept[0].trace if kept else []
-        state = dump(kept[0]) if kept else []
-        where = traceback.format_exc().splitlines()[-14:]
-        message = f"{type(error).__name__}: {error}"
-        if isinstance(error, Violation):
-            where = []
-        return (
-            Failure(
-                seed=seed,
-                family=family_of(seed),
-                message=message,
-                trace=(*lines, "", *state, "", *where, message),
-            ),
-            lines,
-        )
-    return None, kept[0].trace
+
+def _failure(seed: int, kept: list[World], error: Exception) -> Failure:
+    lines = kept[0].trace if kept else []
+    state = dump(kept[0]) if kept else []
+    where = [] if type(error).__name__ == "Violation" else traceback.format_exc().splitlines()[-14:]
+    message = f"{type(error).__name__}: {error}"
+    trace = (*lines, "", *state, "", *where, message)
+    return Failure(seed=seed, family=family_of(seed), message=message, trace=trace)

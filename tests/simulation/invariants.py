@@ -1,363 +1,200 @@
 """
-What must hold after every step of the book, and what must hold when all is quiet.
+What must hold, as plain functions over what was seen. Each raises `Violation` when it does not.
 
-The numbers are those of docs/explanation/once-only.md. Each check raises `Violation` with what it
-saw; none of them changes anything in the systems.
+The numbers are those of docs/explanation/once-only.md.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
-from tieout.connectors.http.json import loads
-from tieout.core.keys import KeyKind, Slot, keys_in
-from tieout.core.model import Entity
-from tieout.engine.facts import mirror_row
-from tieout.ports import HttpRequest
-from tieout.store import codec
-from world import BOOK, BRIDGE, CRM, Row, World, Write, is_live
-
-AT_ONCE = ("a", "b", "c")
+OPEN = ("started", "unknown", "confirming", "doubt")
+# A look that found nothing comes back after this at the latest, were there no horizon to wait for.
+LONGEST_PAUSE_S = 130
 
 
 class Violation(AssertionError):  # noqa: N818
     """An invariant does not hold; the text begins with its number."""
 
 
-class Watch:
-    """The checks of one history. `steps` is called by the world after each step of the book."""
+def one_live(by_slot: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """1: at most one live document of ours for a slot."""
+    for key, rows in by_slot.items():
+        if len(rows) > 1:
+            ids = ", ".join(row["id"] for row in rows)
+            raise Violation(f"1: {key} has {len(rows)} live documents: {ids}")
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.generations: dict[str, int] = {}
-        self._seen_writes = 0
-        world.on_step = self.step
-        world.on_send = self.sending
 
-    # --- always ---
+def one_open(operations: Iterable[tuple[str, str, str]]) -> None:
+    """3: of (slot, operation, state), one of a slot is on its way."""
+    open_of: dict[str, str] = {}
+    for key, operation, state in operations:
+        if state not in OPEN:
+            continue
+        if key in open_of:
+            raise Violation(f"3: {key} has two open operations: {open_of[key]} and {operation}")
+        open_of[key] = operation
 
-    def step(self) -> None:
-        """1, 6 and 7, after each step of the book."""
-        for key, rows in self.world.by_slot().items():
-            if len(rows) > 1:
-                ids = ", ".join(row["id"] for row in rows)
-                raise Violation(f"1: {key} has {len(rows)} live documents: {ids}")
-        for write in self.world.writes[self._seen_writes :]:
-            self._written(write)
-        self._seen_writes = len(self.world.writes)
 
-    def _written(self, write: Write) -> None:
-        before = write.before
-        if before is None or write.status >= 300 or write.request.segments[0] == "customers":
-            return
-        if write.request.method == "DELETE" and before["status"] != "draft":
-            raise Violation(f"6: {before['id']} is {before['status']} and was deleted by us")
-        if before["id"] not in self.world.edited:
-            return
-        for base, started in self._bases(write):
-            same = base == _prices(before)
-            if not same and before["changed_at"] < started - timedelta(seconds=2):
-                raise Violation(
-                    f"7: {before['id']} shows {_prices(before)}, base {base}, and was written over"
-                )
+def no_zombie(keys: Iterable[str], under_way: Iterable[str]) -> None:
+    """4: no create leaves while an earlier one for its slot may still be carried out."""
+    for key in sorted(set(keys) & set(under_way)):
+        raise Violation(f"4: a create for {key} left while one for it was on its way")
 
-    def _bases(self, write: Write) -> list[tuple[list[Decimal], Any]]:
-        """The bases and beginnings of the latest attempt that sent this."""
-        rows = self.world.rows(
-            "SELECT p.change, a.started_at FROM send s JOIN attempt a ON a.workspace = s.workspace"
-            " AND a.send = s.id JOIN payload p ON p.workspace = a.workspace"
-            " AND p.operation = a.operation AND p.rev = a.payload_rev WHERE s.workspace = %(ws)s"
-            " AND s.method = %(method)s AND s.path = %(path)s AND s.body = %(body)s"
-            " ORDER BY a.started_at DESC, s.id LIMIT 1",
-            method=write.request.method,
-            path=write.request.path,
-            body=write.request.body,
-        )
-        found = []
-        for row in rows:
-            base = codec.decode_change(bytes(row[0])).base
-            if base is not None:
-                found.append(([line.unit_price for line in getattr(base, "lines", ())], row[1]))
-        return found
 
-    def sending(self, system: str, request: HttpRequest) -> None:
-        """2 and 4, when a write leaves an engine."""
-        path = urlsplit(request.url).path
-        known = self.world.rows(
-            "SELECT count(*) FROM send WHERE workspace = %(ws)s AND connection = %(connection)s"
-            " AND method = %(method)s AND path = %(path)s AND body = %(body)s",
-            connection=BOOK if system == "plain_book" else CRM,
-            method=request.method,
-            path=path,
-            body=request.body,
-        )
-        if not known[0][0]:
-            raise Violation(f"2: {request.method} {path} left without being stored")
-        if request.method != "POST" or self.world.variant.guard in AT_ONCE:
-            return
-        keys = [key[:13] for key in keys_in(request.body.decode())]
-        for row in self.world.rows(
-            "SELECT o.key13, count(*) FROM attempt a JOIN operation o ON o.workspace = a.workspace"
-            " AND o.id = a.operation WHERE a.workspace = %(ws)s AND a.result = 'open'"
-            " AND o.key13 = ANY(%(keys)s) GROUP BY o.key13 HAVING count(*) > 1",
-            keys=keys,
-        ):
-            raise Violation(f"4: a create for {row[0]} left while an attempt was open")
+def one_body(sends: Iterable[tuple[str, str]]) -> None:
+    """5: of (wire key, digest of the body), no key has two bodies."""
+    bodies: dict[str, str] = {}
+    for wire_key, digest in sends:
+        if wire_key and bodies.setdefault(wire_key, digest) != digest:
+            raise Violation(f"5: {wire_key} named two bodies")
 
-    def between_runs(self, restored: bool = False) -> None:
-        """5 and 9: keys and generations, after a run."""
-        for row in self.world.rows(
-            "SELECT wire_key FROM send WHERE workspace = %(ws)s AND wire_key <> ''"
-            " GROUP BY wire_key HAVING count(DISTINCT sha256) > 1"
-        ):
-            raise Violation(f"5: {row[0]} named two bodies")
-        now = dict(self.world.rows("SELECT key13, generation FROM slot WHERE workspace = %(ws)s"))
-        if not restored:
-            for key, generation in self.generations.items():
-                if now.get(key, generation) < generation:
-                    raise Violation(f"9: {key} fell from {generation} to {now[key]}")
-        self.generations = now
 
-    # --- when quiet ---
+def lease_held(claimed: float | None, now: float, lease_s: float) -> None:
+    """4, too: what left within the lease of its claim is waited for; what left later is not."""
+    if claimed is not None and now - claimed > lease_s:
+        raise Violation(f"4: a write left {now - claimed:.0f} s after its claim, past its lease")
 
-    async def quiet(self, *, rebuild: bool = False, install: bool = False) -> None:
-        """13 to 21. ``rebuild`` drops the mirror too, ``install`` begins on an empty database."""
-        self.between_runs()
-        self.at_rest()
-        self.documents()
-        await self.mirror()
-        await self.nothing_more("16: a further run")
-        if rebuild:
-            self._drop_mirror()
-            await self.nothing_more("16: a run after the mirror was dropped", read_first=True)
-            self.documents()
-        if install:
-            await self.new_installation()
 
-    def at_rest(self) -> None:
-        """17 and 10: nothing is on its way."""
-        states = self.world.rows(
-            "SELECT id, state, detail FROM operation WHERE workspace = %(ws)s AND state IN"
-            " ('ready', 'started', 'unknown', 'confirming') ORDER BY id"
-        )
-        if states:
-            raise Violation(f"17: not at rest: {states}")
-        attempts = self.world.rows(
-            "SELECT a.operation FROM attempt a JOIN operation o ON o.workspace = a.workspace"
-            " AND o.id = a.operation WHERE a.workspace = %(ws)s AND a.result = 'open'"
-            " AND o.state <> 'doubt' ORDER BY 1"
-        )
-        if attempts:
-            raise Violation(f"17: attempts are open: {attempts}")
+def refs_hold(refs: Iterable[tuple[str, str, str]]) -> None:
+    """8: of (place, slot, role), a place has one slot, a slot one current ref."""
+    slot_of: dict[str, str] = {}
+    current: dict[str, str] = {}
+    for place, key, role in refs:
+        if slot_of.setdefault(place, key) != key:
+            raise Violation(f"8: {place} belongs to {slot_of[place]} and to {key}")
+        if role == "current" and current.setdefault(key, place) != place:
+            raise Violation(f"8: {key} has two current refs: {current[key]} and {place}")
 
-    def documents(self) -> None:
-        """13, 14, 15 and 21: every deal with its document."""
-        world = self.world
-        linked = world.refs()
-        held = self._held()
-        for deal in world.crm.rows.tables["deals"].values():
-            slot = document_slot(world, deal["id"])
-            mine = [
-                row
-                for row in world.live()
-                if linked.get(_ref(world, row), ("", "", 0))[:2] == ("current", slot)
-            ]
-            excused = deal["id"] in held or deal["company"] in held
-            wanted = deal["state"] == "won" and not deal["_deleted"]
-            if wanted and len(mine) != 1 and not excused and not self._dead_by_hand(slot):
-                raise Violation(f"13: {deal['id']} is won and has {len(mine)} documents")
-            if not wanted and mine and not excused:
-                raise Violation(f"14: {deal['id']} is not won and has {mine[0]['id']}")
-            if wanted and mine and not excused and mine[0]["status"] == "draft":
-                self._as_wanted(deal, mine[0])
-        if world.variant.guard != "e2":
-            self._carriers(linked)
 
-    def _held(self) -> set[str]:
-        """Deals and companies with an open exception; after a restore all may be held."""
-        found = {
-            row[0]
-            for row in self.world.rows(
-                "SELECT source_id FROM exception_case WHERE workspace = %(ws)s"
-                " AND closed_at IS NULL"
+def generations_rise(
+    before: Mapping[str, int], now: Mapping[str, int], ended: Mapping[str, int]
+) -> None:
+    """9: within an epoch a generation never falls, and rises once for each recorded end."""
+    for key, generation in now.items():
+        was = before.get(key)
+        if was is None:
+            continue
+        if generation < was:
+            raise Violation(f"9: {key} fell from {was} to {generation}")
+        if generation - was > ended.get(key, 0):
+            raise Violation(
+                f"9: {key} rose from {was} to {generation} with {ended.get(key, 0)} ends recorded"
             )
-        }
-        if "*" in found:
-            found |= set(self.world.crm.rows.tables["companies"])
-        return found
 
-    def _dead_by_hand(self, slot: str) -> bool:
-        """Its document was voided or credited by a person: a new one is made on request."""
-        return any(
-            not row["_deleted"] and not is_live(row) and row["type"] == "invoice"
-            for row in self.world.documents()
-            if self.world.slot_of.get(row["id"]) == slot
-        )
 
-    def _as_wanted(self, deal: Row, row: Row) -> None:
-        wanted = sum((line["quantity"] * line["unit_price"] for line in deal["lines"]), Decimal(0))
-        if row["net"] != wanted and row["id"] not in self.world.edited:
-            raise Violation(f"15: {row['id']} shows {row['net']}, {deal['id']} says {wanted}")
+def looked_in_time(
+    operations: Iterable[tuple[str, str, datetime | None, datetime | None, datetime | None]],
+    began: datetime,
+    now: datetime,
+    lag_s: int,
+) -> None:
+    """
+    10, after a whole run that began then: of (operation, state, lease, next look, last horizon),
+    nothing is started under a dead lease, and looks come when they are due and not later.
+    """
+    for operation, state, lease, look, horizon in operations:
+        if state == "started" and lease is not None and lease < began:
+            raise Violation(f"10: {operation} is started, its lease ended at {lease}")
+        if state not in ("unknown", "confirming"):
+            continue
+        if look is None or look < began:
+            raise Violation(f"10: {operation} is {state} and its look at {look} was left out")
+        latest = max(horizon or now, now) + timedelta(seconds=2 * lag_s + LONGEST_PAUSE_S)
+        if look > latest and (horizon is None or horizon.year < 9999):
+            raise Violation(f"10: {operation} is {state} and looked at as late as {look}")
 
-    def _carriers(self, linked: dict[str, tuple[str, str, int]]) -> None:
-        asked = {
-            row[0]
-            for row in self.world.rows(
-                "SELECT o.key13 FROM operation o JOIN exception_case e ON e.workspace = o.workspace"
-                " AND e.key13 = o.key13 AND e.closed_at IS NULL WHERE o.workspace = %(ws)s"
-                " AND o.state = 'doubt'"
+
+def logged_once(
+    entries: Iterable[Mapping[str, Any]],
+    states: Mapping[str, str],
+    attempts: Mapping[str, int],
+) -> None:
+    """12: the log alone gives each operation's state; each start and each end is in it once."""
+    replay = _Replay()
+    for entry in entries:
+        replay.take(entry)
+    for operation, state in states.items():
+        said = replay.state.get(operation)
+        if said is None or state not in said:
+            raise Violation(f"12: {operation} is {state}, the activity log says {said}")
+        if replay.started[operation] != attempts.get(operation, 0):
+            raise Violation(
+                f"12: {operation} was started {attempts.get(operation, 0)} times, the activity"
+                f" log says {replay.started[operation]}"
             )
-        }
-        ours = {document_slot(self.world, deal) for deal in self.world.crm.rows.tables["deals"]}
-        for row in self.world.live():
-            keys = [key for key in keys_in(row["_carrier"]) if key[:13] in ours]
-            if keys and keys[0][:13] in asked:
-                continue  # a person was asked which of them counts
-            if keys and _ref(self.world, row) not in linked:
-                raise Violation(f"14: {row['id']} carries {keys[0]} and has no link and no role")
-
-    async def mirror(self) -> None:
-        """18: the mirror is what a whole read shows."""
-        engine = self.world.engine()
-        for connection, selections in engine.selections.items():
-            for entity, selection in selections.items():
-                shown: dict[str, bytes] = {}
-                pages = engine.connectors[connection].changes_since(selection, None)
-                async for page in pages:
-                    for record in page.records:
-                        row = mirror_row(record, engine.enrich)
-                        shown[row.ref.id] = codec.content_hash(row.record)
-                kept = {
-                    row[0]: bytes(row[1])
-                    for row in self.world.rows(
-                        "SELECT id, content_hash FROM mirror WHERE workspace = %(ws)s"
-                        " AND connection = %(connection)s AND entity = %(entity)s"
-                        " AND gone_at IS NULL",
-                        connection=connection,
-                        entity=str(entity),
-                    )
-                }
-                if shown != kept:
-                    ids = sorted(k for k in {*shown, *kept} if shown.get(k) != kept.get(k))
-                    raise Violation(f"18: the mirror of {entity} differs in {ids}")
-
-    async def nothing_more(self, what: str, *, read_first: bool = False) -> None:
-        """A run that finds nothing to do."""
-        before = len(self.world.writes) + len(self.world.crm.received)
-        result = await self.world.run_once()
-        if read_first:
-            result = await self.world.settle()
-        after = len(self.world.writes) + len(self.world.crm.received)
-        if after != before or result.decided.by_verdict.get("write"):
-            raise Violation(f"{what} wrote: {result.decided.by_verdict} {result.counts()}")
-
-    def _drop_mirror(self) -> None:
-        for table in ("mirror", "cursor"):
-            with self.world.database.begin() as conn:
-                conn.exec_driver_sql(
-                    "SELECT set_config('tieout.workspace', %(ws)s, true)",
-                    {"ws": self.world.workspace},
-                )
-                conn.exec_driver_sql(
-                    f"DELETE FROM {table} WHERE workspace = %(ws)s", {"ws": self.world.workspace}
-                )
-
-    async def new_installation(self) -> None:
-        """20: an engine that knows nothing adopts what carries our keys and makes no second one."""
-        world = self.world
-        # What cannot be read, or was removed by a person, no new installation can know.
-        hidden = any(
-            row["id"] in self.world.edited and not keys_in(row["_carrier"]) for row in world.live()
-        )
-        if world.variant.guard == "e2" or hidden:
-            return
-        live = {key[:13] for row in world.live() for key in keys_in(row["_carrier"])}
-        before = len(world.posts())
-        old, world.workspace = world.workspace, f"{world.workspace}-new"
-        try:
-            world.make_workspace(world.workspace)
-            await world.settle()
-            for write in world.posts()[before:]:
-                again = [key for key in keys_in(write.request.body.decode()) if key[:13] in live]
-                if again:
-                    raise Violation(f"20: a new installation made {again[0]} again")
-            counts = Counter(
-                key[:13]
-                for row in world.live()
-                if world.refs().get(_ref(world, row), ("",))[0] == "current"
-                for key in keys_in(row["_carrier"])
-            )
-            for key in live:
-                if not counts[key] and not self._refused(key):
-                    raise Violation(f"20: nothing that carries {key} is linked")
-        finally:
-            world.workspace = old
-
-    def _refused(self, key: str) -> bool:
-        """The deal is not there any more, or all its carriers are shown to a person."""
-        deals = {
-            document_slot(self.world, deal["id"]): deal["id"]
-            for deal in self.world.crm.rows.tables["deals"].values()
-            if not deal["_deleted"]
-        }
-        return key not in deals or deals[key] in self._held()
+        if replay.ended[operation] > 1:
+            raise Violation(f"12: {operation} was applied {replay.ended[operation]} times")
 
 
-def document_slot(world: World, deal: str) -> str:
-    """The 13 characters of a deal's document slot."""
-    return Slot(
-        crm_org=world.crm.org_id,
-        source_id=deal,
-        company=world.book.company_id,
-        kind=KeyKind.DOCUMENT,
-    ).key13
+class _Replay:
+    """States as the log tells them; a set where an entry leaves it open which."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, set[str]] = {}
+        self.started: Counter[str] = Counter()
+        self.ended: Counter[str] = Counter()
+
+    def take(self, entry: Mapping[str, Any]) -> None:
+        kind = str(entry["kind"])
+        for operation, states in _told(entry):
+            if kind == "operations.planned" and operation in self.state:
+                raise Violation(f"12: {operation} was planned twice")
+            before = self.state.get(operation, set())
+            self.started[operation] += kind == "operations.started"
+            self.ended[operation] += states == {"applied"} and before != {"confirming"}
+            self.state[operation] = states
 
 
-def _ref(world: World, row: Row) -> str:
-    """The id under which the connector knows a document."""
-    return f"{world.book.ledger.collection(row).removesuffix('s')}:{row['id']}"
+def _told(entry: Mapping[str, Any]) -> list[tuple[str, set[str]]]:
+    """Which operations an entry of the activity log concerns, and what it says they are now."""
+    kind = str(entry["kind"])
+    match kind:
+        case "operations.planned":
+            return [(row[0], {row[3]}) for row in entry["planned"]]
+        case "operations.started":
+            return [(operation, {"started"}) for operation in entry["ids"]]
+        case "operations.not_sent":
+            return [(operation, {"ready", "unknown"}) for operation in entry["ids"]]
+        case "operations.unknown":
+            return [(operation, {"unknown"}) for operation in entry["ids"]]
+        case "operations.applied":
+            return [(operation, {"applied"}) for operation in entry["refs"]]
+        case "operations.superseded":
+            return [(operation, {"superseded"}) for operation in entry["operations"]]
+        case "operation.refused":
+            return [(entry["operation"], {"superseded" if entry["stale"] else "rejected"})]
+        case "operation.answered":
+            return [(entry["operation"], {entry["state"]})]
+        case "operation.looked":
+            return []
+    if kind.startswith("operation."):
+        return [(entry["operation"], {kind.removeprefix("operation.")})]
+    return []
 
 
-def _prices(row: Row) -> list[Decimal]:
-    return [line["unit_price"] for line in row["lines"]]
+def same_but_order(one: Mapping[str, Any], other: Mapping[str, Any], why: str) -> None:
+    """11 and 19: what came of each deal is the same; only when and in which order is not."""
+    if one != other:
+        deals = sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
+        told = "; ".join(f"{key}: {one.get(key)} and {other.get(key)}" for key in deals)
+        raise Violation(f"{why} changed more than order: {told}")
 
 
-def dump(world: World) -> list[str]:
-    """What the database holds, for a trace of a failure."""
-    lines = []
-    for sql in (
-        "SELECT key, action, state, detail, seq, absence_no, looks, next_look_at::text FROM"
-        " operation WHERE workspace = %(ws)s AND entity <> 'standing' ORDER BY created_at, id",
-        "SELECT id, role, generation, found_by, key13 FROM ref WHERE workspace = %(ws)s"
-        " AND entity <> 'standing' ORDER BY id",
-        "SELECT lane, source_id, code, message FROM exception_case WHERE workspace = %(ws)s"
-        " AND closed_at IS NULL ORDER BY number",
-        "SELECT lane, source_id, parked, not_before::text FROM due WHERE workspace = %(ws)s"
-        " ORDER BY lane, source_id",
-        "SELECT key13, source_id, kind, generation, alias_of FROM slot WHERE workspace = %(ws)s"
-        " AND kind <> 'S' ORDER BY key13",
-        "SELECT lane, source_id, verdict, reason FROM outcome WHERE workspace = %(ws)s"
-        " ORDER BY lane, source_id",
-        "SELECT operation, no, result, horizon::text, answer::text FROM attempt"
-        " WHERE workspace = %(ws)s ORDER BY operation, no",
-        "SELECT entity, id, status, carried_key, gone_at::text, gone_certain, merged_into,"
-        " customer_id, net FROM mirror WHERE workspace = %(ws)s AND entity <> 'item'"
-        " ORDER BY entity, id",
-    ):
-        lines += [str(tuple(row)) for row in world.rows(sql)]
-    for row in world.documents():
-        lines.append(
-            f"{row['id']} {row['status']} {row['type']} {row['net']} {row['_carrier']}"
-            f" by {row['_by']} customer {row['customer']}"
-            f" {'deleted' if row['_deleted'] else ''} {row.get('_became', '')}"
-        )
-    for deal in world.crm.rows.tables["deals"].values():
-        lines.append(f"{deal['id']} {deal['state']} {deal['company']} {deal['_deleted']}")
-    return lines
-
-
-__all__ = ["AT_ONCE", "BRIDGE", "Entity", "Violation", "Watch", "document_slot", "dump", "loads"]
+__all__ = [
+    "LONGEST_PAUSE_S",
+    "Violation",
+    "generations_rise",
+    "lease_held",
+    "logged_once",
+    "looked_in_time",
+    "no_zombie",
+    "one_body",
+    "one_live",
+    "one_open",
+    "refs_hold",
+    "same_but_order",
+]

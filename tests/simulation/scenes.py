@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import Engine as SqlEngine
 
 import virtual_loop
-from invariants import Watch
 from mortal import Death, Mortal
 from tieout.core.case import RefRole
 from tieout.core.errors import StoreError, SyncError
@@ -19,6 +18,7 @@ from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.store import pages, people, slots
 from tieout_sandbox.plain import Variant
 from virtual_loop import Simulation
+from watch import Watch
 from world import BOOK, World
 
 DOCUMENTS = "nordic/documents/book"

@@ -7,9 +7,9 @@ network, death, comes from the seed.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Engine as SqlEngine
 
 from mortal import Mortal
+from parts import Claim, Claims, Forgetful, Machine, Paced, SeededIds, Unleased
 from support.inprocess import InProcessTransport
 from tieout.connectors.plain import (
     PlainBookConnector,
@@ -33,6 +34,7 @@ from tieout.core.keys import keys_in
 from tieout.core.model import Entity
 from tieout.core.policy import (
     BooksPolicy,
+    BrakePolicy,
     BridgePolicy,
     CustomerPolicy,
     DocumentPolicy,
@@ -45,93 +47,20 @@ from tieout.engine.enrich import PlainEnricher
 from tieout.engine.recover import begin_recovery
 from tieout.engine.run import RunResult, run
 from tieout.ports import HttpRequest, Selection
+from tieout.store import codec
 from tieout.store.database import BlockingRunner, Tx
 from tieout.store.postgres import PostgresStore
 from tieout.store.workspaces import ensure_workspace
-from tieout.storing import Lease
 from tieout_sandbox.kit import Request, Response
 from tieout_sandbox.kit.clock import SandboxClock
 from tieout_sandbox.plain import PlainBook, PlainCrm, Variant
-from virtual_loop import EPOCH, Simulation, VirtualClock
+from virtual_loop import EPOCH, Simulation
 
 BRIDGE = "nordic"
 CRM, BOOK = "crm", "book"
 LEASE_S = 60
 LONGEST_S = 200
 Row = dict[str, Any]
-
-
-class Machine:
-    """One computer: its wall clock can be set wrong, its steady clock cannot."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        self.wall = VirtualClock(simulation.loop)
-        self._loop = simulation.loop
-
-    def now(self) -> datetime:
-        return self.wall.now()
-
-    def steady(self) -> int:
-        return round(self._loop.time() * 1000)
-
-    async def sleep(self, seconds: float) -> None:
-        await self.wall.sleep(seconds)
-
-
-class SeededIds:
-    """Ids in order of time, from the seed."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._count = itertools.count(1)
-
-    def new(self, kind: str) -> str:
-        return f"{kind[:2]}-{self._name}-{next(self._count):06d}"
-
-
-class Paced:
-    """Something an engine was given, whose calls wait as long as ``pace`` says before and after."""
-
-    def __init__(self, inner: Any, pace: Callable[[str, str], float]) -> None:
-        self._inner = inner
-        self._pace = pace
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._inner, name)
-        if not asyncio.iscoroutinefunction(value):
-            return value
-
-        async def call(*args: Any, **options: Any) -> Any:
-            for when in ("before", "after"):
-                seconds = self._pace(name, when)
-                if seconds:
-                    await asyncio.sleep(seconds)
-                if when == "before":
-                    result = await value(*args, **options)
-            return result
-
-        return call
-
-
-class Unleased:
-    """A store whose bridge lease is always granted: safety must not rest on it."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    async def take_lease(
-        self, bridge: str, holder: str, process: str, seconds: int, now: datetime
-    ) -> Lease:
-        return Lease(bridge=bridge, holder=holder, fence=1, until=now + timedelta(seconds=seconds))
-
-    async def renew_lease(self, lease: Lease, seconds: int, now: datetime) -> bool:
-        return True
-
-    async def release_lease(self, lease: Lease) -> None:
-        """Nobody holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +90,9 @@ class World:
     policy_changes: dict[str, Any] = field(default_factory=dict)
     sweep_s: int = 60
     merges_move_stamps: bool = True
+    braked: bool = False
+    brakes: BrakePolicy = field(default_factory=BrakePolicy)
+    forgets_claims: bool = False
 
     def __post_init__(self) -> None:
         self.random: Random = self.simulation.random
@@ -180,6 +112,9 @@ class World:
         self.on_send: Callable[[str, HttpRequest], None] | None = None
         self.on_read: Callable[[str, HttpRequest], None] | None = None
         self.sent: list[HttpRequest] = []
+        self.claimed: dict[Claim, float] = {}
+        self.happened: Counter[str] = Counter()
+        self.installations = 0
         self.version = 1
         self._watch(self.book)
         self.make_workspace(self.workspace)
@@ -269,6 +204,7 @@ class World:
             customers=CustomerPolicy(),
             documents=documents,
             status=StatusPolicy(),
+            brakes=self.brakes,
         )
 
     def settings(self) -> PlainBookSettings:
@@ -295,8 +231,12 @@ class World:
         pace: Callable[[str, str], float] | None = None,
         leased: bool = True,
         workspace: str = "",
+        force: bool = False,
     ) -> Engine:
-        """A new engine, as a new process would make it; it dies where its mortal says."""
+        """
+        A new engine, as a new process would make it; it dies where its mortal says. ``force``: a
+        person lets it go on over brakes.
+        """
         number = next(self._engines)
         clock = self.machines[machine]
         wires: list[Any] = []
@@ -311,6 +251,9 @@ class World:
             clock=clock,
             rules=self.rules,
         )
+        if self.forgets_claims:
+            store = Forgetful(store)
+        store = Claims(store, self.simulation.loop.time, self.claimed)
         if not leased:
             store = Unleased(store)
         if pace is not None:
@@ -343,7 +286,7 @@ class World:
             process=f"process {number}",
             rules=self.rules,
             sweep_every=timedelta(seconds=self.sweep_s),
-            force=True,
+            force=force or not self.braked,
         )
 
     def _sending(self, system: str) -> Callable[[HttpRequest], None]:
@@ -366,13 +309,15 @@ class World:
             self.mark = None
         result = await run(engine)
         self.runs.append(result)
+        for brake in result.brakes:
+            self.happened[f"brake held: {brake.code}"] += 1
         counts = {name: number for name, number in result.counts().items() if number}
         self.note(f"{engine.worker} ran {counts}")
         return result
 
-    async def run_once(self, machine: int = 0) -> RunResult:
+    async def run_once(self, machine: int = 0, *, force: bool = False) -> RunResult:
         """One run of a fresh engine that lives."""
-        return await self.work(self.engine(machine=machine))
+        return await self.work(self.engine(machine=machine, force=force))
 
     async def settle(self, *, rounds: int = 80) -> RunResult:
         """
@@ -381,9 +326,10 @@ class World:
         Fails when the world does not come to rest.
         """
         work: dict[str, int] = {}
+        force = False
         for _ in range(rounds):
             try:
-                result = await self.run_once()
+                result = await self.run_once(force=force)
             except BusyError:
                 # A process that died keeps its lease for a while.
                 await self.clock.sleep(20)
@@ -396,6 +342,11 @@ class World:
                 busy.append("due.op")
             quiet = not result.read.changed and not result.read.gone and not result.executed.calls
             waiting = self.book.waiting or self.crm.waiting
+            # A person reads what a brake says, finds it right, and lets the next run go.
+            force = bool(result.brakes)
+            if force:
+                self.happened["brakes released by a person"] += 1
+            quiet = quiet and not (force and work.get("operation.ready", 0))
             if not busy and not waiting and quiet and recovering is None:
                 return result
             wake = await store.next_wake(BRIDGE, self.clock.now())
@@ -505,7 +456,67 @@ class World:
             if write.request.method == method and write.request.segments[0] != "customers"
         ]
 
+    def under_way(self) -> list[str]:
+        """Slots of creates that were given up and will still be carried out."""
+        return [
+            key[:13]
+            for late in self.book._late  # noqa: SLF001 - nobody else knows what is still to come
+            if late.request.method == "POST"
+            for key in keys_in(late.request.body.decode())
+        ]
+
+    def lag_s(self) -> int:
+        """How long a search may not show a write."""
+        return int(self.settings().search_lag_s)
+
     # --- the database ---
+
+    def activity(self) -> list[Row]:
+        """All that the activity log says, oldest first."""
+        return self.activity_since(0)[0]
+
+    def activity_since(self, seq: int) -> tuple[list[Row], int]:
+        """What the activity log says after that number, and its last number."""
+        rows = self.rows(
+            "SELECT seq, entries FROM activity WHERE workspace = %(ws)s AND seq > %(seq)s"
+            " ORDER BY seq",
+            seq=seq,
+        )
+        entries = [entry for _, body in rows for entry in codec.decode_loose(bytes(body))]
+        return entries, max([seq, *(int(row[0]) for row in rows)])
+
+    def count_activity(self, entries: Sequence[Row]) -> None:
+        """What the log tells of rare events, into what happened."""
+        for entry in entries:
+            kind = str(entry["kind"])
+            if kind == "operation.looked":
+                self.happened[f"looked: {entry['step']} {entry['why']}".rstrip()] += 1
+            elif kind in ("operation.unknown", "operations.unknown"):
+                self.happened[f"unknown: {entry['reason']}"] += 1
+            elif kind in _TOLD:
+                self.happened[kind] += len(entry.get("ids") or (1,))
+
+    def publish_again(self) -> None:
+        """The same configuration as a new version."""
+        self.version += 1
+        self._as_app(
+            "INSERT INTO config_version SELECT workspace, bridge, %(version)s, body, tables,"
+            " digest, message, published_by, published_at FROM config_version"
+            " WHERE workspace = %(ws)s AND version = 1",
+            version=self.version,
+        )
+
+    def drop_mirror(self) -> None:
+        """The mirror and its cursors are lost; links are not."""
+        for table in ("mirror", "cursor"):
+            self._as_app(f"DELETE FROM {table} WHERE workspace = %(ws)s")
+
+    def _as_app(self, sql: str, **values: Any) -> None:
+        with self.database.begin() as conn:
+            conn.exec_driver_sql(
+                "SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": self.workspace}
+            )
+            conn.exec_driver_sql(sql, {"ws": self.workspace, **values})
 
     def rows(self, sql: str, **values: Any) -> list[Any]:
         """Rows of this history's workspace."""
@@ -602,6 +613,16 @@ class World:
         return [row[0] for row in found.fetchall()]
 
 
+_TOLD = (
+    "operations.not_sent",
+    "operation.confirming",
+    "operation.refused",
+    "slot.generation_ended",
+    "link.adopted",
+    "ref.moved",
+    "customers.merged",
+    "restore_recognised",
+)
 _BUSY = (
     "operation.ready",
     "operation.started",

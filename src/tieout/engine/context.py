@@ -74,6 +74,17 @@ class Engine:
         """Whether an answer has told the vendor's time; without the rule ours has to do."""
         return connection in self.told or not self.rules.vendor_clock
 
+    def sent_at(self, connection: str) -> datetime:
+        """
+        The vendor's time of a request that leaves now, from which on it is searched for.
+
+        While no answer has told it, a day earlier than our clock says: what is searched for too
+        long ago is found too, what our clock puts into the future is not.
+        """
+        if self.knows_time(connection):
+            return self.vendor_now(connection)
+        return self.clock.now() - timedelta(days=1)
+
     def heard(self, connection: str, vendor_time: datetime | None) -> None:
         """
         An answer said what time it is over there.

@@ -120,7 +120,8 @@ def _with_stored_send(tx: Tx, op: ReadyOperation) -> ReadyOperation:
     """
     A guarded repeat sends what is stored, byte for byte, under the same wire key.
 
-    Only where the last request held this item alone; else the item is made into bytes anew.
+    Only where the last request held this item alone; else the item is made into bytes anew, under
+    the number that it was sent with: another one would be another record.
     """
     row = tx.row(
         "SELECT s.wire_key, s.method, s.path, s.headers::text, s.body, a.witness::text,"
@@ -130,13 +131,15 @@ def _with_stored_send(tx: Tx, op: ReadyOperation) -> ReadyOperation:
         " AND a.operation = %(id)s ORDER BY a.no DESC LIMIT 1",
         id=op.id,
     )
-    if row is None or row[9] != 1 or row[8] != op.payload_rev or not row[1]:
+    if row is None:
         return op
     witness = codec.decode_loose(row[5])
     entity = op.change.entity
+    op = replace(op, change=replace(op.change, number=witness.get("number", op.change.number)))
+    if row[9] != 1 or row[8] != op.payload_rev or not row[1]:
+        return op
     return replace(
         op,
-        change=replace(op.change, number=witness.get("number", op.change.number)),
         stored=StoredSend(
             wire=Wire(
                 wire_key=row[0],
