@@ -3,28 +3,39 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Tryton is GPL code: an environment of its own, run as a process of its own, never imported.
+TRYTON := .venv-tryton
+TRYTON82 := .venv-tryton82
+TRYTON_MODULE := $(wildcard tryton/pyproject.toml tryton/README.md tryton/LICENSE $(addprefix tryton/tieout_tryton/*.,py cfg xml))
 SEEDS  ?= 1000
 WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: demo test lint unit bench simulate clean help
+.PHONY: demo test test-tryton-8.2 lint unit bench simulate clean help
 
 help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"
 	@echo "make test      lint, types, import rules, all tests (under ten minutes on two cores)"
+	@echo "make test-tryton-8.2   the tests against a real Tryton, in its series 8.2"
 	@echo "make simulate  once-only over many seeded histories: SEEDS=1000 FIRST=1"
 	@echo "make bench     the pipeline against a bare client, memory, a quiet run"
 
-demo: $(STAMP)
+# TIEOUT_WITHOUT_TRYTON=1 leaves out what runs against a real Tryton; those tests then say so.
+NEEDS_TRYTON := $(if $(filter 1,$(TIEOUT_WITHOUT_TRYTON)),,$(TRYTON)/.installed)
+
+demo: $(STAMP) $(if $(filter tryton,$(BOOKS)),$(TRYTON)/.installed)
 	@$(BIN)/tieout demo
 
-test: $(STAMP) lint
+test: $(STAMP) $(NEEDS_TRYTON) lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
+test-tryton-8.2: $(STAMP) $(TRYTON82)/.installed
+	TIEOUT_TRYTON_VENV=$(CURDIR)/$(TRYTON82) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/tryton
+
 lint: $(STAMP)
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check -q src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks tryton
+	$(BIN)/ruff format --check -q src tests benchmarks tryton
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
@@ -43,5 +54,14 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
+$(TRYTON)/.installed: requirements/tryton.txt $(TRYTON_MODULE)
+$(TRYTON82)/.installed: requirements/tryton82.txt $(TRYTON_MODULE)
+$(TRYTON)/.installed $(TRYTON82)/.installed:
+	@test -x $(@D)/bin/python || { command -v $(PYTHON) >/dev/null && $(PYTHON) -m venv $(@D) || python3 -m venv $(@D); }
+	@echo "Installing a real Tryton into $(@D) (ten seconds, once)"
+	@$(@D)/bin/python -m pip install -q --require-hashes -r $<
+	@$(@D)/bin/python -m pip install -q --no-deps --no-build-isolation --force-reinstall ./tryton
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis demo
+	rm -rf $(VENV) $(TRYTON) $(TRYTON82) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis demo

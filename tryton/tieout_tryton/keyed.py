@@ -7,7 +7,7 @@ from trytond.pool import PoolMeta
 from trytond.pyson import Eval
 
 # Set when a record is made, never by a change: series 8.2 holds the API to this, too.
-_ON_CREATE_ONLY = Eval('id', -1) >= 0
+_ON_CREATE_ONLY = Eval("id", -1) >= 0
 
 
 class _Keyed:
@@ -15,35 +15,37 @@ class _Keyed:
 
     # A plain `readonly=True` would make series 8.2 refuse the key at creation as well.
     tieout_key = fields.Char(
-        "Tieout Key", strip=False,
+        "Tieout Key",
+        strip=False,
         states={
-            'readonly': _ON_CREATE_ONLY,
-            },
+            "readonly": _ON_CREATE_ONLY,
+        },
         help="The operation of Tieout that wrote this record.\n"
-        "The same operation cannot write a second one.")
+        "The same operation cannot write a second one.",
+    )
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
         table = cls.__table__()
         cls._sql_constraints.append(
-            ('tieout_key_unique', Unique(table, table.tieout_key),
-                'tieout.msg_key_unique'))
+            ("tieout_key_unique", Unique(table, table.tieout_key), "tieout.msg_key_unique")
+        )
 
     @classmethod
     def copy(cls, records, default=None):
         # A duplicate was not written by the operation of its original.
         default = {} if default is None else dict(default)
-        default.setdefault('tieout_key', None)
+        default.setdefault("tieout_key", None)
         return super().copy(records, default=default)
 
 
 class Party(_Keyed, metaclass=PoolMeta):
-    __name__ = 'party.party'
+    __name__ = "party.party"
 
 
 class Invoice(_Keyed, metaclass=PoolMeta):
-    __name__ = 'account.invoice'
+    __name__ = "account.invoice"
 
     @classmethod
     def __setup__(cls):
@@ -53,12 +55,11 @@ class Invoice(_Keyed, metaclass=PoolMeta):
         for name in cls._source_amounts():
             field = getattr(cls, name)
             field.readonly = False
-            field.states = {**field.states, 'readonly': _ON_CREATE_ONLY}
+            field.states = {**field.states, "readonly": _ON_CREATE_ONLY}
 
     @staticmethod
     def _source_amounts():
-        return (
-            'source_untaxed_amount', 'source_tax_amount', 'source_total_amount')
+        return ("source_untaxed_amount", "source_tax_amount", "source_total_amount")
 
     @classmethod
     def copy(cls, invoices, default=None):
@@ -70,4 +71,4 @@ class Invoice(_Keyed, metaclass=PoolMeta):
 
 
 class Sale(_Keyed, metaclass=PoolMeta):
-    __name__ = 'sale.sale'
+    __name__ = "sale.sale"

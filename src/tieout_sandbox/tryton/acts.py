@@ -18,12 +18,17 @@ INVOICE = "account.invoice"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line as a person types it: an item (product id), how many, and a price if not its own."""
+    """
+    A line as a person types it: an item (product id), how many, and a price if not its own.
+
+    `dimensions` are analytic (root id, value id).
+    """
 
     item: int
     quantity: Decimal = Decimal(1)
     price: Decimal | None = None
     text: str = ""
+    dimensions: tuple[tuple[int, int], ...] = ()
 
 
 # -- customers and invoices -------------------------------------------------------------------
@@ -91,8 +96,10 @@ def _typed(person: Tryton, customer: int, currency: int, line: Line) -> Row:
     if price is None:
         price = person.read("product.product", line.item, "list_price_used")["list_price_used"]
     taxes = [tax["id"] for _, tax in (shown.get("taxes") or {}).get("add", [])]
+    chosen = [{"root": root, "account": value} for root, value in line.dimensions]
     return {
         **known,
+        **({"analytic_accounts": [["create", chosen]]} if chosen else {}),
         "unit": shown["unit"],
         "account": shown["account"],
         "taxes": [["add", taxes]],
@@ -104,6 +111,17 @@ def _typed(person: Tryton, customer: int, currency: int, line: Line) -> Row:
 def edit_line(person: Tryton, invoice: int, line: int, **values: Value) -> None:
     """Change a line of a draft and save the invoice, so that its taxes follow."""
     person.write(INVOICE, invoice, {"lines": [["write", [line], values]]})
+
+
+def set_dimension(person: Tryton, invoice: int, line: int, root: int, value: int | None) -> None:
+    """Choose another value of an analytic root on a draft's line, or none."""
+    on_line = [["origin", "=", f"account.invoice.line,{line}"], ["root", "=", root]]
+    # Tryton has made an empty entry for each root; a second one of the same root is refused.
+    found = person.search("analytic.account.entry", on_line, [])
+    changed = ["write", [row["id"] for row in found], {"account": value}]
+    added = ["create", [{"root": root, "account": value}]]
+    entry = changed if found else added
+    edit_line(person, invoice, line, analytic_accounts=[entry])
 
 
 def delete_draft(person: Tryton, invoice: int) -> None:

@@ -55,6 +55,16 @@ def tethered(
     )
 
 
+def _refuse_taken(port: int) -> None:
+    # Else the first answer would come from whoever listens there, and be taken for ours.
+    with socket.socket() as trying:
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trying.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ServerFailedError(f"port {port} is in use by another process") from error
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on at this moment."""
     with socket.socket() as trying:
@@ -107,6 +117,7 @@ class TrytonServer:
         """Start it and wait until it answers (a second). Raises ServerFailedError."""
         if self._process is not None:
             raise RuntimeError("this server runs already")
+        _refuse_taken(self.port)
         # Without -d no model is ever loaded, and every login fails.
         names = ("-d", *self.databases)
         with self.log.open("ab") as log:

@@ -24,6 +24,8 @@ from tieout_sandbox.tryton.server import (
 from tieout_sandbox.tryton.setup import MODULES, set_up
 
 _BUILD_SECONDS = 600
+# Of a megabyte each; older ones belong to versions and plans of the past.
+_KEPT_DUMPS = 12
 
 
 def cache_folder() -> Path:
@@ -77,6 +79,7 @@ class Template:
         with _locked(cache / f"tryton-{key}.lock"):
             if not dump.exists():
                 self._build(dump, key)
+                _forget_old(cache)
         return dump
 
     def _build(self, dump: Path, key: str) -> None:
@@ -123,6 +126,12 @@ class Template:
             admin = server.client()
             admin.log_in(ADMIN, ADMIN_PASSWORD)
             set_up(admin, self.plan)
+
+
+def _forget_old(cache: Path) -> None:
+    dumps = sorted(cache.glob("tryton-*.dump"), key=lambda dump: dump.stat().st_mtime)
+    for dump in dumps[:-_KEPT_DUMPS]:
+        dump.unlink(missing_ok=True)
 
 
 def module_files(package: Path) -> dict[str, bytes]:
