@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine as SqlEngine
 
+from simulate import generic_plans
 from tieout.store.database import blocking_engine
 
 
 @pytest.fixture(scope="session")
 def app_engine(database_url: str) -> Iterator[SqlEngine]:
     """The database as the role that row-level security binds."""
-    engine = blocking_engine(database_url)
+    engine = generic_plans(blocking_engine(database_url))
     yield engine
     engine.dispose()
 

@@ -146,7 +146,8 @@ class _Replay:
             before = self.state.get(operation, set())
             self.started[operation] += kind == "operations.started"
             self.ended[operation] += states == {"applied"} and before != {"confirming"}
-            self.state[operation] = states
+            # An attempt that did not leave is told even when the operation went on without it.
+            self.state[operation] = states | before if kind == "operations.not_sent" else states
 
 
 def _told(entry: Mapping[str, Any]) -> list[tuple[str, set[str]]]:

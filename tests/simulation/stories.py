@@ -121,7 +121,9 @@ class Stories:
             return
         draft, deal = linked[-1]
         acts = [
-            lambda: self.cast.in_book(self.random.choice(("edit_draft", "edit_draft", "add_row")), draft),
+            lambda: self.cast.in_book(
+                self.random.choice(("edit_draft", "edit_draft", "add_row")), draft
+            ),
             lambda: self.cast.in_crm(self.random.choice(("edit", "edit", "reopen")), deal),
         ]
         self.random.shuffle(acts)

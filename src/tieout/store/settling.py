@@ -250,6 +250,7 @@ def _settle_one(
                     detail=outcome.reason,
                     now=now,
                 )
+                tx.log("operation.ready", operation=op.id, detail=outcome.reason)
 
 
 def _late(tx: Tx, one: Settled) -> None:
@@ -439,9 +440,11 @@ def adopt(
         generation=generation,
         base_known=base_known,
     )
-    tx.run(
+    adopted = tx.run(
         "UPDATE operation SET state = 'already_applied' WHERE workspace = %(ws)s AND id = %(id)s"
         " AND state = 'applied'",
         id=op.id,
     )
+    if adopted:
+        tx.log("operation.already_applied", operation=op.id)
     page_store.make_due(tx, op.lane, [op.source_id], now)
