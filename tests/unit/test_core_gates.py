@@ -39,7 +39,7 @@ from tieout.core.case import Buyer, Decision, DocumentCase, Verdict
 from tieout.core.decide_document import decide_document
 from tieout.core.finding import Finding, Severity
 from tieout.core.mapping.errors import MappingError, MissingFieldError, UnmappedValueError
-from tieout.core.model import IdState
+from tieout.core.model import Document, DocumentKind, IdState
 from tieout.core.policy import DocumentPolicy
 from tieout.core.tax import TaxAnswer, Treatment
 
@@ -81,6 +81,18 @@ class Bad:
 
 def taxed(treatment: Treatment, reason: str = "") -> dict[str, TaxAnswer]:
     return {"CONS": TaxAnswer(treatment=treatment, rate=None, reason=reason)}
+
+
+def by_hand(number: str, day: date | None = None, currency: str = "SEK") -> Document:
+    """An invoice that finance made without us."""
+    return Document(
+        ref=books_ref("document", number),
+        kind=DocumentKind.INVOICE,
+        number=number,
+        booked=True,
+        currency=currency,
+        issue_date=day,
+    )
 
 
 BAD = [
@@ -127,7 +139,7 @@ BAD = [
     ),
     Bad(
         code="number_unchecked",
-        message="VAT number FI12345671 of Tallmo Skog AB is unchecked: VIES is silent. "
+        message="VAT number FI12345671 of Tallmo Skog AB is unchecked: no register was asked. "
         "Held, not refused.",
         hint="Nothing; asked again 10:40.",
         case=document_case(
@@ -138,7 +150,7 @@ BAD = [
     ),
     Bad(
         code="number_unchecked",
-        message="VAT number FI12345671 of Tallmo Skog AB is unchecked: VIES is silent. "
+        message="VAT number FI12345671 of Tallmo Skog AB is unchecked: no register was asked. "
         "Held, not refused.",
         hint="Nothing; asked again.",
         case=document_case(
@@ -476,9 +488,10 @@ BAD = [
     ),
     Bad(
         code="possible_duplicate",
-        message="visma-se holds a document that could be D-108 already: 2231.",
-        hint="Say whose it is: tieout exceptions show.",
-        case=document_case(duplicates=(books_ref("document", "2231"),)),
+        message="visma-se holds invoice 2231 of 2026-10-03 of this customer over the same net; "
+        "no deal has it, so it could be D-108.",
+        hint="Say whether it is: tieout exceptions show.",
+        case=document_case(alike=(by_hand("2231", date(2026, 10, 3)),)),
     ),
 ]
 
@@ -522,7 +535,7 @@ def test_all_findings_come_at_once_and_once() -> None:
         crm_customer=customer(
             "C-1", "Tallmo", number("vat", "SE1", IdState.INVALID, "length"), emails={}
         ),
-        duplicates=(books_ref("document", "7"),),
+        alike=(by_hand("7", currency="USD"),),
     )
     policy = document_policy(
         require_email=True, require_reference="always", required_dimensions=("project",)
@@ -539,6 +552,28 @@ def test_all_findings_come_at_once_and_once() -> None:
         "buyer_reference_missing",
         "possible_duplicate",
     ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"made": deal(close_date=date(2026, 10, 20))},
+        {"made": deal(currency="EUR")},
+        {"state": slot_state(slot("D-108"), verdict="none_of_these")},
+    ],
+    ids=["dated long before the deal", "another currency", "a person said so"],
+)
+def test_a_document_by_hand_that_is_another_one_stops_nothing(more: dict[str, Any]) -> None:
+    case = document_case(alike=(by_hand("2231", date(2026, 10, 3)),), **more)
+    assert decide(case).verdict is Verdict.WRITE
+
+
+def test_a_draft_without_a_day_and_one_a_little_early_could_be_it() -> None:
+    closed = deal(close_date=date(2026, 10, 9))
+    draft = replace(by_hand("", None), booked=False, ref=books_ref("document", "9"))
+    decision = decide(document_case(closed, alike=(by_hand("2231", date(2026, 10, 3)), draft)))
+    assert decision.message.startswith("visma-se holds invoice 2231 of 2026-10-03, draft 9 of")
+    assert decision.findings[0].values == {"candidates": "2231 9"}
 
 
 def test_one_bad_deal_does_not_stop_another() -> None:

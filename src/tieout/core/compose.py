@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from tieout.core.case import DocumentCase
 from tieout.core.change import Predicted
@@ -30,6 +29,7 @@ from tieout.core.policy import DocumentPolicy, FieldRule
 from tieout.core.predict import net_of, predict
 from tieout.core.scope import deal_scope, record_scope
 from tieout.core.tax import Treatment
+from tieout.core.vat_checks import NOT_VALID, UNCHECKED, number_not_valid, number_unchecked
 
 WHOLE_DEAL = Instalment(part=0, amount=ZERO)
 
@@ -399,8 +399,9 @@ def _tax_of(
         )
         return None, ""
     reason = "" if answer is None else answer.reason
-    if reason.startswith("number_unchecked") and case.crm_customer is not None:
-        findings.append(number_unchecked(case))
+    if reason in (UNCHECKED, NOT_VALID) and case.crm_customer is not None:
+        of_number = number_unchecked if reason == UNCHECKED else number_not_valid
+        findings.append(of_number(case))
         return None, ""
     findings.append(
         Finding(
@@ -413,29 +414,6 @@ def _tax_of(
         )
     )
     return None, ""
-
-
-_ASK_AGAIN_S = 1800
-
-
-def number_unchecked(case: DocumentCase) -> Finding:
-    """Unknown holds and is asked again; it is never taken for wrong."""
-    buyer = case.crm_customer
-    vat = buyer.identifier("vat") if buyer is not None else None
-    named = "The VAT number" if vat is None else f"VAT number {vat.raw}"
-    whose = label(case.deal) if buyer is None else buyer.name
-    again = ""
-    if case.now is not None:
-        later = case.now + timedelta(seconds=_ASK_AGAIN_S)
-        again = f" {later.astimezone(ZoneInfo(case.target.company.time_zone)):%H:%M}"
-    return Finding(
-        code="number_unchecked",
-        message=f"{named} of {whose} is unchecked: VIES is silent. Held, not refused.",
-        hint=f"Nothing; asked again{again}.",
-        place="identifiers",
-        hold_on="customer",
-        retry_after_s=_ASK_AGAIN_S,
-    )
 
 
 # --- the share of a step --------------------------------------------------------------------------

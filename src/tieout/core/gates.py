@@ -7,14 +7,15 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from tieout.core.case import DocumentCase
-from tieout.core.compose import Composed, label, number_unchecked, sold_amount
+from tieout.core.compose import Composed, label, sold_amount
 from tieout.core.digest import plain
 from tieout.core.finding import Finding, Severity
-from tieout.core.model import Company, Customer, IdState, LineKind
+from tieout.core.model import Company, Customer, Document, IdState, LineKind
 from tieout.core.money import ZERO, minor_units
 from tieout.core.numbers import wrong_numbers
 from tieout.core.policy import BooksPolicy, DocumentPolicy
 from tieout.core.tax import Treatment
+from tieout.core.vat_checks import number_unchecked
 
 
 def check(
@@ -394,16 +395,39 @@ def _sends_back(customer: Customer) -> bool:
     )
 
 
+# An invoice made by hand is dated on the day of the deal or later; offers are closed a bit late.
+_EARLIER_DAYS = 7
+
+
 def _duplicates(case: DocumentCase) -> Iterator[Finding]:
-    if case.duplicates:
-        named = ", ".join(ref.id for ref in case.duplicates)
-        yield Finding(
-            code="possible_duplicate",
-            message=f"{case.target.connection} holds a document that could be "
-            f"{label(case.deal)} already: {named}.",
-            hint="Say whose it is: tieout exceptions show.",
-            hold_on="document",
-        )
+    """Before a first document: one that somebody made by hand, or another program."""
+    if case.state.current is not None or case.state.verdict == "none_of_these":
+        return
+    closed = case.deal.close_date
+    since = closed - timedelta(days=_EARLIER_DAYS) if closed else None
+    found = [
+        document
+        for document in case.alike
+        if document.currency == case.deal.currency
+        and (since is None or document.issue_date is None or document.issue_date >= since)
+    ]
+    if not found:
+        return
+    named = ", ".join(_called(document) for document in found)
+    yield Finding(
+        code="possible_duplicate",
+        message=f"{case.target.connection} holds {named} of this customer over the same net; "
+        f"no deal has it, so it could be {label(case.deal)}.",
+        hint="Say whether it is: tieout exceptions show.",
+        hold_on="document",
+        values={"candidates": " ".join(doc.ref.id for doc in found if doc.ref is not None)},
+    )
+
+
+def _called(document: Document) -> str:
+    name = document.number or (document.ref.id if document.ref is not None else "")
+    day = f" of {document.issue_date}" if document.issue_date is not None else ""
+    return f"{'invoice' if document.booked else 'draft'} {name}{day}"
 
 
 def is_zero(case: DocumentCase, composed: Composed) -> bool:

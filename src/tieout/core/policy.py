@@ -156,6 +156,24 @@ class BrakePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterPolicy:
+    """
+    How registers of VAT numbers are asked, where ``documents.check_vat_state`` says that they are.
+
+    ``vies`` and ``brreg`` are addresses, ``requester`` our own VAT number ('': none is told).
+    An answer counts for ``max_age_s``; a call takes at most ``timeout_s``, and a run makes at most
+    ``calls`` in a minute.
+    """
+
+    vies: str = "https://ec.europa.eu/taxation_customs/vies/rest-api"
+    brreg: str = "https://data.brreg.no/enhetsregisteret/api"
+    requester: str = ""
+    max_age_s: int = 7 * 86_400
+    timeout_s: int = 5
+    calls: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BridgePolicy:
     """One configuration version in force. ``crm_org`` is the vendor's own organisation id."""
 
@@ -170,6 +188,7 @@ class BridgePolicy:
     status: StatusPolicy = field(default_factory=StatusPolicy)
     reconcile: ReconcilePolicy = field(default_factory=ReconcilePolicy)
     brakes: BrakePolicy = field(default_factory=BrakePolicy)
+    registers: RegisterPolicy = field(default_factory=RegisterPolicy)
 
     def by_hand(self) -> BridgePolicy:
         """The same with a person's release before every write that would go by itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -29,12 +30,36 @@ class Treatment(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberCheck:
+    """
+    What is known of a VAT number from its register.
+
+    ``state``: 'valid', 'invalid', 'unknown' or 'absent'. ``register`` is what people call it, ''
+    where none that is asked holds the number. ``asked_at``, ``consultation`` and ``name`` belong
+    to its last yes or no; ``silent_since`` and ``fault`` to what came instead of one;
+    ``next_at``: not asked again before. ``of_number``: it answers, but not about this number.
+    """
+
+    number: str
+    state: str
+    register: str = ""
+    asked_at: datetime | None = None
+    consultation: str = ""
+    name: str = ""
+    silent_since: datetime | None = None
+    fault: str = ""
+    of_number: bool = False
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaxAnswer:
     """
     What the VAT rules say of a line. ``rate`` is a fraction; None with `Treatment.HOLD`.
 
     ``text`` is the sentence the invoice needs ('' if none), ``approval`` True when a person must
-    confirm, ``reason`` a code and a sentence why it is held.
+    confirm, ``reason`` a code and a sentence why it is held. ``check`` is what the register of the
+    buyer's VAT number said, where it is held for that.
     """
 
     treatment: Treatment
@@ -42,3 +67,4 @@ class TaxAnswer:
     text: str = ""
     approval: bool = False
     reason: str = ""
+    check: NumberCheck | None = None

@@ -12,10 +12,27 @@ from typing import Literal
 
 from tieout.nordic.identifier_forms import compact, written
 from tieout.nordic.identifiers import Identifier, parse_vat_number
+from tieout.nordic.vat_areas import union_prefixes
 
 State = Literal["valid", "invalid", "unknown", "absent"]
 Register = Literal["vies", "brreg"]
 Said = Literal["yes", "no", "fault"]
+NORTHERN_IRELAND = "XI"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """
+    What a register is asked: `number` in one form ("FI20774740", "NO974760673MVA"), and the same
+    as the register takes it: `area` the letters ("FI", "EL", "XI", "NO"), `local` the rest
+    without them ("20774740", "974760673"). `key` is what two numbers are compared by.
+    """
+
+    register: Register
+    number: str
+    area: str
+    local: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +86,27 @@ def vat_number_state(
     told = None if answer is None else _told(number, answer, now, max_age)
     found = _by_form(number, answer) if told is None else told
     return replace(found, finding=finding)
+
+
+def register_question(raw: str | None, country: str | None) -> Question | None:
+    """
+    Which register holds this number and how it is asked. None where no register that we know does
+    (Great Britain, Switzerland, Iceland), and where the form is impossible: that is not asked.
+    """
+    number, _ = _parsed(raw or "", country)
+    if number.normal is None or number.state not in ("valid", "doubtful"):
+        return None
+    text = compact(number.normal)
+    area = text[:2]
+    if area == "NO":
+        local = "".join(sign for sign in text if sign.isdigit())
+        whole = f"NO{local}MVA"
+        return Question(
+            register="brreg", number=whole, area=area, local=local, key=number.key or whole
+        )
+    if area not in union_prefixes() and area != NORTHERN_IRELAND:
+        return None
+    return Question(register="vies", number=text, area=area, local=text[2:], key=number.key or text)
 
 
 def _parsed(raw: str, country: str | None) -> tuple[Identifier, str | None]:
