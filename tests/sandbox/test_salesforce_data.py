@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from salesforce_client import Client
 
-from tieout_sandbox.kit import dumps
-from tieout_sandbox.salesforce import company_numbers
+from tieout_sandbox.kit import company_numbers, dumps
 from tieout_sandbox.salesforce.pipeline import country_code
 
 

@@ -34,8 +34,8 @@ from tieout.store.database import BlockingRunner, blocking_engine
 from tieout.store.people import Case
 from tieout.store.postgres import PostgresStore
 from tieout.store.workspaces import ensure_workspace
-from tieout_sandbox.kit import SandboxClock
-from tieout_sandbox.salesforce import SalesforceSimulator, company_numbers, credentials
+from tieout_sandbox.kit import SandboxClock, company_numbers
+from tieout_sandbox.salesforce import SalesforceSimulator, credentials
 from tieout_sandbox.visma_eaccounting import (
     CLIENT_ID,
     CLIENT_SECRET,

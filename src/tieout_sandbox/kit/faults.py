@@ -127,10 +127,12 @@ class Faults:
         self._open.append(fault)
         return fault
 
-    def take(self, method: str, path: str, template: str) -> Fault | None:
-        """The fault that strikes this call, if one does; counts skips and times."""
+    def take(
+        self, method: str, path: str, template: str, *, kinds: frozenset[str] = KINDS
+    ) -> Fault | None:
+        """The fault of those kinds that strikes this call, if one does; counts skips and times."""
         for index, fault in enumerate(self._open):
-            if not fault.meets(method, path, template):
+            if fault.kind not in kinds or not fault.meets(method, path, template):
                 continue
             if fault.skip > 0:
                 self._open[index] = replace(fault, skip=fault.skip - 1)

@@ -8,6 +8,7 @@ from tieout_sandbox.kit.simulator import Simulator
 
 SYSTEMS = {
     "salesforce": "tieout_sandbox.salesforce:SalesforceSimulator",
+    "registers": "tieout_sandbox.registers:RegistersSimulator",
     "visma_eaccounting": "tieout_sandbox.visma_eaccounting:VismaSimulator",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -70,6 +71,8 @@ class Simulator:
     `asyncio.sleep`, and that only for latency and the fault `slow`."""
 
     name = "simulator"
+    # Whether the limit counts the calls of the last so many seconds, instead of periods.
+    sliding_limits = False
     # The kinds that can do something here; the others strike without effect.
     fault_kinds: frozenset[str] = KINDS - WEBHOOK_KINDS
 
@@ -99,6 +102,7 @@ class Simulator:
         self._late: list[_Late] = []
         self._late_count = 0
         self._windows: dict[str, _Window] = {}
+        self._recent: dict[str, deque[datetime]] = {}
         self._journal = Journal(state_file) if state_file is not None else None
         self.build()
         self._open_journal()
@@ -312,6 +316,8 @@ class Simulator:
         if limit is None:
             return None
         key, allowed, seconds = limit
+        if self.sliding_limits:
+            return self._over_sliding(key, allowed, timedelta(seconds=seconds))
         now = self.clock.now()
         window = self._windows.get(key)
         if window is None or not timedelta(0) <= now - window.began < timedelta(seconds=seconds):
@@ -320,6 +326,17 @@ class Simulator:
             left = timedelta(seconds=seconds) - (now - window.began)
             return max(1, -(-int(left.total_seconds() * 1000) // 1000))
         window.count += 1
+        return None
+
+    def _over_sliding(self, key: str, allowed: int, span: timedelta) -> int | None:
+        now = self.clock.now()
+        recent = self._recent.setdefault(key, deque())
+        while recent and not now - span < recent[0] <= now:
+            recent.popleft()
+        if len(recent) >= allowed:
+            left = recent[0] + span - now
+            return max(1, -(-left // timedelta(seconds=1)))
+        recent.append(now)
         return None
 
     def _count(self, method: str, template: str, reply: Answer) -> None:
@@ -346,10 +363,14 @@ class Simulator:
         now = self.clock.now()
         # Noted although it may fail: what a failed one used up (ids, say) has to be repeated too.
         entry = {"op": "action", "at": now.isoformat(), "name": name, "arguments": pack(arguments)}
+        path = f"/_sandbox/actions/{name}"
+        fault = self.faults.take("POST", path, path, kinds=WEBHOOK_KINDS & self.fault_kinds)
+        self.webhook_fault = fault.kind if fault is not None else None
         try:
             with self.clock.at(now):
                 return action.run(arguments)
         finally:
+            self.webhook_fault = None
             self._note(entry)
 
     def set_clock(self, when: datetime) -> None:
@@ -371,6 +392,7 @@ class Simulator:
         self.calls.clear()
         self._late.clear()
         self._windows.clear()
+        self._recent.clear()
         self.build()
         if self._journal is not None:
             self._journal.start(self._snapshot())
