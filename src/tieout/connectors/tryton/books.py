@@ -1,0 +1,399 @@
+"""What ids mean in this company, and how it is set: read once an hour, values only."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tieout.connectors.tryton.api import TrytonApi
+from tieout.connectors.tryton.predict import Tax
+from tieout.connectors.tryton.values import (
+    Payload,
+    amount_of,
+    day_of,
+    id_of,
+    ids_of,
+    linked,
+    number_of,
+    rows_of,
+    text_of,
+)
+from tieout.core.errors import ConnectionBrokenError, TransientError
+from tieout.core.model import ExternalRef
+
+TERMS_FIELDS = (
+    "name", "active", "lines.type", "lines.relativedeltas.days", "lines.relativedeltas.months",
+    "lines.relativedeltas.weeks", "lines.relativedeltas.day", "lines.relativedeltas.month",
+    "lines.relativedeltas.weekday",
+)  # fmt: skip
+TAX_FIELDS = (
+    "name", "description", "type", "rate", "amount", "childs", "parent", "start_date", "end_date",
+    "group", "group.kind", "sequence", "update_unit_price", "active", "invoice_account",
+    "credit_note_account",
+)  # fmt: skip
+_RULE_FIELDS = (
+    "name", "kind", "lines.group", "lines.origin_tax", "lines.tax", "lines.keep_origin",
+)  # fmt: skip
+_LIVE_MS = 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Currency:
+    """A currency: its code and the smallest step of an amount in it."""
+
+    id: int
+    code: str
+    rounding: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """
+    The company's own words, for translating in both directions.
+
+    Terms are called by their days ('30') where one row alone has these days and nothing else, else
+    by their name. A dimension is (kind, code): the root's code, the account's code.
+    ``has_key`` is whether our module is there.
+    """
+
+    connection: str
+    company: int = 0
+    name: str = ""
+    country: str = ""
+    currency: Currency = Currency(id=0, code="", rounding=Decimal("0.01"))
+    time_zone: str = "UTC"
+    series: str = ""
+    has_key: bool = False
+    has_sales: bool = False
+    has_analytic: bool = False
+    by_line: bool = False
+    cancels_posted: bool = False
+    receivable: int | None = None
+    exchange_journal: int | None = None
+    journal: int | None = None
+    own_parties: tuple[int, ...] = ()
+    journals: Mapping[int, str] = field(default_factory=dict)
+    currencies: Mapping[str, Currency] = field(default_factory=dict)
+    currency_by_id: Mapping[int, Currency] = field(default_factory=dict)
+    countries: Mapping[str, int] = field(default_factory=dict)
+    country_by_id: Mapping[int, str] = field(default_factory=dict)
+    languages: Mapping[str, int] = field(default_factory=dict)
+    terms_code: Mapping[int, str] = field(default_factory=dict)
+    terms_id: Mapping[str, int] = field(default_factory=dict)
+    terms_days: Mapping[int, int] = field(default_factory=dict)
+    taxes: Mapping[int, Tax] = field(default_factory=dict)
+    tax_names: Mapping[int, str] = field(default_factory=dict)
+    tax_groups: Mapping[int, int] = field(default_factory=dict)
+    rules: Mapping[str, Payload] = field(default_factory=dict)
+    rule_names: Mapping[int, str] = field(default_factory=dict)
+    dimension: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    dimension_id: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    dimension_names: Mapping[int, str] = field(default_factory=dict)
+
+    def ref(self, entity: str, native_id: object) -> ExternalRef:
+        """The ref of a record of this connection."""
+        return ExternalRef(self.connection, entity, str(native_id))
+
+    def find_terms(self, said: str) -> int | None:
+        """The id of terms that are named by days, name or id; None if none is."""
+        return self.terms_id.get(said.strip().casefold())
+
+    def currency_of(self, code: str) -> Currency | None:
+        """The currency with that code, the company's own for ''."""
+        return self.currencies.get(code) if code else self.currency
+
+    def rate_of(self, taxes: Iterable[int]) -> Decimal | None:
+        """The share that these taxes come to, None where one is no percentage."""
+        total = Decimal(0)
+        for number in taxes:
+            tax = self.taxes.get(number)
+            if tax is None or tax.rate is None:
+                return None
+            total += tax.rate
+        return total
+
+    def applied(self, rule: str, taxes: Sequence[int]) -> tuple[int, ...] | None:
+        """The taxes that a rule makes of these, by its lines for any country; None: no rule."""
+        found = self.rules.get(rule.casefold())
+        if found is None:
+            return None
+        result: list[int] = []
+        for number in taxes:
+            line = _rule_line(found, number, self.tax_groups.get(number))
+            if line is None:
+                result.append(number)
+                continue
+            new = id_of(line, "tax")
+            if new is not None:
+                result.append(new)
+            if line.get("keep_origin"):
+                result.append(number)
+        return tuple(result)
+
+
+def _rule_line(rule: Payload, tax: int, group: int | None) -> Payload | None:
+    for line in rows_of(rule, "lines"):
+        origin, of_group = id_of(line, "origin_tax"), id_of(line, "group")
+        if origin not in (None, tax) or (of_group is not None and of_group != group):
+            continue
+        return line
+    return None
+
+
+def tax_codes(taxes: Iterable[int]) -> str:
+    """Taxes as the code of a line: their ids, '1' or '1+4', '' for none."""
+    return "+".join(str(number) for number in sorted(taxes))
+
+
+def tax_ids(code: str) -> tuple[int, ...] | None:
+    """The ids that `tax_codes` wrote; None where it is another text."""
+    parts = code.split("+") if code else []
+    return tuple(int(part) for part in parts) if all(p.isdecimal() for p in parts) else None
+
+
+class BooksKeeper:
+    """Reads the company's settings and lists, and keeps them for an hour."""
+
+    def __init__(self, api: TrytonApi) -> None:
+        self._api = api
+        self._books: Books | None = None
+        self._at_ms = 0
+        self._lock = asyncio.Lock()
+
+    async def get(self, *, fresh: bool = False) -> Books:
+        """The company's words, at most an hour old; ``fresh`` reads them now."""
+        async with self._lock:
+            age = self._api.clock.steady() - self._at_ms
+            if self._books is None or fresh or age > _LIVE_MS:
+                self._books = await self._read()
+                self._at_ms = self._api.clock.steady()
+            return self._books
+
+    @property
+    def known(self) -> Books | None:
+        """The words as they were read last, None before that."""
+        return self._books
+
+    async def _read(self) -> Books:
+        api = self._api
+        if not api.company:
+            api.company = await self._users_company()
+        company = await self._company()
+        lists = await self._lists()
+        party = int(company["party"])
+        address = await api.search("party.address", [["party", "=", party]], ["country.code"])
+        terms = terms_of(lists["account.invoice.payment_term"])
+        dimension, dimension_id, dimension_names = _dimensions(lists["analytic_account.account"])
+        currencies = [_currency(row) for row in lists["currency.currency"]]
+        by_id = {entry.id: entry for entry in currencies}
+        journals = lists["account.journal"]
+        configuration = lists["account.configuration"][0]
+        taxes = lists["account.tax"]
+        return Books(
+            connection=api.name,
+            company=api.company,
+            name=text_of(linked(company, "party"), "name"),
+            country=next((text_of(linked(row, "country"), "code") for row in address), ""),
+            currency=by_id[int(company["currency"])],
+            time_zone=text_of(company, "timezone") or "UTC",
+            series=await self._series(),
+            has_key=await self._has_key(),
+            has_sales=await api.exists("sale.sale"),
+            has_analytic=bool(lists["analytic_account.account"]),
+            by_line=configuration.get("tax_rounding") == "line",
+            cancels_posted=bool(company.get("cancel_invoice_out")),
+            receivable=id_of(configuration, "default_account_receivable"),
+            exchange_journal=id_of(configuration, "currency_exchange_journal"),
+            journal=_revenue_journal(journals),
+            own_parties=tuple(int(row["party"]) for row in lists["company.company"]),
+            journals={int(row["id"]): text_of(row, "code") for row in journals},
+            currencies={entry.code: entry for entry in currencies},
+            currency_by_id=by_id,
+            countries={text_of(r, "code"): int(r["id"]) for r in lists["country.country"]},
+            country_by_id={int(r["id"]): text_of(r, "code") for r in lists["country.country"]},
+            languages={text_of(r, "code"): int(r["id"]) for r in lists["ir.lang"]},
+            terms_code=terms[0],
+            terms_id=terms[1],
+            terms_days=terms[2],
+            taxes={int(row["id"]): _tax(row) for row in taxes},
+            tax_names={int(row["id"]): text_of(row, "name") for row in taxes},
+            tax_groups={
+                int(row["id"]): group for row in taxes if (group := id_of(row, "group")) is not None
+            },
+            rules={text_of(r, "name").casefold(): r for r in lists["account.tax.rule"]},
+            rule_names={int(r["id"]): text_of(r, "name") for r in lists["account.tax.rule"]},
+            dimension=dimension,
+            dimension_id=dimension_id,
+            dimension_names=dimension_names,
+        )
+
+    async def _users_company(self) -> int:
+        told = await self._api.call("model.res.user.get_preferences", True)
+        company = told.get("company") if isinstance(told, dict) else None
+        if not isinstance(company, int):
+            raise ConnectionBrokenError(
+                f"The user of {self._api.name} has no company in Tryton.",
+                code="rights_missing",
+                hint="Give it one company and make it the current one.",
+            )
+        return company
+
+    async def _company(self) -> Payload:
+        names = ["party", "party.name", "currency", "timezone", "cancel_invoice_out"]
+        rows = await self._api.search("company.company", [["id", "=", self._api.company]], names)
+        if not rows:
+            raise ConnectionBrokenError(
+                f"The user of {self._api.name} has no access to company {self._api.company}.",
+                code="rights_missing",
+                hint="Add the company to the user's companies in Tryton.",
+            )
+        return rows[0]
+
+    async def _lists(self) -> dict[str, list[Payload]]:
+        own = ["company", "=", self._api.company]
+        analytic = await self._api.exists("analytic_account.account")
+        asked: dict[str, tuple[list[object], Sequence[str]]] = {
+            "company.company": ([], ["party"]),
+            "currency.currency": ([], ["code", "rounding", "digits"]),
+            "country.country": ([], ["code", "name"]),
+            "ir.lang": ([], ["code"]),
+            "account.invoice.payment_term": ([], TERMS_FIELDS),
+            "account.tax": ([own, ["active", "in", [True, False]]], TAX_FIELDS),
+            "account.tax.rule": ([own, ["kind", "in", ["sale", "both"]]], _RULE_FIELDS),
+            "account.journal": ([], ["code", "type"]),
+            "account.configuration": (
+                [],
+                ["tax_rounding", "default_account_receivable", "currency_exchange_journal"],
+            ),
+        }
+        if analytic:
+            asked["analytic_account.account"] = ([own], ["name", "code", "type", "root"])
+        found: dict[str, list[Payload]] = {"analytic_account.account": []}
+        for model, (domain, names) in asked.items():
+            try:
+                found[model] = await self._api.search(model, domain, names)
+            except ConnectionBrokenError as error:
+                if model in _NEEDED or error.code != "rights_missing":
+                    raise
+                found[model] = []
+        if not found["account.configuration"]:
+            raise TransientError("The accounting of this company is not set up in Tryton.")
+        return found
+
+    async def _series(self) -> str:
+        return await series_of(self._api)
+
+    async def _has_key(self) -> bool:
+        if self._api.settings.carrier == "reference":
+            return False
+        for model in ("account.invoice", "party.party"):
+            told = await self._api.call(f"model.{model}.fields_get", ["tieout_key"])
+            if not told:
+                return False
+        return True
+
+
+_NEEDED = ("company.company", "currency.currency", "account.tax", "account.configuration",
+           "account.journal")  # fmt: skip
+
+
+async def series_of(api: TrytonApi) -> str:
+    """The series of the server, such as '8.0'."""
+    told = str(await api.call_server("common.server.version"))
+    found = re.match(r"\d+\.\d+", told)
+    return found.group(0) if found else told
+
+
+def terms_of(
+    rows: Sequence[Payload],
+) -> tuple[dict[int, str], dict[str, int], dict[int, int]]:
+    """Codes by id, ids by every name that terms are known by, days by id where it is days."""
+    codes: dict[int, str] = {}
+    ids: dict[str, int] = {}
+    days: dict[int, int] = {}
+    for row in rows:
+        number = int(row["id"])
+        codes[number] = text_of(row, "name")
+        ids[str(number)] = number
+        told = _plain_days(row)
+        if told is not None:
+            days[number] = told
+    for row in rows:
+        ids[text_of(row, "name").casefold()] = int(row["id"])
+    for told in set(days.values()):
+        same = [number for number, value in days.items() if value == told]
+        if len(same) == 1:
+            codes[same[0]] = str(told)
+            ids[str(told)] = same[0]
+    return codes, ids, days
+
+
+def _plain_days(row: Payload) -> int | None:
+    """The days of terms that are one rest and some days, None for any other."""
+    lines = rows_of(row, "lines")
+    if len(lines) != 1 or lines[0].get("type") != "remainder":
+        return None
+    total = 0
+    for delta in rows_of(lines[0], "relativedeltas"):
+        if any(delta.get(name) for name in ("months", "day", "month", "weekday")):
+            return None
+        total += int(amount_of(delta, "days")) + 7 * int(amount_of(delta, "weeks"))
+    return total
+
+
+def _currency(row: Payload) -> Currency:
+    rounding = amount_of(row, "rounding") or Decimal("0.01")
+    return Currency(id=int(row["id"]), code=text_of(row, "code"), rounding=rounding)
+
+
+def _tax(row: Payload) -> Tax:
+    kind = text_of(row, "type")
+    simple = not ids_of(row, "childs") and not row.get("update_unit_price")
+    return Tax(
+        id=int(row["id"]),
+        rate=number_of(row, "rate")
+        if kind == "percentage"
+        else Decimal(0)
+        if kind == "none"
+        else None,
+        amount=number_of(row, "amount") if kind == "fixed" else None,
+        start=day_of(row, "start_date"),
+        end=day_of(row, "end_date"),
+        order=(0 if row.get("sequence") is None else 1, int(amount_of(row, "sequence"))),
+        accounts=(id_of(row, "invoice_account"), id_of(row, "credit_note_account")),
+        known=simple and kind in ("percentage", "fixed", "none"),
+    )
+
+
+def _revenue_journal(rows: Sequence[Payload]) -> int | None:
+    revenue = [row for row in rows if row.get("type") == "revenue"]
+    named = [row for row in revenue if text_of(row, "code") == "REV"]
+    found = named or revenue
+    return int(found[0]["id"]) if found else None
+
+
+def _dimensions(
+    rows: Sequence[Payload],
+) -> tuple[dict[int, tuple[str, str]], dict[tuple[str, str], tuple[int, int]], dict[int, str]]:
+    roots = {int(row["id"]): kind_of(row) for row in rows if row.get("type") == "root"}
+    by_id: dict[int, tuple[str, str]] = {}
+    ids: dict[tuple[str, str], tuple[int, int]] = {}
+    names: dict[int, str] = {}
+    for row in rows:
+        root = id_of(row, "root")
+        if row.get("type") not in ("normal", "distribution") or root not in roots:
+            continue
+        code = text_of(row, "code") or text_of(row, "name")
+        by_id[int(row["id"])] = (roots[root], code)
+        ids[roots[root], code.casefold()] = (root, int(row["id"]))
+        names[int(row["id"])] = text_of(row, "name")
+    return by_id, ids, names
+
+
+def kind_of(row: Payload) -> str:
+    """What we call a dimension: its root's code, or its name, in small letters: cost_center."""
+    said = text_of(row, "code") or text_of(row, "name")
+    return re.sub(r"\W+", "_", said.casefold()).strip("_")
