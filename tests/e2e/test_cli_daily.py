@@ -96,6 +96,19 @@ def test_a_day_from_the_plan_to_the_proof(morning: Morning) -> None:
     assert [one["verdict"] for one in nothing.json()["data"]["items"]] == ["hold"]
 
 
+def test_a_change_of_a_table_says_which_exception_it_closes(morning: Morning) -> None:
+    table = morning.tieout.root / "tables" / "items.csv"
+    table.parent.mkdir(exist_ok=True)
+    table.write_text("from,to,note\nMONTAGE,MON-2,\n", encoding="utf-8")
+    try:
+        told = morning.tieout.inside("config", "diff")
+        assert told.code == 0, told.err
+        assert "EX-1 closes, 9,640.00. Nothing else." in told.out
+        assert morning.tieout.inside("config", "diff", "--json").json()["ok"]
+    finally:
+        table.unlink()
+
+
 def test_a_copy_in_the_books_ends_with_ten(morning: Morning) -> None:
     drafts = morning.story.books.records("customerinvoicedrafts")  # type: ignore[attr-defined]
     morning.story.books.act("copy_draft", draft=drafts[0]["Id"])

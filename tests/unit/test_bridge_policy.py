@@ -263,7 +263,9 @@ def test_an_item_mapping_of_ones_own_is_an_alias_table_too_unless_it_says_hold()
     held = small(row.format(", unmapped: hold"), items="from,to\nCONS,100\n")
     decision = decide(held, sold, ("SKU-9",))
     assert (decision.verdict, decision.reason) == (Verdict.HOLD, "item_no_code")
-    assert decision.findings[0].hint == "Add it to tables/items.csv."
+    hint = "Add SKU-9 to tables/items.csv, or make item SKU-9 in books."
+    assert decision.findings[0].hint == hint
+    assert decision.findings[0].values["code"] == "SKU-9"
 
 
 # --- other fields of documents -------------------------------------------------------------------

@@ -30,6 +30,8 @@ from tests.support.cases import (
     line,
     number,
     rule,
+    slot,
+    slot_state,
     target,
     text_line,
 )
@@ -105,7 +107,7 @@ BAD = [
     Bad(
         code="item_no_code",
         message='"Montage plus" in D-106 has no code in visma-se.',
-        hint="Add it to tables/items.csv.",
+        hint="Add MON-1 to tables/items.csv, or make item MON-1 in visma-se.",
         case=document_case(deal("D-106", line("MON-1", name="Montage plus"))),
     ),
     Bad(

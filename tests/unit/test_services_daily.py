@@ -73,7 +73,8 @@ def test_an_exception_names_what_is_closest_and_what_its_fix_frees(database_url:
             Decimal("9640.00"),
         )
         found = await exceptions.detail(world.store, "nordic", "sf", case)
-        assert found.value == "Montage plus"
+        assert found.value == "MONTAGE"
+        assert case.hint == "Add MONTAGE to tables/items.csv, or make item MONTAGE in visma-se."
         assert found.closest[0] == ("MON-2", "Montage plus 2h")
         assert [one.number for one in found.frees] == [case.number]
         assert found.unsent

@@ -253,7 +253,8 @@ def _unmapped(
     place: str,
 ) -> Finding:
     if rule.target == "item" and line is not None:
-        return _no_code(case, line, error.value, error.table)
+        name = (line.item.name if line.item else "") or error.value
+        return _no_code(case, line, name, error.value, error.table)
     buyer = case.crm_customer
     whose = buyer.name if buyer is not None and rule.target == "terms" else label(case.deal)
     where = "" if line is None else f" (line {line.position})"
@@ -305,7 +306,7 @@ def _line(
     item = case.items.get(number) if number else None
     if not unmapped and item is None:
         name = (line.item.name if line.item else "") or number or line.text
-        findings.append(_no_code(case, line, name or "A line without an item"))
+        findings.append(_no_code(case, line, name or "A line without an item", number))
     elif item is not None and not item.active:
         findings.append(_not_sold(case, line, item))
     rate, code = (None, "")
@@ -354,14 +355,19 @@ def _number(
     return ZERO
 
 
-def _no_code(case: DocumentCase, line: Line, name: str, table: str = "items") -> Finding:
+def _no_code(case: DocumentCase, line: Line, name: str, code: str, table: str = "items") -> Finding:
+    """``code``: what the table goes by; a product that has none in the CRM goes by its name."""
+    books = case.target.connection
+    hint = f"Add it to tables/{table}.csv."
+    if code and code != name:
+        hint = f"Add {code} to tables/{table}.csv, or make item {code} in {books}."
     return Finding(
         code="item_no_code",
-        message=f'"{name}" in {label(case.deal)} has no code in {case.target.connection}.',
-        hint=f"Add it to tables/{table}.csv.",
+        message=f'"{name}" in {label(case.deal)} has no code in {books}.',
+        hint=hint,
         place=f"lines.{line.position}",
         hold_on="item",
-        values={"item": name, "line": str(line.position)},
+        values={"item": name, "code": code or name, "line": str(line.position)},
     )
 
 

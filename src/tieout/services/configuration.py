@@ -276,9 +276,9 @@ async def effect(opened: Opened, old: Configuration, new: Configuration) -> Effe
     closes: list[str] = []
     amounts: dict[str, Any] = {}
     for row in rows:
-        value = _value_of(row)
-        table = _BY_TABLE[row["code"]]
-        if value and _mapped(new, table, value) and not _mapped(old, table, value):
+        values, table = _values_of(row), _BY_TABLE[row["code"]]
+        mapped = values and all(_mapped(new, table, value) for value in values)
+        if mapped and not all(_mapped(old, table, value) for value in values):
             closes.append(f"EX-{row['number']}")
             if row["amount"] is not None:
                 sums = amounts.get(row["currency"])
@@ -291,9 +291,13 @@ async def effect(opened: Opened, old: Configuration, new: Configuration) -> Effe
     )
 
 
-def _value_of(row: Any) -> str:
-    values = row["details"].get("values", row["details"]) if row["details"] else {}
-    return str(values.get("item") or values.get("terms") or "")
+def _values_of(row: Any) -> list[str]:
+    """What the exception asks a table for: every value of its findings."""
+    told = [
+        found.get("code") or found.get("item") or found.get("terms")
+        for found in row["details"].get("values", [])
+    ]
+    return [str(value) for value in dict.fromkeys(told) if value]
 
 
 def _mapped(configuration: Configuration, table: str, value: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -9,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from tieout.core.model import Address, Customer, Deal, Identifier, IdState, Item, PartyKind
-from tieout.core.tax import TaxAnswer, Treatment
+from tieout.core.tax import NumberCheck, TaxAnswer, Treatment
 from tieout.nordic import einvoice, identifiers
 from tieout.nordic.countries import country_code, post_code, territory
 from tieout.nordic.names import fold_name
@@ -17,7 +18,9 @@ from tieout.nordic.payment_terms import next_business_day
 from tieout.nordic.reasons import explain
 from tieout.nordic.tables import load_table
 from tieout.nordic.vat_rates import rate
-from tieout.nordic.vat_treatment import SaleFacts, VatState, decide_treatment
+from tieout.nordic.vat_state import register_question
+from tieout.nordic.vat_treatment import Kind, SaleFacts, VatState, decide_treatment
+from tieout.nordic.vat_treatment import Treatment as Decided
 
 HUNDRED: Final = Decimal(100)
 ZERO: Final = Decimal(0)
@@ -32,6 +35,12 @@ _STATES: Final = {
     "invalid": IdState.INVALID,
 }
 _CODES: Final = {"vat_number_unverified": "number_unchecked"}
+_KINDS: Final[tuple[Kind, ...]] = ("service", "goods")
+_STATE_WORDS: Final[dict[str, VatState]] = {
+    "valid": "valid",
+    "invalid": "invalid",
+    "absent": "absent",
+}
 
 
 class NordicEnricher:
@@ -39,8 +48,9 @@ class NordicEnricher:
     `engine.enrich.Enricher` for sellers in the Nordic countries.
 
     ``check_vat_state``: a VAT number counts only once a register has confirmed it, so that a sale
-    which depends on it is held; else one that is well formed counts. ``oss`` and
-    ``below_threshold`` say how a seller taxes consumers in other member states, None: not told.
+    which depends on it is held; else one that is well formed counts. What registers said is given
+    with `know`; a number of which nothing is known is unknown. ``oss`` and ``below_threshold``
+    say how a seller taxes consumers in other member states, None: not told.
     """
 
     def __init__(
@@ -55,6 +65,16 @@ class NordicEnricher:
         self._oss = oss
         self._below_threshold = below_threshold
         self._retail = seller_mainly_retail
+        self._checks: dict[str, NumberCheck] = {}
+
+    def know(self, checks: Mapping[str, NumberCheck]) -> None:
+        """What is known now of these numbers, by `nordic.vat_state.Question.number`."""
+        self._checks.update(checks)
+
+    def depends_on_number(self, seller: str, buyer: Customer, day: date) -> bool:
+        """Whether the VAT of an ordinary sale to this customer is another by its number's state."""
+        facts = [self._facts(seller, buyer, kind, "standard", ZERO, day) for kind in _KINDS]
+        return any(_differs(each, "valid", "unknown") for each in facts)
 
     def customer(self, record: Customer) -> Customer:
         """
@@ -94,26 +114,14 @@ class NordicEnricher:
         if tax_class is None:
             return _by_item(item, seller, home)
         number = buyer.identifier("vat")
-        decided = decide_treatment(
-            SaleFacts(
-                seller=seller,
-                buyer=home or None,
-                business=_business(buyer),
-                vat_state=self._vat_state(number),
-                kind="service" if item.service else "goods",
-                tax_class=tax_class,
-                day=day,
-                vat_prefix=_prefix(number),
-                # Without an address of its own for goods they go where the invoice goes.
-                ship_to=_place(buyer.address("shipping")) or home or None,
-                class_net_total=net,
-                seller_mainly_retail=self._retail,
-                oss=self._oss,
-                below_threshold=self._below_threshold,
-            )
-        )
+        kind: Kind = "service" if item.service else "goods"
+        facts = self._facts(seller, buyer, kind, tax_class, net, day)
+        check = self._check(number)
+        decided = decide_treatment(facts)
         if decided.held:
-            return _hold(decided.reason or "rate_unknown", number)
+            return _hold(decided.reason or "rate_unknown", number, check)
+        if check is not None and check.state == "invalid" and _differs(facts, "valid", "invalid"):
+            return _hold("number_not_valid", number, check)
         return TaxAnswer(
             treatment=Treatment(decided.code),
             rate=ZERO if decided.rate is None else decided.rate / HUNDRED,
@@ -122,12 +130,46 @@ class NordicEnricher:
             reason=decided.reason or "",
         )
 
+    def _facts(
+        self, seller: str, buyer: Customer, kind: Kind, tax_class: str, net: Decimal, day: date
+    ) -> SaleFacts:
+        number = buyer.identifier("vat")
+        home = _place(buyer.address("billing"))
+        return SaleFacts(
+            seller=seller,
+            buyer=home or None,
+            business=_business(buyer),
+            vat_state=self._vat_state(number),
+            kind=kind,
+            tax_class=tax_class,
+            day=day,
+            vat_prefix=_prefix(number),
+            # Without an address of its own for goods they go where the invoice goes.
+            ship_to=_place(buyer.address("shipping")) or home or None,
+            class_net_total=net,
+            seller_mainly_retail=self._retail,
+            oss=self._oss,
+            below_threshold=self._below_threshold,
+        )
+
+    def _check(self, number: Identifier | None) -> NumberCheck | None:
+        """What its register said; None where registers are not asked, or not of this one."""
+        if not self._check_vat_state or number is None:
+            return None
+        question = register_question(number.raw, number.country)
+        if question is None:
+            return NumberCheck(number=number.normal or number.raw, state="unknown")
+        return self._checks.get(question.number)
+
     def _vat_state(self, number: Identifier | None) -> VatState:
         if number is None:
             return "absent"
         if number.state is IdState.INVALID:
             return "invalid"
-        if self._check_vat_state or number.state is IdState.UNCHECKED:
+        if self._check_vat_state:
+            check = self._check(number)
+            return "unknown" if check is None else _STATE_WORDS.get(check.state, "unknown")
+        if number.state is IdState.UNCHECKED:
             return "unknown"
         if number.state is IdState.DOUBTFUL and number.reason not in _GOOD_ENOUGH:
             return "unknown"
@@ -245,9 +287,27 @@ def _by_item(item: Item, seller: str, home: str) -> TaxAnswer:
     return TaxAnswer(treatment=Treatment.DOMESTIC_ZERO if zero else Treatment.EXEMPT, rate=ZERO)
 
 
-def _hold(reason: str, number: Identifier | None = None) -> TaxAnswer:
+def _differs(facts: SaleFacts, one: VatState, other: VatState) -> bool:
+    """Whether the sale is taxed otherwise, or held, when the number's state is another."""
+
+    def taxed(state: VatState) -> tuple[object, ...]:
+        decided: Decided = decide_treatment(replace(facts, vat_state=state))
+        return decided.code, decided.rate, decided.approval, decided.reason
+
+    return taxed(one) != taxed(other)
+
+
+def _hold(
+    reason: str, number: Identifier | None = None, check: NumberCheck | None = None
+) -> TaxAnswer:
     code = _CODES.get(reason, reason)
+    if code in ("number_unchecked", "number_not_valid"):
+        shown = "" if number is None else f" {number.normal or number.raw}"
+        text = (
+            f"VAT number{shown} is not valid"
+            if code == "number_not_valid"
+            else f"VAT number{shown} is unchecked. Held, not refused"
+        )
+        return TaxAnswer(treatment=Treatment.HOLD, rate=None, text=text, reason=code, check=check)
     text = explain(reason).rstrip(".")
-    if code == "number_unchecked" and number is not None:
-        text = f"VAT number {number.normal or number.raw} is unchecked. Held, not refused"
     return TaxAnswer(treatment=Treatment.HOLD, rate=None, text=text, reason=code)

@@ -26,8 +26,12 @@ from tieout.store.recovering import ASSIGN, RESTORED
 
 CUSTOMER_CODES = frozenset({"customer_maybe_known", "customer_gone"})
 DOUBTS = frozenset({"two_carriers", "near_hit", "absent_three_times", "old_generation_alive"})
+# A document that somebody else made: no place of ours has it, and none is taken for "not ours".
+ALIKE = "possible_duplicate"
 ASKS_FOR_DOCUMENT = DOUBTS | {"copy", "found_after_deletion", "draft_deleted"}
 CLOSE_ENOUGH = 60
+# Plans have a handful of steps; a place is found by its key among so many.
+_MOST_STEPS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +85,17 @@ def values_of(case: Case) -> list[dict[str, str]]:
 
 
 def missing_value(case: Case) -> str:
-    """The value that has no code yet: an item, terms, or another mapped value."""
+    """The value that no table has yet, as the table has to name it."""
     for found in values_of(case):
-        for name in ("item", "value", "terms"):
+        for name in ("code", "item", "value", "terms"):
             if found.get(name):
                 return found[name]
     return ""
+
+
+def _called(case: Case) -> str:
+    """The item's name, which is nearer to an item of the books than its code in the CRM."""
+    return next((found["item"] for found in values_of(case) if found.get("item")), "")
 
 
 async def detail(store: PostgresStore, bridge: str, crm: str, case: Case) -> Detail:
@@ -108,7 +117,7 @@ async def detail(store: PostgresStore, bridge: str, crm: str, case: Case) -> Det
     return Detail(
         case=case,
         value=value,
-        closest=closest(value, known),
+        closest=closest(_called(case) or value, known),
         candidates=tuple(names),
         frees=tuple(others) or (case,),
         unsent=lanes.flow_of(case.lane) == lanes.DOCUMENTS
@@ -284,6 +293,8 @@ async def answer(
     elif lanes.flow_of(case.lane) == lanes.DOCUMENTS:
         if given.make_new or given.leave_out:
             return await _whether(engine, store, case, given, who)
+        if case.code == ALIKE and given.which:
+            return await _which(engine, store, case, given, who)
         if case.code in ASKS_FOR_DOCUMENT and (given.which or given.not_ours):
             return await _which(engine, store, case, given, who)
     raise UsedWronglyError(
@@ -351,13 +362,16 @@ async def _whether(
 ) -> str:
     """Whether a new document is made or the deal is left out."""
     book, now = engine.policy.book(books_of(case)), engine.clock.now()
-    verdict = "make_new" if given.make_new else "leave_out"
+    verdict = "leave_out"
+    if given.make_new:
+        # Of one that was never made, this says no more than that it is none of those shown.
+        verdict = "none_of_these" if case.code == ALIKE else "make_new"
 
     def work(tx: Any) -> None:
         states = slot_store.slots_of_sources(tx, engine.bridge, "D", [case.source_id])
         mine = [state for state in states.get(case.source_id, []) if state.key13 == case.key13]
         if not mine:
-            slot = document_slot(engine, book, case.source_id, _part(states, case))
+            slot = _place(engine, case)
             mine = [slot_store.slots(tx, [slot])[slot.key13]]
         for state in mine:
             slot_store.ensure_slot(tx, state, engine.bridge, book.connection)
@@ -377,13 +391,14 @@ async def _whether(
     return f"{name} is left out; its amount stays in the tie-out, with your name."
 
 
-def _part(states: Any, case: Case) -> int:
-    """The billing step that an exception is about, where its place was never used."""
-    return (
-        0
-        if not states.get(case.source_id)
-        else max((state.slot.part for state in states[case.source_id]), default=0)
-    )
+def _place(engine: Engine, case: Case) -> Slot:
+    """The place of the billing step that an exception is about, used already or not."""
+    book = engine.policy.book(books_of(case))
+    for part in range(_MOST_STEPS):
+        slot = document_slot(engine, book, case.source_id, part)
+        if slot.key13 == case.key13:
+            return slot
+    return document_slot(engine, book, case.source_id, 0)
 
 
 async def _which(engine: Engine, store: PostgresStore, case: Case, given: Answer, who: str) -> str:
@@ -396,6 +411,10 @@ async def _which(engine: Engine, store: PostgresStore, case: Case, given: Answer
     refused = [await one_record(store, books, "document", word) for word in given.not_ours]
 
     def work(tx: Any) -> None:
+        if case.code == ALIKE:
+            slot = _place(engine, case)
+            state = slot_store.slots(tx, [slot])[slot.key13]
+            slot_store.ensure_slot(tx, state, engine.bridge, books)
         row = tx.row(
             "SELECT generation FROM slot WHERE workspace = %(ws)s AND key13 = %(key13)s",
             key13=key13,
@@ -422,6 +441,9 @@ async def _which(engine: Engine, store: PostgresStore, case: Case, given: Answer
         if chosen or not left:
             people.close_case(tx, case.number, who, f"answered: {', '.join(named)}", now)
         pages.make_due(tx, case.lane, [case.source_id], now)
+        if chosen:
+            status = lanes.lane(engine.bridge, lanes.STATUS, books)
+            pages.make_due(tx, status, [case.source_id], now)
 
     await store.do(work)
     name = case.deal or case.source_id
