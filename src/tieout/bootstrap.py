@@ -150,6 +150,7 @@ class Opened:
     workspace: str = WORKSPACE
     connectors: dict[str, Connector] = field(default_factory=dict)
     observer: Observer | None = None
+    transports: list[Transport] = field(default_factory=list)
 
     async def do(self, work: Callable[[Any], Any]) -> Any:
         """What the function gives; see `store.database.in_workspace`."""
@@ -160,6 +161,8 @@ class Opened:
         opened, self.connectors = self.connectors, {}
         for connector in opened.values():
             await connector.close()
+        while self.transports:
+            await self.transports.pop().close()
 
 
 @asynccontextmanager
@@ -489,6 +492,10 @@ async def engine_for(
         crm_org=companies[configuration.crm].id,
         companies=companies,
     )
+    enrich = NordicEnricher(
+        check_vat_state=policy.documents.check_vat_state,
+        oss=_uses_oss(companies, configuration),
+    )
     return Engine(
         store=opened.store,
         connectors=connectors,
@@ -498,15 +505,25 @@ async def engine_for(
         ),
         clock=opened.clock,
         ids=opened.ids,
-        enrich=NordicEnricher(
-            check_vat_state=policy.documents.check_vat_state,
-            oss=_uses_oss(companies, configuration),
-        ),
+        enrich=enrich,
+        registers=_registers(opened, policy, enrich),
         worker=opened.ids.new("worker"),
         who=who or who_acts(),
         process=f"process {os.getpid()}",
         companies=companies,
     )
+
+
+def _registers(opened: Opened, policy: Any, enrich: Any) -> Any:
+    """What asks the registers of VAT numbers, where the configuration says so."""
+    if not policy.documents.check_vat_state:
+        return None
+    from tieout.bootstrap_registers import registers_of
+    from tieout.connectors.http.transport import AiohttpTransport
+
+    transport = AiohttpTransport(trust_env=True)
+    opened.transports.append(transport)
+    return registers_of(policy, opened.store, enrich, opened.clock, transport)
 
 
 async def _companies(opened: Opened, configuration: Any) -> dict[str, Any]:

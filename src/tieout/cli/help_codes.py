@@ -111,6 +111,9 @@ CODES: dict[str, Help] = {
     "number_unchecked": Help(
         "The register that confirms VAT numbers is silent. Held, not refused.", NOTHING
     ),
+    "number_not_valid": Help(
+        "The register says that the VAT number, on which the VAT depends, is not valid.", CUSTOMER
+    ),
     "name_missing": Help("The account has no name.", CUSTOMER),
     "address_incomplete": Help("The billing address lacks what an invoice needs.", CUSTOMER),
     "email_missing": Help("There is no e-mail address for invoices.", CUSTOMER),

@@ -12,7 +12,7 @@ from tieout.core.model import Company, Entity
 from tieout.core.policy import BridgePolicy
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.engine import lanes
-from tieout.engine.enrich import Enricher
+from tieout.engine.enrich import Enricher, Registers
 from tieout.ports import Clock, Connector, Ids, Selection
 from tieout.storing import FanOut, Store
 
@@ -29,6 +29,7 @@ class Engine:
     compared. ``foreign_keys`` belong to no deal of this CRM. ``looked_for_carriers``: this process
     has compared what carries our keys with what is linked. ``by_hand``: after a restore
     every write needs a release. ``resting``: flows that are not decided in the coming runs.
+    ``registers`` are asked about VAT numbers; None: none is.
     """
 
     store: Store
@@ -54,6 +55,7 @@ class Engine:
     by_hand: bool = False
     resting: frozenset[str] = frozenset()
     patience_s: int = 120
+    registers: Registers | None = None
 
     @property
     def bridge(self) -> str:

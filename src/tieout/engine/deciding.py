@@ -83,6 +83,8 @@ async def decide_window(engine: Engine, lane: str, due: Sequence[DueRow]) -> lis
         case lanes.CUSTOMERS:
             return await decide_customers(engine, lane, book, ids)
         case lanes.DOCUMENTS:
+            if engine.registers is not None:
+                await engine.registers.before(engine, book, ids)
             return await decide_documents(engine, lane, book, ids)
         case lanes.STATUS:
             return await decide_standings(engine, lane, book, ids)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tieout.core.model import Customer, Deal, Item
+from tieout.core.policy import BooksPolicy
 from tieout.core.tax import TaxAnswer, Treatment
+
+if TYPE_CHECKING:
+    from tieout.engine.context import Engine
 
 
 class Enricher(Protocol):
@@ -29,6 +34,16 @@ class Enricher(Protocol):
 
     def last_day(self, due: date, country: str) -> date:
         """The last day on which paying is not late."""
+
+
+class Registers(Protocol):
+    """Public registers that confirm VAT numbers, asked before documents are decided."""
+
+    async def before(self, engine: Engine, book: BooksPolicy, ids: Sequence[str]) -> None:
+        """
+        Asks about the customers of these deals where an answer is missing, and gives what is known
+        to the enricher. Ends within seconds; a register that is silent raises nothing.
+        """
 
 
 class PlainEnricher:

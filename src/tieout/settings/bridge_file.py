@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -18,7 +20,7 @@ from pydantic import (
 )
 
 from tieout.core.mapping import to_text
-from tieout.core.policy import BrakePolicy, FlowMode
+from tieout.core.policy import BrakePolicy, FlowMode, RegisterPolicy
 from tieout.settings.validate import json_schema
 
 
@@ -223,7 +225,9 @@ class DocumentFlow(Group):
         default=False, description="Whether the prices of deals contain VAT."
     )
     check_vat_state: bool = Field(
-        default=False, description="Whether a VAT number has to be confirmed by its register."
+        default=False,
+        description="Whether a VAT number has to be confirmed by its register, which is then asked "
+        "(registers). False: no register is asked, and a number that is well formed counts.",
     )
 
 
@@ -289,6 +293,69 @@ class Flows(Group):
     )
     reconcile: ReconcileFlow = Field(
         default=ReconcileFlow(), description="The comparison of sold, invoiced and paid."
+    )
+
+
+def _register_address(value: str) -> str:
+    """Registers are read without a sign-in, but what they say must come from them."""
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+    except ValueError:
+        host, parts = "", urlsplit("")
+    near = host == "localhost" or _is_loopback(host)
+    if not host or parts.scheme not in (("https", "http") if near else ("https",)):
+        raise ValueError(f'"{value}" is no address that begins with https:// and names a host.')
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(f'"{value}" must hold no password, query or fragment.')
+    return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _own_vat_number(value: str) -> str:
+    text = "".join(value.split()).upper()
+    if not re.fullmatch("[A-Z]{2}[A-Z0-9+*]{2,12}", text):
+        raise ValueError(f'"{value}" is no VAT number with its letters, such as SE556016068001.')
+    return text
+
+
+RegisterAddress = Annotated[str, AfterValidator(_register_address)]
+_REGISTERS: Final = RegisterPolicy()
+
+
+class Registers(Group):
+    """How registers of VAT numbers are asked, where flows.documents.check_vat_state is true."""
+
+    vies: RegisterAddress = Field(
+        default=_REGISTERS.vies,
+        description="Address of VIES, for numbers of member states and of Northern Ireland; https, "
+        "or this machine.",
+    )
+    brreg: RegisterAddress = Field(
+        default=_REGISTERS.brreg,
+        description="Address of Norway's register of entities, for Norwegian numbers.",
+    )
+    requester: Annotated[str, AfterValidator(_own_vat_number)] | None = Field(
+        default=None,
+        description="Your own VAT number: with it VIES gives a consultation number as proof. Left "
+        "out: none is told.",
+    )
+    max_age: Duration = Field(
+        default=_REGISTERS.max_age_s,
+        description="How long an answer counts. An older one is asked for again, and holds the "
+        "deal until it comes.",
+    )
+    timeout: Annotated[Duration, Field(le=30)] = Field(
+        default=_REGISTERS.timeout_s, description="How long one call may take, at most 30s."
+    )
+    calls: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=_REGISTERS.calls, description="How many numbers are asked about in a minute."
     )
 
 
@@ -450,6 +517,9 @@ class BridgeFile(Strict):
     )
     flows: Flows = Field(default=Flows(), description="What runs, and how far by itself.")
     brakes: Brakes = Field(default=Brakes(), description="When a run stops and asks.")
+    registers: Registers = Field(
+        default=Registers(), description="How registers of VAT numbers are asked."
+    )
     mapping: FieldMappings = Field(
         default=FieldMappings(), description="Which field comes from where."
     )
@@ -490,7 +560,7 @@ def bridge_schema() -> dict[str, Any]:
 def is_group(path: tuple[str | int, ...]) -> bool:
     """Whether keys stand at this path of the file, so that nothing there means no keys."""
     match path:
-        case ("flows" | "brakes" | "mapping" | "tables",):
+        case ("flows" | "brakes" | "registers" | "mapping" | "tables",):
             return True
         case ("flows" | "mapping" | "tables", _):
             return True

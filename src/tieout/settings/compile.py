@@ -30,6 +30,7 @@ from tieout.core.policy import (
     DocumentPolicy,
     FieldRule,
     ReconcilePolicy,
+    RegisterPolicy,
     Rule,
     Scope,
     StatusPolicy,
@@ -78,6 +79,7 @@ def compile_policy(
     compiler = _Compiler(configuration)
     given = flows.documents
     brakes = configuration.model.brakes
+    registers = configuration.model.registers
     return BridgePolicy(
         name=configuration.name,
         version=version,
@@ -133,6 +135,14 @@ def compile_policy(
             gone_share=brakes.gone_share,
             unknown_share=brakes.unknown_share,
             clock_offset_s=brakes.clock_offset,
+        ),
+        registers=RegisterPolicy(
+            vies=registers.vies,
+            brreg=registers.brreg,
+            requester=registers.requester or "",
+            max_age_s=registers.max_age,
+            timeout_s=registers.timeout,
+            calls=registers.calls,
         ),
     )
 
