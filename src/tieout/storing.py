@@ -314,6 +314,10 @@ class Store(Protocol):
         self, connection: str, document_ids: Sequence[str]
     ) -> dict[str, list[Record]]: ...
 
+    async def unlinked_documents(
+        self, connection: str, places: Sequence[tuple[str, Decimal]]
+    ) -> dict[tuple[str, Decimal], list[Record]]: ...
+
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]
     ) -> dict[str, list[Record]]: ...

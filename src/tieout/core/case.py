@@ -171,7 +171,8 @@ class DocumentCase:
 
     ``items`` and ``taxes`` are by our item number, ``rates`` by currency (to the base currency),
     ``released_today`` is the net already released for this customer on this day, in base currency.
-    ``found`` is what was found wrong with the deal before it was composed.
+    ``found`` is what was found wrong with the deal before it was composed. ``alike``: documents of
+    this customer and net in the books that belong to no deal.
     """
 
     deal: Deal
@@ -188,7 +189,7 @@ class DocumentCase:
     released_today: Decimal = Decimal(0)
     today: date = date(1970, 1, 1)
     now: datetime | None = None
-    duplicates: tuple[ExternalRef, ...] = ()
+    alike: tuple[Document, ...] = ()
     deal_gone: bool = False
     found: tuple[Finding, ...] = ()
 

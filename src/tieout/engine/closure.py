@@ -1,5 +1,7 @@
 """The closure of a window of deals: all that their documents may look at, read set-based."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +11,7 @@ from tieout.core.case import (
     Seen,
     SlotState,
 )
-from tieout.core.compose import line_scope, steps
+from tieout.core.compose import line_scope, step_amount, steps
 from tieout.core.finding import Finding
 from tieout.core.keys import KeyKind
 from tieout.core.mapping.errors import MappingError
@@ -46,6 +48,7 @@ class Closure:
     items: Mapping[str, Item]
     rates: Mapping[str, Decimal]
     released: Mapping[str, Sequence[tuple[str, str, Decimal]]]
+    alike: Mapping[tuple[str, Decimal], Sequence[Document]]
 
 
 async def customers_of(engine: Engine, deals: Mapping[str, Seen]) -> dict[str, Seen]:
@@ -90,12 +93,13 @@ async def closure_of(
     released: Mapping[str, Sequence[tuple[str, str, Decimal]]] = {}
     if engine.policy.documents.approve_above is not None:
         released = await engine.store.released_on(lane, wanted, engine.today(book.connection))
+    cases = await customer_cases(engine, book, customers)
     return Closure(
         lane=lane,
         parts=kept,
         wrong=wrong,
         customers=customers,
-        cases=await customer_cases(engine, book, customers),
+        cases=cases,
         states=states,
         documents=documents,
         credits={
@@ -106,7 +110,42 @@ async def closure_of(
         items={key: item for key, item in items.items() if isinstance(item, Item)},
         rates=await _rates(engine, book),
         released=released,
+        alike=await _alike(engine, book, records, states, cases),
     )
+
+
+async def _alike(
+    engine: Engine,
+    book: BooksPolicy,
+    deals: Sequence[Deal],
+    states: Mapping[str, SlotState],
+    cases: Mapping[str, CustomerCase],
+) -> dict[tuple[str, Decimal], list[Document]]:
+    """
+    Documents that belong to no deal, by customer of the books and net: of the customers of these
+    deals, or of those that they could be, and over what a step without a document comes to.
+    """
+    wanted: set[tuple[str, Decimal]] = set()
+    for deal in deals:
+        case = cases.get(deal.customer.id) if deal.customer else None
+        places = [step.part for step in steps(deal)] if case is not None else []
+        for part in places:
+            state = states[document_slot(engine, book, deal.source_id, part).key13]
+            if case is not None and state.current is None:
+                net = step_amount(deal, part)
+                wanted |= {(customer, net) for customer in could_be(case)}
+    found = await engine.store.unlinked_documents(book.connection, sorted(wanted))
+    return {
+        place: [record for record in records if isinstance(record, Document)]
+        for place, records in found.items()
+    }
+
+
+def could_be(case: CustomerCase) -> set[str]:
+    """Ids in the books: of the customer that is linked, else of all that it could be."""
+    if case.state.current is not None:
+        return {case.state.current.ref.id}
+    return {found.customer.ref.id for found in case.candidates if found.customer.ref is not None}
 
 
 async def _rates(engine: Engine, book: BooksPolicy) -> dict[str, Decimal]:

@@ -1,5 +1,7 @@
 """Deciding on customers: who in the books each CRM customer is, or could be."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 from tieout.core.case import (

@@ -1,5 +1,7 @@
 """Deciding on documents: each billing step of a deal against its place in the books."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -14,7 +16,7 @@ from tieout.core.case import (
     Verdict,
 )
 from tieout.core.change import Action
-from tieout.core.compose import sold_amount, steps
+from tieout.core.compose import sold_amount, step_amount, steps
 from tieout.core.decide_customer import decide_customer
 from tieout.core.decide_document import decide_document
 from tieout.core.finding import Finding
@@ -22,6 +24,7 @@ from tieout.core.model import (
     Customer,
     Deal,
     DealState,
+    Document,
     Entity,
     Item,
 )
@@ -29,7 +32,7 @@ from tieout.core.policy import BooksPolicy
 from tieout.core.scope import deal_scope
 from tieout.core.tax import TaxAnswer
 from tieout.engine import lanes
-from tieout.engine.closure import Closure, closure_of, customers_of
+from tieout.engine.closure import Closure, closure_of, could_be, customers_of
 from tieout.engine.context import Engine
 from tieout.engine.places import document_slot
 from tieout.engine.schedules import with_schedules
@@ -185,8 +188,22 @@ def _document_case(
         released_today=today + _released_before(closure, deal, state.key13),
         today=engine.today(book.connection),
         now=engine.clock.now(),
+        alike=_alike(closure, deal, part) if current is None else (),
         deal_gone=seen.gone,
         found=(closure.wrong[deal.source_id],) if deal.source_id in closure.wrong else (),
+    )
+
+
+def _alike(closure: Closure, deal: Deal, part: int) -> tuple[Document, ...]:
+    """Documents of the deal's customer over the step's net that belong to no deal."""
+    case = closure.cases.get(deal.customer.id) if deal.customer else None
+    if case is None:
+        return ()
+    net = step_amount(deal, part)
+    return tuple(
+        document
+        for customer in sorted(could_be(case))
+        for document in closure.alike.get((customer, net), ())
     )
 
 

@@ -1,5 +1,7 @@
 """Deciding on standings: what deals and customers of the CRM should show of the books."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time

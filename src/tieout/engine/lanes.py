@@ -47,6 +47,7 @@ def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
     customers = lane(policy.name, CUSTOMERS, connection)
     rules = [
         FanOut(lane=documents, entity=Entity.DOCUMENT, source="slot_source"),
+        FanOut(lane=documents, entity=Entity.DOCUMENT, source="parked"),
         FanOut(lane=documents, entity=Entity.ITEM, source="parked"),
         FanOut(lane=documents, entity=Entity.CODE, source="parked"),
         FanOut(lane=documents, entity=Entity.CUSTOMER, source="parked"),

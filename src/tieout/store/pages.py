@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from tieout.core.case import Seen
@@ -517,6 +518,32 @@ def credit_notes(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, list[
         ids=list(ids),
     ):
         found.setdefault(row[0], []).append(codec.decode_record(Entity.DOCUMENT, row[1]))
+    return found
+
+
+def unlinked_documents(
+    tx: Tx, connection: str, places: Sequence[tuple[str, Decimal]]
+) -> dict[tuple[str, Decimal], list[Record]]:
+    """Drafts and invoices that carry no key of ours and belong to no slot, by customer and net."""
+    found: dict[tuple[str, Decimal], list[Record]] = {}
+    if not places:
+        return found
+    for row in tx.rows(
+        "SELECT m.customer_id, m.net, m.record::text"
+        " FROM unnest(%(customers)s::text[], %(nets)s::numeric[]) AS w(customer, net)"
+        " JOIN mirror m ON m.workspace = %(ws)s AND m.connection = %(connection)s"
+        " AND m.entity = 'document' AND m.customer_id = w.customer AND m.net = w.net"
+        " AND m.kind IN ('draft', 'invoice') AND m.gone_at IS NULL AND m.carried_key13 IS NULL"
+        " AND m.status NOT IN ('cancelled', 'credited')"
+        " AND NOT EXISTS (SELECT 1 FROM ref r WHERE r.workspace = %(ws)s"
+        " AND r.connection = m.connection AND r.entity = m.entity"
+        # An invoice that grew out of a draft of ours is ours, also before its own ref is known.
+        " AND r.id IN (m.id, m.parent_id)) ORDER BY m.customer_id, m.id",
+        connection=connection,
+        customers=[customer for customer, _ in places],
+        nets=[net for _, net in places],
+    ):
+        found.setdefault((row[0], row[1]), []).append(codec.decode_record(Entity.DOCUMENT, row[2]))
     return found
 
 

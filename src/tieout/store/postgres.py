@@ -184,6 +184,11 @@ class PostgresStore:
     ) -> dict[str, list[Record]]:
         return await self.do(lambda tx: pages.credit_notes(tx, connection, document_ids))
 
+    async def unlinked_documents(
+        self, connection: str, places: Sequence[tuple[str, Decimal]]
+    ) -> dict[tuple[str, Decimal], list[Record]]:
+        return await self.do(lambda tx: pages.unlinked_documents(tx, connection, places))
+
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]
     ) -> dict[str, list[Record]]:

@@ -33,9 +33,10 @@ async def list_(
     csv: Annotated[Path | None, Option("--csv", metavar="FILE", help="Into a file.")] = None,
 ) -> Result:
     """Show what waits for a person, the oldest first."""
-    from tieout.cli.daily import case_data
+    from tieout.cli.daily import case_data, check_file
     from tieout.services import exceptions
 
+    check_file(csv)
     opened = await session.opened()
     bridge, crm = await _bridge(session, opened)
     found = await exceptions.listing(opened.store, bridge, crm, code=code, owner=owner)
@@ -130,6 +131,7 @@ _TO_DO = {
     "found_differs": "compare the two",
     "two_carriers": "name the one that counts",
     "near_hit": "say whether it is the one",
+    "possible_duplicate": "say whether it is the one",
     "absent_three_times": "look into the books",
     "buyer_reference_missing": "ask the buyer",
     "number_wrong": "correct the number",
@@ -164,7 +166,7 @@ def _write_csv(path: Path, found: list[Case]) -> None:
     import csv as writer_of
     import io
 
-    from tieout.core.errors import StoreError
+    from tieout.cli.daily import write_file
     from tieout.report.csv import plain_text
 
     out = io.StringIO(newline="")
@@ -189,13 +191,7 @@ def _write_csv(path: Path, found: list[Case]) -> None:
                 case.url,
             )
         )
-    try:
-        path.write_bytes(out.getvalue().encode("utf-8-sig"))
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written: {(error.strerror or 'no reason given').lower()}.",
-            code="file_unwritable",
-        ) from None
+    write_file(path, out.getvalue().encode("utf-8-sig"))
 
 
 # --- one of them --------------------
@@ -288,6 +284,8 @@ def _answers(case: Case) -> tuple[str, ...]:
             return (f"{answer} --is NUMBER", f"{answer} --new")
         case "draft_deleted":
             return (f"{answer} --make-new", f"{answer} --leave-out")
+        case "possible_duplicate":
+            return (f"{answer} --is REF", f"{answer} --make-new", f"{answer} --leave-out")
         case "two_carriers" | "near_hit" | "copy":
             return (f"{answer} --is REF", f"{answer} --not-ours REF")
         case "assign_documents":
