@@ -90,11 +90,16 @@ class RunningTryton:
 
 @dataclass(slots=True, kw_only=True)
 class TrytonPlant:
-    """Where fresh Trytons come from: the run's PostgreSQL and the template in it."""
+    """
+    Where fresh Trytons come from: the run's PostgreSQL and the databases to copy in it.
+
+    `template` holds the plan's company, `modules` none.
+    """
 
     venv: Path
     postgres: Postgres
     template: str
+    modules: str
     plan: Plan
     logs: Path
 
@@ -157,9 +162,15 @@ def tryton_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonPla
         host = parse_qs(urlsplit(running.url()).query)["host"][0]
         postgres = Postgres(host=host, user=OWNER)
         plan = plan_of_tests()
-        template = Template(venv=place, postgres=postgres, plan=plan).ensure()
-        logs = tmp_path_factory.mktemp("tryton")
-        yield TrytonPlant(venv=place, postgres=postgres, template=template, plan=plan, logs=logs)
+        source = Template(venv=place, postgres=postgres, plan=plan)
+        yield TrytonPlant(
+            venv=place,
+            postgres=postgres,
+            template=source.ensure(),
+            modules=source.ensure_modules(),
+            plan=plan,
+            logs=tmp_path_factory.mktemp("tryton"),
+        )
 
 
 @pytest.fixture

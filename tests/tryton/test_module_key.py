@@ -153,7 +153,7 @@ def test_trytons_own_checks_of_a_module_pass(tryton_plant: TrytonPlant) -> None:
     source = "test-" + hashlib.shake_128(b"tieout-sale").hexdigest(20)
     name = f"tieout_checks_{os.getpid()}"
     postgres = tryton_plant.postgres
-    postgres.copy(tryton_plant.template, source)
+    postgres.copy(tryton_plant.modules, source)
     try:
         done = subprocess.run(
             [tryton_plant.venv / "bin" / "python", "-m", "unittest", "discover", "-s", "tests"],

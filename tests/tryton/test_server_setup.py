@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +17,7 @@ from tieout_sandbox.tryton.acts import Line
 from tieout_sandbox.tryton.books import find_books
 from tieout_sandbox.tryton.rpc import Row, TrytonError
 from tieout_sandbox.tryton.setup import set_up
-from tieout_sandbox.tryton.template import Template, cache_folder
+from tieout_sandbox.tryton.template import Template
 
 
 def test_everything_of_the_plan_is_there(tryton_group: RunningTryton) -> None:
@@ -203,14 +202,13 @@ def test_of_four_who_ask_at_once_one_builds(
         postgres=tryton_plant.postgres,
         plan=replace(tryton_plant.plan, company=f"Bygge {tmp_path.name} AB"),
     )
-    kept = cache_folder() / f"{tryton_plant.template.replace('_', '-')}.dump"
     built: list[int] = []
 
-    def build(self: Template, dump: Path, key: str) -> None:
+    def build(self: Template, name: str, folder: Path, cache: Path) -> None:
         built.append(threading.get_ident())
-        shutil.copy(kept, dump)
+        self.postgres.copy(tryton_plant.template, name)
 
-    monkeypatch.setattr(Template, "_build", build)
+    monkeypatch.setattr(Template, "_build_company", build)
     try:
         with ThreadPoolExecutor(4) as threads:
             names = set(threads.map(lambda _: other.ensure(tmp_path / "cache"), range(4)))

@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from tieout_sandbox.tryton.setup import MODULES, set_up
 
 _BUILD_SECONDS = 600
 # Of a megabyte each; older ones belong to versions and plans of the past.
-_KEPT_DUMPS = 12
+_KEPT_DUMPS = 16
+_SET_UP = ("plan.py", "setup.py")
 
 
 def cache_folder() -> Path:
@@ -33,6 +34,10 @@ def cache_folder() -> Path:
     named = os.environ.get("XDG_CACHE_HOME", "")
     base = Path(named) if os.path.isabs(named) else Path.home() / ".cache"
     return base / "tieout"
+
+
+# Fills the database of this name; a folder for its log, and the cache.
+_Build = Callable[["Template", str, Path, Path], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +50,36 @@ class Template:
 
     def key(self) -> str:
         """A short text that changes with the versions, our module, the set-up and the plan."""
-        digest = hashlib.sha256()
-        for name, content in _parts(self.venv):
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
-        digest.update(repr(self.plan).encode())
-        return digest.hexdigest()[:16]
+        sources = [(name, Path(__file__).with_name(name).read_bytes()) for name in _SET_UP]
+        plan = ("", repr(self.plan).encode())
+        return _digest(("modules", self.modules_key().encode()), *sources, plan)
+
+    def modules_key(self) -> str:
+        """A short text that changes with the installed versions and our module's files."""
+        module = installed_module(self.venv)
+        packages = [(found.name, b"") for found in sorted(module.parent.glob("*.dist-info"))]
+        active = ("active", " ".join(MODULES).encode())
+        return _digest(*packages, *sorted(module_files(module).items()), active)
 
     def ensure(self, cache: Path | None = None) -> str:
         """
-        The name of a finished database to copy from.
+        The name of a finished database, with the plan's company, to copy from.
 
-        0.1 s where it is there, 0.7 s from the dump in the cache folder, else half a minute.
-        Any number of processes may ask at the same time; one of them builds.
+        At once where it is there, 0.7 s from the dump in the cache folder, a few seconds from
+        `ensure_modules`. Any number of processes may ask at the same time; one of them builds.
         """
-        key = self.key()
-        name = f"tryton_{key}"
+        return self._ensure("tryton", self.key(), cache or cache_folder(), Template._build_company)
+
+    def ensure_modules(self, cache: Path | None = None) -> str:
+        """The name of a database with nothing but the active modules; half a minute if new."""
+        key = self.modules_key()
+        return self._ensure("modules", key, cache or cache_folder(), Template._build_modules)
+
+    def _ensure(self, kind: str, key: str, cache: Path, build: _Build) -> str:
+        name = f"{kind}_{key}"
         with self.postgres.alone(int(key[:15], 16)):
             if name not in self.postgres.databases():
-                dump = self._ensure_dump(cache or cache_folder(), key)
-                self._restore(dump, name)
+                self._restore(self._ensure_dump(name, cache, build), name)
         return name
 
     def _restore(self, dump: Path, name: str) -> None:
@@ -73,30 +89,40 @@ class Template:
         self.postgres.restore(attempt, dump)
         self.postgres.publish(attempt, name)
 
-    def _ensure_dump(self, cache: Path, key: str) -> Path:
+    def _ensure_dump(self, name: str, cache: Path, build: _Build) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
-        dump = cache / f"tryton-{key}.dump"
-        with _locked(cache / f"tryton-{key}.lock"):
+        dump = cache / f"{name}.dump"
+        with _locked(cache / f"{name}.lock"):
             if not dump.exists():
-                self._build(dump, key)
+                self._make_dump(name, dump, build)
                 _forget_old(cache)
         return dump
 
-    def _build(self, dump: Path, key: str) -> None:
-        name = f"tryton_{key}_build"
+    def _make_dump(self, name: str, dump: Path, build: _Build) -> None:
+        making, attempt = f"{name}_build", dump.with_suffix(f".{os.getpid()}")
         with tempfile.TemporaryDirectory(prefix="tieout-tryton-") as folder:
-            log = Path(folder) / "build.log"
-            self.postgres.drop(name)
-            self.postgres.create(name)
+            self.postgres.drop(making)
             try:
-                self._activate(name, log)
-                self._fill(name, log)
+                build(self, making, Path(folder), dump.parent)
                 # Renamed when whole: a dump that was cut off must not be found.
-                attempt = dump.with_suffix(f".{os.getpid()}")
-                self.postgres.dump(name, attempt)
+                self.postgres.dump(making, attempt)
                 attempt.replace(dump)
             finally:
-                self.postgres.drop(name)
+                self.postgres.drop(making)
+                attempt.unlink(missing_ok=True)
+
+    def _build_modules(self, name: str, folder: Path, cache: Path) -> None:
+        self.postgres.create(name)
+        self._activate(name, folder / "build.log")
+
+    def _build_company(self, name: str, folder: Path, cache: Path) -> None:
+        self.postgres.copy(self.ensure_modules(cache), name)
+        with TrytonServer(
+            venv=self.venv, postgres=self.postgres, databases=(name,), log=folder / "build.log"
+        ) as server:
+            admin = server.client()
+            admin.log_in(ADMIN, ADMIN_PASSWORD)
+            set_up(admin, self.plan)
 
     def _activate(self, name: str, log: Path) -> None:
         password = log.with_name("password")
@@ -119,17 +145,9 @@ class Template:
         if done != 0:
             raise ServerFailedError(f"trytond-admin failed:\n{tail(log)}")
 
-    def _fill(self, name: str, log: Path) -> None:
-        with TrytonServer(
-            venv=self.venv, postgres=self.postgres, databases=(name,), log=log
-        ) as server:
-            admin = server.client()
-            admin.log_in(ADMIN, ADMIN_PASSWORD)
-            set_up(admin, self.plan)
-
 
 def _forget_old(cache: Path) -> None:
-    dumps = sorted(cache.glob("tryton-*.dump"), key=lambda dump: dump.stat().st_mtime)
+    dumps = sorted(cache.glob("*_*.dump"), key=lambda dump: dump.stat().st_mtime)
     for dump in dumps[:-_KEPT_DUMPS]:
         dump.unlink(missing_ok=True)
 
@@ -148,13 +166,11 @@ def installed_module(venv: Path) -> Path:
     return found[0]
 
 
-def _parts(venv: Path) -> Iterator[tuple[str, bytes]]:
-    module = installed_module(venv)
-    for package in sorted(module.parent.glob("*.dist-info")):
-        yield package.name, b""
-    yield from sorted(module_files(module).items())
-    for source in ("plan.py", "setup.py"):
-        yield source, Path(__file__).with_name(source).read_bytes()
+def _digest(*parts: tuple[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in parts:
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 @contextlib.contextmanager
