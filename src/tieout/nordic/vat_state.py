@@ -25,14 +25,13 @@ class Question:
     """
     What a register is asked: `number` in one form ("FI20774740", "NO974760673MVA"), and the same
     as the register takes it: `area` the letters ("FI", "EL", "XI", "NO"), `local` the rest
-    without them ("20774740", "974760673"). `key` is what two numbers are compared by.
+    without them ("20774740", "974760673").
     """
 
     register: Register
     number: str
     area: str
     local: str
-    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +99,10 @@ def register_question(raw: str | None, country: str | None) -> Question | None:
     area = text[:2]
     if area == "NO":
         local = "".join(sign for sign in text if sign.isdigit())
-        whole = f"NO{local}MVA"
-        return Question(
-            register="brreg", number=whole, area=area, local=local, key=number.key or whole
-        )
+        return Question(register="brreg", number=f"NO{local}MVA", area=area, local=local)
     if area not in union_prefixes() and area != NORTHERN_IRELAND:
         return None
-    return Question(register="vies", number=text, area=area, local=text[2:], key=number.key or text)
+    return Question(register="vies", number=text, area=area, local=text[2:])
 
 
 def _parsed(raw: str, country: str | None) -> tuple[Identifier, str | None]:

@@ -3,7 +3,8 @@ Asking registers about VAT numbers, before the documents that depend on them are
 
 What is silent holds its own deals and nothing else: a call ends within seconds, no more than some
 are made in a minute, and a register, a member state or a number that gave no answer is left alone
-until its time has come. Nothing but the number is told, and the seller's own where it is set.
+until its time has come, which is when the deals that wait for it are due again. Nothing is told
+but the number, and the seller's own where it is set.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ class NumberChecks:
                 wanted[question.number] = question
         if not questions:
             return
-        await self._ask(engine, lane, await self._missing(engine, list(wanted.values())))
+        await self._ask(engine, await self._missing(engine, list(wanted.values())))
         self._enrich.know(await self._known(engine, list(questions.values()), wanted))
 
     async def _buyers(
@@ -162,16 +163,16 @@ class NumberChecks:
         limit = self._max_age if answer.said == "yes" else min(self._max_age, NO_AGAIN)
         return now - answer.asked_at <= limit
 
-    async def _ask(self, engine: Engine, lane: str, due: Sequence[Question]) -> None:
+    async def _ask(self, engine: Engine, due: Sequence[Question]) -> None:
         quiet: set[tuple[str, str]] = set()
-        spoken: list[str] = []
         for question in due:
             register = self.registers.get(question.register)
             places = {(question.register, ""), (question.register, question.area)}
             if register is None or places & quiet:
                 continue
             turn = self._this_turn(engine)
-            if turn.calls >= self._policy.calls or turn.waited_ms >= WAIT_MOST_MS:
+            used_up = turn.calls >= self._policy.calls or turn.waited_ms >= WAIT_MOST_MS
+            if used_up or engine.stopping:
                 break
             began = engine.clock.steady()
             reply = await register.ask(question)
@@ -182,10 +183,6 @@ class NumberChecks:
             else:
                 turn.unclear[question.register] = 0
                 await self._spoken(question, reply.answer)
-                spoken.append(question.key)
-        if spoken:
-            crm, now = engine.policy.crm, engine.clock.now()
-            await self._store.do(lambda tx: kept.wake_held(tx, crm, lane, spoken, now))
 
     def _this_turn(self, engine: Engine) -> _Turn:
         now = engine.clock.steady()

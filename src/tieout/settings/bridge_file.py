@@ -351,8 +351,8 @@ class Registers(Group):
         description="How long an answer counts. An older one is asked for again, and holds the "
         "deal until it comes.",
     )
-    timeout: Annotated[Duration, Field(le=30)] = Field(
-        default=_REGISTERS.timeout_s, description="How long one call may take, at most 30s."
+    timeout: Annotated[Duration, Field(le=10)] = Field(
+        default=_REGISTERS.timeout_s, description="How long one call may take, at most 10s."
     )
     calls: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=_REGISTERS.calls, description="How many numbers are asked about in a minute."

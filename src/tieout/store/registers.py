@@ -139,25 +139,6 @@ def held_sources(tx: Tx, lane: str, source_ids: Sequence[str]) -> frozenset[str]
     )
 
 
-def wake_held(tx: Tx, crm: str, lane: str, keys: Sequence[str], now: datetime) -> int:
-    """Deals that are held for these VAT numbers (by their keys) are due now. How many."""
-    return tx.run(
-        "UPDATE due SET not_before = %(now)s FROM outcome o, mirror m"
-        " WHERE due.workspace = %(ws)s AND due.lane = %(lane)s AND due.parked = 'hold'"
-        " AND due.not_before > %(now)s AND o.workspace = %(ws)s AND o.lane = due.lane"
-        " AND o.source_id = due.source_id AND EXISTS (SELECT 1 FROM exception_case e"
-        " WHERE e.workspace = %(ws)s AND e.lane = due.lane AND e.source_id = due.source_id"
-        " AND e.code = ANY(%(held)s) AND e.closed_at IS NULL)"
-        " AND m.workspace = %(ws)s AND m.connection = %(crm)s AND m.entity = 'customer'"
-        " AND m.id = o.customer_id AND m.vat_number = ANY(%(keys)s)",
-        lane=lane,
-        crm=crm,
-        keys=sorted(set(keys)),
-        held=list(HELD),
-        now=now,
-    )
-
-
 def history(tx: Tx, number: str) -> list[Answered]:
     """All that registers said about a number, newest first."""
     return [
