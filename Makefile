@@ -23,14 +23,18 @@ help:
 
 # TIEOUT_WITHOUT_TRYTON=1 leaves out what runs against a real Tryton; those tests then say so.
 NEEDS_TRYTON := $(if $(filter 1,$(TIEOUT_WITHOUT_TRYTON)),,$(TRYTON)/.installed)
+# The template of a fresh Tryton takes a minute when it is new; it is kept in ~/.cache/tieout.
+PREPARE = PYTHONPATH=tests $(BIN)/python -m support.tryton_server
 
 demo: $(STAMP) $(if $(filter tryton,$(BOOKS)),$(TRYTON)/.installed)
 	@$(BIN)/tieout demo
 
 test: $(STAMP) $(NEEDS_TRYTON) lint
+	$(if $(NEEDS_TRYTON),@$(PREPARE))
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-tryton-8.2: $(STAMP) $(TRYTON82)/.installed
+	@TIEOUT_TRYTON_VENV=$(CURDIR)/$(TRYTON82) $(PREPARE)
 	TIEOUT_TRYTON_VENV=$(CURDIR)/$(TRYTON82) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/tryton
 
 lint: $(STAMP)

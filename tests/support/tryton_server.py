@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -154,10 +155,8 @@ def require_tryton() -> Path:
     return place
 
 
-@pytest.fixture(scope="session")
-def tryton_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonPlant]:
-    """The session's part: PostgreSQL and template. 0.2 s warm, half a minute the first time."""
-    place = require_tryton()
+@contextmanager
+def _plant(place: Path, logs: Path) -> Iterator[TrytonPlant]:
     with server() as running:
         host = parse_qs(urlsplit(running.url()).query)["host"][0]
         postgres = Postgres(host=host, user=OWNER)
@@ -169,8 +168,15 @@ def tryton_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonPla
             template=source.ensure(),
             modules=source.ensure_modules(),
             plan=plan,
-            logs=tmp_path_factory.mktemp("tryton"),
+            logs=logs,
         )
+
+
+@pytest.fixture(scope="session")
+def tryton_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonPlant]:
+    """The session's part: PostgreSQL and templates. A second from the cache, else a minute."""
+    with _plant(require_tryton(), tmp_path_factory.mktemp("tryton")) as plant:
+        yield plant
 
 
 @pytest.fixture
@@ -185,3 +191,14 @@ def tryton_group(tryton_plant: TrytonPlant) -> Iterator[RunningTryton]:
     """One company and server for all tests of a file, which make what they look at themselves."""
     with tryton_plant.running() as running:
         yield running
+
+
+def prepare() -> None:
+    """Put the templates into the cache, so that no test has to wait for them."""
+    place = venv()
+    with tempfile.TemporaryDirectory() as logs, _plant(place, Path(logs)) as plant:
+        print(f"Tryton's databases are ready: {plant.template}")
+
+
+if __name__ == "__main__":
+    prepare()
