@@ -53,6 +53,17 @@ class NumberCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterStatus:
+    """
+    Whether a register works now. ``silent`` are the areas of which it says that they do not
+    answer, ``fault`` why the register itself does not ('' if it does).
+    """
+
+    fault: str = ""
+    silent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaxAnswer:
     """
     What the VAT rules say of a line. ``rate`` is a fraction; None with `Treatment.HOLD`.

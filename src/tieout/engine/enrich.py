@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tieout.core.model import Customer, Deal, Item
 from tieout.core.policy import BooksPolicy
-from tieout.core.tax import TaxAnswer, Treatment
+from tieout.core.tax import RegisterStatus, TaxAnswer, Treatment
 
 if TYPE_CHECKING:
     from tieout.engine.context import Engine
@@ -44,6 +44,13 @@ class Registers(Protocol):
         Asks about the customers of these deals where an answer is missing, and gives what is known
         to the enricher. Ends within seconds; a register that is silent raises nothing.
         """
+
+    async def status(self) -> Sequence[tuple[str, RegisterStatus]]:
+        """Each register by what people call it, and whether it works now."""
+
+    @property
+    def requester_refused(self) -> bool:
+        """Whether our own number is not taken, so that no consultation number comes."""
 
 
 class PlainEnricher:

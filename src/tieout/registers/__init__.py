@@ -8,11 +8,10 @@ that is silent, broken or strange is an answer too, with a code.
 from tieout.registers.brreg import BrregRegister
 from tieout.registers.faults import backoff_s, scope_of
 from tieout.registers.vies import ViesRegister
-from tieout.registers.wire import Reply, RegisterStatus
+from tieout.registers.wire import Reply
 
 __all__ = [
     "BrregRegister",
-    "RegisterStatus",
     "Reply",
     "ViesRegister",
     "backoff_s",

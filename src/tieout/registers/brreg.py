@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tieout.core.tax import RegisterStatus
 from tieout.nordic.vat_state import Question
 from tieout.ports import Clock, Transport
 from tieout.registers.faults import UNREADABLE
-from tieout.registers.wire import Got, RegisterStatus, Reply, Wire, clean
+from tieout.registers.wire import Got, Reply, Wire, clean
 
 ENTITIES: Final = "/enheter"
 FIELD: Final = "registrertIMvaregisteret"

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tieout.core.tax import RegisterStatus
 from tieout.nordic.vat_state import Question, register_question
 from tieout.ports import Clock, Transport
 from tieout.registers.faults import UNREADABLE
-from tieout.registers.wire import Got, RegisterStatus, Reply, Wire, clean
+from tieout.registers.wire import Got, Reply, Wire, clean
 
 CHECK: Final = "/check-vat-number"
 TEST: Final = "/check-vat-test-service"
@@ -47,7 +48,7 @@ class ViesRegister:
                 base, self._path = base.removesuffix(path), path
         self._wire = Wire(base, transport, clock, timeout_s=timeout_s)
         self._requester = register_question(requester, None) if requester else None
-        self.requester_refused = False
+        self.requester_refused = bool(requester) and self._requester is None
 
     async def ask(self, question: Question) -> Reply:
         """

@@ -27,17 +27,6 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterStatus:
-    """
-    Whether a register works now. ``silent`` are the areas of which it says that they do not
-    answer, ``fault`` why the register itself does not ('' if it does).
-    """
-
-    fault: str = ""
-    silent: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Got:
     """What a call brought: a JSON object, or a fault."""
 

@@ -245,6 +245,7 @@ async def _data(opened: Opened, configuration: Configuration, found: Diagnosis) 
     from tieout.bootstrap import engine_for
 
     engine = await engine_for(opened, configuration, 0)
+    await _registers(engine, found)
     await connect(engine)
     try:
         for name in (*engine.books, engine.policy.crm):
@@ -258,6 +259,32 @@ async def _data(opened: Opened, configuration: Configuration, found: Diagnosis) 
     written = await _written_as(engine, decisions)
     for trouble in _troubles(opened, decisions, written):
         found.wrong("deals", trouble)
+
+
+async def _registers(engine: Engine, found: Diagnosis) -> None:
+    """Whether the registers of VAT numbers answer, where they are to be asked at all."""
+    if engine.registers is None:
+        return
+    for title, status in await engine.registers.status():
+        found.fine("registers")
+        silent = ", ".join(status.silent)
+        if status.fault:
+            message = f"{title} does not answer ({status.fault}); deals that need it are held."
+        elif silent:
+            message = f"{title} gets no answer from {silent}; deals that need it are held."
+        else:
+            continue
+        finding = Finding(
+            code="number_unchecked", message=message, severity=Severity.WARNING, place=title
+        )
+        found.wrong("registers", Trouble(finding=finding, next="Nothing; it is asked again."))
+    if engine.registers.requester_refused:
+        finding = Finding(
+            code="number_wrong",
+            message="registers.requester is no possible VAT number: no consultation number comes",
+            severity=Severity.WARNING,
+        )
+        found.wrong("registers", Trouble(finding=finding, next="tieout.yaml, registers.requester"))
 
 
 async def _written_as(engine: Engine, decisions: Sequence[Decision]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from tieout.core.model import Customer, Deal, DealState, Entity
 from tieout.core.policy import BooksPolicy, RegisterPolicy
 from tieout.core.scope import deal_scope
-from tieout.core.tax import NumberCheck
+from tieout.core.tax import NumberCheck, RegisterStatus
 from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.triggers import holds
@@ -32,7 +32,7 @@ from tieout.registers.faults import (
     backoff_s,
     scope_of,
 )
-from tieout.registers.wire import RegisterStatus, Reply
+from tieout.registers.wire import Reply
 from tieout.services.enrich import NordicEnricher
 from tieout.store import registers as kept
 from tieout.store.postgres import PostgresStore
@@ -111,6 +111,18 @@ class NumberChecks:
             return
         await self._ask(engine, await self._missing(engine, list(wanted.values())))
         self._enrich.know(await self._known(engine, list(questions.values()), wanted))
+
+    async def status(self) -> list[tuple[str, RegisterStatus]]:
+        """Each register by what people call it, and whether it works now."""
+        return [
+            (TITLES[name], await register.status())
+            for name, register in sorted(self.registers.items(), reverse=True)
+        ]
+
+    @property
+    def requester_refused(self) -> bool:
+        """Whether our own number is not taken, so that no consultation number comes."""
+        return any(register.requester_refused for register in self.registers.values())
 
     async def _buyers(
         self, engine: Engine, lane: str, ids: Sequence[str]
@@ -325,6 +337,17 @@ def number_state(
         )
     found = vat_number_state(question.number, None, answer, now=now, max_age=max_age)
     return found.state
+
+
+async def answers_about(store: PostgresStore, buyer: Customer | None) -> list[Answered]:
+    """What registers ever said about the VAT number of a customer, newest first."""
+    vat = buyer.identifier("vat") if buyer is not None else None
+    question = register_question(vat.raw, vat.country) if vat is not None else None
+    if question is None:
+        return []
+    number = question.number
+    found: list[Answered] = await store.do(lambda tx: kept.history(tx, number))
+    return found
 
 
 def _silence_of(question: Question, silent: Mapping[tuple[str, str], Silence]) -> list[Silence]:

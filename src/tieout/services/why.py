@@ -14,12 +14,14 @@ from tieout.core.model import Customer, Deal, Document, Entity, ExternalRef, Lin
 from tieout.core.policy import FieldRule
 from tieout.core.scope import customer_scope, deal_scope
 from tieout.engine.context import Engine
+from tieout.services.number_checks import answers_about
 from tieout.services.usage import UsedWronglyError
 from tieout.settings.expressions import parse
 from tieout.settings.problems import Place as TextPlace
 from tieout.store import codec, people, tracing
 from tieout.store.people import Case
 from tieout.store.postgres import PostgresStore
+from tieout.store.registers import Answered
 from tieout.store.tracing import Call, Named, Place
 
 KINDS = ("deal", "customer", "draft", "invoice", "credit_note", "order", "document")
@@ -55,6 +57,7 @@ class Why:
     cases: list[Case] = field(default_factory=list)
     outcomes: list[Mapping[str, Any]] = field(default_factory=list)
     deal: Deal | None = None
+    number_answers: list[Answered] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +192,7 @@ async def _slot(engine: Engine, store: PostgresStore, made: Why, key13: str) -> 
         return
     made.deal = deal
     buyer = await _buyer(store, deal)
+    made.number_answers = await answers_about(store, buyer)
     sent = _sent(made.calls)
     base = await store.do(lambda tx: tracing.base_of(tx, key13, Entity.DOCUMENT))
     wanted = sent if isinstance(sent, Document) else base[0] if base else None
@@ -257,6 +261,7 @@ async def _step(
 async def _deal(engine: Engine, store: PostgresStore, made: Why, record: Deal) -> None:
     bridge, crm = engine.bridge, engine.policy.crm
     buyer = await _buyer(store, record)
+    made.number_answers = await answers_about(store, buyer)
     made.deal = record
     made.number = record.number or record.title
     made.title = buyer.name if buyer else record.title
@@ -305,6 +310,8 @@ async def _customer(
     made.cases = await _cases(store, bridge, crm, source)
     got = await store.do(lambda tx: tracing.record_of(tx, ExternalRef(crm, "customer", source)))
     account = got[0] if got else None
+    if isinstance(account, Customer):
+        made.number_answers = await answers_about(store, account)
     wanted = _sent(made.calls)
     if isinstance(account, Customer) and isinstance(wanted, Customer):
         version = made.calls[-1].config_version

@@ -214,6 +214,9 @@ async def show(session: Session, which: Number) -> Result:
         {"id": one[0], "number": one[1] or None, "name": one[2] or None, "status": one[3] or None}
         for one in found.candidates
     ]
+    data["register"] = next(
+        (told for told in case.details.get("values", []) if "register" in told), None
+    )
     data["frees"] = {"count": len(found.frees), "items": [one.name for one in found.frees]}
     return Result(
         data=data,
@@ -254,7 +257,21 @@ def show_lines(found: Detail, now: datetime) -> list[str]:
             told.append(f"{one[5]} {one[4]}".strip())
         lines.append(f"Candidate: {', '.join(text for text in told if text)}")
     lines += _closest(found)
+    lines += _register(case)
     return [line for line in lines if line]
+
+
+def _register(case: Case) -> list[str]:
+    """`Register: VIES, asked 5 Oct 2026, consultation WAPI…, "NAME"`, where one answered."""
+    for told in case.details.get("values", []):
+        if isinstance(told, dict) and told.get("register") and told.get("asked"):
+            parts = [str(told["register"]), f"asked {told['asked']}"]
+            if told.get("consultation"):
+                parts.append(f"consultation {told['consultation']}")
+            if told.get("name"):
+                parts.append(f'"{told["name"]}"')
+            return [f"Register: {', '.join(parts)}."]
+    return []
 
 
 def _closest(found: Detail) -> list[str]:

@@ -37,6 +37,7 @@ async def why(
     made = await tracing.why(engine, opened.store, one)
     here = zone(engine)
     lines = [title(made, here), *value_lines(made, full=full), *_written(made, here, full=full)]
+    lines += number_lines(made, here, full=full)
     lines += _then(made)
     lines += _open(made)
     if call:
@@ -123,6 +124,23 @@ def _written(made: Why, here: tzinfo, *, full: bool) -> list[str]:
         lines.append(f"{word:<8} {', '.join(parts)}")
     if len(shown) < len(sent):
         lines.append(f"         {len(sent) - len(shown)} more, with --full")
+    return lines
+
+
+def number_lines(made: Why, here: tzinfo, *, full: bool) -> list[str]:
+    """`number   FI20774740 is valid: VIES, 5 Oct 2026, 09:10, consultation WAPI…, "NAME"`."""
+    from tieout.cli.formats import moment
+    from tieout.services.number_checks import TITLES
+
+    lines = []
+    for one in made.number_answers if full else made.number_answers[:1]:
+        parts = [TITLES.get(one.register, one.register), moment(one.asked_at, here)]
+        if one.consultation:
+            parts.append(f"consultation {one.consultation}")
+        if one.name:
+            parts.append(f'"{one.name}"')
+        word = "valid" if one.said == "yes" else "not valid"
+        lines.append(f"{'number':<8} {one.number} is {word}: {', '.join(parts)}")
     return lines
 
 
@@ -256,6 +274,11 @@ def _data(made: Why, *, call: bool) -> dict[str, Any]:
                 "open": money(step.open, step.currency),
             }
             for step in made.chain
+        ],
+        "number_answers": [
+            {"number": one.number, "register": one.register, "said": one.said,
+             "at": one.asked_at, "consultation": one.consultation, "name": one.name}
+            for one in made.number_answers
         ],
         "outcomes": [
             {"lane": one["lane"], "step": one["part"], "verdict": one["verdict"],
