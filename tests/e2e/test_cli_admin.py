@@ -398,6 +398,8 @@ def test_versions_go_forth_and_back(project: Program) -> None:
     history = project("config", "history")
     assert [line.split()[0] for line in history.out.splitlines()] == ["v2", "v1"]
     assert history.out.splitlines()[0].endswith("Montage plus  in force")
+    same = project("config", "rollback", "2")
+    assert (same.code, same.out) == (0, "v2 in force says the same as v2. Nothing to do.\n")
     back = project("config", "rollback", "1")
     assert (back.code, back.out) == (0, "v3 = v1. No document is touched.\n")
     missing = project("config", "rollback", "12", "--json")

@@ -153,6 +153,10 @@ def test_a_month_is_filed_once_and_shown_as_it_was(morning: Morning, tmp_path: P
         (("why", "nobody"), 2, "not_found"),
         (("exceptions", "show", "EX-99"), 2, "no_exception"),
         (("reconcile", "--month", "october"), 2, "no_month"),
+        (("reconcile", "--month", "2999-01"), 2, "month_ahead"),
+        (("reconcile", "--csv", "/nowhere/at/all.csv"), 2, "file_unwritable"),
+        (("reconcile", "--html", "/"), 2, "file_unwritable"),
+        (("exceptions", "list", "--csv", "/nowhere/at/all.csv"), 2, "file_unwritable"),
     ],
 )
 def test_what_was_asked_wrongly_is_one_object(

@@ -59,6 +59,13 @@ class Served:
             found: list[dict[str, Any]] = json.loads(answer.read())
         return found
 
+    def struck(self) -> int:
+        """How often the faults that were ordered have struck: calls that have arrived."""
+        with urlopen(f"{self.base_url}/_sandbox/faults", timeout=30) as answer:
+            found = json.loads(answer.read())
+        rows = found if isinstance(found, list) else found["faults"]
+        return sum(int(row["hits"]) for row in rows)
+
     def fault(self, **fault: Any) -> Any:
         """The next requests that fit go wrong in this way."""
         return _post(f"{self.base_url}/_sandbox/faults", json.dumps(fault).encode())

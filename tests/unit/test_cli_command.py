@@ -84,6 +84,23 @@ def test_a_defect_tells_a_reference_and_no_data(capsys: Capture, tmp_path: Path)
     assert "Ekfors" not in log.read_text(encoding="utf-8")
 
 
+def test_a_defect_whose_log_cannot_be_written_shows_no_trace(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way of every folder", encoding="utf-8")
+    monkeypatch.setattr("platformdirs.user_log_path", lambda _: blocked / "logs")
+
+    def fails(_: Session) -> Result:
+        raise ZeroDivisionError
+
+    assert carry_out("plan", Options(project=str(blocked)), fails) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    assert "File " not in err
+    assert "Details: not written, no folder takes them; builtins.ZeroDivisionError at " in err
+
+
 def test_a_defect_with_json_is_one_object(capsys: Capture) -> None:
     async def work(session: Session) -> Result:
         return {}["nothing"]  # type: ignore[no-any-return]

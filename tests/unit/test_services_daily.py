@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -361,6 +361,27 @@ def test_a_lost_answer_is_looked_up_and_found_once(database_url: str) -> None:
         found = [one for one in ran.moved if one.deal == "D-120" and one.entity == "document"]
         assert [(one.state, one.detail) for one in found] == [("applied", "key")]
         assert len(world.drafts()) == 4
+
+    play(database_url, work)
+
+
+def test_since_when_there_is_no_answer_does_not_move_with_the_looks(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        world.story.deal("D-150", "Tallmo Skog AB", "SRV-1", "1500")
+        world.clock.advance(60)
+        # It is carried out late: no look of the first minutes finds it.
+        world.books.fault(
+            "commit_late", method="POST", path="/v2/customerinvoicedrafts", seconds=900
+        )
+        began = world.clock.now()
+        first = await running.run_once(world.engine(), world.store)
+        (lost,) = first.without_answer
+        world.clock.advance(300)
+        second = await running.run_once(world.engine(), world.store)
+        (still,) = second.without_answer
+        assert still.updated_at > lost.updated_at
+        assert still.unanswered_since == lost.unanswered_since
+        assert still.unanswered_since - began < timedelta(seconds=60)
 
     play(database_url, work)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from tieout.cli.commands import exceptions as exceptions_command
@@ -14,9 +15,11 @@ from tieout.cli.commands import prove as prove_command
 from tieout.cli.commands import run as run_command
 from tieout.cli.commands import status as status_command
 from tieout.cli.commands import why as why_command
+from tieout.cli.daily import sums_text
 from tieout.cli.plan_screen import plan_data, plan_lines
+from tieout.core.abilities import Abilities, BudgetWindow, EntityAbilities
 from tieout.core.brakes import Brake
-from tieout.core.model import Document, DocumentKind, ExternalRef, Totals
+from tieout.core.model import Document, DocumentKind, Entity, ExternalRef, Totals
 from tieout.services.exceptions import Detail
 from tieout.services.planning import Planned
 from tieout.services.prove import Carrier, Proof, Proved
@@ -502,3 +505,38 @@ def test_the_proof_that_finds_a_copy() -> None:
         "draft 2231 (25,000.00, same reference, S. Berg, 4 Nov)."
     )
     assert not Proof(deals=1, steps=[step]).holds
+
+
+def test_six_currencies_fit_into_a_line() -> None:
+    six = [(D("1234567.89"), name) for name in ("SEK", "EUR", "NOK", "DKK", "USD", "GBP")]
+    assert sums_text(six) == "SEK 1,234,567.89, EUR 1,234,567.89 and 4 more currencies"
+    assert sums_text(six[:3]).count(",") == 8
+    assert sums_text(six[:1]) == "1,234,567.89"
+
+
+def _estimated(writes: int, calls: int = 600) -> str:
+    """The estimate of a plan with so many drafts, at so many calls a minute."""
+    one = next(line for line in october().lines if line.entity == "document")
+    made = replace(october(), lines=tuple(replace(one, verdict="write") for _ in range(writes)))
+    entity = EntityAbilities(write_max=1)
+    connector = SimpleNamespace(
+        abilities=Abilities(
+            side="books",
+            entities={Entity.DOCUMENT: entity},
+            in_flight=4,
+            budgets=(BudgetWindow(calls=calls, seconds=60),),
+        )
+    )
+    books = one.lane.rpartition("/")[2]
+    engine = SimpleNamespace(
+        books=[books], policy=SimpleNamespace(crm="sf"), connectors={books: connector,
+        "sf": SimpleNamespace(abilities=Abilities(side="crm", entities={}))})  # fmt: skip
+    return plan_command.estimate(cast("Any", engine), made)
+
+
+def test_a_plan_says_how_long_it_takes_with_the_vendors_quota() -> None:
+    assert _estimated(1) == ", 1 call, about 1 s"
+    assert _estimated(40) == ", 40 calls, about 3 s"
+    assert _estimated(480) == ", 480 calls, about 30 s"
+    # 480 of 600 calls a minute are ours: the other 4,320 come at that pace.
+    assert _estimated(4800) == ", 4,800 calls, about 14 minutes"

@@ -401,7 +401,7 @@ def _log_defect(session: Session, error: BaseException, now: datetime) -> str:
 
 def interrupted(session: Session) -> Result:
     """The answer of a command that a person, or the machine, stopped."""
-    term = session.stopped_by is signal.SIGTERM
+    term = session.stopped_by in (signal.SIGTERM, signal.SIGHUP)
     message = "Stopped. Safe to run again."
     return Result(
         exit=Exit.TERMINATED if term else Exit.INTERRUPTED,
@@ -428,7 +428,10 @@ def _watch_signals(session: Session, task: asyncio.Task[Any]) -> None:
         session.screen.complain(f"Stopping after {what}, at most {_STOP_AT_MOST_S} s. Again: now.")
         loop.call_later(_STOP_AT_MOST_S, task.cancel)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # What who started the program has it ignore (`nohup`, a job in the background) stays so.
+        if signal.getsignal(number) is signal.SIG_IGN:
+            continue
         try:
             loop.add_signal_handler(number, stop, number)
         except (NotImplementedError, RuntimeError, ValueError):  # no main thread, or Windows

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tieout.cli.formats import amount
+from tieout.services.usage import UsedWronglyError
 
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from tieout.store.planned import Written
 
 
+# So many currencies have room in a line; JSON has them all.
+CURRENCIES = 3
 _SENDING = frozenset({"apply", "run", "exceptions retry"})
 
 
@@ -80,6 +86,36 @@ def progress_over(session: Session) -> None:
         session.screen.err.flush()
 
 
+def check_file(path: Path | None) -> None:
+    """
+    Whether a file that is to be written can be, asked before the work. Raises `UsedWronglyError`.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise _unwritable(path, "it is a folder")
+    if not path.parent.is_dir():
+        raise _unwritable(path, "there is no such folder")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise _unwritable(path, "permission denied")
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a file that was asked for. Raises `UsedWronglyError`, or `StoreError` for the disk."""
+    from tieout.core.errors import StoreError
+
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(f"The disk of {path} is full.", code="disk_full") from None
+        raise _unwritable(path, (error.strerror or "no reason given").lower()) from None
+
+
+def _unwritable(path: Path, why: str) -> UsedWronglyError:
+    return UsedWronglyError(f"{path} cannot be written: {why}.", code="file_unwritable")
+
+
 def sums(amounts: Sequence[tuple[Decimal | None, str]]) -> list[tuple[Decimal, str]]:
     """Sums by currency; the currency with the most rows first."""
     found: dict[str, Decimal] = {}
@@ -98,6 +134,9 @@ def sums_text(amounts: Sequence[tuple[Decimal, str]], *, named: bool = False) ->
         return amount(Decimal("0.00"))
     if len(amounts) == 1 and not named:
         return amount(amounts[0][0])
+    if len(amounts) > CURRENCIES:
+        told = sums_text(amounts[: CURRENCIES - 1], named=True)
+        return f"{told} and {len(amounts) - CURRENCIES + 1} more currencies"
     return ", ".join(f"{currency} {amount(value)}".strip() for value, currency in amounts)
 
 
@@ -151,8 +190,6 @@ def case_data(case: Case) -> dict[str, Any]:
 
 def number_of(text: str, prefix: str) -> int:
     """The number in `P-214` or `214`. Raises `UsedWronglyError`."""
-    from tieout.services.usage import UsedWronglyError
-
     plain = text.strip().upper().removeprefix(f"{prefix}-")
     if not plain.isdigit():
         raise UsedWronglyError(f'"{text}" is not like {prefix}-31.', code="no_such_number")

@@ -187,6 +187,7 @@ CODES: dict[str, Help] = {
         "they could be ours. Nothing is made for their customer until a person has said it.",
         "tieout exceptions answer EX-… --is REF --deal DEAL, or --not-ours REF",
     ),
+    "month_ahead": Help("The month has not begun, so it has no figures.", "Ask for another one."),
     "restored": Help(
         "The database was put back to an earlier state. Both sides were read again since; what "
         "would be written waits for a person, whatever the modes say.",

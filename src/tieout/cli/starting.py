@@ -13,13 +13,14 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+# A terminal that goes away asks for the same as the machine that shuts down.
+_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 _guarded: list[signal.Signals] = []
 MESSAGE = "Stopped before anything was done. Safe to run again."
 
 
 def guard() -> None:
-    """From now on both signals end the program with its answer and exit code."""
+    """From now on these signals end the program with its answer and exit code."""
     for number in _CODES:
         # A shell that starts a job in the background has it ignore Ctrl-C; that stays so.
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -343,9 +343,9 @@ async def publish(
 
 async def roll_back(
     opened: Opened, bridge: str, version: int, *, who: str, now: datetime
-) -> tuple[ConfigVersion, Effect]:
+) -> tuple[ConfigVersion | None, Effect]:
     """
-    A new version with an old one's content, and what that does.
+    A new version with an old one's content, and what that does; None where that is in force.
 
     Raises `UsedWronglyError` where there is no such version.
     """
@@ -355,6 +355,8 @@ async def roll_back(
     present = await in_force(opened, bridge)
     before = Configuration.from_stored(old.body, old.tables)
     found = Effect()
+    if present is not None and (present.body, present.tables) == (old.body, old.tables):
+        return None, found
     if present is not None:
         found = await effect(
             opened, Configuration.from_stored(present.body, present.tables), before

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -212,25 +211,29 @@ def log_defect(given: str, command: str, error: BaseException, reference: str) -
     Types and places only: the text of an error may hold what a customer wrote, so it stays out
     except where it can only be about the program itself.
     """
-    project_log = None
-    try:
-        project_log = find_project(given).log_file
-    except UsedWronglyError:
-        from platformdirs import user_log_path
+    for place in _log_places(given):
+        log = open_log(place)
+        if log is not None:
+            log.error(
+                "defect",
+                command=command,
+                reference=reference,
+                errors=_chain(error),
+                frames=_frames(error),
+            )
+            return str(place)
+    return f"not written, no folder takes them; {_chain(error)[0]} at {_frames(error)[-1]}"
 
-        project_log = user_log_path("tieout") / "tieout.log"
-    log = open_log(project_log)
-    if log is None:
-        sys.stderr.write("".join(traceback.format_tb(error.__traceback__)))
-        return "above"
-    log.error(
-        "defect",
-        command=command,
-        reference=reference,
-        errors=_chain(error),
-        frames=_frames(error),
-    )
-    return str(project_log)
+
+def _log_places(given: str) -> list[Path]:
+    """Where a log may be written, the best first: in the project, in the person's own folder."""
+    from platformdirs import user_log_path
+
+    found = [user_log_path("tieout") / "tieout.log"]
+    try:
+        return [find_project(given).log_file, *found]
+    except UsedWronglyError:
+        return found
 
 
 _ABOUT_THE_PROGRAM = (TypeError, AttributeError, AssertionError, ImportError, NotImplementedError)

@@ -97,6 +97,12 @@ class Written:
     predicted_gross: Decimal | None
     differs: bool
     updated_at: datetime
+    sent_at: datetime | None = None
+
+    @property
+    def unanswered_since(self) -> datetime:
+        """When it was first sent: that does not move with each look."""
+        return self.sent_at or self.updated_at
 
 
 _WRITTEN = (
@@ -106,7 +112,8 @@ _WRITTEN = (
     " o.currency, coalesce(r.id, ''), coalesce(m.kind, ''), m.gross,"
     " (l.predicted->'totals'->>'gross')::numeric, EXISTS (SELECT 1 FROM exception_case e"
     " WHERE e.workspace = o.workspace AND e.lane = o.lane AND e.source_id = o.source_id"
-    " AND e.code = 'total_differs' AND e.closed_at IS NULL), o.updated_at FROM operation o"
+    " AND e.code = 'total_differs' AND e.closed_at IS NULL), o.updated_at, o.first_sent_at"
+    " FROM operation o"
     " LEFT JOIN ref r ON r.workspace = o.workspace AND r.key13 = o.key13 AND r.role = 'current'"
     " LEFT JOIN mirror m ON m.workspace = r.workspace AND m.connection = r.connection"
     " AND m.entity = r.entity AND m.id = r.id"
@@ -139,6 +146,7 @@ def _written(row: Sequence[Any]) -> Written:
         predicted_gross=row[17],
         differs=row[18],
         updated_at=row[19],
+        sent_at=row[20],
     )
 
 

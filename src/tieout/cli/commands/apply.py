@@ -156,7 +156,7 @@ def _result(session: Session, engine: Engine, applied: Applied, *, strict: bool)
         codes.append(Exit.NOT_NOW)
     if states.get("refused") or (strict and applied.left):
         codes.append(Exit.PERSON)
-    lines = _done_lines(engine, applied)
+    lines = done_lines(engine, applied)
     notes = [_moved_note(applied)] if applied.moved else []
     result = Result(
         data=_data(applied),
@@ -174,7 +174,8 @@ def _result(session: Session, engine: Engine, applied: Applied, *, strict: bool)
     return result
 
 
-def _done_lines(engine: Engine, applied: Applied) -> list[str]:
+def done_lines(engine: Engine, applied: Applied) -> list[str]:
+    """What became of each change, a row for each; of very many the applied ones are counted."""
     from tieout.cli.formats import amount
     from tieout.services.applying import state_word
 
@@ -220,7 +221,7 @@ def _remark(engine: Engine, line: PlanLine, written: Written | None) -> str:
         return "not sent"
     match written.state:
         case "unknown" | "started":
-            at = written.updated_at.astimezone(zone(engine))
+            at = written.unanswered_since.astimezone(zone(engine))
             return f"no answer at {at:%H:%M}, being looked up"
         case "doubt":
             return "a person says which one it is: tieout exceptions list"

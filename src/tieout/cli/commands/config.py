@@ -181,6 +181,14 @@ async def rollback(
     made, effect = await configuration.roll_back(
         opened, bridge, version, who=who_acts(as_), now=session.clock.now()
     )
+    if made is None:
+        in_force = await configuration.in_force(opened, bridge)
+        assert in_force is not None
+        return Result(
+            data={"version": in_force.version, "content_of": version, "effect": effect},
+            lines=[f"v{in_force.version} in force says the same as v{version}. Nothing to do."],
+            bridge=bridge,
+        )
     line = f"v{made.version} = v{version}."
     if effect.opens or effect.closes or effect.looked_at:
         line += f" {effect.text().removesuffix(' Nothing else.')}"

@@ -368,11 +368,11 @@ def _applied_lines(engine: Engine, applied: Applied, written_back: int) -> list[
     """A customer and two drafts with what became of them, and what went back to the CRM."""
     from dataclasses import replace
 
-    from tieout.cli.commands.apply import _done_lines
+    from tieout.cli.commands.apply import done_lines
 
     customers = [pair for pair in applied.done if pair[0].entity == "customer"]
     documents = [pair for pair in applied.done if pair[0].entity == "document"]
-    rows = _done_lines(engine, replace(applied, done=[*customers[:1], *documents[:2]]))
+    rows = done_lines(engine, replace(applied, done=[*customers[:1], *documents[:2]]))
     return [*rows, f"run: the standing of {written_back:,} deals and customers goes to Salesforce"]
 
 

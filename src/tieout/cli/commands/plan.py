@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
@@ -10,6 +12,7 @@ from tieout.cli.command import Session, command
 from tieout.cli.output import ErrorInfo, Exit, Result, reference
 
 if TYPE_CHECKING:
+    from tieout.core.abilities import BudgetWindow
     from tieout.core.brakes import Brake
     from tieout.engine.context import Engine
     from tieout.services.planning import Planned
@@ -107,22 +110,35 @@ def _shown(
     return result
 
 
+_CALL_MS, _BEGIN_MS = 250, 500
+
+
 def estimate(engine: Engine, made: Planned) -> str:
-    """`, 4 calls, about 3 s`: from how much fits into a call and how many may be under way."""
-    from tieout.cli.formats import count
+    """`, 4 calls, about 1 s`: what fits into a call, how many at once, and the vendor's quota."""
+    from tieout.cli.formats import age, count
     from tieout.core.model import Entity
 
-    calls, seconds = 0, 0.0
+    calls, took_ms = 0, 0
     for connection in [*engine.books, engine.policy.crm]:
         abilities = engine.connectors[connection].abilities
-        of_connection = 0
+        mine = 0
         for entity in ("customer", "document", "standing"):
-            mine = [line for line in made.writes if _goes_to(engine, line, connection, entity)]
+            lines = [line for line in made.writes if _goes_to(engine, line, connection, entity)]
             room = max(abilities.of(Entity(entity)).write_max, 1)
-            of_connection += -(-len(mine) // room)
-        calls += of_connection
-        seconds += of_connection * 2.4 / max(abilities.in_flight, 1) + (0.6 if of_connection else 0)
-    return f", {count(calls, 'call')}, about {max(1, round(seconds))} s"
+            mine += -(-len(lines) // room)
+        calls += mine
+        if mine:
+            took_ms += _BEGIN_MS + mine * _CALL_MS // max(abilities.in_flight, 1)
+            took_ms += max((_held_ms(mine, window) for window in abilities.budgets), default=0)
+    span = timedelta(milliseconds=max(took_ms, 1_000))
+    about = f"{span.seconds} s" if span < timedelta(seconds=90) else age(span)
+    return f", {count(calls, 'call')}, about {about}"
+
+
+def _held_ms(calls: int, window: BudgetWindow) -> int:
+    """How long our share of a quota holds back so many calls; a whole share may go at once."""
+    ours = max(int(window.calls * Decimal(window.share)), 1)
+    return max(calls - ours, 0) * window.seconds * 1000 // ours
 
 
 def _goes_to(engine: Engine, line: object, connection: str, entity: str) -> bool:

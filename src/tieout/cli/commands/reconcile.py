@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tieout.bootstrap import Opened
+    from tieout.core.ledger_list import Period
     from tieout.engine.context import Engine
     from tieout.report.context import Report
     from tieout.services.filing import Shown
@@ -49,7 +50,7 @@ async def reconcile(
 ) -> Result:
     """Show that sold and invoiced agree, or what every difference comes from."""
     from tieout.bootstrap import who_acts
-    from tieout.cli.daily import open_bridge, progress, progress_over
+    from tieout.cli.daily import check_file, open_bridge, progress, progress_over
     from tieout.services import filing, tie_outs
     from tieout.services.usage import UsedWronglyError
     from tieout.store.evidence import filed_report
@@ -58,12 +59,16 @@ async def reconcile(
         raise UsedWronglyError("Which month is filed? Say --month 2026-10.", code="usage")
     if store and books:
         raise UsedWronglyError("A month is filed for all books at once.", code="usage")
+    for path in (csv, html):
+        check_file(path)
     asked = filing.month_of(month) if month else None
     undecided = ""
     opened = await session.opened()
     who = who_acts(as_)
     engine = await open_bridge(session, opened, who)
     _check_books(engine, books)
+    if asked is not None:
+        _check_begun(engine, asked, month)
     bridge = engine.bridge
     filed = await opened.do(lambda tx: filed_report(tx, bridge, month)) if month else None
     if filed is not None:
@@ -111,6 +116,20 @@ async def _undecided(engine: Engine, opened: Opened) -> str:
         return ""
     was = "was read and is" if number == 1 else "were read and are"
     return f"NOT COMPLETE: {count(number, 'deal')}, {sums_text(amounts)}, {was} in no figure yet."
+
+
+def _check_begun(engine: Engine, asked: Period, month: str) -> None:
+    """A month that lies ahead has no figures; nothing would be compared with nothing."""
+    from tieout.cli.formats import day
+    from tieout.services.usage import UsedWronglyError
+
+    today = max(engine.today(books) for books in engine.books)
+    if asked.start > today:
+        raise UsedWronglyError(
+            f"{month} lies ahead: it begins on {day(asked.start)}.",
+            code="month_ahead",
+            hint=f"tieout reconcile --month {today:%Y-%m}",
+        )
 
 
 def _check_books(engine: Engine, books: str) -> None:
@@ -244,7 +263,7 @@ def _data(found: Sequence[Shown], deals: bool) -> dict[str, Any]:
 
 def _write_files(found: Sequence[Shown], files: tuple[Path | None, Path | None]) -> list[Path]:
     """The CSV and the page; with several books a file for each, its name in the file's name."""
-    from tieout.core.errors import StoreError
+    from tieout.cli.daily import write_file
 
     written = []
     csv, html = files
@@ -253,12 +272,6 @@ def _write_files(found: Sequence[Shown], files: tuple[Path | None, Path | None])
             if path is None:
                 continue
             place = path if len(found) == 1 else path.with_stem(f"{path.stem}-{one.books}")
-            try:
-                place.write_bytes(text.encode(mark))
-            except OSError as error:
-                raise StoreError(
-                    f"{place} cannot be written: {(error.strerror or 'no reason given').lower()}.",
-                    code="file_unwritable",
-                ) from None
+            write_file(place, text.encode(mark))
             written.append(place)
     return written

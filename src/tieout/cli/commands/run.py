@@ -275,7 +275,7 @@ def _moved(one: Written, here: tzinfo) -> str:
         return f"found    {who}{net}: {name}, once, under its key"
     if one.state == "doubt":
         return f"doubt    {who}{net}: a person says which one it is"
-    at = one.updated_at.astimezone(here)
+    at = one.unanswered_since.astimezone(here)
     return f"unknown  {who}{net}: no answer at {at:%H:%M}, being looked up"
 
 
