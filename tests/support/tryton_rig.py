@@ -140,7 +140,7 @@ class TrytonRig(ContractRig):
         self.running = running
         self.clock = RunningClock()
         self.transport = FaultyTransport()  # type: ignore[assignment]
-        self.secrets = MemorySecrets(self.clock, login="tieout", password="tieout-secret")  # noqa: S106
+        self.secrets = MemorySecrets(self.clock, login="tieout", password="tieout-secret")
         self.settings = TrytonSettings(
             api_url=running.url,
             database=running.database,

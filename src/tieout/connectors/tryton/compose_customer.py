@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +12,6 @@ from tieout.connectors.tryton.settings import TrytonSettings
 from tieout.connectors.tryton.values import Payload, rows_of, text_of
 from tieout.core.change import Wanted
 from tieout.core.model import Address, Customer, Identifier
-
-_SEPARATORS = re.compile(r"[\s.\-/]")
 
 
 def customer_values(
@@ -62,11 +59,6 @@ def customer_values(
     _put_addresses(made, fields, record, books, read)
     _put_contacts(made, fields, record, read)
     return made
-
-
-def compact(code: str) -> str:
-    """A number in the form in which it is stored and found: no separators, capital letters."""
-    return _SEPARATORS.sub("", code).upper()
 
 
 def _put_language(made: Made, said: str, books: Books) -> None:
@@ -128,7 +120,7 @@ def _put_identifiers(
         elif there is None:
             commands.append(["create", [wanted]])
             shown.append(dict(wanted))
-        elif (there["type"], there["code"]) != (wanted["type"], wanted["code"]):
+        elif (there["type"], translate.compact(there["code"])) != (wanted["type"], wanted["code"]):
             commands.append(["write", [there["id"]], wanted])
             there.update(wanted)
     if commands:
@@ -137,7 +129,7 @@ def _put_identifiers(
 
 
 def _identifier(found: Identifier, record: Customer) -> dict[str, Any]:
-    code = compact(found.normal or found.raw)
+    code = translate.compact(found.normal or found.raw)
     address = record.address("billing")
     country = (found.country or (address.country if address else "") or "").upper()
     if found.kind == "vat":

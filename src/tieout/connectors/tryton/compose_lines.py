@@ -10,7 +10,7 @@ from typing import Any
 from tieout.connectors.tryton import documents
 from tieout.connectors.tryton.books import Books, Currency, tax_ids
 from tieout.connectors.tryton.making import Commands, Made, fits_decimals
-from tieout.connectors.tryton.predict import half_even, line_amount
+from tieout.connectors.tryton.predict import line_amount
 from tieout.connectors.tryton.values import (
     Number,
     Payload,
@@ -171,7 +171,9 @@ class InvoiceLines:
         self._quantity(line, product, place)
         taxes = self._taxes(line, default, product, place)
         text = line.text.strip() or (line.item.name if line.item else "") or product.name
-        note = documents.discount_note(line.unit_price, line.discount) if line.discount else None
+        note = None
+        if line.discount or price != line.unit_price:
+            note = documents.price_note(line.unit_price, line.discount)
         stood = self._stood(product.id, text)
         unit = (default.unit if default is not None else None) or product.unit
         values: dict[str, Any] = {
@@ -247,19 +249,20 @@ class InvoiceLines:
                 place=f"{where}.unit_price",
             )
             return None
-        price = documents.net_price(line.unit_price, line.discount)
-        places = minor_units(self._currency.code)
-        meant = line_net(line.quantity, line.unit_price, line.discount, places)
-        shows = line_amount(line.quantity, price, self._currency.rounding)
-        if line.discount and shows != half_even(meant, self._currency.rounding):
+        currency = self._currency
+        price = documents.price_to_write(
+            line.quantity, line.unit_price, line.discount, currency.code, currency.rounding
+        )
+        if price is None:
+            meant = line_net(
+                line.quantity, line.unit_price, line.discount, minor_units(currency.code)
+            )
             self._made.wrong(
                 "net_differs",
-                f"Line {place} comes to {meant} less its discount; Tryton has no discount on "
-                f"invoices, and the nearest price, {price}, comes to {shows}.",
-                hint="Put the discount on a line of its own.",
-                place=f"{where}.discount",
+                f"Line {place} comes to {meant}; no price with four decimals does so in Tryton.",
+                hint="Put the discount on a line of its own, or sell it in a larger unit.",
+                place=f"{where}.unit_price",
             )
-            return None
         return price
 
     def _quantity(self, line: Line, product: Product, place: int) -> None:

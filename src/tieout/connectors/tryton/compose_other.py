@@ -79,8 +79,8 @@ def credit_values(
             values["analytic_accounts"] = [["create", entries]]
         new.append(values)
         amount = line_amount(-quantity, price, currency.rounding)
-        shown.append({**row, **values, "id": None, "sequence": None, "quantity": -quantity, "taxes": taxes, "amount": amount,
-                      "analytic_accounts.": entries})  # fmt: skip
+        said = {"id": None, "sequence": None, "quantity": -quantity, "taxes": taxes}
+        shown.append({**row, **values, **said, "amount": amount, "analytic_accounts.": entries})
         priced.append(Priced(quantity=-quantity, unit_price=price, taxes=tuple(taxes)))
     if not new:
         made.wrong("no_lines", "There is nothing to credit.", place="lines")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
-from tieout.connectors.tryton.books import Books, tax_codes
+from tieout.connectors.tryton.books import Books, Currency, tax_codes
+from tieout.connectors.tryton.predict import half_even, line_amount
 from tieout.connectors.tryton.settling import Settled, settled_of
 from tieout.connectors.tryton.translate import extra_of
 from tieout.connectors.tryton.values import (
@@ -33,7 +34,7 @@ from tieout.core.model import (
     LineKind,
     Totals,
 )
-from tieout.core.money import ZERO, round_to
+from tieout.core.money import ZERO, line_net, minor_units, round_to
 from tieout.ports import Selection
 
 DRAFT_STATES = ("draft", "validated")
@@ -65,7 +66,7 @@ ORDER_FIELDS = (
 _NEW = 1 << 60
 _STATUS = {"validated": "awaiting_approval"}
 _CARRIER = re.compile(r"\s*\bref ([0-9A-HJKMNP-TV-Z]{13}[DCKPS][0-9A-HJKMNP-TV-Z]{2})\b", re.I)
-_DISCOUNT = re.compile(r"Price (-?[0-9.]+), discount ([0-9.]+) %")
+_PRICE = re.compile(r"Price (-?[0-9.]+), discount ([0-9.]+) %")
 # The labels under which a document's words stand in its comment, which is printed at its foot.
 LABELS = {
     "your_reference": "Your reference",
@@ -261,31 +262,46 @@ def with_words(comment: str, words: Mapping[str, str]) -> str:
     return "\n".join([*ours, *kept]).strip()
 
 
-def discount_note(price: Decimal, discount: Decimal) -> str:
-    """What a line with a discount says of it: Tryton has no field for one on invoices."""
+def price_note(price: Decimal, discount: Decimal) -> str:
+    """What a line says of its price: Tryton has no field for a discount on invoices."""
     percent = format((discount * 100).normalize(), "f")
     return f"Price {price}, discount {percent} %"
 
 
-def line_price(row: Payload) -> tuple[Decimal, Decimal]:
-    """Price and discount of a line: as its note has them where they still come to its price."""
-    net = amount_of(row, "unit_price")
-    found = _DISCOUNT.search(text_of(row, "note"))
+def price_to_write(
+    quantity: Decimal, price: Decimal, discount: Decimal, currency: str, step: Decimal
+) -> Decimal | None:
+    """
+    The unit price with which a line shows what was sold: price less discount in four decimals, or
+    the nearest to it. Tryton rounds half a cent to the even one, deals away from zero: 1.5 at
+    99.95 is 149.93 sold and 149.92 there, so that it is written as 99.9501. None: no price does.
+    """
+    net = price if not discount else round_to(price * (1 - discount), 4)
+    sold = half_even(line_net(quantity, price, discount, minor_units(currency)), step)
+    for ticks in _TICKS:
+        tried = net + ticks * _TICK if ticks else net
+        if line_amount(quantity, tried, step) == sold:
+            return tried
+    return None
+
+
+_TICK = Decimal("0.0001")
+_TICKS = (0, *(sign * size for size in range(1, 51) for sign in (1, -1)))
+
+
+def price_shown(row: Payload, currency: str, step: Decimal) -> tuple[Decimal, Decimal]:
+    """Price and discount of a line: as its note has them where they still make its price."""
+    there = amount_of(row, "unit_price")
+    found = _PRICE.search(text_of(row, "note"))
     if found is None:
-        return net, ZERO
+        return there, ZERO
     try:
         price, discount = Decimal(found.group(1)), Decimal(found.group(2)) / 100
+        written = price_to_write(amount_of(row, "quantity"), price, discount, currency, step)
     except ArithmeticError:
-        return net, ZERO
-    if net_price(price, discount) != net:
-        # Somebody changed the price since: then that is the price.
-        return net, ZERO
-    return price, discount
-
-
-def net_price(price: Decimal, discount: Decimal) -> Decimal:
-    """The price less the discount in the four decimals that a price has over there."""
-    return price if not discount else round_to(price * (1 - discount), 4)
+        return there, ZERO
+    # Somebody changed price or quantity since: then the price is the one that stands there.
+    return (price, discount) if written == there else (there, ZERO)
 
 
 # Inside.
@@ -293,7 +309,10 @@ def net_price(price: Decimal, discount: Decimal) -> Decimal:
 
 def _lines(row: Payload, books: Books, want: Selection | None) -> tuple[Line, ...]:
     listed = ordered_lines(row)
-    return tuple(_line(entry, place, books, want) for place, entry in enumerate(listed, start=1))
+    currency = books.currency_by_id.get(id_of(row, "currency") or 0, books.currency)
+    return tuple(
+        _line(entry, place, books, want, currency) for place, entry in enumerate(listed, start=1)
+    )
 
 
 def ordered_lines(row: Payload) -> list[Payload]:
@@ -307,14 +326,16 @@ def ordered_lines(row: Payload) -> list[Payload]:
     return sorted(rows, key=place)
 
 
-def _line(row: Payload, place: int, books: Books, want: Selection | None) -> Line:
+def _line(
+    row: Payload, place: int, books: Books, want: Selection | None, currency: Currency
+) -> Line:
     extra = extra_of(row, want, line=True)
     if row.get("type", "line") != "line":
         return Line(
             position=place, kind=LineKind.TEXT, text=text_of(row, "description"), extra=extra
         )
     product = id_of(row, "product")
-    price, discount = line_price(row)
+    price, discount = price_shown(row, currency.code, currency.rounding)
     taxes = ids_of(row, "taxes")
     return Line(
         position=place,

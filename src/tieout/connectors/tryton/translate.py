@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -54,7 +55,13 @@ _COMPANY_COUNTRIES = {kind: country for country, kind in COMPANY_TYPES.items()}
 _OWN_VAT = {"NO": "no_vat", "GB": "gb_vat", "CH": "ch_vat"}
 _VAT_COUNTRIES = {kind: country for country, kind in _OWN_VAT.items()}
 _PERSONS = ("se_personnummer", "no_fodselsnummer", "fi_hetu", "dk_cpr")
+_SEPARATORS = re.compile(r"[\s.\-/]")
 EMAIL_ROLES = ("order", "quote", "contact")
+
+
+def compact(code: str) -> str:
+    """A number in the form in which it is compared: no separators, capital letters."""
+    return _SEPARATORS.sub("", code).upper()
 
 
 def vat_type(country: str) -> str:
@@ -132,7 +139,8 @@ def _identifiers(row: Payload) -> tuple[Identifier, ...]:
     found: dict[str, Identifier] = {}
     for entry in rows_of(row, "identifiers"):
         kind = text_of(entry, "type")
-        code = text_of(entry, "code")
+        # Some kinds are stored with separators, whatever was sent: 556188-8404.
+        code = compact(text_of(entry, "code"))
         if kind in _COMPANY_COUNTRIES:
             made = Identifier(kind="company", country=_COMPANY_COUNTRIES[kind], raw=code)
         elif kind == "eu_vat" or kind in _VAT_COUNTRIES or kind.endswith("_vat"):
