@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -352,3 +353,68 @@ def test_addresses_are_https_or_this_machine() -> None:
         ViesRegister("http://vies.example", Canned(200, {}), clock)
     with pytest.raises(ConfigurationError):
         BrregRegister("ftp://127.0.0.1", Canned(200, {}), clock)
+
+
+FI, NO = "FI20774740", "NO910000128MVA"
+SOON, LATE = timedelta(0), WEEK + timedelta(hours=1)
+# What happens at the register, the number on the customer now, and how much later it is.
+EVENTS: Mapping[str, tuple[Mapping[str, Any], str, timedelta]] = {
+    "VIES answered valid = true today for this number": ({"yes": FI}, FI, SOON),
+    "VIES answered valid = false today for this number": ({"no": FI}, FI, SOON),
+    "VIES fault MS_UNAVAILABLE": ({"fault": "MS_UNAVAILABLE"}, FI, SOON),
+    "VIES fault SERVICE_UNAVAILABLE": ({"fault": "SERVICE_UNAVAILABLE"}, FI, SOON),
+    "VIES fault MS_MAX_CONCURRENT_REQ": ({"fault": "MS_MAX_CONCURRENT_REQ"}, FI, SOON),
+    "VIES fault GLOBAL_MAX_CONCURRENT_REQ": ({"fault": "GLOBAL_MAX_CONCURRENT_REQ"}, FI, SOON),
+    "VIES fault TIMEOUT, or no answer": ({"kit": {"kind": "drop_before"}}, FI, SOON),
+    "HTTP 500, or a body that cannot be read": ({"kit": {"kind": "garbage"}}, FI, SOON),
+    "VIES fault INVALID_INPUT, and our own form check passes": (
+        {"fault": "INVALID_INPUT"}, FI, SOON,
+    ),
+    "VIES fault INVALID_INPUT, and our own form check fails": ({}, "FI20774741", SOON),
+    "form check fails, nothing asked": ({}, "FI20774741", SOON),
+    "form check says doubtful, nothing asked": ({}, "SE556016068002", SOON),
+    "never asked": ({}, FI, SOON),
+    "valid = true, older than the limit that is set": ({"yes": FI}, FI, LATE),
+    "valid = false, older than the limit that is set": ({"no": FI}, FI, LATE),
+    "valid = true, but the number on the customer changed since": (
+        {"yes": FI}, "FI01120389", SOON,
+    ),
+    "valid = true for a number with another prefix than the one used now": (
+        {"yes": "DK20774740", "asked": "DK20774740"}, "FI20774740", SOON,
+    ),
+    "no number on the customer": ({}, "", SOON),
+    "number is only white space or a dash": ({}, " - ", SOON),
+    "text such as okänt or n/a in the number field": ({}, "okänt", SOON),
+    "Norwegian register says registered for VAT": ({"asked": NO}, NO, SOON),
+    "Norwegian register says not registered for VAT": (
+        {"asked": "NO910000136MVA"}, "NO910000136MVA", SOON,
+    ),
+    "Norwegian register does not answer": ({"fault": "x", "place": "NO", "asked": NO}, NO, SOON),
+    "GB number, nothing asked (VIES does not hold it)": ({}, "GB366303068", SOON),
+}  # fmt: skip
+
+
+def test_every_event_of_the_reference_comes_about(shared_dir: Path) -> None:
+    spec = json.loads((shared_dir / "specs/nordic/vat_treatment.json").read_text("utf-8"))
+    expected = {one["event"]: one["state"].partition(",")[0] for one in spec["vat_state_vectors"]}
+    assert set(EVENTS) == set(expected)
+    assert {event: _came_about(*EVENTS[event]) for event in expected} == expected
+
+
+def _came_about(event: Mapping[str, Any], number: str, later: timedelta) -> str:
+    registers = Registers()
+    if "yes" in event:
+        registers.simulator.act("register", {"number": event["yes"], "name": ""})
+    if "fault" in event:
+        place = event.get("place", "FI")
+        registers.simulator.act("silence", {"place": place, "code": event["fault"]})
+    if "kit" in event:
+        registers.simulator.faults.add(event["kit"])
+    if not event:
+        return registers.state(number, None, later)
+    question = event.get("asked", FI)
+    if question.startswith("DK"):
+        # Such a number cannot be right in Denmark; what counts is that the answer is not used.
+        made = Question(register="vies", number=question, area="DK", local=question[2:])
+        return registers.state(number, asyncio.run(registers.vies.ask(made)), later)
+    return registers.state(number, registers.ask(question), later)
