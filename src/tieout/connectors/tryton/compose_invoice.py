@@ -8,7 +8,7 @@ from tieout.connectors.tryton import documents
 from tieout.connectors.tryton.books import Books, Currency
 from tieout.connectors.tryton.compose_lines import Defaults, InvoiceLines, Products
 from tieout.connectors.tryton.making import Made, terms_id
-from tieout.connectors.tryton.predict import Priced, predict
+from tieout.connectors.tryton.predict import EndlessError, Priced, predict
 from tieout.connectors.tryton.settings import TrytonSettings
 from tieout.connectors.tryton.values import (
     Payload,
@@ -191,14 +191,23 @@ def _totals(made: Made, books: Books, currency: Currency, today: date) -> None:
         )
         for row in rows
     ]
-    made.totals = predict(
-        lines,
-        books.taxes,
-        currency=currency.code,
-        step=currency.rounding,
-        by_line=books.by_line,
-        day=day,
-    )
+    try:
+        made.totals = predict(
+            lines,
+            books.taxes,
+            currency=currency.code,
+            step=currency.rounding,
+            by_line=books.by_line,
+            day=day,
+        )
+    except EndlessError:
+        made.wrong(
+            "tax_unresolved",
+            "The VAT of so small an amount under several taxes cannot be reckoned: Tryton would "
+            "never answer.",
+            hint="Put it on another line, or under one tax.",
+            place="lines",
+        )
     totals = made.totals.totals if made.totals is not None else None
     made.shown["untaxed_amount"] = totals.net if totals else None
     made.shown["tax_amount"] = totals.tax if totals else None
