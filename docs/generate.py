@@ -237,8 +237,16 @@ def _default(schema: Mapping[str, Any], node: Mapping[str, Any], required: bool)
     shown = ", ".join(map(str, default)) if isinstance(default, list) else default
     shown = str(shown).lower() if isinstance(shown, bool) else shown
     if "[smhd]" in str(node.get("pattern", "")):
-        shown = f"{int(default) // 3600}h"
+        shown = _duration(int(default))
     return f"{words} default `{shown}`".strip()
+
+
+def _duration(seconds: int) -> str:
+    """`7d`, `1h`, `5s`: the longest unit that comes out even."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
 
 
 def _filters() -> list[str]:
