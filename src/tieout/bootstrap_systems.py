@@ -197,6 +197,44 @@ SYSTEMS: Mapping[str, System] = {
                 ),
             ),
         ),
+        System(
+            name="tryton",
+            label="Tryton",
+            side="books",
+            settings="tieout.connectors.tryton:TrytonSettings",
+            connector="tieout.connectors.tryton:TrytonConnector",
+            bound_as="company_id",
+            short="tryton",
+            api_setting="api_url",
+            sign_in_setting="api_url",
+            register="Make a user for Tieout in Tryton with the group Accounting, in English, "
+            "with the one company.",
+            grants=(
+                Grant(
+                    name="password",
+                    questions=(
+                        Question(
+                            name="database",
+                            text="Name of the database",
+                            flag="--set database=NAME",
+                            setting="database",
+                        ),
+                        Question(
+                            name="user",
+                            text="Login of Tieout's user",
+                            flag="--user",
+                            setting="login",
+                        ),
+                        Question(
+                            name="password",
+                            text="Its password",
+                            flag="--secret-env VAR",
+                            secret=True,
+                        ),
+                    ),
+                ),
+            ),
+        ),
     )
 }
 

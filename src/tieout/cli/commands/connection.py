@@ -64,14 +64,15 @@ _STYLES = {"ok": "good", "fail": "bad", "warn": "warn", "miss": "strong"}
     examples=(
         "tieout connection add salesforce",
         "tieout connection add visma_eaccounting --client-id my-app --secret-env VISMA_SECRET",
+        "tieout connection add tryton --base-url https://erp.example --set database=books",
     ),
 )
 async def add(
     session: Session,
-    system: Annotated[str, Argument(help="salesforce, visma_eaccounting", show_default=False)] = "",
+    system: Annotated[str, Argument(help="salesforce, visma_eaccounting, tryton", show_default=False)] = "",
     name: Annotated[str, Option("--name", help="What to call it.", show_default=False)] = "",
     grant: Annotated[
-        str, Option("--grant", help="jwt, refresh or client_credentials.", show_default=False)
+        str, Option("--grant", help="jwt, refresh, client_credentials or password.", show_default=False)
     ] = "",
     client_id: ClientId = "",
     user: User = "",
@@ -98,7 +99,9 @@ async def add(
     found = system_named(chosen)
     way = found.grant(grant)
     await connections.require_free(opened, name)
+    set_here = _settings(setting or ())
     given = {"client_id": client_id, "user": user, "my_domain": my_domain}
+    given |= {name: str(value) for name, value in set_here.items()}
     answers, secrets = _answers(session, found, way, given, secret_env, secret_file)
     secrets |= _refresh_token(refresh_token_env, refresh_token_file)
     settings = connections.settings_for(
@@ -106,7 +109,7 @@ async def add(
         way,
         base_url=base_url,
         token_url=token_url,
-        given={**_settings(setting or ()), **answers},
+        given={**set_here, **answers},
     )
     wanted = connections.Wanted(
         system=found, grant=way, name=name, settings=settings, secrets=secrets
