@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.inprocess import InProcessTransport
-from support.real_pair import BOOKS, BRIDGE, CRM, RealPair
+from support.real_pair import BOOKS, BRIDGE, RealPair
 from tieout.bootstrap_registers import registers_of
 from tieout.engine import lanes
 from tieout.engine.deciding import decide_window
@@ -292,6 +292,40 @@ def test_what_a_plan_was_answered_counts_for_the_run(world: Asking) -> None:
     assert len(world.drafts()) == 1
 
 
+def test_what_depends_by_its_item_alone_is_held_once_and_then_asked(
+    world: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As reverse charge at home: nobody knows before the items are looked at."""
+    monkeypatch.setattr(NordicEnricher, "depends_on_number", lambda *_: False)
+    number = world.finnish("Saimaan Telakka Oy", "D-1")
+    world.act("register", number=number, name="")
+    world.pair.run()
+    assert world.calls() == 0
+    assert "is unchecked: VIES is to be asked. Held" in world.case("D-1").message
+    world.pair.run()
+    assert (world.calls(), len(world.drafts()), world.pair.cases()) == (1, 1, [])
+
+
+def test_norwegian_numbers_go_to_norways_register(
+    world: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NordicEnricher, "depends_on_number", lambda *_: True)
+    norwegian = {"BillingCountryCode": "NO", "BillingPostalCode": "0150", "BillingCity": "Oslo"}
+    for local in ("910000128", "910000136", "910000152"):
+        numbers = {"Org_Number__c": local, "Vat_Number__c": f"NO{local}MVA"}
+        world.pair.account(f"Kunde {local} AS", **{**norwegian, **numbers})
+        world.pair.deal(f"D-{local}", f"Kunde {local} AS", "100.00")
+    world.pair.run()
+    assert world.wire.asked("POST") == []
+    assert len(world.wire.asked("GET", f"{BRREG}/enheter/")) == 3
+    (yes,) = world.answers("NO910000128MVA")
+    assert (yes.register, yes.said, yes.name) == ("brreg", "yes", "FJORDLYS AS")
+    assert [one.said for one in world.answers("NO910000136MVA")] == ["no"]
+    assert world.answers("NO910000152MVA") == []
+    # The VAT of a service to Norway depends on none of them.
+    assert (world.pair.cases(), len(world.drafts())) == ([], 3)
+
+
 def test_a_deal_that_is_not_won_asks_nothing(world: Asking) -> None:
     world.pair.account("Saimaan Telakka Oy", "FI")
     world.pair.deal("D-1", "Saimaan Telakka Oy", "10.00", won=False, currency="EUR")
@@ -319,8 +353,3 @@ def test_answers_of_another_workspace_are_not_seen(world: Asking, database_url: 
     other = Asking(database_url)
     with other.pair:
         assert other.answers(number) == []
-
-
-def test_the_connection_is_named(world: Asking) -> None:
-    assert world.pair.policy.registers.vies == f"{HOST}{VIES}"
-    assert world.pair.policy.crm == CRM

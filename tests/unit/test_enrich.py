@@ -18,7 +18,7 @@ from tieout.core.model import (
     ItemTax,
     PartyKind,
 )
-from tieout.core.tax import TaxAnswer, Treatment
+from tieout.core.tax import NumberCheck, TaxAnswer, Treatment
 from tieout.services.enrich import NordicEnricher, number_sentence
 
 DAY = date(2026, 11, 25)
@@ -144,6 +144,51 @@ def test_a_number_that_must_be_confirmed_and_was_not_holds() -> None:
     # At home nothing depends on it.
     home = _tax(_buyer("SE", vat="SE556016068001"), by=strict)
     assert home.treatment is Treatment.DOMESTIC_RATE
+
+
+def _knowing(**states: str) -> NordicEnricher:
+    strict = NordicEnricher(check_vat_state=True)
+    strict.know(
+        {
+            number: NumberCheck(number=number, state=state, register="VIES")
+            for number, state in states.items()
+        }
+    )
+    return strict
+
+
+def test_a_register_that_said_yes_frees_what_depends_on_it() -> None:
+    answer = _tax(_buyer("FI", vat="2077474-0"), by=_knowing(FI20774740="valid"))
+    assert answer.treatment is Treatment.EU_SERVICE_REVERSE_CHARGE
+    other = _tax(_buyer("FI", vat="FI01120389"), by=_knowing(FI20774740="valid"))
+    assert (other.treatment, other.reason) == (Treatment.HOLD, "number_unchecked")
+
+
+def test_a_register_that_said_no_holds_what_depends_on_it_and_nothing_else() -> None:
+    strict = _knowing(FI20774740="invalid", SE556016068001="invalid")
+    answer = _tax(_buyer("FI", vat="FI20774740"), by=strict)
+    assert (answer.treatment, answer.reason) == (Treatment.HOLD, "number_not_valid")
+    assert answer.check is not None
+    assert answer.check.state == "invalid"
+    home = _tax(_buyer("SE", vat="SE556016068001"), by=strict)
+    assert home.treatment is Treatment.DOMESTIC_RATE
+    # What was known is replaced, not added to.
+    strict.know({"FI20774740": NumberCheck(number="FI20774740", state="unknown")})
+    again = _tax(_buyer("FI", vat="FI20774740"), by=strict)
+    assert again.reason == "number_unchecked"
+
+
+@pytest.mark.parametrize(
+    ("seller", "country", "vat", "depends"),
+    [("SE", "FI", "FI20774740", True), ("SE", "SE", "SE556016068001", False),
+     ("NO", "FI", "FI20774740", False), ("SE", "NO", "NO974760673MVA", False),
+     ("SE", "GB", "GB366303068", False), ("DK", "SE", "SE556016068001", True)],
+)  # fmt: skip
+def test_whether_an_ordinary_sale_depends_on_the_number(
+    seller: str, country: str, vat: str, depends: bool
+) -> None:
+    strict = NordicEnricher(check_vat_state=True)
+    assert strict.depends_on_number(seller, _buyer(country, vat=vat), DAY) is depends
 
 
 def test_an_impossible_number_wants_a_person() -> None:
