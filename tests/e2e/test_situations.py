@@ -195,6 +195,43 @@ def test_06_a_credit_note_that_names_nothing(make) -> None:
     assert parts(october(pair), "D-6") == [("credited", "6300.00")]
 
 
+@pytest.mark.parametrize(
+    ("said", "assigned"),
+    [
+        ("{}", True),
+        ("Kreditering av faktura nr {}", True),
+        ("faktura{}", True),
+        ("{}0", False),
+        ("faktura {}1", False),
+        ("", False),
+    ],
+)
+def test_06b_a_credit_note_that_names_its_invoice_in_words(make, said: str, assigned: bool) -> None:
+    pair = make()
+    booked = invoiced(pair, "D-6", "6300.00")
+    customer = row_of(pair, booked)["CustomerId"]
+    text = said.format(booked)
+    # Another customer's credit note that says the same is never this deal's.
+    other = pair.in_books("create_customer", set={"Name": "Annan AB", "InvoiceCity": "Lund"})
+    for whose in (customer, other["Id"]):
+        pair.in_books(
+            "create_invoice",
+            customer=whose,
+            amount="1300.00",
+            credit=True,
+            set={"YourReference": text},
+        )
+    pair.run()
+    open_cases = pair.cases("credit_without_invoice")
+    assert len(open_cases) == (1 if assigned else 2)
+    shown = figures(pair, "D-6")
+    assert shown["net"] == ("5000.00" if assigned else "6300.00")
+    expected = [("credited", "1300.00")] if assigned else []
+    assert parts(october(pair), "D-6") == expected
+    pair.run()
+    assert len(pair.cases("credit_without_invoice")) == len(open_cases)
+
+
 def test_07_a_loss(make) -> None:
     pair = make()
     booked = invoiced(pair, "D-7", "10000.00")

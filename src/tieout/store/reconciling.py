@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from tieout.store import cases, codec
+from tieout.store import cases, codec, credits
 from tieout.store.database import Tx
 
 BATCH = 5_000
@@ -314,8 +314,14 @@ def loose_documents(tx: Tx, books: str) -> list[Sequence[Any]]:
 def sync_loose_credits(tx: Tx, bridge: str, lane: str, books: str, now: datetime) -> int:
     """
     A case for each open credit note that names no invoice; those that are matched now are closed.
-    How many are open.
+    How many are open. One that names its invoice by its number is held against it first.
     """
+    on = [f"{bridge}/{flow}/{books}" for flow in ("documents", "status")]
+    known = tx.rows(
+        "SELECT DISTINCT lane FROM outcome WHERE workspace = %(ws)s AND lane = ANY(%(lanes)s)",
+        lanes=on,
+    )
+    credits.match_by_number(tx, books, [row[0] for row in known], now)
     loose = tx.rows(
         "SELECT m.id, m.number, m.net, m.currency, m.record->>'customer_name' FROM mirror m"
         " WHERE m.workspace = %(ws)s AND m.connection = %(books)s AND m.entity = 'document'"
