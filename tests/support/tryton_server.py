@@ -21,7 +21,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from support.database import server
-from support.ports import quiet_ports
 from tieout.store.embedded import OWNER
 from tieout_sandbox.tryton.books import Books, find_books
 from tieout_sandbox.tryton.plan import ADMIN, ADMIN_PASSWORD, PersonPlan, Plan, nordic
@@ -138,7 +137,6 @@ class TrytonPlant:
             postgres=self.postgres,
             databases=databases,
             log=self.logs / f"{databases[0]}.log",
-            port=quiet_ports()[0],
             settings=settings,
         )
 

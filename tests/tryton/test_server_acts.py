@@ -63,6 +63,39 @@ def test_paying_at_once_and_writing_the_rest_off(tryton_group: RunningTryton) ->
     assert len(admin.search("account.move.line", lost, [])) == 1
 
 
+def test_paying_too_much_leaves_the_customer_with_a_credit(tryton_group: RunningTryton) -> None:
+    admin, invoice = tryton_group.admin, _draft(tryton_group)
+    acts.post(admin, invoice)
+    acts.pay(admin, invoice, Decimal("300.00"))
+    assert _state(tryton_group, invoice) == "paid"
+    party = admin.read(acts.INVOICE, invoice, "party")["party"]
+    assert admin.read("party.party", party, "receivable")["receivable"] == Decimal("-50.00")
+
+
+def test_receipts_at_the_bank_settle_an_invoice_in_parts(tryton_group: RunningTryton) -> None:
+    anna, invoice = tryton_group.person("anna"), _draft(tryton_group)
+    acts.post(anna, invoice)
+    today = anna.read(acts.INVOICE, invoice, "invoice_date")["invoice_date"]
+    acts.pay_by_bank(anna, invoice, Decimal("100.00"), on=today)
+    seen = anna.read(acts.INVOICE, invoice, "state", "amount_to_pay", "payment_lines")
+    assert (seen["state"], seen["amount_to_pay"]) == ("posted", Decimal("150.00"))
+    assert len(seen["payment_lines"]) == 1
+    acts.pay_by_bank(anna, invoice, Decimal("150.00"), on=today)
+    assert _state(tryton_group, invoice) == "paid"
+    acts.undo_settlement(anna, invoice)
+    seen = anna.read(acts.INVOICE, invoice, "state", "reconciled")
+    assert (seen["state"], seen["reconciled"]) == ("posted", None)
+
+
+def test_a_credit_note_is_set_against_an_invoice(tryton_group: RunningTryton) -> None:
+    admin, invoice = tryton_group.admin, _draft(tryton_group)
+    acts.post(admin, invoice)
+    note = acts.credit(admin, invoice, refund=False)
+    acts.post(admin, note)
+    acts.settle_with(admin, invoice, note)
+    assert (_state(tryton_group, invoice), _state(tryton_group, note)) == ("paid", "paid")
+
+
 def test_crediting_with_refund_cancels_the_invoice(tryton_group: RunningTryton) -> None:
     admin, invoice = tryton_group.admin, _draft(tryton_group)
     acts.post(admin, invoice)
@@ -102,3 +135,11 @@ def test_a_closed_period_refuses_and_a_reopened_one_takes(tryton: RunningTryton)
     acts.reopen_period(anna, period)
     acts.post(anna, draft)
     assert _state(tryton, draft) == "posted"
+
+
+def test_a_locked_period_stays_closed(tryton: RunningTryton) -> None:
+    anna, period = tryton.person("anna"), tryton.books.periods["2025-01"]
+    acts.close_period(anna, period)
+    acts.lock_period(anna, period)
+    with pytest.raises(TrytonError, match='You can not call "reopen"'):
+        acts.reopen_period(anna, period)

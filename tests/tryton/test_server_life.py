@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -187,6 +188,22 @@ def test_a_server_that_cannot_start_says_why(tryton_plant: TrytonPlant, tmp_path
             with pytest.raises(ServerFailedError, match="in use"):
                 second.start()
         assert second.pid is None
+
+
+def test_servers_that_want_one_port_at_once_get_one_each(tryton_plant: TrytonPlant) -> None:
+    with tryton_plant.database() as first, tryton_plant.database() as second:
+        servers = [tryton_plant.server(first), tryton_plant.server(second)]
+        # Chosen before either listens, as two test runs do.
+        servers[1].port = servers[0].port
+        try:
+            with ThreadPoolExecutor(2) as threads:
+                list(threads.map(TrytonServer.start, servers))
+            assert servers[0].port != servers[1].port
+            for server in servers:
+                server.client().log_in("admin", "admin-secret")
+        finally:
+            for server in servers:
+                server.stop()
 
 
 def test_a_missing_environment_fails_and_is_skipped_only_on_wish(

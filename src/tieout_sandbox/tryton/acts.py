@@ -220,6 +220,65 @@ def _plain(defaults: Row) -> Row:
     return {name: value for name, value in defaults.items() if not name.endswith(".")}
 
 
+def pay_by_bank(person: Tryton, invoice: int, amount: Decimal, *, on: date) -> int:
+    """
+    The move id of a bank receipt that is booked by hand and then set against the invoice.
+
+    The amount is in company currency. A whole payment is reconciled, and so never becomes one of
+    the invoice's `payment_lines`; a part of it becomes one.
+    """
+    seen = person.read(INVOICE, invoice, "account", "party", "amount_to_pay", "reference")
+    bank = person.one("account.account", [["code", "=", "1930"]])["id"]
+    journal = person.one("account.journal", [["code", "=", "CASH"]])["id"]
+    days = [["start_date", "<=", on], ["end_date", ">=", on], ["type", "=", "standard"]]
+    received = {"account": bank, "debit": amount, "credit": Decimal(0)}
+    settled = {"account": seen["account"], "debit": Decimal(0), "credit": amount}
+    settled["party"] = seen["party"]
+    values = {
+        "company": person.company,
+        "journal": journal,
+        "period": person.one("account.period", days)["id"],
+        "date": on,
+        "description": seen["reference"] or "",
+        "lines": [["create", [received, settled]]],
+    }
+    move = person.create("account.move", values)
+    _insist(person, "model.account.move.post", [move])
+    on_account = [["move", "=", move], ["account", "=", seen["account"]]]
+    line = person.one("account.move.line", on_account)["id"]
+    if amount == seen["amount_to_pay"]:
+        reconcile(person, line, *_open_lines(person, invoice))
+    else:
+        person.write(INVOICE, invoice, {"payment_lines": [["add", [line]]]})
+    return move
+
+
+def settle_with(person: Tryton, invoice: int, credit_note: int) -> None:
+    """Set a posted credit note against an invoice of the same amount."""
+    reconcile(person, *_open_lines(person, invoice), *_open_lines(person, credit_note))
+
+
+def reconcile(person: Tryton, *lines: int) -> None:
+    """Settle move lines of a receivable account, whose sum is zero, with each other."""
+    context = _active("account.move.line", *lines)
+    person.wizard("account.move.reconcile_lines", ("start", {}), context=context)
+
+
+def undo_settlement(person: Tryton, invoice: int) -> None:
+    """Take apart what settled an invoice: it is open again."""
+    settled = person.read(INVOICE, invoice, "reconciliation_lines")["reconciliation_lines"]
+    own = person.read(INVOICE, invoice, "lines_to_pay")["lines_to_pay"]
+    context = _active("account.move.line", *own, *settled)
+    person.wizard("account.move.unreconcile_lines", ("unreconcile", {}), context=context)
+
+
+def _open_lines(person: Tryton, invoice: int) -> list[int]:
+    seen = person.read(INVOICE, invoice, "lines_to_pay", "payment_lines")
+    either = [*seen["lines_to_pay"], *seen["payment_lines"]]
+    still = [["id", "in", either], ["reconciliation", "=", None]]
+    return [row["id"] for row in person.search("account.move.line", still, [])]
+
+
 # -- periods ----------------------------------------------------------------------------------
 
 
@@ -234,3 +293,8 @@ def reopen_period(person: Tryton, period: int) -> None:
     closed = [["period", "=", period], ["state", "=", "closed"]]
     for row in person.search("account.journal.period", closed, []):
         person.call("model.account.journal.period.reopen", [row["id"]])
+
+
+def lock_period(person: Tryton, period: int) -> None:
+    """Lock a closed period: it cannot be opened again."""
+    person.call("model.account.period.lock_", [period])

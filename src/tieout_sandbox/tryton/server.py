@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import itertools
 import os
 import signal
 import socket
@@ -20,6 +22,7 @@ from tieout_sandbox.tryton.rpc import Tryton, TrytonError
 READY_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
+_OTHER_PORTS = 8
 
 
 class TrytonMissingError(Exception):
@@ -28,6 +31,10 @@ class TrytonMissingError(Exception):
 
 class ServerFailedError(Exception):
     """trytond did not start, or a command of it failed; the end of its log is in the message."""
+
+
+class PortTakenError(ServerFailedError):
+    """Somebody else listens on the server's port."""
 
 
 def program(venv: Path, name: str) -> Path:
@@ -55,22 +62,48 @@ def tethered(
     )
 
 
-def _refuse_taken(port: int) -> None:
-    # Else the first answer would come from whoever listens there, and be taken for ours.
+def free_port() -> int:
+    """
+    A port of 127.0.0.1 that nobody listens on at this moment.
+
+    From a stretch below those that the system hands out for connections, begun at another place
+    by each process. Somebody else may still be faster: `start` then takes the next one.
+    """
+    for _ in range(_PORTS):
+        port = _FIRST_PORT + next(_next_port) % _PORTS
+        if not _is_taken(port):
+            return port
+    raise ServerFailedError(f"no free port from {_FIRST_PORT} to {_FIRST_PORT + _PORTS}")
+
+
+_FIRST_PORT, _PORTS = 30_100, 2_600
+_next_port = itertools.count(os.getpid() * 61)
+
+
+def _is_taken(port: int) -> bool:
     with socket.socket() as trying:
+        # As the server does: what is left of one that was just killed is no hindrance.
         trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trying.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ServerFailedError(f"port {port} is in use by another process") from error
+        except OSError:
+            return True
+    return False
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as trying:
-        trying.bind(("127.0.0.1", 0))
-        port: int = trying.getsockname()[1]
-    return port
+def _listens(pid: int, port: int) -> bool:
+    """Whether it is this process that listens on the port. Without /proc: taken to be."""
+    table = Path("/proc/net/tcp")
+    if not table.exists():
+        return True
+    wanted, listening = f"0100007F:{port:04X}", "0A"
+    rows = [line.split() for line in table.read_text("ascii").splitlines()[1:]]
+    inodes = {row[9] for row in rows if row[1] == wanted and row[3] == listening}
+    for opened in Path(f"/proc/{pid}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(opened).removeprefix("socket:[").rstrip("]") in inodes:
+                return True
+    return False
 
 
 class TrytonServer:
@@ -90,13 +123,14 @@ class TrytonServer:
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        self.port = free_port() if port is None else port
+        self.port = port or free_port()
         self.databases = databases
         self.log = log
         self._venv = venv
+        # A port of our own choice may be another one, until the first start has succeeded.
+        self._fixed = port is not None
         self._settings = {
             "TRYTOND_DATABASE__URI": postgres.uri(),
-            "TRYTOND_WEB__LISTEN": f"127.0.0.1:{self.port}",
             "TRYTOND_WEB__ROOT": "",
             "TRYTOND_SESSION__AUTHENTICATIONS": "password",
             **(settings or {}),
@@ -117,12 +151,30 @@ class TrytonServer:
         """Start it and wait until it answers (a second). Raises ServerFailedError."""
         if self._process is not None:
             raise RuntimeError("this server runs already")
-        _refuse_taken(self.port)
-        # Without -d no model is ever loaded, and every login fails.
-        names = ("-d", *self.databases)
+        for _ in range(_OTHER_PORTS):
+            try:
+                self._start()
+            except PortTakenError:
+                if self._fixed:
+                    raise
+                self.port = free_port()
+            else:
+                self._fixed = True
+                return
+        raise PortTakenError(f"none of {_OTHER_PORTS} ports was free")
+
+    def _start(self) -> None:
+        if _is_taken(self.port):
+            raise PortTakenError(f"port {self.port} is in use by another process")
+        listen = {"TRYTOND_WEB__LISTEN": f"127.0.0.1:{self.port}"}
         with self.log.open("ab") as log:
             self._process = tethered(
-                self._venv, "trytond", *names, settings=self._settings, log=log
+                self._venv,
+                "trytond",
+                # Without -d no model is ever loaded, and every login fails.
+                *("-d", *self.databases),
+                settings={**self._settings, **listen},
+                log=log,
             )
         try:
             self._wait_ready(self._process)
@@ -158,10 +210,13 @@ class TrytonServer:
         end = time.monotonic() + READY_SECONDS
         while time.monotonic() < end:
             if process.poll() is not None:
-                raise ServerFailedError(f"trytond ended at its start:\n{tail(self.log)}")
-            with contextlib.suppress(OSError, TrytonError):
-                self.client().version()
-                return
+                said = f"trytond ended at its start:\n{tail(self.log)}"
+                raise PortTakenError(said) if _is_taken(self.port) else ServerFailedError(said)
+            # An answer alone may come from a stranger who got the port before ours did.
+            if _listens(process.pid, self.port):
+                with contextlib.suppress(OSError, http.client.HTTPException, TrytonError):
+                    self.client().version()
+                    return
             time.sleep(_POLL_SECONDS)
         raise ServerFailedError(f"trytond did not answer:\n{tail(self.log)}")
 
