@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import re
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from e2e import test_possible_duplicate
 from support.october import moment
 from support.real_pair import RealPair
+from tieout.core import gates
 from tieout.core.ledger_list import Period
+from tieout.services import planning
 from tieout.services.enrich import NordicEnricher
 from tieout.store.people import Case
 
@@ -229,3 +235,119 @@ def test_a_total_of_zero_is_skipped_with_its_reason(database_url: str) -> None:
             lambda tx: tx.rows("SELECT verdict, reason FROM outcome WHERE workspace = %(ws)s")
         )
         assert [tuple(row) for row in rows] == [("skip", "zero_total")]
+
+
+def _alone(database_url: str, **account: Any) -> RealPair:
+    """A pair of its own, set up, with an account that differs from the others in one thing."""
+    pair = RealPair(database_url, CONFIGURATION, start=moment(10, 5))
+    org(pair)
+    pair.account("Mosippa Handel AB", **account)
+    return pair
+
+
+def test_a_head_that_is_not_the_sum_of_its_lines_is_held(database_url: str) -> None:
+    by_head = CONFIGURATION.replace("flows:\n", "flows:\n  reconcile: {sold_amount: head}\n")
+    with _alone(database_url) as pair:
+        # An administrator has cut the amount's decimals; the lines keep theirs.
+        pair.in_crm("set_scale", object="Opportunity", field="Amount", scale=0)
+        deal(pair, "D-124", "Mosippa Handel AB", "1000.40")
+        pair.run()
+        (case,) = pair.cases()
+        assert case.code == "amount_not_lines"
+        assert case.message == "D-124 says 1,000.00, its lines add up to 1,000.40."
+        assert pair.records("customerinvoicedrafts") == []
+        # What was sold is what the lines say, unless the company goes by the deal's own amount.
+        october = (Period.month(2026, 10), date(2026, 10, 31))
+        assert pair.tie_out(*october).tie_out.sold == D("1000.40")
+        pair.configure(by_head)
+        assert pair.tie_out(*october).tie_out.sold == D("1000.00")
+        assert pair.tie_out(*october).tie_out.explained
+
+
+def test_a_credit_stop_is_said_and_what_was_delivered_is_still_invoiced(database_url: str) -> None:
+    with _alone(database_url, Credit_Hold__c=True) as pair:
+        deal(pair, "D-125", "Mosippa Handel AB", "1000.00")
+        made = pair.do(planning.plan(pair.engine, pair.store))
+        (line,) = [line for line in made.lines if line.entity == "document"]
+        assert line.verdict == "write"
+        said = "Mosippa Handel AB is on credit stop; what was delivered is still invoiced."
+        assert line.message == said
+        pair.run()
+        assert len(pair.records("customerinvoicedrafts")) == 1
+        assert pair.cases() == []
+
+
+def test_vat_of_this_country_beside_none_is_for_finance(database_url: str) -> None:
+    with _alone(database_url) as pair:
+        goods_stay_here = {
+            "ShippingStreet": "Storgatan 1",
+            "ShippingPostalCode": "111 22",
+            "ShippingCity": "Stockholm",
+            "ShippingCountryCode": "SE",
+            "CurrencyIsoCode": "SEK",
+        }
+        pair.account("Turun Kalusto Oy", "FI", **goods_stay_here)
+        cabinet = {"product": "CABINET", "unit_price": "7990.00"}
+        deal(pair, "D-126", "Turun Kalusto Oy", "1000.00", cabinet)
+        pair.run()
+        (case,) = pair.cases()
+        assert case.code == "tax_mixed"
+        assert "D-126 has VAT of this country on line 2 and none on line 1." in case.message
+        assert pair.records("customerinvoicedrafts") == []
+
+
+# Every gate before anything is sent, with its codes and the test that has its bad case.
+_ONE_RUN = test_every_gate_refuses_its_deal_with_its_own_code
+GATES: dict[str, dict[str, Callable[..., None]]] = {
+    "item has a code": {"item_no_code": _ONE_RUN},
+    "customer is known once": {"customer_maybe_known": _ONE_RUN, "customer_missing": _ONE_RUN},
+    "customer is active": {"customer_inactive": _ONE_RUN},
+    "numbers are right": {"number_wrong": _ONE_RUN, "number_unchecked": _ONE_RUN},
+    "currency is allowed": {"currency_not_allowed": _ONE_RUN},
+    "tax resolves": {
+        "tax_unresolved": _ONE_RUN,
+        "tax_mixed": test_vat_of_this_country_beside_none_is_for_finance,
+    },
+    "terms resolve": {"terms_unmapped": _ONE_RUN},
+    "dimensions are present": {"dimension_missing": _ONE_RUN},
+    "period is open": {"period_closed": test_a_closed_period_holds_every_deal_of_the_books},
+    "net is the deal's": {
+        "net_differs": _ONE_RUN,
+        "too_many_decimals": _ONE_RUN,
+        "amount_not_lines": test_a_head_that_is_not_the_sum_of_its_lines_is_held,
+    },
+    "there is something to invoice": {
+        "no_lines": _ONE_RUN,
+        "total_below_zero": _ONE_RUN,
+        "zero_total": test_a_total_of_zero_is_skipped_with_its_reason,
+    },
+    "instalments are understood": {
+        "schedule_not_total": _ONE_RUN,
+        "schedule_not_understood": _ONE_RUN,
+    },
+    "address, e-mail, buyer's reference": {
+        "address_incomplete": _ONE_RUN,
+        "email_missing": _ONE_RUN,
+        "buyer_reference_missing": _ONE_RUN,
+    },
+    "credit stop": {
+        "credit_stop": test_a_credit_stop_is_said_and_what_was_delivered_is_still_invoiced
+    },
+    "nobody invoiced it already": {
+        "possible_duplicate": test_possible_duplicate.test_the_invoice_made_by_hand_is_asked_about
+    },
+}
+# Not over this pair: Visma tells of no closed year before it is asked to book, and flows.customers
+# is on.
+ELSEWHERE = {"customer_not_in_books"}
+
+
+def test_every_gate_has_its_bad_case_here(
+    pair: RealPair, expected: dict[str, tuple[str, str]]
+) -> None:
+    told = {code: test for codes in GATES.values() for code, test in codes.items()}
+    here = {code for code, test in told.items() if test is _ONE_RUN}
+    assert here == {code for code, _ in expected.values()}
+    source = Path(inspect.getfile(gates)).read_text(encoding="utf-8")
+    in_code = set(re.findall(r'code="([a-z_]+)"', source))
+    assert in_code - ELSEWHERE <= set(told), in_code - ELSEWHERE - set(told)

@@ -28,7 +28,7 @@ from tieout.core.compare import (
 )
 from tieout.core.compose import Composed, compose, label, step_amount, step_of
 from tieout.core.digest import digest
-from tieout.core.finding import Finding
+from tieout.core.finding import Finding, Severity
 from tieout.core.keys import operation_key
 from tieout.core.mapping.errors import MappingError
 from tieout.core.model import DealState, Document, Entity
@@ -335,7 +335,9 @@ def _create(
         wanted=wanted,
         depends_on=case.buyer.pending,
     )
-    return _released(context, change, composed.sold, "create", "", composed=composed)
+    # What warns and does not stop is said where a person reads what is going to be written.
+    words = " ".join(one.message for one in found if one.severity is Severity.WARNING)
+    return _released(context, change, composed.sold, "create", words, composed=composed)
 
 
 def _compare(

@@ -102,10 +102,11 @@ def _customer(case: DocumentCase, policy: DocumentPolicy) -> Iterator[Finding]:
 
 def _credit_stop(case: DocumentCase, policy: DocumentPolicy) -> Iterator[Finding]:
     """Holds orders; work that was delivered is still invoiced."""
-    if case.buyer.record is None or not case.buyer.record.credit_stop:
+    known = [record for record in (case.buyer.record, case.crm_customer) if record is not None]
+    if not any(record.credit_stop for record in known):
         return
     order = policy.kind.startswith("order")
-    name = case.crm_customer.name if case.crm_customer else case.buyer.record.name
+    name = case.crm_customer.name if case.crm_customer else known[0].name
     yield Finding(
         code="credit_stop",
         message=f"{name} is on credit stop; "

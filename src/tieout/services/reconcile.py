@@ -13,6 +13,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from tieout.core.case import Seen
 from tieout.core.chain import (
     Acceptance,
     Approval,
@@ -163,13 +164,14 @@ def _figures(
     view = _View(book=book, cut_off=cut_off, rates=_book_rates(tx, book))
     agreed = NONE_AGREED
     ids: Iterable[list[str] | None] = (None,)
-    if agreeing.decided(tx, lane, scale.steps) >= scale.steps:
+    by_lines = policy.reconcile.sold_amount == "lines"
+    if by_lines and agreeing.decided(tx, lane, scale.steps) >= scale.steps:
         agreed, ledger = _agreed(tx, policy, book, lane, cut_off, period, ledger, scale)
         ids = agreeing.others(tx, lane)
     steps: list[StepFigures] = []
     for some in ids:
         for batch in reconciling.step_batches(tx, policy.crm, lane, book.connection, some):
-            _from_deals(tx, policy, batch)
+            _from_deals(tx, policy, lane, batch)
             steps += [step_figures(row, view) for row in batch if _counts(row)]
     loose = [_loose(row) for row in reconciling.loose_documents(tx, book.connection)]
     read_at = reconciling.last_read(tx, [policy.crm, book.connection])
@@ -244,13 +246,17 @@ def _counts(row: StepRow) -> bool:
     return live or any(d.kind not in ("draft", "order") for d in row.documents)
 
 
-def _from_deals(tx: Tx, policy: BridgePolicy, batch: Sequence[StepRow]) -> None:
-    """What only the deal itself tells: its own rate, and the day of a step that is not due."""
+def _from_deals(tx: Tx, policy: BridgePolicy, lane: str, batch: Sequence[StepRow]) -> None:
+    """
+    What only the deal itself tells: its own rate, its own amount where that is what was sold, and
+    the day of a step that is not due.
+    """
     rate, plan = policy.reconcile.rate, policy.documents.instalments
+    by_head = policy.reconcile.sold_amount == "head"
     wanted = {
         row.source_id
         for row in batch
-        if rate is not None or (plan is not None and row.reason == "not_due_yet")
+        if rate is not None or by_head or (plan is not None and row.reason == "not_due_yet")
     }
     if not wanted:
         return
@@ -261,6 +267,8 @@ def _from_deals(tx: Tx, policy: BridgePolicy, batch: Sequence[StepRow]) -> None:
     )  # fmt: skip
     customers = pages.mirror(tx, policy.crm, Entity.CUSTOMER, buyers)
     planned, _ = with_schedules(deals, customers, plan)
+    if by_head:
+        _sold_by_head(tx, lane, deals, batch)
     for row in batch:
         seen = planned.get(row.source_id)
         if seen is None or not isinstance(seen.record, Deal):
@@ -271,6 +279,22 @@ def _from_deals(tx: Tx, policy: BridgePolicy, batch: Sequence[StepRow]) -> None:
         buyer = customers.get(deal.customer.id) if deal.customer else None
         record = buyer.record if buyer and isinstance(buyer.record, Customer) else None
         row.own_rate = None if rate is None else _own_rate(rate, deal, record)
+
+
+def _sold_by_head(tx: Tx, lane: str, deals: Mapping[str, Seen], batch: Sequence[StepRow]) -> None:
+    """
+    The deal's own amount is what was sold. A deal in steps has the difference on its last one;
+    one without an amount of its own keeps that of its lines.
+    """
+    whole = reconciling.whole_deals(tx, lane, sorted({row.source_id for row in batch if row.won}))
+    for row in batch:
+        seen = deals.get(row.source_id)
+        deal = seen.record if seen is not None else None
+        if not row.won or not isinstance(deal, Deal) or deal.stated_total is None:
+            continue
+        sold, last = whole[row.source_id]
+        if row.part == last:
+            row.sold += deal.stated_total - sold
 
 
 def _own_rate(rule: FieldRule, deal: Deal, buyer: Customer | None) -> Decimal | None:

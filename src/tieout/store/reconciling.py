@@ -127,6 +127,22 @@ def step_batches(
         yield steps
 
 
+def whole_deals(tx: Tx, lane: str, deals: Sequence[str]) -> dict[str, tuple[Decimal, int]]:
+    """What all steps of a deal come to, and the number of its last one."""
+    return {
+        row[0]: (row[1], row[2])
+        for row in tx.rows(
+            "SELECT o.source_id, coalesce(sum(o.net), 0.00), max(o.part) FROM outcome o"
+            " WHERE o.workspace = %(ws)s AND o.lane = %(lane)s AND o.source_id = ANY(%(ids)s)"
+            " AND o.decided_at = (SELECT max(x.decided_at) FROM outcome x"
+            " WHERE x.workspace = o.workspace AND x.lane = o.lane AND x.source_id = o.source_id)"
+            " GROUP BY o.source_id",
+            lane=lane,
+            ids=list(deals),
+        )
+    }
+
+
 def _step(row: Sequence[Any], books: str) -> StepRow:
     return StepRow(
         books=books,
