@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -36,6 +37,8 @@ from tieout_sandbox.tryton.rpc import Tryton
 NAME = "tryton-se"
 MODELS = {Entity.CUSTOMER: "party.party", Entity.DOCUMENT: "account.invoice"}
 VERBS = {Action.CREATE: "create", Action.UPDATE: "write", Action.VOID: "delete"}
+# Several rigs share a database in some tests.
+_DRAWN = itertools.count(200_001)
 _WRITES = ("create", "write", "delete", "post", "cancel", "copy", "execute")
 
 
@@ -147,7 +150,6 @@ class TrytonRig(ContractRig):
             **{"page_size": 5, "our_contact": "Sara Ek", "overlap_s": 0, **settings},
         )
         self.connector = self.connect()
-        self._drawn = 200_000
 
     def connect(self) -> TrytonConnector:
         """Another process with the same sign-in."""
@@ -173,8 +175,7 @@ class TrytonRig(ContractRig):
     # The contract.
 
     def number(self) -> str | None:
-        self._drawn += 1
-        return str(self._drawn)
+        return str(next(_DRAWN))
 
     def customer(self, **values: Any) -> Wanted:
         record = Customer(

@@ -144,14 +144,16 @@ def _rule_line(rule: Payload, tax: int, group: int | None) -> Payload | None:
 
 
 def tax_codes(taxes: Iterable[int]) -> str:
-    """Taxes as the code of a line: their ids, '1' or '1+4', '' for none."""
+    """Taxes as the code of a line: their ids, '1' or '1+4'; '0' says none, '' nothing."""
     return "+".join(str(number) for number in sorted(taxes))
 
 
 def tax_ids(code: str) -> tuple[int, ...] | None:
-    """The ids that `tax_codes` wrote; None where it is another text."""
+    """The ids that a code names, none for '0'; None where it is another text."""
     parts = code.split("+") if code else []
-    return tuple(int(part) for part in parts) if all(p.isdecimal() for p in parts) else None
+    if not all(part.isdecimal() for part in parts):
+        return None
+    return tuple(number for part in parts if (number := int(part)))
 
 
 class BooksKeeper:

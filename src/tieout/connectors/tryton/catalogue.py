@@ -10,7 +10,7 @@ from tieout.connectors.tryton.books import Books
 from tieout.connectors.tryton.compose_lines import Default, Product, product_of
 from tieout.connectors.tryton.values import Payload, id_of, text_of
 from tieout.core.change import Change
-from tieout.core.model import Document, DocumentKind
+from tieout.core.model import Document
 
 _LIVE_MS = 600_000
 _LINE = "account.invoice.line"
@@ -47,7 +47,7 @@ class Catalogue:
         await self._load_products(changes)
         for change in changes:
             record = change.wanted.record if change.wanted is not None else None
-            if not isinstance(record, Document) or record.kind is DocumentKind.ORDER:
+            if not isinstance(record, Document):
                 continue
             party = parties.get(int(record.customer.id)) if record.customer is not None else None
             if party is not None:

@@ -220,13 +220,18 @@ def _carrier_findings(api: TrytonApi, books: Books) -> Iterator[Finding]:
             hint="Install and activate it, or set carrier to reference.",
         )
         return
+    why = (
+        "By the setting of the connection"
+        if api.settings.carrier == "reference"
+        else "The Tryton module tieout is not active, so that"
+    )
     yield Finding(
         code="carrier_weaker",
-        message="The Tryton module tieout is not active: our key stands in the reference of each "
+        message=f"{why} our key stands in the reference of each "
         "invoice, where the buyer sees it, people may change it, and nothing keeps it unique. "
         "After a lost answer a document is made again only after ten minutes without a trace, "
         "not at once.",
-        hint="Install the module tieout-tryton and activate it.",
+        hint="Install the module tieout-tryton, activate it, and set carrier to auto.",
         severity=Severity.WARNING,
     )
 

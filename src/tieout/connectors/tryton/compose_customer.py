@@ -62,13 +62,11 @@ def customer_values(
 
 
 def _put_language(made: Made, said: str, books: Books) -> None:
+    """The language where Tryton has it in use; else its own default, not worth refusing for."""
     code = said.replace("-", "_")
     found = books.languages.get(code) or books.languages.get(code[:2].lower())
-    if said and found is None:
-        made.wrong("value_unmapped", f'Tryton has no language "{said}".', place="language")
-        return
     known = {number: name for name, number in books.languages.items()}
-    made.link("lang", found if said else None, code=known.get(found or 0, ""))
+    made.link("lang", found, code=known.get(found or 0, ""))
 
 
 def _put_currency(made: Made, said: str, books: Books) -> None:
