@@ -149,6 +149,20 @@ def test_a_duplicate_carries_no_predicted_total(tryton_group: RunningTryton) -> 
     assert [seen[name] for name in amounts] == [None, None, None]
 
 
+@pytest.mark.parametrize("refund", [True, False])
+def test_a_credit_note_made_by_a_person_carries_no_key(
+    tryton_group: RunningTryton, refund: bool
+) -> None:
+    admin, item = tryton_group.admin, tryton_group.books.items["SKR01"]
+    known = {"tieout_key": f"credited-{refund}", "source_total_amount": Decimal("374.81")}
+    made = _draft(admin, item, **known)
+    acts.post(admin, made)
+    note = acts.credit(admin, made, refund=refund)
+    seen = admin.read(acts.INVOICE, note, "tieout_key", "source_total_amount", "total_amount")
+    assert (seen["tieout_key"], seen["source_total_amount"]) == (None, None)
+    assert seen["total_amount"] == Decimal("-374.81")
+
+
 def _first_user(postgres: Postgres, database: str) -> int:
     with psycopg.connect(host=postgres.host, user=postgres.user, dbname=database) as reading:
         row = reading.execute("SELECT min(id) FROM res_user WHERE login = 'admin'").fetchone()

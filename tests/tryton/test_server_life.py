@@ -16,6 +16,7 @@ import pytest
 
 from support import tryton_server
 from support.tryton_server import ROOT, RunningTryton, TrytonPlant, require_tryton
+from tieout_sandbox.tryton import acts
 from tieout_sandbox.tryton.postgres import Postgres
 from tieout_sandbox.tryton.rpc import TrytonError
 from tieout_sandbox.tryton.server import ServerFailedError, TrytonMissingError, TrytonServer
@@ -139,6 +140,7 @@ def test_a_stop_leaves_no_process_and_no_session_of_the_database(
 _PARENT = """
 import sys, time
 from pathlib import Path
+from tieout_sandbox.tryton import acts
 from tieout_sandbox.tryton.postgres import Postgres
 from tieout_sandbox.tryton.server import TrytonServer
 venv, host, user, database, log = sys.argv[1:]
@@ -190,6 +192,18 @@ def test_a_server_that_cannot_start_says_why(tryton_plant: TrytonPlant, tmp_path
         assert second.pid is None
 
 
+def test_settings_of_the_server_are_a_tests_own(tryton_plant: TrytonPlant) -> None:
+    """Here: a session that is fresh for a second only, after which nothing may be posted."""
+    with tryton_plant.running({"TRYTOND_SESSION__TIMEOUT": "1"}) as tryton:
+        customer = acts.make_customer(tryton.admin, "Nordhavn Kaffe AB")
+        item = acts.Line(item=tryton.books.items["KON01"])
+        made = acts.make_invoice(tryton.admin, customer, [item])
+        time.sleep(2.5)
+        with pytest.raises(TrytonError) as refused:
+            tryton.admin.call("model.account.invoice.post", [made])
+        assert refused.value.status == 401
+
+
 def test_servers_that_want_one_port_at_once_get_one_each(tryton_plant: TrytonPlant) -> None:
     with tryton_plant.database() as first, tryton_plant.database() as second:
         servers = [tryton_plant.server(first), tryton_plant.server(second)]
@@ -209,6 +223,7 @@ def test_servers_that_want_one_port_at_once_get_one_each(tryton_plant: TrytonPla
 def test_a_missing_environment_fails_and_is_skipped_only_on_wish(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv(tryton_server.WITHOUT, raising=False)
     monkeypatch.setenv("TIEOUT_TRYTON_VENV", str(tmp_path))
     with pytest.raises(pytest.fail.Exception, match="make test builds it"):
         require_tryton()
