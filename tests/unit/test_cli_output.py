@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from tieout.cli.output import (
     listing,
     worst,
 )
+from tieout.cli.ticking import Ticking
 from tieout.core import errors
 from tieout.core.finding import Finding
 from tieout.services.usage import UsedWronglyError
@@ -198,3 +201,63 @@ def test_options_of_both_levels_count() -> None:
     assert Options(quiet=True, project="c").over(outer) == Options(
         json=True, quiet=True, project="c", bridge="b"
     )
+
+
+# --- long lists and long work --------------------------------------------------------------------
+
+
+def _shown(tmp_path: Path, lines: int, *, pager: str, terminal: bool = True) -> tuple[str, str]:
+    """What a list of so many lines leaves on the screen, and what the pager was given."""
+    seen = tmp_path / "seen"
+    program = f"sh -c 'cat > {seen}'" if pager == "cat" else pager
+    out = Terminal() if terminal else io.StringIO()
+    screen = Screen(Options(), out=out, err=io.StringIO(), environment={"PAGER": program})
+    screen.answer("plan", Result(lines=[f"row {n}" for n in range(lines)]), NOW)
+    return out.getvalue(), seen.read_text(encoding="utf-8") if seen.exists() else ""
+
+
+def test_a_long_list_goes_through_the_pager_on_a_terminal_only(tmp_path: Path) -> None:
+    out, paged = _shown(tmp_path, 200, pager="cat")
+    assert (out, paged.count("\n")) == ("", 200)
+    (tmp_path / "seen").unlink()
+    assert _shown(tmp_path, 3, pager="cat") == ("row 0\nrow 1\nrow 2\n", "")
+    out, paged = _shown(tmp_path, 200, pager="cat", terminal=False)
+    assert (out.count("\n"), paged) == (200, "")
+
+
+def test_a_pager_that_is_not_there_loses_nothing(tmp_path: Path) -> None:
+    out, _ = _shown(tmp_path, 200, pager="/nowhere/less -R")
+    assert out.count("\n") == 200
+
+
+def test_the_line_of_progress_tells_its_time_and_what_it_waits_for() -> None:
+    now = [0]
+    err = Terminal()
+    line = Ticking(err, lambda: now[0])
+    line.say("Reading visma-se")
+    assert line.line() == "Reading visma-se"
+    now[0] = 2_100
+    assert line.line() == "Reading visma-se  2 s"
+    now[0] = 12_000
+    assert line.line() == "Reading visma-se  12 s, waiting for answers"
+    line.say("Reading sf")
+    assert line.line() == "Reading sf"
+    now[0] = 12_000 + 180_000
+    assert line.line() == "Reading sf  3 min, waiting for answers"
+    line.end()
+    assert err.getvalue().endswith("\r\x1b[K")
+    shown = err.getvalue()
+    line.end()
+    assert not any(thread.name == "progress" for thread in threading.enumerate())
+    assert err.getvalue().startswith(shown)
+
+
+def test_a_terminal_that_goes_away_does_not_stop_the_work() -> None:
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    line = Ticking(Gone(), lambda: 0)
+    line.say("Reading visma-se")
+    line.say("Reading sf")
+    line.end()

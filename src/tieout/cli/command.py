@@ -44,6 +44,7 @@ from tieout.services.usage import UsedWronglyError
 
 if TYPE_CHECKING:
     from tieout.bootstrap import Exchange, Opened, SystemClock
+    from tieout.cli.ticking import Ticking
     from tieout.services.project import Project
 
 Work = Callable[..., Awaitable[Result]]
@@ -82,6 +83,7 @@ class Session:
     ref: dict[str, str] = field(default_factory=dict)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _engines: list[Stoppable] = field(default_factory=list)
+    progress: Ticking | None = None
     _under_way: Callable[[], int] | None = None
     stopped_by: signal.Signals | None = None
 
@@ -155,6 +157,9 @@ class Session:
 
     async def close(self) -> None:
         """Closes what the command opened."""
+        if self.progress is not None:
+            self.progress.end()
+            self.progress = None
         await self._stack.aclose()
 
 

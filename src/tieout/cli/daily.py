@@ -6,12 +6,14 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tieout.cli.formats import amount
+from tieout.cli.ticking import Ticking
 from tieout.services.usage import UsedWronglyError
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tieout.store.planned import Written
 
 
+STEP_MS = 30_000
 # So many currencies have room in a line; JSON has them all.
 CURRENCIES = 3
 _SENDING = frozenset({"apply", "run", "exceptions retry"})
@@ -68,22 +71,43 @@ def zone(engine: Engine) -> tzinfo:
 
 
 def progress(session: Session) -> Callable[[str], None]:
-    """Says what is done: on a terminal one line that stays, else nothing before the end."""
-    if not session.screen.err.isatty() or session.options.json or session.options.quiet:
+    """
+    Says what is done. On a terminal one line that stays, with the time it takes from 2 s on; else
+    a line per step, at most one in 30 s, or nothing where nobody reads it.
+    """
+    screen = session.screen
+    if screen.options.json or screen.options.quiet:
         return lambda _: None
-
-    def say(text: str) -> None:
-        session.screen.err.write(f"\r\x1b[K{text}")
-        session.screen.err.flush()
-
-    return say
+    if not screen.err.isatty() or screen.options.plain:
+        return _Steps(session).say
+    progress_over(session)
+    session.progress = Ticking(screen.err, session.clock.steady)
+    return session.progress.say
 
 
 def progress_over(session: Session) -> None:
     """The line of progress goes."""
-    if session.screen.err.isatty() and not session.options.json and not session.options.quiet:
-        session.screen.err.write("\r\x1b[K")
-        session.screen.err.flush()
+    if session.progress is not None:
+        session.progress.end()
+        session.progress = None
+
+
+@dataclass(slots=True)
+class _Steps:
+    """Lines for who reads a log, or a screen aloud."""
+
+    session: Session
+    said_at: int | None = None
+
+    def say(self, text: str) -> None:
+        """The step, unless one was said within 30 s."""
+        now = self.session.clock.steady()
+        if self.said_at is None:
+            # What is over soon needs no word.
+            self.said_at = now
+        if now - self.said_at >= STEP_MS:
+            self.said_at = now
+            self.session.screen.note(f"{text}.")
 
 
 def check_file(path: Path | None) -> None:

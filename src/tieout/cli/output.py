@@ -10,7 +10,9 @@ import base64
 import hashlib
 import json
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -181,6 +183,21 @@ class Screen:
         if not self.options.json:
             self._say(text)
 
+    def _paged(self, lines: Sequence[str]) -> bool:
+        """Whether a long list was shown by ``PAGER``, as a person on a terminal may wish."""
+        pager = shlex.split(self.environment.get("PAGER", ""))
+        if not self.terminal or not pager:
+            return False
+        if len(lines) < shutil.get_terminal_size((WIDTH, 24)).lines:
+            return False
+        text = "".join(f"{line}\n" for line in lines)
+        try:
+            # The person's own choice of a program, without a shell.
+            subprocess.run(pager, input=text.encode(), check=False)  # noqa: S603
+        except OSError:
+            return False
+        return True
+
     def _say(self, text: str) -> None:
         """
         To standard output. A command that acts goes on when nobody reads it any more (``| head``),
@@ -226,8 +243,9 @@ class Screen:
         if self.options.json:
             self._say(json_text(command, result, now))
             return
-        for line in result.lines:
-            self.line(line)
+        if not self._paged(result.lines):
+            for line in result.lines:
+                self.line(line)
         bad = result.error is not None
         notes = list(result.notes)
         if result.next:

@@ -76,6 +76,7 @@ async def apply(
                 next=(f"tieout apply {made.name}",),
                 bridge=engine.bridge,
             )
+        say = progress(session)
         applied = await applying.apply(
             engine,
             opened.store,

@@ -69,10 +69,13 @@ _STYLES = {"ok": "good", "fail": "bad", "warn": "warn", "miss": "strong"}
 )
 async def add(
     session: Session,
-    system: Annotated[str, Argument(help="salesforce, visma_eaccounting, tryton", show_default=False)] = "",
+    system: Annotated[
+        str, Argument(help="salesforce, visma_eaccounting, tryton", show_default=False)
+    ] = "",
     name: Annotated[str, Option("--name", help="What to call it.", show_default=False)] = "",
     grant: Annotated[
-        str, Option("--grant", help="jwt, refresh, client_credentials or password.", show_default=False)
+        str,
+        Option("--grant", help="jwt, refresh, client_credentials or password.", show_default=False),
     ] = "",
     client_id: ClientId = "",
     user: User = "",

@@ -115,7 +115,7 @@ class Checker:
                     code="object_missing",
                     message="Contact roles of opportunities cannot be read, so no billing contact "
                     "is known.",
-                    hint="Give the integration user the Tieout permission set.",
+                    hint="Give the integration user a permission set with that right.",
                     severity=Severity.WARNING,
                     place="OpportunityContactRole",
                 )
@@ -261,7 +261,7 @@ def _no_object_named(name: str) -> Finding:
     return Finding(
         code="object_missing",
         message=f"{name} cannot be read by the integration user.",
-        hint="Give the integration user the Tieout permission set.",
+        hint="Give the integration user a permission set with that right.",
         place=name,
     )
 
@@ -271,7 +271,7 @@ def _missing(known: OrgObject) -> list[Finding]:
         Finding(
             code="field_missing",
             message=f"{known.name}.{name} is hidden from the integration user.",
-            hint="Give the integration user the Tieout permission set.",
+            hint="Give the integration user a permission set with that right.",
             place=f"{known.name}.{name}",
             values={"object": known.name, "field": name},
         )

@@ -227,7 +227,7 @@ class SalesforceConnector(WithoutLedger):
             raise ConnectionBrokenError(
                 f"Salesforce shows no row of {name} to the integration user.",
                 code="right_missing",
-                hint="Give the integration user the Tieout permission set.",
+                hint="Give the integration user a permission set with that right.",
             )
         return rows.rows[0]
 

@@ -45,7 +45,7 @@ _QUOTA = Meaning(Kind.LATER, "quota_used", wait_s=QUOTA_WAIT_S)
 _SERVICE = Meaning(Kind.LATER, "maintenance", wait_s=MAINTENANCE_WAIT_S)
 _SLOW = Meaning(Kind.LATER, "query_slow", wait_s=60)
 _RIGHTS = Meaning(
-    Kind.SETUP, "right_missing", "Give the integration user the Tieout permission set."
+    Kind.SETUP, "right_missing", "Give the integration user a permission set with that right."
 )
 _FIELD = Meaning(
     Kind.SETUP, "unknown_field", "Add the field, or give the integration user the right to see it."

@@ -192,7 +192,7 @@ def _read_only(known: OrgObject, field: OrgField) -> Finding:
     return Finding(
         code="right_missing",
         message=f"{field.label} of {known.label} cannot be written by the integration user.",
-        hint="Give the integration user the Tieout permission set, or choose another field.",
+        hint="Give the integration user a permission set with that right, or choose another field.",
         place=field.name,
     )
 

@@ -160,8 +160,9 @@ def _missing(board: Board, ours: str, theirs: str, *, needed: bool) -> Finding:
         code="field_missing",
         message=f"{board.object} has no field {theirs} that the integration user can write, "
         f"so {'the state in the books' if needed else f'the {word}'} is not shown there.",
-        hint="Deploy the Tieout package and give the integration user its permission set"
-        + ("." if needed else f", or set {board.of} standing field {ours} to ''."),
+        hint=f"Make that field on {board.object} (they stand in docs/howto/connect-salesforce.md) "
+        "and let the integration user read and edit it"
+        + ("." if needed else f", or set {board.of}_standing.{ours} to '' in the connection."),
         severity=Severity.ERROR if needed else Severity.INFO,
         place=f"{board.object}.{theirs}",
         values={"object": board.object, "field": theirs},
