@@ -141,6 +141,26 @@ async def h51_request_of_the_old_epoch_arrives(s: Scene) -> None:
     assert len(s.world.current()) == 2
 
 
+@history()
+async def h71_clock_jumps_while_a_restore_is_waited_out(s: Scene) -> None:
+    """Section 10, 1, under a clock that is set ahead: the wait counts on the books' time."""
+    await s.linked("1700.00")
+    backup = s.world.snapshot()
+    s.deal()
+    s.world.fault("commit_late", path="/drafts", seconds=180)
+    await s.run()
+    s.world.restore(backup)
+    await s.run()
+    s.world.machines[0].wall.jump(3500)
+    for _ in range(5):
+        await s.world.wait(20)
+        await s.run()
+    assert s.sent() == 2
+    await s.settle()
+    assert sorted(row["net"] for row in s.world.live()) == [1000, 1700]
+    assert s.sent() == 2
+
+
 @history(batch=3)
 async def h52_lost_batch_each_decides_alone(s: Scene) -> None:
     """Section 11: a lost batch is looked up together, and each of its items decides alone."""

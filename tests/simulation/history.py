@@ -101,7 +101,7 @@ class History:
         self._order = itertools.count()
         self._hurry_until = 0.0
         self._awake = asyncio.Event()
-        self._doom: list[str] = []
+        self._dooms = 0
         self._claim_pauses: list[float] = []
 
     # --- the course of it ---
@@ -188,9 +188,9 @@ class History:
         self._hurry_until = self._elapsed() + seconds
         self._awake.set()
 
-    def doom(self, where: str) -> None:
-        """The next engine that begins dies the first or second time that it comes there."""
-        self._doom.append(where)
+    def doom(self) -> None:
+        """The next engine that is about to store what came of a late request dies instead."""
+        self._dooms += 1
 
     def pause_claim(self, seconds: float) -> None:
         """The next claim of any engine is followed by a pause."""
@@ -239,7 +239,7 @@ class History:
             engine = world.engine(
                 mortal,
                 machine=machine,
-                pace=self._pace(),
+                pace=self._pace(mortal),
                 leased=chance.random() < 0.6,
                 force=force,
             )
@@ -288,9 +288,6 @@ class History:
 
     def _mortal(self, machine: int) -> Mortal:
         chance = self.random
-        if self._doom:
-            where = self._doom.pop()
-            return Mortal(f"engine {machine}", dies_at=chance.randint(1, 2), where=where)
         dies_at = int(chance.expovariate(1 / 60)) + 1 if chance.random() < 0.3 else None
         where = chance.choice(("", "", "book", "store.settle", "store.mark", "store.apply"))
         if where and dies_at is not None:
@@ -307,7 +304,7 @@ class History:
             )
         }
 
-    def _pace(self) -> Callable[[str, str], float]:
+    def _pace(self, mortal: Mortal) -> Callable[[str, str], float]:
         """Small waits at every call, and now and then one that is longer than a lease."""
         chance, world = self.random, self.world
         slow = chance.random() < 0.25
@@ -315,6 +312,10 @@ class History:
         def pace(name: str, when: str) -> float:
             if name.startswith("wire."):
                 return chance.uniform(0.01, 0.4)
+            if name == "store.settle" and when == "before" and self._dooms and world.under_way():
+                self._dooms -= 1
+                mortal.kill("its late request was told of")
+                mortal.refuse()
             if name == "store.mark_started" and when == "after" and self._claim_pauses:
                 seconds = self._claim_pauses.pop()
                 world.happened["pauses longer than a lease after a claim"] += seconds > 60

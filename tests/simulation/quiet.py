@@ -256,6 +256,23 @@ class Quiet:
         return key not in deals or deals[key] in self._held()
 
 
+def results_by_deal(world: World) -> dict[str, Any]:
+    """What came of each deal: its live documents, without ids and times, and what is open."""
+    linked = world.refs()
+    found: dict[str, Any] = {}
+    for deal in world.crm.rows.tables["deals"].values():
+        slot = document_slot(world, deal["id"])
+        mine = sorted(
+            (row["status"], str(row["net"]), linked[_ref(world, row)][2])
+            for row in world.live()
+            if linked.get(_ref(world, row), ("", "", 0))[:2] == ("current", slot)
+        )
+        found[deal["id"]] = (mine, world.exceptions(deal["id"]))
+    customers = [row["id"] for row in world.book.ledger.live("customers")]
+    found["customers"] = len(customers)
+    return found
+
+
 def document_slot(world: World, deal: str) -> str:
     """The 13 characters of a deal's document slot."""
     return Slot(

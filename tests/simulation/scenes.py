@@ -77,10 +77,10 @@ class Scene:
         await self.run()
         return deal, self.world.drafts()[-1]["id"]
 
-    async def dies(self, where: str, number: int) -> None:
+    async def dies(self, where: str, number: int, *, leased: bool = True) -> None:
         """A run that dies at the how-manieth point of that name."""
         mortal = Mortal("engine", dies_at=number, where=where)
-        engine = self.world.engine(mortal)
+        engine = self.world.engine(mortal, leased=leased)
         died = False
         try:
             await mortal.run(lambda: self.world.work(engine))

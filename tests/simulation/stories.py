@@ -95,8 +95,12 @@ class Stories:
 
     def late_and_killed(self) -> None:
         """The same, and the process dies with the request on its way."""
-        self.late()
-        self.history.doom("store.settle:before")
+        self._on_create("commit_late", seconds=self.random.randint(90, 195))
+        self._cause()
+        self.history.hurry(15)
+        self.history.doom()
+        # Its lease runs out, and the next process takes over.
+        self.history.soon(self.random.uniform(62, 75), lambda: self.history.hurry(15))
 
     def lost_and_touched(self) -> None:
         """A person is at the fresh document before we have found it."""

@@ -7,12 +7,14 @@ from sqlalchemy import Engine as SqlEngine
 
 import directed_change
 import directed_create
+import directed_guards
 import directed_restore
 from scenes import TOLD, tell
 
 NUMBERED = sorted(TOLD)
 assert directed_change
 assert directed_create
+assert directed_guards
 assert directed_restore
 
 

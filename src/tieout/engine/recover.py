@@ -8,9 +8,10 @@ complete reads more than the search lag apart adopt every carrier and follow eve
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tieout.core.abilities import Guard
+from tieout.core.change import Action, Doubt
 from tieout.core.model import Entity
 from tieout.engine.context import LEASE_S, Engine
 from tieout.ports import Connector
@@ -41,7 +42,7 @@ async def recovering(engine: Engine) -> bool:
     if found is None:
         return False
     until, _ = found
-    if engine.clock.now() >= until:
+    if await _now(engine) >= until:
         await engine.store.forget_cursors([*engine.books, engine.policy.crm])
     engine.looked_for_carriers = False
     return True
@@ -53,7 +54,7 @@ async def read_through(engine: Engine) -> None:
     if found is None:
         return
     until, left = found
-    now = engine.clock.now()
+    now = await _now(engine)
     if now < until:
         return
     if left > 1:
@@ -63,6 +64,36 @@ async def read_through(engine: Engine) -> None:
         guard = engine.connectors[connection].abilities.of(Entity.DOCUMENT).guard
         await engine.store.ask_for_unlinked(engine.bridge, connection, guard is Guard.OPAQUE, now)
     await engine.store.recovery_read(None, now)
+
+
+async def _now(engine: Engine) -> datetime:
+    """
+    The earliest of our time and those of the books. Our clock may have been set ahead since the
+    restore; what was sent before it is still on its way over there.
+    """
+    times = [engine.clock.now()]
+    for connection in engine.books:
+        if not engine.knows_time(connection):
+            # Nothing was asked for yet that tells the time: a look for a key that nobody has does.
+            (sight,) = await engine.connectors[connection].find_by_key([_nobody(times[0])])
+            engine.heard(connection, sight.vendor_time)
+        if connection in engine.told:
+            times.append(engine.vendor_now(connection))
+    return min(times)
+
+
+def _nobody(now: datetime) -> Doubt:
+    return Doubt(
+        key="0" * 13 + "D00",
+        key13="0" * 13,
+        entity=Entity.DOCUMENT,
+        action=Action.CREATE,
+        target=None,
+        bodies=(),
+        witness={},
+        customers=(),
+        first_sent_at=now,
+    )
 
 
 def _longest(connectors: Iterable[Connector]) -> int:

@@ -73,7 +73,8 @@ async def run(engine: Engine) -> RunResult:
         await engine.store.finish_run(
             result.number,
             "interrupted" if engine.stopping else "done",
-            result.counts(),
+            # What a person let a run go over is no surprise to the next one.
+            result.counts() | ({"forced": 1} if engine.force else {}),
             engine.clock.now(),
         )
     finally:

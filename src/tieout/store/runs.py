@@ -129,7 +129,7 @@ def counts(
             run=run,
         )
     }
-    before, there = _seen(tx, connection, entity)
+    before, there = _seen(tx, bridge, connection, entity)
     gone = tx.row(
         "SELECT count(*) FROM mirror m JOIN ref r ON r.workspace = m.workspace"
         " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
@@ -177,8 +177,13 @@ def counts(
 # what does not matter when nothing is about to happen is not counted at all.
 
 
-def _seen(tx: Tx, connection: str, entity: Entity) -> tuple[int, int]:
-    """Records known before and there now; counted only where none is left, else 1 and 1."""
+def _seen(tx: Tx, bridge: str, connection: str, entity: Entity) -> tuple[int, int]:
+    """
+    Records known before and there now; counted only where none is left, else 1 and 1.
+
+    Those that we voided ourselves are not missed, nor those that were gone when a person let a run
+    go over the brakes: an empty side would hold everything for ever.
+    """
     some = tx.row(
         "SELECT 1 FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
         " AND entity = %(entity)s AND gone_at IS NULL LIMIT 1",
@@ -188,8 +193,14 @@ def _seen(tx: Tx, connection: str, entity: Entity) -> tuple[int, int]:
     if some is not None:
         return 1, 1
     gone = tx.row(
-        "SELECT count(*) FILTER (WHERE coalesce(gone_certain, false)) FROM mirror"
-        " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s",
+        "SELECT count(*) FILTER (WHERE coalesce(gone_certain, false)) FROM mirror m"
+        " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
+        " AND NOT EXISTS (SELECT 1 FROM operation o WHERE o.workspace = %(ws)s"
+        " AND o.connection = m.connection AND o.entity = m.entity AND o.action = 'void'"
+        " AND o.state = 'applied' AND o.target_id = m.id)"
+        " AND m.gone_at > coalesce((SELECT max(r.finished_at) FROM run r WHERE r.workspace ="
+        " %(ws)s AND r.bridge = %(bridge)s AND r.counts->>'forced' = '1'), '-infinity')",
+        bridge=bridge,
         connection=connection,
         entity=str(entity),
     )
