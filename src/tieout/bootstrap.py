@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tieout.connectors.http.traffic import Observer
     from tieout.engine.context import Engine
     from tieout.ports import Clock, Connector, Ids, Secrets, Transport
+    from tieout.services.number_checks import NumberChecks
     from tieout.services.project import Project
     from tieout.settings.bridge import Configuration
     from tieout.store.database import Runner
@@ -150,7 +151,7 @@ class Opened:
     workspace: str = WORKSPACE
     connectors: dict[str, Connector] = field(default_factory=dict)
     observer: Observer | None = None
-    transports: list[Transport] = field(default_factory=list)
+    asking: list[tuple[NumberChecks, Transport]] = field(default_factory=list)
 
     async def do(self, work: Callable[[Any], Any]) -> Any:
         """What the function gives; see `store.database.in_workspace`."""
@@ -161,8 +162,10 @@ class Opened:
         opened, self.connectors = self.connectors, {}
         for connector in opened.values():
             await connector.close()
-        while self.transports:
-            await self.transports.pop().close()
+        while self.asking:
+            checks, transport = self.asking.pop()
+            await checks.close()
+            await transport.close()
 
 
 @asynccontextmanager
@@ -522,8 +525,10 @@ def _registers(opened: Opened, policy: Any, enrich: Any) -> Any:
     from tieout.connectors.http.transport import AiohttpTransport
 
     transport = AiohttpTransport(trust_env=True)
-    opened.transports.append(transport)
-    return registers_of(policy, opened.store, enrich, opened.clock, transport)
+    checks = registers_of(policy, opened.store, enrich, opened.clock, transport)
+    if checks is not None:
+        opened.asking.append((checks, transport))
+    return checks
 
 
 async def _companies(opened: Opened, configuration: Any) -> dict[str, Any]:

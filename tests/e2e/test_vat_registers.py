@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from support.real_pair import BOOKS, BRIDGE, RealPair
 from tieout.bootstrap_registers import registers_of
 from tieout.engine import lanes
 from tieout.engine.deciding import decide_window
+from tieout.ports import HttpRequest, HttpResponse
+from tieout.services import number_checks
 from tieout.services.enrich import NordicEnricher
 from tieout.store import registers as kept
 from tieout.store.people import Case
@@ -324,6 +327,49 @@ def test_norwegian_numbers_go_to_norways_register(
     assert world.answers("NO910000152MVA") == []
     # The VAT of a service to Norway depends on none of them.
     assert (world.pair.cases(), len(world.drafts())) == ([], 3)
+
+
+class Slow:
+    """A transport whose answers come when they are let go."""
+
+    def __init__(self, inner: InProcessTransport) -> None:
+        self.inner = inner
+        self.let_go = asyncio.Event()
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        await self.let_go.wait()
+        return await self.inner.send(request)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+def test_a_register_that_is_slow_slows_nobody_else(
+    world: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_checks, "GRACE_S", 0.01)
+    number = world.finnish("Saimaan Telakka Oy", "D-1")
+    world.act("register", number=number, name="")
+    world.pair.deal("D-2", "Tallmo Skog AB", "500.00")
+    slow = Slow(world.wire)
+    enrich = NordicEnricher(check_vat_state=True, oss=False)
+    world.pair.engine.enrich = enrich
+    checks = registers_of(world.pair.policy, world.pair.store, enrich, world.pair.clock, slow)
+    assert checks is not None
+    world.pair.engine.registers = checks
+    world.pair.run()
+    assert [row["InvoiceCustomerName"] for row in world.drafts()] == ["Tallmo Skog AB"]
+    assert "VIES is to be asked" in world.case("D-1").message
+    # Nobody asks twice while the first question is under way.
+    world.wait(seconds=60)
+    world.pair.run()
+    assert (len(world.drafts()), world.calls()) == (1, 0)
+    slow.let_go.set()
+    world.pair.do(checks.close())
+    assert [one.said for one in world.answers(number)] == ["yes"]
+    world.wait(seconds=60)
+    world.pair.run()
+    assert (len(world.drafts()), world.calls(), world.pair.cases()) == (2, 1, [])
 
 
 def test_a_deal_that_is_not_won_asks_nothing(world: Asking) -> None:

@@ -1,19 +1,23 @@
 """
 Asking registers about VAT numbers, before the documents that depend on them are decided.
 
-What is silent holds its own deals and nothing else: a call ends within seconds, no more than some
-are made in a minute, and a register, a member state or a number that gave no answer is left alone
-until its time has come, which is when the deals that wait for it are due again. Nothing is told
-but the number, and the seller's own where it is set.
+What is silent holds its own deals and nothing else: deciding waits a moment for answers and goes on
+without those that are late. A call ends within seconds, no more than some are made in a minute, and
+a register, a member state or a number that gave no answer is left alone until its time has come,
+which is when the deals that wait for it are due again. Nothing is told but the number, and the
+seller's own where it is set.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+from tieout.core.errors import StoreError
 from tieout.core.model import Customer, Deal, DealState, Entity
 from tieout.core.policy import BooksPolicy, RegisterPolicy
 from tieout.core.scope import deal_scope
@@ -45,6 +49,8 @@ NO_AGAIN: Final = timedelta(days=1)
 WINDOW_MS: Final = 60_000
 WAIT_MOST_MS: Final = 20_000
 NEXT_TURN: Final = timedelta(seconds=60)
+# How long deciding waits for the next answer; a register that works answers sooner.
+GRACE_S: Final = 3
 # A silence that nobody has looked at for so long is another one.
 FORGOTTEN: Final = timedelta(days=1)
 _UNCLEAR: Final = frozenset({TIMEOUT, UNREADABLE})
@@ -91,6 +97,8 @@ class NumberChecks:
         self._policy = policy
         self._max_age = timedelta(seconds=policy.max_age_s)
         self._turn: _Turn | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._answered = 0
 
     async def before(self, engine: Engine, book: BooksPolicy, ids: Sequence[str]) -> None:
         """Asks what is missing for these deals, and tells the enricher all that is known."""
@@ -109,7 +117,7 @@ class NumberChecks:
                 wanted[question.number] = question
         if not questions:
             return
-        await self._ask(engine, await self._missing(engine, list(wanted.values())))
+        await self._ask_for_a_moment(engine, list(wanted.values()))
         self._enrich.know(await self._known(engine, list(questions.values()), wanted))
 
     async def status(self) -> list[tuple[str, RegisterStatus]]:
@@ -148,7 +156,33 @@ class NumberChecks:
             found[deal.customer.id] = (buyer, before or key in held)
         return [found[key] for key in sorted(found)]
 
+    async def close(self) -> None:
+        """Waits for the calls that are under way: what they bring counts for the next run."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            with suppress(StoreError):
+                await asking
+
     # --- asking ----------------------------------------------------------------------------------
+
+    async def _ask_for_a_moment(self, engine: Engine, wanted: Sequence[Question]) -> None:
+        """Asks, and goes on after a moment whatever has come; late answers are stored as well."""
+        if self._asking is not None and self._asking.done():
+            asked, self._asking = self._asking, None
+            asked.result()
+        if self._asking is None:
+            missing = await self._missing(engine, wanted)
+            if not missing:
+                return
+            self._asking = asyncio.create_task(self._ask(engine, missing))
+        told = -1
+        # Many answers one after the other are no silence.
+        while not self._asking.done() and self._answered > told:
+            told = self._answered
+            await asyncio.wait({self._asking}, timeout=GRACE_S)
+        if self._asking.done():
+            asked, self._asking = self._asking, None
+            asked.result()
 
     async def _missing(self, engine: Engine, wanted: Sequence[Question]) -> list[Question]:
         """Those without a good answer whose time has come, the longest untried first."""
@@ -194,6 +228,7 @@ class NumberChecks:
                 quiet.add(await self._silent(turn, question, reply))
             else:
                 turn.unclear[question.register] = 0
+                self._answered += 1
                 await self._spoken(question, reply.answer)
 
     def _this_turn(self, engine: Engine) -> _Turn:
