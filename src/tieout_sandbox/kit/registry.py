@@ -10,6 +10,7 @@ SYSTEMS = {
     "salesforce": "tieout_sandbox.salesforce:SalesforceSimulator",
     "registers": "tieout_sandbox.registers:RegistersSimulator",
     "visma_eaccounting": "tieout_sandbox.visma_eaccounting:VismaSimulator",
+    "visma_net": "tieout_sandbox.visma_net:VismaNetSimulator",
     "webcrm": "tieout_sandbox.webcrm:WebcrmSimulator",
 }
 
