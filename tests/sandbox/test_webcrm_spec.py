@@ -28,6 +28,7 @@ pytestmark = pytest.mark.shared
 SEEN = {
     ("GET", "/Queries"),
     ("GET", "/Memberships"),
+    ("GET", "/Persons/ByOrganisation/{organisationId}"),
     ("GET", "/Organisations/Search"),
     ("GET", "/Persons/Search"),
 }

@@ -166,6 +166,9 @@ class Router:
             self._add("GET", path, listing(entity, by_status(entity)))
         level = "Opportunities/ByPipelineLevel/{pipelineLevel}"
         self._add("GET", level, listing(OPPORTUNITY, by_field("Level", "pipelineLevel")))
+        # Not in the document of 2020; a client of 2024 calls it.
+        persons = "Persons/ByOrganisation/{organisationId}"
+        self._add("GET", persons, listing(PERSON, by_field("OrganisationId", "organisationId")))
         channel = "SupportCases/ByChannel/{channel}"
         self._add("GET", channel, listing(SUPPORT_CASE, by_field("Channel", "channel")))
         self._add("GET", "SupportCases/AllActive", listing(SUPPORT_CASE, resources.open_cases))
