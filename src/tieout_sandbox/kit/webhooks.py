@@ -88,6 +88,10 @@ class Outbox:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def settled(self) -> None:
+        """Returns when everything that was being sent has been sent."""
+        await asyncio.gather(*self._tasks)
+
     async def _post_all(self, notices: Sequence[Notice]) -> None:
         timeout = aiohttp.ClientTimeout(total=self.timeout_s)
         async with aiohttp.ClientSession(timeout=timeout) as session:
