@@ -10,7 +10,7 @@ from sqlalchemy import Engine as SqlEngine
 from history import FAMILIES, play
 
 FIRST = int(os.environ.get("TIEOUT_FIRST_SEED", "1"))
-SEEDS = int(os.environ.get("TIEOUT_SEEDS", "60"))
+SEEDS = int(os.environ.get("TIEOUT_SEEDS", "40"))
 IN_ONE = 5
 TWICE = (3, 12, 21, 30)
 
