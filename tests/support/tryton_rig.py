@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -162,6 +163,11 @@ class TrytonRig(ContractRig):
     @property
     def admin(self) -> Tryton:
         return self.running.admin
+
+    @property
+    def today(self) -> date:
+        """The day in the company: Tryton's dates are in its zone."""
+        return self.clock.now().astimezone(ZoneInfo(self.running.plan.timezone)).date()
 
     @property
     def anna(self) -> Tryton:

@@ -6,7 +6,9 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from tieout.connectors.tryton.api import TrytonApi
 from tieout.connectors.tryton.predict import Tax
@@ -73,6 +75,7 @@ class Books:
     cancels_posted: bool = False
     receivable: int | None = None
     exchange_journal: int | None = None
+    exchange_accounts: tuple[int, ...] = ()
     journal: int | None = None
     own_parties: tuple[int, ...] = ()
     journals: Mapping[int, str] = field(default_factory=dict)
@@ -96,6 +99,10 @@ class Books:
     def ref(self, entity: str, native_id: object) -> ExternalRef:
         """The ref of a record of this connection."""
         return ExternalRef(self.connection, entity, str(native_id))
+
+    def day_of(self, moment: datetime) -> date:
+        """The day that it is in the company, whose zone every date over there is in."""
+        return moment.astimezone(ZoneInfo(self.time_zone)).date()
 
     def find_terms(self, said: str) -> int | None:
         """The id of terms that are named by days, name or id; None if none is."""
@@ -209,6 +216,11 @@ class BooksKeeper:
             cancels_posted=bool(company.get("cancel_invoice_out")),
             receivable=id_of(configuration, "default_account_receivable"),
             exchange_journal=id_of(configuration, "currency_exchange_journal"),
+            exchange_accounts=tuple(
+                account
+                for name in ("currency_exchange_credit_account", "currency_exchange_debit_account")
+                if (account := id_of(configuration, name)) is not None
+            ),
             journal=_revenue_journal(journals),
             own_parties=tuple(int(row["party"]) for row in lists["company.company"]),
             journals={int(row["id"]): text_of(row, "code") for row in journals},
@@ -268,7 +280,13 @@ class BooksKeeper:
             "account.journal": ([], ["code", "type"]),
             "account.configuration": (
                 [],
-                ["tax_rounding", "default_account_receivable", "currency_exchange_journal"],
+                [
+                    "tax_rounding",
+                    "default_account_receivable",
+                    "currency_exchange_journal",
+                    "currency_exchange_credit_account",
+                    "currency_exchange_debit_account",
+                ],
             ),
         }
         if analytic:

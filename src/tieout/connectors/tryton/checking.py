@@ -237,7 +237,7 @@ def _carrier_findings(api: TrytonApi, books: Books) -> Iterator[Finding]:
 
 
 async def _period_findings(api: TrytonApi, books: Books) -> list[Finding]:
-    today = api.now().date()
+    today = books.day_of(api.now())
     periods = await _periods(api)
     first, last, _ = open_days(periods)
     if last is None:

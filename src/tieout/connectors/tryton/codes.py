@@ -91,7 +91,7 @@ async def _currencies(api: TrytonApi, books: Books, want: Selection) -> list[Cod
         [],
         ["code", "name", "last_modified_at", "rates.date", "rates.rate"],
     )
-    today = api.now().date()
+    today = books.day_of(api.now())
     rates: dict[str, Decimal] = {}
     for row in rows:
         listed = [

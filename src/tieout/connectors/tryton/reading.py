@@ -178,7 +178,7 @@ class Reader:
         What each customer owes, by currency: the open posted lines of its receivable accounts.
         Everybody has a balance in the company's currency, zero where nothing is open.
         """
-        today = self._api.now().date()
+        today = books.day_of(self._api.now())
         sums: dict[tuple[int, str], list[Decimal]] = {}
         async for rows in self._api.pages(
             MOVE_LINE,
@@ -373,7 +373,7 @@ class Reader:
         lines = await self._api.search(
             MOVE_LINE,
             [["move", "in", moves]],
-            ["move", "debit", "credit", "account.type.receivable", "tax_lines.type"],
+            ["move", "account", "debit", "credit", "account.type.receivable", "tax_lines.type"],
         )
         open_base = await self._open_bases(lines)
         return {
@@ -516,7 +516,7 @@ def _receivable(row: Payload) -> bool:
 def _base_totals(
     lines: Sequence[Payload], books: Books, open_base: Mapping[int, Decimal]
 ) -> Totals:
-    gross = tax = left = ZERO
+    gross = tax = rounding = left = ZERO
     for row in lines:
         amount = amount_of(row, "debit") - amount_of(row, "credit")
         if _receivable(row):
@@ -524,7 +524,17 @@ def _base_totals(
             left += open_base.get(int(row["id"]), ZERO)
         elif any(entry.get("type") == "tax" for entry in rows_of(row, "tax_lines")):
             tax -= amount
-    return Totals(currency=books.currency.code, net=gross - tax, tax=tax, gross=gross, open=left)
+        elif row.get("account") in books.exchange_accounts and not row.get("tax_lines."):
+            # Each line is rounded for itself; what that leaves over is booked there.
+            rounding -= amount
+    return Totals(
+        currency=books.currency.code,
+        net=gross - tax - rounding,
+        tax=tax,
+        gross=gross,
+        rounding=rounding,
+        open=left,
+    )
 
 
 def _names_unknown(row: Payload, books: Books, model: str) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from tieout.connectors.http.json import loads
 from tieout.connectors.tryton import documents, translate
@@ -371,7 +370,7 @@ class Writer:
         )
 
     def _today(self, books: Books) -> date:
-        return self._api.now().astimezone(ZoneInfo(books.time_zone)).date()
+        return books.day_of(self._api.now())
 
     # --- pack and send ---------------------------------------------------------------------------
 
