@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Tryton is GPL code: an environment of its own, run as a process of its own, never imported.
 TRYTON := .venv-tryton
 TRYTON82 := .venv-tryton82
-TRYTON_MODULE := $(wildcard tryton/pyproject.toml tryton/README.md tryton/LICENSE $(addprefix tryton/tieout_tryton/*.,py cfg xml))
+TRYTON_MODULE := $(wildcard tryton/pyproject.toml $(addprefix tryton/tieout_tryton/*.,py cfg xml))
 SEEDS  ?= 1000
 WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1

@@ -170,6 +170,7 @@ def _first_user(postgres: Postgres, database: str) -> int:
     return int(row[0])
 
 
+@pytest.mark.timeout(900)
 def test_trytons_own_checks_of_a_module_pass(tryton_plant: TrytonPlant) -> None:
     """Views, access, dependencies, registers, copies: what the vendor asks of every module."""
     # Named as Tryton's test helpers name the copy source of these two modules.
@@ -195,7 +196,7 @@ def test_trytons_own_checks_of_a_module_pass(tryton_plant: TrytonPlant) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=850,
             check=False,
         )
     finally:
