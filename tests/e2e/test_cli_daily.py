@@ -166,3 +166,25 @@ def test_what_was_asked_wrongly_is_one_object(
     data = json.loads(answer.out)
     assert (answer.code, data["exit_code"], data["error"]["code"]) == (code, code, error)
     assert answer.out.count("\n") == 1
+
+
+def test_a_run_ties_out_as_often_as_configured(morning: Morning) -> None:
+    tieout = morning.tieout.inside
+    file = morning.tieout.root / "tieout.yaml"
+    before = file.read_text(encoding="utf-8")
+    more = "flows:\n  reconcile: {every: 1d, threshold: 1.00, alert: finance}\n"
+    morning.tieout.edit(before.replace("flows:\n", more))
+    assert tieout("config", "publish", "-m", "tie out daily", "--yes").code == 0
+    assert tieout("run", "--once").code == 0
+    again = tieout("run", "--once", "--json").json()
+    assert again["data"]["tie_outs"] == [], "it was done by the run before"
+
+    # Nobody has read what finance books now; a day later the tie-out does not agree.
+    books = morning.story.books
+    customer = books.records("customers")[0]  # type: ignore[attr-defined]
+    books.act("create_invoice", customer=customer["Id"], amount="1250.00")
+    morning.tieout.edit(before.replace("flows:\n", more.replace("1d", "1s")))
+    assert tieout("config", "publish", "-m", "tie out at once", "--yes").code == 0
+    ran = tieout("run", "--once")
+    assert ran.code == 0, ran.out + ran.err
+    assert "tied out visma-se: explained to the cent, gap SEK" in ran.out
