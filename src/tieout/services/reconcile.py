@@ -430,20 +430,21 @@ def _approval(row: StepRow) -> Approval | None:
 
 
 # Exceptions that hold the amount itself; the others (copies, totals) are shown beside the chain.
-_BESIDE = frozenset({"two_carriers", "copy", "total_differs", "draft_edited", "found_differs"})
-_AFTER_BOOKING = frozenset({"changed_after_booking", "reopened_after_booking"})
+_BESIDE = frozenset({"two_carriers", "copy", "total_differs", "found_differs"})
+# Those of a document that is there: what the deal says now cannot be written to it.
+_OF_DOCUMENT = frozenset({"changed_after_booking", "reopened_after_booking", "draft_edited"})
 
 
 def _exceptions(row: StepRow, live: bool) -> tuple[OpenException, ...]:
     found = []
     for number, code, message, owner, _amount in row.exceptions:
-        if code in _BESIDE or code in ("draft_deleted",) or (live and code not in _AFTER_BOOKING):
+        if code in _BESIDE or code in ("draft_deleted",) or (live and code not in _OF_DOCUMENT):
             continue
         found.append(
             OpenException(
                 id=f"EX-{number}",
                 code=code,
-                owner=owner or ("Finance" if code in _AFTER_BOOKING else "Sales"),
+                owner=owner or ("Finance" if code in _OF_DOCUMENT else "Sales"),
                 text=message,
             )
         )
