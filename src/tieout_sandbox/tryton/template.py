@@ -27,13 +27,13 @@ _BUILD_SECONDS = 600
 # Of a megabyte each; older ones belong to versions and plans of the past.
 _KEPT_DUMPS = 16
 _SET_UP = ("plan.py", "setup.py")
+_COMPANY, _MODULES = "tryton", "modules"
 
 
-def cache_folder() -> Path:
-    """Where the dumps are kept: `$XDG_CACHE_HOME/tieout`, else `~/.cache/tieout`."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(named) if os.path.isabs(named) else Path.home() / ".cache"
-    return base / "tieout"
+def cache_folder(venv: Path) -> Path:
+    """Where the dumps are kept: what TIEOUT_TRYTON_CACHE names, else in the environment itself."""
+    named = os.environ.get("TIEOUT_TRYTON_CACHE", "")
+    return Path(named).expanduser().absolute() if named else venv.absolute() / "template"
 
 
 # Fills the database of this name; a folder for its log, and the cache.
@@ -68,12 +68,18 @@ class Template:
         At once where it is there, 0.7 s from the dump in the cache folder, a few seconds from
         `ensure_modules`. Any number of processes may ask at the same time; one of them builds.
         """
-        return self._ensure("tryton", self.key(), cache or cache_folder(), Template._build_company)
+        place = cache or cache_folder(self.venv)
+        return self._ensure(_COMPANY, self.key(), place, Template._build_company)
 
     def ensure_modules(self, cache: Path | None = None) -> str:
         """The name of a database with nothing but the active modules; half a minute if new."""
-        key = self.modules_key()
-        return self._ensure("modules", key, cache or cache_folder(), Template._build_modules)
+        place = cache or cache_folder(self.venv)
+        return self._ensure(_MODULES, self.modules_key(), place, Template._build_modules)
+
+    def is_kept(self, cache: Path | None = None) -> bool:
+        """Whether the dump of `ensure` is in the cache, so that it takes a second."""
+        place = cache or cache_folder(self.venv)
+        return (place / f"{_COMPANY}_{self.key()}.dump").exists()
 
     def _ensure(self, kind: str, key: str, cache: Path, build: _Build) -> str:
         name = f"{kind}_{key}"
