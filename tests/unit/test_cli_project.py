@@ -233,3 +233,13 @@ def test_an_area_that_is_wrong_for_one_connection_is_not_fine_for_the_next() -> 
     found.fine("sign-in")
     assert found.areas == []
     assert len(found.failures) == 1
+
+
+def test_a_log_whose_disk_is_full_loses_a_line_and_no_answer(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this machine has no device that is always full")
+    full = tmp_path / "tieout.log"
+    full.symlink_to("/dev/full")
+    log = open_log(full)
+    assert log is not None
+    log.warning("refused", code="disk_full")

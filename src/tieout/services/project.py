@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from tieout.core.errors import ConfigurationError, StoreError
 from tieout.services.usage import UsedWronglyError
@@ -185,17 +185,45 @@ def open_log(path: Path) -> Any:
     A structlog logger that writes JSON lines: codes, names and counts, never a secret and never
     a customer's data. None where the folder cannot be written.
     """
-    import structlog
+    file = _log_file(path)
+    return None if file is None else _logger(file)
 
+
+class _Forgiving:
+    """A file whose disk may be full: what is lost is a line of the log, not the answer."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.failed = False
+
+    def write(self, text: str) -> None:
+        try:
+            self._file.write(text)
+        except OSError:
+            self.failed = True
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError:
+            self.failed = True
+
+
+def _log_file(path: Path) -> _Forgiving | None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > LOG_MOST:
             path.replace(path.with_suffix(".log.1"))
-        file = path.open("a", encoding="utf-8", buffering=1)
+        return _Forgiving(path.open("a", encoding="utf-8", buffering=1))
     except OSError:
         return None
+
+
+def _logger(file: _Forgiving) -> Any:
+    import structlog
+
     return structlog.wrap_logger(
-        structlog.PrintLogger(file),
+        structlog.PrintLogger(cast("TextIO", file)),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -212,15 +240,17 @@ def log_defect(given: str, command: str, error: BaseException, reference: str) -
     except where it can only be about the program itself.
     """
     for place in _log_places(given):
-        log = open_log(place)
-        if log is not None:
-            log.error(
-                "defect",
-                command=command,
-                reference=reference,
-                errors=_chain(error),
-                frames=_frames(error),
-            )
+        file = _log_file(place)
+        if file is None:
+            continue
+        _logger(file).error(
+            "defect",
+            command=command,
+            reference=reference,
+            errors=_chain(error),
+            frames=_frames(error),
+        )
+        if not file.failed:
             return str(place)
     return f"not written, no folder takes them; {_chain(error)[0]} at {_frames(error)[-1]}"
 
