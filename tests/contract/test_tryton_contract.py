@@ -59,9 +59,22 @@ class TestTryton(ConnectorContract):
         run(story())
 
 
-class TestTrytonWithoutModule(ConnectorContract):
-    """The key stands in the reference, as where nobody may install a module."""
+class TestTrytonWithoutModule:
+    """
+    The key stands in the reference, as where nobody may install a module: what depends on where
+    it stands, of the same contract.
+    """
 
     @pytest.fixture
     def rig(self, tryton: RunningTryton) -> TrytonRig:  # noqa: F811
         return TrytonRig(tryton, carrier="reference")
+
+    test_predicted = ConnectorContract.test_what_was_predicted_is_what_the_books_show
+    test_update = ConnectorContract.test_an_update_sets_what_is_named_and_keeps_the_rest
+    test_lost = ConnectorContract.test_a_lost_answer_is_unknown_and_found_by_its_key
+    test_not_done = ConnectorContract.test_what_was_not_done_is_not_found
+    test_lost_customer = ConnectorContract.test_a_lost_customer_is_found
+    test_booked = ConnectorContract.test_a_document_booked_meanwhile_is_found_as_what_it_became
+    test_copy = ConnectorContract.test_a_copy_is_a_second_hit_and_never_chosen
+    test_taken = ConnectorContract.test_a_number_that_is_taken_is_told
+    test_near = ConnectorContract.test_near_are_documents_of_the_customer_without_a_key

@@ -146,9 +146,14 @@ class TrytonRig(ContractRig):
         self.transport = FaultyTransport()  # type: ignore[assignment]
         self.secrets = MemorySecrets(self.clock, login="tieout", password="tieout-secret")
         self.settings = TrytonSettings(
-            api_url=running.url,
-            database=running.database,
-            **{"page_size": 5, "our_contact": "Sara Ek", "overlap_s": 0, **settings},
+            **{
+                "api_url": running.url,
+                "database": running.database,
+                "page_size": 5,
+                "our_contact": "Sara Ek",
+                "overlap_s": 0,
+                **settings,
+            }
         )
         self.connector = self.connect()
 

@@ -1,0 +1,97 @@
+"""Signing in to a real Tryton, and what a connection finds there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contract.connector_contract import create, new_customer, run, sent, write
+from support.fakes import MemorySecrets
+from support.tryton_rig import TrytonRig
+from support.tryton_server import RunningTryton, tryton_plant  # noqa: F401
+from tieout.core.change import Action, Applied, Change
+from tieout.core.errors import ConnectionBrokenError
+from tieout.core.model import Entity
+
+
+@pytest.fixture(scope="module")
+def impatient(tryton_plant: Any) -> Any:  # noqa: F811
+    """A server whose sessions are fresh for a second only."""
+    with tryton_plant.running({"TRYTOND_SESSION__TIMEOUT": "1"}) as running:
+        yield running
+
+
+def test_a_session_that_stood_idle_may_not_post_and_is_renewed(impatient: RunningTryton) -> None:
+    rig = TrytonRig(impatient)
+
+    async def story() -> None:
+        customer = await new_customer(rig, "00TC1")
+        change = create(rig, "00TC2", rig.document(customer))
+        _, done = await write(rig, change)
+        convert = Change(key=change.key, entity=Entity.DOCUMENT, action=Action.CONVERT,
+                         wanted=None, target=done.ref, version=done.version)  # fmt: skip
+        (made,) = await rig.connector.prepare([convert])
+        logins = rig.connector.session.logins
+        rig.clock.advance(60)
+        rig.clock.advance(60)
+        _, outcome = await sent(rig, made)  # type: ignore[arg-type]
+        assert isinstance(outcome, Applied)
+        assert rig.connector.session.logins == logins + 1
+        posts = [r for r in rig.transport.requests if b'invoice.post"' in r.body]
+        assert len(posts) == 2
+        assert posts[0].body == posts[1].body
+
+    run(story())
+
+
+def test_a_wrong_password_is_asked_once(impatient: RunningTryton) -> None:
+    rig = TrytonRig(impatient)
+
+    async def story() -> None:
+        rig.secrets = MemorySecrets(rig.clock, login="tieout", password="fel-losenord")
+        for _ in range(3):
+            with pytest.raises(ConnectionBrokenError) as caught:
+                await rig.connect().company()
+            assert caught.value.code == "sign_in_refused"
+        assert len([r for r in rig.transport.requests if b"common.db.login" in r.body]) == 1
+        # The right one still works at once: one refusal locks nobody out.
+        rig.secrets = MemorySecrets(rig.clock, login="tieout", password="tieout-secret")
+        assert (await rig.connect().company()).name == "Vinter Verkstad AB"
+
+    run(story())
+
+
+def test_the_company_and_what_is_bound_to_it(impatient: RunningTryton) -> None:
+    rig = TrytonRig(impatient)
+
+    async def story() -> None:
+        company = await rig.connector.company()
+        assert company.id == f"{impatient.database}/{impatient.books.company}"
+        assert (company.currency, company.time_zone) == ("SEK", "Europe/Stockholm")
+        assert company.facts["carrier"] == "tieout_key"
+        bound = TrytonRig(impatient, company_id="other/1")
+        with pytest.raises(ConnectionBrokenError) as caught:
+            await bound.connector.company()
+        assert caught.value.code == "company_changed"
+        told = await bound.connector.check()
+        assert "company_changed" in [finding.code for finding in told]
+        lost = TrytonRig(impatient, database="finns_ej").connect()
+        with pytest.raises(ConnectionBrokenError) as caught:
+            await lost.company()
+        assert caught.value.code == "setting_wrong"
+
+    run(story())
+
+
+def test_somebody_without_rights_is_told_before_anything_is_written(
+    impatient: RunningTryton,
+) -> None:
+    rig = TrytonRig(impatient)
+
+    async def story() -> None:
+        rig.secrets = MemorySecrets(rig.clock, login="gast", password="gast-secret")
+        told = await rig.connect().check()
+        assert "rights_missing" in [f.code for f in told if f.severity == "error"]
+
+    run(story())
