@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import ActionError
-from tieout_sandbox.visma_net import customers, items, lookups, periods
+from tieout_sandbox.visma_net import customers, dimensions, items, lookups, periods
 from tieout_sandbox.visma_net.arguments import (
     Arguments,
     customer_of,
@@ -236,7 +236,7 @@ def _segment(company: Company, arguments: Arguments) -> Any:
     values = [
         {**one, "active": active} if one["valueId"] == value else one for one in segment["_values"]
     ]
-    lookups.put_segment(company, row, number, values)
+    dimensions.put_segment(company, row, number, values)
     return {"segment": number, "value": value, "active": active}
 
 

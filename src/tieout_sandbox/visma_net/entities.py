@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from tieout_sandbox.visma_net import (
     contacts,
     customers,
+    dimensions,
     documents,
     items,
     lookups,
@@ -33,7 +34,7 @@ _PRESENT: dict[str, Present] = {
     "vatcategory": lookups.vat_category,
     "creditterm": lookups.term,
     "currencyrate": lookups.rate,
-    "subaccount": lookups.subaccount,
+    "subaccount": dimensions.subaccount,
     "project": projects.present,
     "projecttask": projects.task,
     "financialperiod": lookups.period,

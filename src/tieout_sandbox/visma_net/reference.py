@@ -16,7 +16,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from tieout_sandbox.visma_net import items, lookups, projects
+from tieout_sandbox.visma_net import dimensions, items, lookups, projects
 from tieout_sandbox.visma_net.company import Company
 from tieout_sandbox.visma_net.ledger import ACCOUNTS, RECEIVABLES
 from tieout_sandbox.visma_net.tables import Record, Table
@@ -364,7 +364,7 @@ def _dimensions(company: Company) -> None:
         ("100-10", "Trondheim direct"),
         ("200-00", "Oslo"),
     ):
-        lookups.put_subaccount(company, number, text)
+        dimensions.put_subaccount(company, number, text)
 
 
 def _selling(company: Company) -> None:

@@ -9,6 +9,7 @@ from tieout_sandbox.visma_net import (
     attachments,
     contacts,
     customers,
+    dimensions,
     document_calls,
     items,
     lookups,
@@ -234,15 +235,15 @@ def _money() -> list[Route]:
 def _dimensions() -> list[Route]:
     one = "/v1/dimension/{dimensionId}/{segmentId}"
     return [
-        _list("/v1/dimension", lookups.dimension_names),
-        _get("/v1/dimension/{dimensionId}", lookups.dimension),
-        _get(one, lookups.segment),
-        _put(one, lookups.change_segment),
-        _get(f"{one}/{{valueId}}", lookups.segment_value),
-        _list("/v1/subaccount", lookups.subaccount_list),
-        _post("/v1/subaccount", lookups.create_subaccount),
-        _get("/v1/subaccount/{subAccountNumber}", lookups.subaccount_one),
-        _put("/v1/subaccount/{subAccountNumber}", lookups.change_subaccount),
+        _list("/v1/dimension", dimensions.dimension_names),
+        _get("/v1/dimension/{dimensionId}", dimensions.dimension),
+        _get(one, dimensions.segment),
+        _put(one, dimensions.change_segment),
+        _get(f"{one}/{{valueId}}", dimensions.segment_value),
+        _list("/v1/subaccount", dimensions.subaccount_list),
+        _post("/v1/subaccount", dimensions.create_subaccount),
+        _get("/v1/subaccount/{subAccountNumber}", dimensions.subaccount_one),
+        _put("/v1/subaccount/{subAccountNumber}", dimensions.change_subaccount),
     ]
 
 
