@@ -79,7 +79,7 @@ def settled_of(
     small: frozenset[str] = frozenset(),
 ) -> Settled:
     """
-    What took from an invoice. Payments that settle several invoices at once are split by size.
+    What took from an invoice. What settles several claims at once is split by their size.
 
     Nothing for a draft, and for an invoice whose ledger lines were not read.
     """
@@ -99,8 +99,8 @@ def settled_of(
         kind = kind_of(line, books, discounts=discounts, small=small)
         amount = in_currency(line, currency, books)
         origin = reference_of(linked(line, "move"), "origin")
-        if kind == "credit" and amount * sign < 0:
-            # The claim of another invoice that the same payment settled.
+        if amount * sign < 0 and line.get("reconciliation"):
+            # Another claim that the same lines settled: of another invoice, or money paid back.
             others += -amount * sign
             continue
         if kind == "credit" and origin is not None and origin[0] == "account.invoice":
