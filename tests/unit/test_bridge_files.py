@@ -89,9 +89,7 @@ def test_without_tables_and_flows_the_defaults_count(tmp_path: Path) -> None:
 
 
 def test_a_heading_with_comments_only_is_as_good_as_none() -> None:
-    text = (
-        SMALL + "flows:\n  customers:\n    # mode: off\nmapping:\n  customer:\ntables:\n"
-    )
+    text = SMALL + "flows:\n  customers:\n    # mode: off\nmapping:\n  customer:\ntables:\n"
     assert configured(text, {}).digest == configured(SMALL, {}).digest
 
 
