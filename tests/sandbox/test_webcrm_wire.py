@@ -233,3 +233,30 @@ def test_what_is_not_there(webcrm: Webcrm) -> None:
     assert webcrm.call("DELETE", "/Deliveries/88001").status == 405
     # Words of a path are read in any case.
     assert webcrm.get("/organisations/4701")["OrganisationId"] == 4701
+
+
+def test_older_systems_hold_shorter_names(webcrm: Webcrm) -> None:
+    webcrm.act("configure_field", field="OrganisationName", size=50)
+    fields = {
+        one["FieldMetadataFriendlyFieldName"]: one["FieldMetadataTextFieldMaxLength"]
+        for one in webcrm.get("/FieldsMetadata/Organisation")
+    }
+    assert (fields["OrganisationName"], fields["OrganisationAlert"]) == (50, 50)
+    assert fields["OrganisationCustom3"] == 80
+    body = {"OrganisationName": "x" * 51}
+    assert webcrm.refused("POST", "/Organisations", body)[0] == 400
+    webcrm.organisation(OrganisationName="x" * 50)
+
+
+def test_who_does_not_accept_json_may_get_text(webcrm: Webcrm) -> None:
+    def kind(**headers: str) -> str:
+        answer = webcrm.send(
+            "GET", "/Organisations?Size=1", Authorization=f"Bearer {webcrm.token}", **headers
+        )
+        return answer.headers["content-type"].partition(";")[0]
+
+    assert kind() == "application/json"
+    webcrm.assume("text_without_accept", True)
+    assert kind() == "text/plain"
+    assert kind(Accept="*/*") == "text/plain"
+    assert kind(Accept="application/json") == "application/json"

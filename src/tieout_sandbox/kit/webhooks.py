@@ -48,7 +48,7 @@ class Outbox:
         self.sent: deque[Notice] = deque(maxlen=_KEPT)
         self._waiting: list[Notice] = []
         self._held: list[Notice] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._sender: asyncio.Task[None] | None = None
 
     def put(self, notices: Sequence[Notice], fault: str | None) -> None:
         """Takes what one call caused; `fault` is the kind that struck that call, if one did.
@@ -75,27 +75,25 @@ class Outbox:
         self.sent.clear()
 
     def send(self) -> None:
-        """Sends what waits, in order: at once where `deliver` is set, else beside the running
-        loop's other work."""
-        notices, self._waiting = self._waiting, []
-        if not notices:
-            return
+        """Sends what waits, one after the other: at once where `deliver` is set, else beside the
+        running loop's other work."""
         if self.deliver is not None:
+            notices, self._waiting = self._waiting, []
             for notice in notices:
                 self.sent.append(replace(notice, outcome=str(self.deliver(notice))))
-            return
-        task = asyncio.get_running_loop().create_task(self._post_all(notices))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        elif self._waiting and (self._sender is None or self._sender.done()):
+            self._sender = asyncio.get_running_loop().create_task(self._post_all())
 
     async def settled(self) -> None:
-        """Returns when everything that was being sent has been sent."""
-        await asyncio.gather(*self._tasks)
+        """Returns when everything that waited has been sent."""
+        if self._sender is not None:
+            await self._sender
 
-    async def _post_all(self, notices: Sequence[Notice]) -> None:
+    async def _post_all(self) -> None:
         timeout = aiohttp.ClientTimeout(total=self.timeout_s)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            for notice in notices:
+            while self._waiting:
+                notice = self._waiting.pop(0)
                 self.sent.append(replace(notice, outcome=await self._post(session, notice)))
 
     async def _post(self, session: aiohttp.ClientSession, notice: Notice) -> str:

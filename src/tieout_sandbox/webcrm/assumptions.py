@@ -55,6 +55,7 @@ class Assumptions:
 
     # What reads show.
     no_date: str = "mixed"  # or "utc", "local", "bare": one form for every field
+    text_without_accept: bool = False  # a call that does not accept JSON gets it as text/plain
     currency_unset: str = "00"  # or ""
     unset_memo: str = "null"  # or "empty"
     document_file_shown: bool = False  # reads of a document carry its content

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,13 +24,44 @@ FIRST_IDS = {
 }
 
 
+INDEXED = {"QuotationLines": "OpportunityId", "Persons": "OrganisationId", "Deals": "Number"}
+"""The field by which the rows of a table are found without reading all of them."""
+
+
 @dataclass(slots=True)
 class Table:
-    """Rows by id, deleted ones apart; ids are never given twice."""
+    """Rows by id, deleted ones apart; ids are never given twice. `by_value`: the ids that hold
+    a value in the indexed field."""
 
     next_id: int
+    indexed: str | None = None
     rows: dict[int, Row] = field(default_factory=dict)
     gone: dict[int, Row] = field(default_factory=dict)
+    by_value: dict[Any, dict[int, None]] = field(default_factory=dict)
+
+    def put(self, row: Row) -> None:
+        """Takes a row in."""
+        self.rows[row["Id"]] = row
+        self.remember(row)
+
+    def take(self, row: Row) -> None:
+        """Takes a row out."""
+        del self.rows[row["Id"]]
+        self.forget(row)
+
+    def remember(self, row: Row) -> None:
+        """Notes the value of the indexed field."""
+        if self.indexed is not None:
+            self.by_value.setdefault(row.get(self.indexed, 0), {})[row["Id"]] = None
+
+    def forget(self, row: Row) -> None:
+        """Before that value changes."""
+        if self.indexed is not None:
+            self.by_value[row.get(self.indexed, 0)].pop(row["Id"], None)
+
+    def holding(self, value: Any) -> list[Row]:
+        """The rows with that value in the indexed field, by id."""
+        return [self.rows[row_id] for row_id in sorted(self.by_value.get(value, ()))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +89,7 @@ class Crm:
         self.assumptions = Assumptions()
         self.settings = Settings()
         self.tables = {
-            name: Table(FIRST_IDS.get(name, 1))
+            name: Table(FIRST_IDS.get(name, 1), INDEXED.get(name))
             for name in dict.fromkeys(entity.table for entity in STORED)
         }
         self.tables["Meetings"] = Table(1)
@@ -99,6 +130,13 @@ class Crm:
             if row is not None and entity.of(row):
                 yield row
 
+    def found_by(self, entity: Entity, stored: str, value: Any) -> list[Row]:
+        """Those of `found` that have the value in a field."""
+        table = self.tables[entity.table]
+        if not self._lagging and table.indexed == stored:
+            return [row for row in table.holding(value) if entity.of(row)]
+        return [row for row in self.found(entity) if row.get(stored, 0) == value]
+
     def everything(self, entity: Entity) -> Iterator[tuple[Row, bool]]:
         """All records with whether they are deleted."""
         table = self.tables[entity.table]
@@ -123,7 +161,7 @@ class Crm:
             row["_kind"] = entity.kind
         row.update(_stamps(entity, now, by, new=True))
         self._lag(entity, row["Id"], None)
-        self.tables[entity.table].rows[row["Id"]] = row
+        self.tables[entity.table].put(row)
         self.tell(entity, row, "Create")
         return row
 
@@ -141,11 +179,14 @@ class Crm:
         """Sets fields of a record; None clears one. `touch` False: no new stamp, nothing told;
         `tell` False: stamped, but nothing told."""
         self._lag(entity, row["Id"], dict(row))
+        table = self.tables[entity.table]
+        table.forget(row)
         for name, value in values.items():
             if value is None:
                 row.pop(name, None)
             else:
                 row[name] = value
+        table.remember(row)
         if touch:
             row.update(_stamps(entity, when or self.now(), by, new=False))
         if touch and tell:
@@ -156,7 +197,7 @@ class Crm:
         """Deletes a record; no query tells of it afterwards."""
         self._lag(entity, row["Id"], row)
         table = self.tables[entity.table]
-        del table.rows[row["Id"]]
+        table.take(row)
         table.gone[row["Id"]] = row
         self.tell(entity, row, "Delete")
 
@@ -168,10 +209,10 @@ class Crm:
         """Gives a record another id, as if it had been made anew; the old one is gone."""
         table = self.tables[entity.table]
         old = dict(row)
-        del table.rows[row["Id"]]
+        table.take(row)
         table.gone[old["Id"]] = old
         row["Id"] = self.new_id(entity.table)
-        table.rows[row["Id"]] = row
+        table.put(row)
         return int(row["Id"])
 
     def _lag(self, entity: Entity, row_id: int, before: Row | None) -> None:
@@ -201,9 +242,10 @@ class Crm:
     def load(self, state: dict[str, Any]) -> None:
         """Takes back what `state` gave."""
         for name, table in state["tables"].items():
-            self.tables[name] = Table(
-                table["next_id"], _by_id(table["rows"]), _by_id(table["gone"])
-            )
+            place = self.tables[name] = Table(table["next_id"], INDEXED.get(name))
+            for row in table["rows"]:
+                place.put(row)
+            place.gone = {int(row["Id"]): row for row in table["gone"]}
         self.notes = {int(activity): notes for activity, notes in state["notes"]}
         self.created = state["created"]
         for name, value in state["assumptions"].items():
@@ -211,14 +253,9 @@ class Crm:
         self.settings = Settings.from_state(state["settings"])
 
 
-def _by_id(rows: Iterable[Row]) -> dict[int, Row]:
-    return {int(row["Id"]): row for row in rows}
-
-
 def _stamps(entity: Entity, now: datetime, by: str, *, new: bool) -> Row:
     updated = "LastUpdated" if entity.name == "Document" else "Updated"
     stamps: Row = {f"{updated}At": now, f"{updated}By": by}
     if new:
         stamps |= {"CreatedAt": now, "CreatedBy": by}
-    names = {field.stored for field in entity.fields.values()}
-    return {name: value for name, value in stamps.items() if name in names}
+    return {name: value for name, value in stamps.items() if entity.name + name in entity.fields}

@@ -29,6 +29,7 @@ class Presenter:
         self._entity = entity
         self._include = include and entity.name in _SECURED
         self._fields = [field for field in entity.fields.values() if not field.write_only]
+        self._stored = {field.stored: field for field in self._fields}
         self._blanks = {
             field.name: self._blank(field, place) for place, field in enumerate(self._fields)
         }
@@ -40,17 +41,19 @@ class Presenter:
     def one(self, row: Row) -> Json:
         """One as JSON."""
         shown = dict(self._blanks)
-        for field in self._fields:
-            value = row.get(field.stored)
-            if value is None or value == "":
-                # A drop-down from which the choice was taken shows its placeholder again.
+        for name, value in row.items():
+            field = self._stored.get(name)
+            if field is None:
                 continue
-            shown[field.name] = wire(field, value)
+            if value != "":
+                shown[field.name] = wire(field, value)
+            elif shown[field.name] is None:
+                shown[field.name] = ""  # a memo that was emptied, unlike one never written
+            # Else a drop-down from which the choice was taken shows its placeholder again.
         if self._entity.name == "Document" and not self._crm.assumptions.document_file_shown:
             shown["DocumentFile"] = ""
         if self._entity.name == "Opportunity":
             shown["OpportunityLevelText"] = self._crm.settings.levels.get(row.get("Level", 0), "")
-        self._cleared(row, shown)
         if self._include:
             name = f"{self._entity.name}SecurityInfo"
             shown[name] = {"CanEdit": True}
@@ -59,12 +62,6 @@ class Presenter:
         if self._crm.assumptions.later_fields:
             shown.update(self._later(row))
         return shown
-
-    def _cleared(self, row: Row, shown: Json) -> None:
-        """A memo that was emptied reads as empty text, one never written as null."""
-        for field in self._fields:
-            if row.get(field.stored) == "" and shown[field.name] is None:
-                shown[field.name] = ""
 
     def _blank(self, field: Field, place: int) -> Any:
         unset = self._crm.settings.unset(field.name)

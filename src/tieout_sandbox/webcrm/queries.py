@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -45,6 +45,7 @@ TABLES = {
     "activity": ACTIVITY,
     "linkeddata": LINKED_DATA,
 }
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
 Joined = Mapping[str, Row]
 """One row of each table by the entity's name."""
 
@@ -186,7 +187,7 @@ class _Run:
         value = row.get(field.stored)
         match field.kind:
             case "date":
-                return "" if value is None else _sortable(value)
+                return value or _NEVER
             case "enum":
                 return field.names.index(value) if value in field.names else 0
             case "int" | "number":
@@ -205,7 +206,7 @@ class _Run:
                     when = moment_of(literal.text, without_zone=zone) if literal.quoted else None
                 except ValueError as error:
                     raise ScriptError("Conversion failed when converting date.") from error
-                return "" if when is None else _sortable(when)
+                return when or _NEVER
             case "enum":
                 names = [name.lower() for name in field.names]
                 if literal.quoted and literal.text.lower() in names:
@@ -229,10 +230,6 @@ class _Run:
     def _sorter(self, name: Name) -> Callable[[Joined], Any]:
         entity, field = self._field(name)
         return lambda row: self._value(field, row[entity.name])
-
-
-def _sortable(when: datetime) -> str:
-    return f"{when:%Y-%m-%dT%H:%M:%S.%f}"
 
 
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {

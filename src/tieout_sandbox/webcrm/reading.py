@@ -101,18 +101,12 @@ def _text(crm: Crm, field: Field, given: Any) -> str:
     setup = crm.settings.setup(field.name)
     if setup is not None:
         text = _chosen(crm, setup, text)
-    size = _size(field, setup)
+    size = crm.settings.size(field)
     if size is None or len(text) <= size:
         return text
     if crm.assumptions.long_text == "cut":
         return text[:size]
     raise invalid(f"The field {field.name} must be a string with a maximum length of {size}.")
-
-
-def _size(field: Field, setup: FieldSetup | None) -> int | None:
-    if field.size is not None or setup is None:
-        return field.size
-    return setup.size if "Custom" in field.name or "Plus" in field.name else None
 
 
 def _chosen(crm: Crm, setup: FieldSetup, given: str) -> str:

@@ -193,9 +193,8 @@ def below(parent: Entity, entity: Entity, *stored: str) -> Handler:
 
     def handle(crm: Crm, call: Call) -> Response:
         row = found(crm, call, parent)
-        rows = [
-            child for child in crm.found(entity) if any(child.get(n) == row["Id"] for n in stored)
-        ]
+        found_by = [crm.found_by(entity, name, row["Id"]) for name in stored]
+        rows = list({child["Id"]: child for children in found_by for child in children}.values())
         if entity is LINE:
             rows.sort(key=lambda line: (line.get("SortOrder", 0), line["Id"]))
         return page(crm, call, entity, rows)

@@ -44,13 +44,14 @@ CUSTOM_LENGTH = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSetup:
-    """How one field is configured. `options`: the full strings of a drop-down, prefix included."""
+    """How one field is configured. `options`: the full strings of a drop-down, prefix included;
+    `size` 0: as long as the field comes."""
 
     entity: str
     name: str
     label: str
     display: str = TEXT
-    size: int = CUSTOM_LENGTH
+    size: int = 0
     options: tuple[str, ...] = ()
     unique: bool = False
     mandatory: bool = False
@@ -182,6 +183,16 @@ class Settings:
         """How a field is configured; None for one that is as it comes."""
         return self.fields.get(name)
 
+    def size(self, field: Field) -> int | None:
+        """The most characters of a text; None where no length is known. Older systems hold less
+        than the document says, and then it is told here."""
+        setup = self.fields.get(field.name)
+        if setup is None:
+            return field.size
+        if is_custom(field):
+            return setup.size or field.size or CUSTOM_LENGTH
+        return min(setup.size or field.size or 0, field.size or setup.size) or None
+
     def unset(self, name: str) -> str | None:
         """What an unset field shows, where that is not what its kind shows."""
         setup = self.fields.get(name)
@@ -206,11 +217,11 @@ class Settings:
         base = 1000 * METADATA_TYPES.index(entity.name)
         for place, one in enumerate(entity.fields.values()):
             setup = self.fields.get(one.name)
-            if setup is None and _is_custom(one):
+            if setup is None and is_custom(one):
                 continue  # nobody gave it a meaning
             if setup is not None and setup.hidden:
                 continue
-            yield _metadata(entity, one, setup, base + place)
+            yield _metadata(entity, one, setup, base + place, self.size(one) or 0)
 
     def linked_setup(self, entity_type: str, place: int) -> dict[str, Any]:
         """The catalogue setup of an entity other than quotation lines: none of it is used."""
@@ -256,18 +267,20 @@ class Settings:
         )
 
 
-def _is_custom(one: Field) -> bool:
+def is_custom(one: Field) -> bool:
+    """Whether customers give the field its meaning."""
     stems = ("Custom", "Plus", "ExtraCustom", "XText", "XInt", "XDate", "XMemo", "CheckMark")
     bare = one.stored.removeprefix("Opportunity")
     return bare.rstrip("0123456789") in stems
 
 
-def _metadata(entity: Entity, one: Field, setup: FieldSetup | None, number: int) -> dict[str, Any]:
+def _metadata(
+    entity: Entity, one: Field, setup: FieldSetup | None, number: int, size: int
+) -> dict[str, Any]:
     display = setup.display if setup is not None else _BY_KIND.get(one.kind, "NONE")
     if setup is None and one.stored in ("History", "Memo"):
         display = RICH
     options = setup.options if setup is not None else one.names
-    size = setup.size if setup is not None and _is_custom(one) else one.size or 0
     return {
         "FieldMetadataDbFieldName": f"{entity.name[:2].lower()}_{one.stored.lower()}",
         "FieldMetadataFriendlyFieldName": one.name,

@@ -77,7 +77,7 @@ class WebcrmSimulator(Simulator):
         """One call of the API."""
         self.crm.lag_until = self.lag_until
         try:
-            return self._answer(request)
+            return self._as_accepted(request, self._answer(request))
         except WebcrmError as error:
             return error.response(self.crm.assumptions)
         finally:
@@ -171,6 +171,17 @@ class WebcrmSimulator(Simulator):
             batch_items=self.batch_items,
         )
         return found.handler(self.crm, call)
+
+    def _as_accepted(self, request: Request, answer: Response) -> Response:
+        """The first kind that the document lists is plain text: some may get that."""
+        accepted = request.header("accept") or ""
+        kind = answer.headers.get("Content-Type", "")
+        if not self.crm.assumptions.text_without_accept or "json" in accepted:
+            return answer
+        if not kind.startswith("application/json"):
+            return answer
+        head = {**answer.headers, "Content-Type": "text/plain; charset=utf-8"}
+        return Response(status=answer.status, headers=head, body=answer.body)
 
     def _tell(self) -> None:
         happenings, self.crm.happenings = self.crm.happenings, []

@@ -24,7 +24,6 @@ from tieout_sandbox.webcrm.fields import (
     Row,
 )
 from tieout_sandbox.webcrm.reading import read
-from tieout_sandbox.webcrm.settings import WON_LEVEL
 
 Body = Mapping[str, Any]
 DEALS = (OPPORTUNITY, DELIVERY)
@@ -159,12 +158,6 @@ def _deal(crm: Crm, values: Row, row: Row | None) -> None:
         raise invalid(f"The person {person} does not exist.")
 
 
-def _opportunity(crm: Crm, values: Row, row: Row | None) -> None:
-    _deal(crm, values, row)
-    if values.get("WinYesNo") and not (row or {}).get("WinYesNo"):
-        values.setdefault("Level", WON_LEVEL)
-
-
 def _delivery(crm: Crm, values: Row, row: Row | None) -> None:
     _deal(crm, values, row)
     if row is None:
@@ -176,8 +169,8 @@ def _delivery(crm: Crm, values: Row, row: Row | None) -> None:
         raise invalid("The field DeliveryResponsible is mandatory.")
     # Twins can be made, but while they are twins nobody changes either through the API.
     if row is not None and row.get("Number"):
-        for other in crm.every(DELIVERY):
-            if other is not row and other.get("Number") == row["Number"]:
+        for other in crm.tables[DELIVERY.table].holding(row["Number"]):
+            if other is not row and DELIVERY.of(other):
                 raise invalid(f"The number '{row['Number']}' is used by another delivery.")
 
 
@@ -241,7 +234,7 @@ def _document(crm: Crm, values: Row, row: Row | None) -> None:
 _RULES: dict[str, Callable[[Crm, Row, Row | None], None]] = {
     "Organisation": _organisation,
     "Person": _person,
-    "Opportunity": _opportunity,
+    "Opportunity": _deal,
     "Delivery": _delivery,
     "QuotationLine": _line,
     "LinkedDataItem": _linked,
@@ -277,7 +270,7 @@ def deal_of(crm: Crm, deal_id: int) -> tuple[Entity, Row] | None:
 
 def lines_of(crm: Crm, deal_id: int) -> list[Row]:
     """The lines of a deal in their order."""
-    found = [row for row in crm.every(LINE) if row.get("OpportunityId") == deal_id]
+    found = crm.tables[LINE.table].holding(deal_id)
     return sorted(found, key=lambda row: (row.get("SortOrder", 0), row["Id"]))
 
 
