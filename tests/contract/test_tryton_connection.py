@@ -95,3 +95,34 @@ def test_somebody_without_rights_is_told_before_anything_is_written(
         assert "rights_missing" in [f.code for f in told if f.severity == "error"]
 
     run(story())
+
+
+def test_two_companies_of_one_database_are_kept_apart(impatient: RunningTryton) -> None:
+    rig = TrytonRig(impatient)
+
+    async def story() -> None:
+        customer = await new_customer(rig, "00TC7")
+        _, done = await write(rig, create(rig, "00TC8", rig.document(customer)))
+        admin, books = impatient.admin, impatient.books
+        party = admin.create("party.party", {"name": "Syster AB"})
+        euro = books.currencies["EUR"]
+        second = admin.create("company.company", {"party": party, "currency": euro})
+        for login in ("tieout", "admin"):
+            admin.write("res.user", books.users[login], {"companies": [["add", [second]]]})
+        other = TrytonRig(impatient, company=second).connector
+        company = await other.company()
+        assert (company.id, company.name, company.currency) == (
+            f"{impatient.database}/{second}",
+            "Syster AB",
+            "EUR",
+        )
+        keys = [key async for part in other.keys(Entity.DOCUMENT) for key, _ in part]
+        assert keys == []
+        mine = [key async for part in rig.connector.keys(Entity.DOCUMENT) for key, _ in part]
+        assert done.ref in mine
+        # A company is nobody's customer, and an empty one is told to lack its accounts.
+        parties = [r.id async for part in other.keys(Entity.CUSTOMER) for r, _ in part]
+        assert str(party) not in parties
+        assert "account_missing" in [finding.code for finding in await other.check()]
+
+    run(story())

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from tieout.connectors.tryton import translate
 from tieout.connectors.tryton.api import TrytonApi
 from tieout.connectors.tryton.books import Books
-from tieout.connectors.tryton.compose_lines import Default, Product, product_of
+from tieout.connectors.tryton.compose_lines import (
+    Default,
+    Defaults,
+    Product,
+    Products,
+    product_of,
+)
 from tieout.connectors.tryton.values import Payload, id_of, text_of
 from tieout.core.change import Change
 from tieout.core.model import Document
@@ -16,34 +23,42 @@ _LIVE_MS = 600_000
 _LINE = "account.invoice.line"
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """
+    What some changes need: products by code in small letters and by id as ``#12``, and what the
+    screen would fill in by customer and product.
+    """
+
+    products: Products
+    defaults: Defaults
+
+
 class Catalogue:
     """
     What lines need to know and the API does not fill in. Kept for ten minutes.
 
-    Products are found by code in small letters, and by id as ``#12``. A default is asked for once
-    for each product, and for each customer with a tax rule of its own.
+    A default is asked for once for each product, and for each customer with a tax rule of its own.
     """
 
     def __init__(self, api: TrytonApi) -> None:
         self._api = api
-        self.products: dict[str, Product] = {}
-        self.defaults: dict[tuple[int, int], Default] = {}
+        self._products: dict[str, Product] = {}
         self._by_rule: dict[tuple[int, int, int], Default] = {}
         self._methods: dict[str, int] | None = None
         self._at_ms = 0
 
     async def load(
         self, changes: Sequence[Change], parties: Mapping[int, Payload], books: Books
-    ) -> None:
-        """Makes sure that what these changes name is known, in few calls."""
+    ) -> Known:
+        """What these changes name, in few calls. Others may ask at the same time."""
         now = self._api.clock.steady()
         if now - self._at_ms > _LIVE_MS:
-            self.products.clear()
-            self._by_rule.clear()
+            self._products = {}
+            self._by_rule = {}
             self._methods = None
             self._at_ms = now
-        # What a customer's rule is can change between two runs: looked up by the rule each time.
-        self.defaults.clear()
+        defaults: dict[tuple[int, int], Default] = {}
         await self._load_products(changes)
         for change in changes:
             record = change.wanted.record if change.wanted is not None else None
@@ -51,7 +66,8 @@ class Catalogue:
                 continue
             party = parties.get(int(record.customer.id)) if record.customer is not None else None
             if party is not None:
-                await self._load_defaults(record, party, books)
+                defaults |= await self._defaults(record, party, books)
+        return Known(self._products, defaults)
 
     async def payment_method(self, said: str) -> int | None:
         """The payment method of that name, for '' the first one; None where there is none."""
@@ -69,15 +85,15 @@ class Catalogue:
     async def _load_products(self, changes: Iterable[Change]) -> None:
         numbers, ids = _named(changes)
         # In the cases in which they could be written over there: `=` minds capitals.
-        missing = [number for number in numbers if number.casefold() not in self.products]
+        missing = [number for number in numbers if number.casefold() not in self._products]
         for start in range(0, len(missing), 100):
             part = missing[start : start + 100]
             found = await self._search([["code", "in", part]])
             self._know(found)
-        missing = [number for number in numbers if number.casefold() not in self.products]
+        missing = [number for number in numbers if number.casefold() not in self._products]
         for number in missing:
             self._know(await self._search([["code", "ilike", _exactly(number)]]))
-        unknown = [number for number in ids if f"#{number}" not in self.products]
+        unknown = [number for number in ids if f"#{number}" not in self._products]
         if unknown:
             self._know(await self._search([["id", "in", unknown]]))
 
@@ -91,15 +107,18 @@ class Catalogue:
     def _know(self, rows: Iterable[Payload]) -> None:
         for row in rows:
             made = product_of(row)
-            self.products[f"#{made.id}"] = made
-            before = self.products.get(made.code.casefold())
+            self._products[f"#{made.id}"] = made
+            before = self._products.get(made.code.casefold())
             # Codes are not unique over there: an active product goes before one that is not.
             if made.code and (before is None or (made.active and not before.active)):
-                self.products[made.code.casefold()] = made
+                self._products[made.code.casefold()] = made
 
-    async def _load_defaults(self, record: Document, party: Payload, books: Books) -> None:
+    async def _defaults(
+        self, record: Document, party: Payload, books: Books
+    ) -> dict[tuple[int, int], Default]:
         number = id_of(party, "id") or 0
         rule = id_of(party, "customer_tax_rule") or 0
+        found: dict[tuple[int, int], Default] = {}
         for line in record.lines:
             product = self._product(line.item.ref.id if line.item and line.item.ref else "",
                                     line.item.number if line.item else "")  # fmt: skip
@@ -109,10 +128,11 @@ class Catalogue:
             place = (rule, number if rule else 0, product.id)
             if place not in self._by_rule:
                 self._by_rule[place] = await self._ask(product.id, number, books)
-            self.defaults[number, product.id] = self._by_rule[place]
+            found[number, product.id] = self._by_rule[place]
+        return found
 
     def _product(self, number: str, code: str) -> Product | None:
-        return self.products.get(f"#{number}") or self.products.get(code.casefold())
+        return self._products.get(f"#{number}") or self._products.get(code.casefold())
 
     async def _ask(self, product: int, party: int, books: Books) -> Default:
         """Every field that the rule reads must be there, else the server fails."""

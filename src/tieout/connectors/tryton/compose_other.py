@@ -8,9 +8,9 @@ from typing import Any
 
 from tieout.connectors.tryton import documents
 from tieout.connectors.tryton.books import Books
-from tieout.connectors.tryton.compose_lines import Product
+from tieout.connectors.tryton.compose_lines import Products
 from tieout.connectors.tryton.making import Made
-from tieout.connectors.tryton.predict import Priced, line_amount, predict
+from tieout.connectors.tryton.predict import EndlessError, Priced, line_amount, predict
 from tieout.connectors.tryton.values import (
     Number,
     Payload,
@@ -87,9 +87,17 @@ def credit_values(
     made.values["lines"] = [["create", new]]
     made.shown["lines."] = shown
     made.shown["origin_invoices"] = [target.get("id")]
-    made.totals = predict(
-        priced, books.taxes, currency=code, step=currency.rounding, by_line=books.by_line, day=today
-    )
+    step = currency.rounding
+    try:
+        made.totals = predict(
+            priced, books.taxes, currency=code, step=step, by_line=books.by_line, day=today
+        )
+    except EndlessError:
+        made.wrong(
+            "tax_unresolved",
+            "The VAT of so small a credit cannot be reckoned: Tryton would never answer.",
+            place="lines",
+        )
     figures = made.totals.totals if made.totals is not None else None
     for name, part in (("untaxed_amount", "net"), ("tax_amount", "tax"), ("total_amount", "gross")):
         made.shown[name] = getattr(figures, part) if figures is not None else None
@@ -134,7 +142,7 @@ def _is_of(row: Payload, line: Line) -> bool:
     return text_of(linked(row, "product"), "code").casefold() == line.item.number.casefold()
 
 
-def order_values(made: Made, products: dict[str, Product], party: Payload) -> Made:
+def order_values(made: Made, products: Products) -> Made:
     """
     A draft's values as those of a sale: addresses instead of an account, and products that can be
     sold. How it is invoiced and delivered is left to the company's settings.
@@ -162,7 +170,6 @@ def order_values(made: Made, products: dict[str, Product], party: Payload) -> Ma
     for row in rows_of(made.shown, "lines"):
         assert isinstance(row, dict)
         row.pop("analytic_accounts.", None)
-    del party
     return made
 
 

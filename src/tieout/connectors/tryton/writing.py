@@ -11,7 +11,7 @@ from tieout.connectors.http.json import loads
 from tieout.connectors.tryton import documents, translate
 from tieout.connectors.tryton.api import TrytonApi
 from tieout.connectors.tryton.books import Books, BooksKeeper
-from tieout.connectors.tryton.catalogue import Catalogue
+from tieout.connectors.tryton.catalogue import Catalogue, Known
 from tieout.connectors.tryton.compose_customer import customer_values
 from tieout.connectors.tryton.compose_invoice import invoice_values
 from tieout.connectors.tryton.compose_other import (
@@ -74,10 +74,10 @@ class Writer:
         books = await self._words(changes)
         targets = await self._targets(changes)
         parties = await self._parties(changes, targets)
-        await self._catalogue.load(changes, parties, books)
+        known = await self._catalogue.load(changes, parties, books)
         made: list[Prepared | Refused] = []
         for change in changes:
-            made.append(await self._prepared(change, books, targets, parties))
+            made.append(await self._prepared(change, books, targets, parties, known))
         return made
 
     async def _words(self, changes: Sequence[Change]) -> Books:
@@ -126,14 +126,15 @@ class Writer:
         books: Books,
         targets: Mapping[tuple[str, int], Payload],
         parties: Mapping[int, Payload],
+        known: Known,
     ) -> Prepared | Refused:
         match (change.entity, change.action):
             case (Entity.CUSTOMER, Action.CREATE | Action.UPDATE):
                 return self._customer(change, books, targets)
             case (Entity.DOCUMENT, Action.CREATE):
-                return self._create(change, books, parties)
+                return self._create(change, books, parties, known)
             case (Entity.DOCUMENT, Action.UPDATE | Action.VOID | Action.CONVERT):
-                return self._existing(change, books, targets, parties)
+                return self._existing(change, books, targets, parties, known)
             case (Entity.DOCUMENT, Action.CREDIT):
                 return await self._credit(change, books, targets)
             case (Entity.PAYMENT, Action.CREATE):
@@ -174,7 +175,7 @@ class Writer:
         )
 
     def _create(
-        self, change: Change, books: Books, parties: Mapping[int, Payload]
+        self, change: Change, books: Books, parties: Mapping[int, Payload], known: Known
     ) -> Prepared | Refused:
         wanted = change.wanted
         if wanted is None or not isinstance(wanted.record, Document):
@@ -195,9 +196,9 @@ class Writer:
         is_order = wanted.record.kind is DocumentKind.ORDER
         if is_order and not books.has_sales:
             return _refused(change, "not_supported", "This Tryton has no module for sales.")
-        made = self._values(change, books, party, None)
+        made = self._values(change, books, party, None, known)
         if is_order:
-            order_values(made, self._catalogue.products, party)
+            order_values(made, known.products)
         if made.findings:
             return Refused(key=change.key, findings=tuple(made.findings))
         make = documents.order if is_order else documents.document
@@ -209,7 +210,9 @@ class Writer:
             witness={"customer": str(id_of(party, "id"))},
         )
 
-    def _values(self, change: Change, books: Books, party: Payload, read: Payload | None) -> Made:
+    def _values(
+        self, change: Change, books: Books, party: Payload, read: Payload | None, known: Known
+    ) -> Made:
         assert change.wanted is not None
         return invoice_values(
             change.wanted,
@@ -217,8 +220,8 @@ class Writer:
             self._api.settings,
             key=change.key,
             party=party,
-            products=self._catalogue.products,
-            defaults=self._catalogue.defaults,
+            products=known.products,
+            defaults=known.defaults,
             read=read,
             base=change.base if isinstance(change.base, Document) else None,
             today=self._today(books),
@@ -230,6 +233,7 @@ class Writer:
         books: Books,
         targets: Mapping[tuple[str, int], Payload],
         parties: Mapping[int, Payload],
+        known: Known,
     ) -> Prepared | Refused:
         assert change.target is not None
         head, number = documents.split_ref(change.target)
@@ -263,7 +267,7 @@ class Writer:
             return _refused(change, "nothing_wanted", "The change sets nothing.")
         if party is None:
             return Refused(key=change.key, stale=True)
-        made = self._values(change, books, party, read)
+        made = self._values(change, books, party, read, known)
         if made.findings:
             return Refused(key=change.key, findings=tuple(made.findings), seen=record)
         return self._made(
