@@ -58,8 +58,10 @@ def deal_standing(
     if not live:
         return Standing(ref=ref, of="deal", status=str(Status.CANCELLED), open=ZERO)
     shown = [_figures(document, today, last_day) for document in live]
-    notes = [note for document in live if document.ref for note in credits.get(document.ref.id, ())]
+    beside = [credits.get(document.ref.id, ()) if document.ref else () for document in live]
+    notes = [note for listed in beside for note in listed]
     first = min(shown, key=lambda figure: _ORDER.index(figure.status))
+    in_part = first.status is not Status.CREDITED and any(n.booked for n in notes)
     booked = [d for d in live if d.kind is not DocumentKind.DRAFT]
     totals = [d.totals for d in booked if d.totals] + [n.totals for n in notes if n.totals]
     return Standing(
@@ -67,9 +69,11 @@ def deal_standing(
         of="deal",
         status=str(first.status),
         overdue=any(figure.overdue for figure in shown),
-        credited_in_part=any(Flag.CREDITED_IN_PART in figure.flags for figure in shown),
-        refund_due=any(Flag.REFUND_DUE in figure.flags for figure in shown)
-        or any(n.totals is not None and (n.totals.open or ZERO) < 0 for n in notes),
+        credited_in_part=in_part or any(Flag.CREDITED_IN_PART in f.flags for f in shown),
+        refund_due=any(
+            Flag.REFUND_DUE in figure.flags or _more_than_open(figure.open, notes_of)
+            for figure, notes_of in zip(shown, beside, strict=True)
+        ),
         number=", ".join(sorted({d.number for d in booked if d.number})) or None,
         books_id=", ".join(sorted(d.ref.id for d in live if d.ref)) or None,
         issue_date=min((d.issue_date for d in booked if d.issue_date), default=None),
@@ -88,6 +92,12 @@ def deal_standing(
 def _paid_back(notes: Sequence[Document]) -> Decimal:
     """Money that went out on credit notes: it lowers what was paid."""
     return sum((abs(note.paid) for note in notes if note.paid is not None), ZERO)
+
+
+def _more_than_open(left: Decimal, notes: Sequence[Document]) -> bool:
+    """Whether credit notes come to more than the invoice has open: books may set them off later."""
+    rest = _left(notes)
+    return rest < 0 and left + rest < 0
 
 
 def _left(notes: Sequence[Document]) -> Decimal:

@@ -1,0 +1,63 @@
+"""The standing of a deal whose credit notes were not yet set against their invoice."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from tieout.core.case import RefRole, Seen, SlotRef, SlotState
+from tieout.core.keys import KeyKind, Slot
+from tieout.core.model import Document, DocumentKind, ExternalRef, Standing, Totals
+from tieout.engine.standing import deal_standing
+
+D = Decimal
+INVOICE = ExternalRef("books", "document", "invoice:1")
+DEAL = ExternalRef("crm", "deal", "D1")
+SLOT = Slot(crm_org="org", source_id="D1", company="c", kind=KeyKind.DOCUMENT, part=0)
+
+
+def booked(kind: DocumentKind, gross: str, left: str, ref: ExternalRef = INVOICE) -> Document:
+    amount = D(gross)
+    totals = Totals(currency="SEK", net=amount * 4 / 5, tax=amount / 5, gross=amount, open=D(left))
+    return Document(
+        ref=ref,
+        kind=kind,
+        number=ref.id,
+        booked=True,
+        currency="SEK",
+        totals=totals,
+        paid=amount - D(left) if kind is DocumentKind.INVOICE else D(0),
+        credited=D(0),
+    )
+
+
+def standing(left: str, note_left: str) -> Standing:
+    invoice = booked(DocumentKind.INVOICE, "67500.00", left)
+    other = ExternalRef("books", "document", "invoice:2")
+    note = booked(DocumentKind.CREDIT_NOTE, "-16875.00", note_left, other)
+    own = SlotRef(ref=INVOICE, generation=0, role=RefRole.CURRENT, found_by="answer")
+    slot = SlotState(slot=SLOT, key13="0123456789ABC", exists=True, refs=(own,))
+    found = deal_standing(
+        DEAL,
+        [slot],
+        {INVOICE.id: Seen(record=invoice)},
+        {INVOICE.id: [note]},
+        today=date(2026, 11, 1),
+        last_day=lambda day: day,
+    )
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("left", "note_left", "due"),
+    [("67500.00", "-16875.00", False), ("10000.00", "-16875.00", True), ("0.00", "0.00", False)],
+)
+def test_a_note_beside_its_invoice(left: str, note_left: str, due: bool) -> None:
+    found = standing(left, note_left)
+    assert found.credited_in_part is True
+    assert found.refund_due is due
+    assert found.open == D(left) + D(note_left)
+    assert found.net == D("40500.00")
