@@ -23,6 +23,7 @@ from tieout.core.model import Company
 from tieout.engine.context import Engine
 from tieout.engine.enrich import Enricher
 from tieout.engine.run import RunResult, run
+from tieout.ports import Connector
 from tieout.services.enrich import NordicEnricher
 from tieout.services.receivables import roll_forward
 from tieout.services.reconcile import Reconciled, reconcile
@@ -96,6 +97,8 @@ class RealPair:
     salesforce-prod and visma-se. Use as a context manager.
     """
 
+    books_name = BOOKS
+
     def __init__(
         self,
         url: str,
@@ -106,13 +109,11 @@ class RealPair:
         enrich: Enricher | None = None,
         crm: Mapping[str, Any] | None = None,
         books: Mapping[str, Any] | None = None,
+        clock: ManualClock | None = None,
     ) -> None:
-        self.clock = ManualClock(start)
+        self.clock = clock or ManualClock(start)
         self.crm = SalesforceSimulator(
             seed=1, size=0, clock=SandboxClock(self.clock.now, start=start), data=data
-        )
-        self.books = VismaSimulator(
-            seed=1, size=0, clock=SandboxClock(self.clock.now), data=data, rate_limits=False
         )
         self._loop = asyncio.new_event_loop()
         self.accounts: dict[str, str] = {}
@@ -124,7 +125,7 @@ class RealPair:
                 self.in_crm("create_field", object=kind, field=name, type=shape)
         named = {"deal": DEAL_FIELDS, "deal_standing": STANDING_FIELDS} if data is None else {}
         self.crm_connector = self._crm_connector({**named, **(crm or {})})
-        self.books_connector = self._books_connector(books or {})
+        self.books_connector: Connector = self._open_books(books or {}, data)
         self._engine = blocking_engine(url)
         self.workspace = f"pair-{next(_workspaces)}"
         self.enrich = enrich or NordicEnricher(oss=False)
@@ -139,7 +140,7 @@ class RealPair:
         )
         self.companies: dict[str, Company] = {
             CRM: self.do(self.crm_connector.company()),
-            BOOKS: self.do(self.books_connector.company()),
+            self.books_name: self.do(self.books_connector.company()),
         }
         self.engine = self.configure(configuration)
 
@@ -177,7 +178,11 @@ class RealPair:
         self.crm_wire = InProcessTransport(self.crm, self.crm.clock.now)
         return SalesforceConnector(CRM, settings, self.crm_wire, vault, self.clock, Random(1))
 
-    def _books_connector(self, more: Mapping[str, Any]) -> VismaConnector:
+    def _open_books(self, more: Mapping[str, Any], data: Path | None) -> Connector:
+        """The connector of the books; what it leads to is opened here as well."""
+        self.books = VismaSimulator(
+            seed=1, size=0, clock=SandboxClock(self.clock.now), data=data, rate_limits=False
+        )
         settings = VismaSettings(
             api_url=BOOKS_HOST,
             token_url=f"{BOOKS_HOST}/connect/token",
@@ -217,9 +222,12 @@ class RealPair:
             found,
             version=version.version,
             crm_org=self.companies[CRM].id,
-            companies={BOOKS: self.companies[BOOKS]},
+            companies={self.books_name: self.companies[self.books_name]},
         )
-        connectors = {CRM: self.crm_connector, BOOKS: self.books_connector}
+        connectors: dict[str, Connector] = {
+            CRM: self.crm_connector,
+            self.books_name: self.books_connector,
+        }
         self.engine = Engine(
             store=self.store,
             connectors=connectors,
@@ -390,7 +398,7 @@ class RealPair:
             return len(rows)
 
         count = int(self.in_store(release))
-        lane = f"{BRIDGE}/documents/{BOOKS}"
+        lane = f"{BRIDGE}/documents/{self.books_name}"
         self.do(self.store.make_due(lane, [source], self.clock.now()))
         return count
 
@@ -436,14 +444,14 @@ class RealPair:
         self, period: Period, cut_off: date | None = None, *, receivables: bool = False
     ) -> Reconciled:
         """The tie-out of a period, with the receivables where they are asked for."""
-        book = self.policy.book(BOOKS)
+        book = self.policy.book(self.books_name)
         day = cut_off or period.end
         done = self.do(
             reconcile(
                 self.store,
                 self.policy,
                 book,
-                self.companies[BOOKS],
+                self.companies[self.books_name],
                 period=period,
                 cut_off=day,
                 now=self.clock.now(),
