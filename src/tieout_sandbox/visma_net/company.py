@@ -125,9 +125,12 @@ class Company:
         """The next row version: eight bytes, as base64."""
         return version_text(FIRST_VERSION + self.count("version"))
 
-    def number(self, series: str, given: str | None, override: bool, taken: Table) -> str:
-        """The number of a new record: the next one of the series, or the given one where the
-        series allows that. BusinessError where it does not, or the number is taken."""
+    def number(
+        self, series: str, given: str | None, override: bool, taken: Table, prefix: str = ""
+    ) -> str:
+        """The number of a new record: the next free one of the series, or the given one where the
+        series allows that. `taken` has the numbers in use, as keys after `prefix`. BusinessError
+        where the series does not allow what is asked."""
         row = self.series.get(series)
         assert row is not None
         if given and (row["manualNumbering"] or (override and row["_manual_on_import"])):
@@ -139,7 +142,7 @@ class Company:
                 f"Error: manual numbering on imports is not allowed for series {series}."
             )
         number = self._next_of(row)
-        while any(number == key.rpartition("/")[2] for key in taken.records):
+        while taken.get(f"{prefix}{number}") is not None:
             number = self._next_of(row)  # taken by hand
         return number
 

@@ -90,9 +90,10 @@ def put_new(company: Company, body: Any) -> Record:
         given.get("number"),
         bool(given.get("overrideNumberSeries")),
         company.customers,
+        "number ",  # the keys are internal ids
     )
     while not given.get("number") and company.customers.one("number", number) is not None:
-        number = company.number("CUSTOMER", None, False, company.customers)
+        number = company.number("CUSTOMER", None, False, company.customers, "number ")
     if company.customers.one("number", number) is not None:
         raise BusinessError(f"Error: customer '{number}' already exists.")
     if not (given.get("mainAddress") or {}).get("countryId"):

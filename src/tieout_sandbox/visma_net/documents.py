@@ -115,6 +115,7 @@ def create(company: Company, kind: Kind, body: Any) -> Record:
         given.get("referenceNumber"),
         bool(given.get("overrideNumberSeries")),
         company.documents,
+        f"{kind.type}/",
     )
     if company.documents.get(f"{kind.type}/{number}") is not None:
         raise BusinessError(

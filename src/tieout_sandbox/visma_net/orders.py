@@ -94,7 +94,7 @@ def _order_id(company: Company, type_: str, given: Record) -> str:
     wanted = given.get("orderId") or None
     try:
         order_id = company.number(
-            "SOORDER", wanted, bool(given.get("overrideNumberSeries")), company.orders
+            "SOORDER", wanted, bool(given.get("overrideNumberSeries")), company.orders, f"{type_}/"
         )
     except BusinessError as error:
         text = error.text.removeprefix("Error: ")

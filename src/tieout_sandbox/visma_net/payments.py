@@ -54,6 +54,7 @@ def create(company: Company, body: Any) -> Record:
         given.get("referenceNumber"),
         bool(given.get("overrideNumberSeries")),
         company.documents,
+        f"{type_}/",
     )
     if company.documents.get(f"{type_}/{number}") is not None:
         raise BusinessError(f"Error: {type_} {number} already exists.")
@@ -259,7 +260,7 @@ def pay(
     reference: str | None = None,
 ) -> Record:
     """Money that came in (or went out, for a refund), released and not yet applied."""
-    number = company.number("ARPAYMENT", None, False, company.documents)
+    number = company.number("ARPAYMENT", None, False, company.documents, f"{type_}/")
     record = _blank(company, type_, number, customer)
     record.update(
         currencyId=currency or customer["currencyId"],
@@ -282,7 +283,7 @@ def write_off(company: Company, invoice: Record, amount: Decimal, day: date) -> 
         raise BusinessError("Error: there is not so much to write off.")
     customer = company.customers.get(invoice["_customer"])
     assert customer is not None
-    number = company.number("ARPAYMENT", None, False, company.documents)
+    number = company.number("ARPAYMENT", None, False, company.documents, "SmallBalanceWo/")
     record = _blank(company, "SmallBalanceWo", number, customer)
     period = periods.of_date(company, day)["_key"]
     periods.require_open(company, period)

@@ -90,7 +90,7 @@ def _split(company: Company, record: Record) -> None:
         part = left if last else (record["amount"] / count).quantize(Decimal("0.01"))
         base = base_left if last else company.to_base(part, record["_rate"], record["_mult_div"])
         left, base_left = left - part, base_left - base
-        number = company.number("ARINVOICE", None, False, company.documents)
+        number = company.number("ARINVOICE", None, False, company.documents, "Invoice/")
         shift = terms["instalmentsSchedule"][place]["days"]
         child = {
             **{name: value for name, value in record.items() if name not in ("_seq", "_created")},
@@ -143,7 +143,7 @@ def _complete_orders(company: Company, record: Record) -> None:
 
 def overdue_charge(company: Company, invoice: Record, amount: Decimal) -> Record:
     """A reminder fee on an invoice: a claim of its own, without VAT, booked at once."""
-    number = company.number("ARINVOICE", None, False, company.documents)
+    number = company.number("ARINVOICE", None, False, company.documents, "FinCharge/")
     day = company.today()
     period = periods.of_date(company, day)["_key"]
     periods.require_open(company, period)

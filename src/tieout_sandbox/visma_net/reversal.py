@@ -45,7 +45,7 @@ def _copy(company: Company, invoice: Record, type_: str, series: str) -> Record:
         raise BusinessError(
             f"Error: {invoice['documentType']} {invoice['referenceNumber']} is not released."
         )
-    number = company.number(series, None, False, company.documents)
+    number = company.number(series, None, False, company.documents, f"{type_}/")
     day = company.today()
     period = periods.of_date(company, day)["_key"]
     periods.require_open(company, period)

@@ -135,7 +135,7 @@ def _invoice(
     assert customer is not None
     kind = documents.CREDIT_NOTE if order["type"] == "CM" else documents.INVOICE
     record = documents.fresh(company, kind, {"customerNumber": customer["number"]})
-    number = company.number(kind.series, None, False, company.documents)
+    number = company.number(kind.series, None, False, company.documents, f"{kind.type}/")
     day = order["financialInformation"].get("invoiceDate") or company.today()
     terms = company.terms.get(order["termsId"])
     due, discount = documents.due_dates(terms, day)

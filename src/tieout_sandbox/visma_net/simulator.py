@@ -223,10 +223,10 @@ class VismaNetSimulator(Simulator):
             return answer
         request_id = self.company.new_id("request")
         headers = {
-            **answer.headers,
             "ipp-request-id": request_id,
             "Request-Context": "appId=cid-v1:sandbox",
             **self._limit_headers(request),
+            **answer.headers,
         }
         return Response(status=answer.status, headers=headers, body=answer.body)
 
