@@ -106,7 +106,7 @@ class World(Tables):
         self.writes: list[Write] = []
         self.slot_of: dict[str, str] = {}
         self.edited: set[str] = set()
-        self.renumbered: set[str] = set()
+        self.unguarded: set[str] = set()
         self.mark: tuple[int, int] | None = None
         self.on_step: Callable[[], None] | None = None
         self.on_send: Callable[[str, HttpRequest], None] | None = None
@@ -190,7 +190,7 @@ class World(Tables):
             became = row.get("_became")
             if became and row["id"] in self.slot_of:
                 self.slot_of.setdefault(became, self.slot_of[row["id"]])
-            for marked in (self.edited, self.renumbered):
+            for marked in (self.edited, self.unguarded):
                 if became and row["id"] in marked:
                     marked.add(became)
         if self.on_step is not None:
@@ -424,8 +424,9 @@ class World(Tables):
         self.note(f"book {action} {arguments} -> {done}")
         if action in ("edit_draft", "overwrite_carrier"):
             self.edited.add(str(arguments.get("draft") or arguments.get("id")))
-        if action == "renumber":
-            self.renumbered.add(str(arguments["id"]))
+        takes_the_guard = {"c": "renumber", "b": "overwrite_carrier", "b'": "overwrite_carrier"}
+        if action == takes_the_guard.get(self.variant.guard):
+            self.unguarded.add(str(arguments["id"]))
         self.step()
         return done
 
@@ -452,9 +453,9 @@ class World(Tables):
         found: dict[str, list[Row]] = {}
         for row in self.live():
             key = self.slot_of.get(row["id"])
-            # Where the number is the guard, a person who changes it lets a late request through:
-            # both are shown then (`Quiet` asks for it), neither is touched.
-            free = self.variant.guard == "c" and row["id"] in self.renumbered
+            # A person who changes what is unique over there lets a late request through: both are
+            # shown then (`Quiet` asks for it), neither is touched.
+            free = row["id"] in self.unguarded
             if key is not None and row["_by"] == "api" and not free:
                 found.setdefault(key, []).append(row)
         return found

@@ -317,7 +317,7 @@ class Books:
 
 def _policy() -> tuple[Any, Any]:
     book = SimpleNamespace(connection="books", base_currency="SEK", time_zone="Europe/Stockholm")
-    rules = SimpleNamespace(rate=None, threshold=Decimal(0), definitions=())
+    rules = SimpleNamespace(rate=None, threshold=Decimal(0), definitions=(), sold_amount="lines")
     documents = SimpleNamespace(instalments=None)
     policy = SimpleNamespace(name="nordic", crm="crm", version=1, books=(book,))
     return SimpleNamespace(**vars(policy), reconcile=rules, documents=documents), book
