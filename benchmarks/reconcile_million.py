@@ -179,7 +179,9 @@ async def _reconcile(url: str) -> Any:
         crm=ground.CRM,
         version=1,
         books=(book,),
-        reconcile=SimpleNamespace(rate=None, threshold=Decimal(0), definitions=()),
+        reconcile=SimpleNamespace(
+            rate=None, threshold=Decimal(0), definitions=(), sold_amount="lines"
+        ),
         documents=SimpleNamespace(instalments=None),
     )
     try:
