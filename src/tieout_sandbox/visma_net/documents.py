@@ -471,10 +471,11 @@ def status_before_release(company: Company, record: Record) -> str:
     customer = customer_of(company, record)
     if not record.get("_credit_approved") and credit.exceeded(company, customer, record):
         return "CreditHold"
-    if company.settings["printBeforeRelease"] and not record["dontPrint"]:
-        return "PendingPrint" if not record.get("_printed") else "Balanced"
-    if company.settings["emailBeforeRelease"] and not record["dontEmail"]:
-        return "PendingEmail" if not record.get("_mailed") else "Balanced"
+    settings = company.settings
+    if settings["printBeforeRelease"] and not (record["dontPrint"] or record.get("_printed")):
+        return "PendingPrint"
+    if settings["emailBeforeRelease"] and not (record["dontEmail"] or record.get("_mailed")):
+        return "PendingEmail"
     return "Balanced"
 
 
