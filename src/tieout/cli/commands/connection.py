@@ -64,7 +64,6 @@ _STYLES = {"ok": "good", "fail": "bad", "warn": "warn", "miss": "strong"}
     examples=(
         "tieout connection add salesforce",
         "tieout connection add visma_eaccounting --client-id my-app --secret-env VISMA_SECRET",
-        "tieout connection add tryton --base-url https://erp.example --set database=books",
     ),
 )
 async def add(
