@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -164,10 +164,14 @@ def tax_ids(code: str) -> tuple[int, ...] | None:
 
 
 class BooksKeeper:
-    """Reads the company's settings and lists, and keeps them for an hour."""
+    """
+    Reads the company's settings and lists, and keeps them for an hour. ``learn`` is told each
+    time.
+    """
 
-    def __init__(self, api: TrytonApi) -> None:
+    def __init__(self, api: TrytonApi, learn: Callable[[Books], None]) -> None:
         self._api = api
+        self._learn = learn
         self._books: Books | None = None
         self._at_ms = 0
         self._lock = asyncio.Lock()
@@ -179,6 +183,7 @@ class BooksKeeper:
             if self._books is None or fresh or age > _LIVE_MS:
                 self._books = await self._read()
                 self._at_ms = self._api.clock.steady()
+                self._learn(self._books)
             return self._books
 
     @property

@@ -10,7 +10,7 @@ from tieout.connectors.http.client import ApiClient
 from tieout.connectors.http.traffic import Observer
 from tieout.connectors.tryton import checking, schema
 from tieout.connectors.tryton.api import TrytonApi
-from tieout.connectors.tryton.books import BooksKeeper
+from tieout.connectors.tryton.books import Books, BooksKeeper
 from tieout.connectors.tryton.catalogue import Catalogue
 from tieout.connectors.tryton.errors import throttled
 from tieout.connectors.tryton.ledger import Ledger
@@ -19,7 +19,6 @@ from tieout.connectors.tryton.reading import Reader
 from tieout.connectors.tryton.session import Session
 from tieout.connectors.tryton.settings import TrytonSettings
 from tieout.connectors.tryton.writing import Writer
-from tieout.core.abilities import Abilities
 from tieout.core.change import Change, Doubt, Fate, Outcome, Prepared, Refused, Sight, Wire
 from tieout.core.errors import ConfigurationError
 from tieout.core.finding import Finding
@@ -90,23 +89,18 @@ class TrytonConnector:
         self._api = TrytonApi(
             name=name, settings=settings, client=self.client, session=self.session, clock=clock
         )
-        self._keeper = BooksKeeper(self._api)
+        # Until the database was asked whether our column is there, the weaker guard is told, with
+        # which nothing is repeated early.
+        self.abilities = schema.abilities(settings, has_key=False)
+        self._keeper = BooksKeeper(self._api, self._learn)
         self._reader = Reader(self._api, self._keeper)
         self._writer = Writer(self._api, self._keeper, self._reader, Catalogue(self._api))
         self._looker = Looker(self._api, self._keeper, self._reader)
         self._ledger = Ledger(self._api, self._keeper, self._reader)
 
-    @property
-    def abilities(self) -> Abilities:
-        """
-        What can be done, as far as it is known: until the database was asked whether our column is
-        there, the weaker guard is told, with which nothing is repeated early.
-        """
-        books = self._keeper.known
-        return schema.abilities(
-            self._settings,
-            has_key=books is not None and books.has_key,
-            by_line=books is not None and books.by_line,
+    def _learn(self, books: Books) -> None:
+        self.abilities = schema.abilities(
+            self._settings, has_key=books.has_key, by_line=books.by_line
         )
 
     async def company(self) -> Company:

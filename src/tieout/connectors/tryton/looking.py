@@ -128,10 +128,15 @@ class Looker:
         self, model: str, doubts: Sequence[Doubt], books: Books, found: _Found
     ) -> None:
         own = self._reader.orders() if model == ORDER else self._reader.invoices()
+        clauses: Domain = []
         if books.has_key:
-            clauses: Domain = [["tieout_key", "like", f"{d.key13}%"] for d in doubts]
-        else:
-            clauses = [["reference", "ilike", f"%{d.key13}%"] for d in doubts]
+            clauses += [["tieout_key", "like", f"{d.key13}%"] for d in doubts]
+        # Also what was sent before our module was there.
+        clauses += [
+            ["reference", "ilike", f"%{d.key13}%"]
+            for d in doubts
+            if not books.has_key or not _in_column(d)
+        ]
         rows = await self._api.search(model, [*own, ["OR", *clauses]], ["id"])
         whole = await self._reader.rows(model, [int(row["id"]) for row in rows])
         for record in await self._reader.records(list(whole.values()), model):
@@ -168,11 +173,12 @@ class Looker:
         By our column; without it by the codes that were drawn, where the name is ours too: anybody
         else's customer under that code is no hit. Inactive ones count.
         """
-        names = {doubt.key: _sent_codes(doubt) for doubt in doubts}
+        by_code = [d for d in doubts if not books.has_key or not _in_column(d)]
+        names = {doubt.key: _sent_codes(doubt) for doubt in by_code}
         codes = sorted({code for told in names.values() for code in told})
         clauses: Domain = [["code", "in", codes]] if codes else []
         if books.has_key:
-            clauses = [["tieout_key", "like", f"{d.key13}%"] for d in doubts]
+            clauses += [["tieout_key", "like", f"{d.key13}%"] for d in doubts]
         if not clauses:
             return
         rows = await self._api.search(PARTY, [*everyone(PARTY), ["OR", *clauses]], ["id"])
@@ -180,12 +186,11 @@ class Looker:
         records = await self._reader.records(list(whole.values()), PARTY)
         for row, record in zip(whole.values(), records, strict=True):
             for doubt in doubts:
-                if books.has_key:
-                    key = key_in(text_of(row, "tieout_key"), doubt.key13)
-                    if key is not None:
-                        found.add(doubt.key, Hit(key=key, record=record))
+                key = key_in(text_of(row, "tieout_key"), doubt.key13)
+                if key is not None:
+                    found.add(doubt.key, Hit(key=key, record=record))
                     continue
-                told = names[doubt.key].get(text_of(row, "code"))
+                told = names.get(doubt.key, {}).get(text_of(row, "code"))
                 if told is not None and told in ("", text_of(row, "name").casefold()):
                     found.add(doubt.key, Hit(key=doubt.key, record=record))
 
@@ -198,6 +203,11 @@ class Looker:
                 key = key_in(text_of(row, "description"), doubt.key13)
                 if key is not None:
                     found.add(doubt.key, Hit(key=key, record=made))
+
+
+def _in_column(doubt: Doubt) -> bool:
+    """Whether all that was sent for it carried the key in our column."""
+    return bool(doubt.bodies) and all(b'"tieout_key"' in body for body in doubt.bodies)
 
 
 def _is_order(doubt: Doubt) -> bool:
