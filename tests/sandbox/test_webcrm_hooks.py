@@ -140,6 +140,16 @@ def test_each_hook_hears_of_one_kind_of_event(webcrm: Webcrm, listener: Listener
     assert json.loads(listener.got[1][1]) == {"Url": url, "EventType": "Create"}
 
 
+def test_a_hook_that_is_off_hears_nothing(webcrm: Webcrm, listener: Listener) -> None:
+    off = hook(webcrm, "Organisations", f"{listener.url}/off", "Create", IsEnabled=False)
+    hook(webcrm, "Organisations", f"{listener.url}/on", "Create")
+    webcrm.organisation()
+    assert listener.wait(1)[0][0] == "/on"
+    webcrm.good("PUT", f"/Organisations/Hooks/{off}", {"IsEnabled": True})
+    webcrm.organisation()
+    assert [path for path, _ in listener.wait(3)] == ["/on", "/off", "/on"]
+
+
 def test_a_conversion_ends_one_and_begins_the_other(webcrm: Webcrm, listener: Listener) -> None:
     hook(webcrm, "Opportunities", f"{listener.url}/gone", "Delete")
     hook(webcrm, "Deliveries", f"{listener.url}/new", "Create")

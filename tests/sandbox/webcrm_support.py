@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from tieout_sandbox.kit import dumps
 from tieout_sandbox.webcrm import credentials
 
 KNOWN = credentials()
@@ -45,7 +46,7 @@ class Webcrm:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         raw = body
         if body is not None and not isinstance(body, bytes):
-            raw = json.dumps(body, default=float).encode()
+            raw = dumps(body)
             named.setdefault("Content-Type", "application/json")
         try:
             connection.request(method, path, body=raw, headers=named)

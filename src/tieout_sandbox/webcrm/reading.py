@@ -119,7 +119,7 @@ def _chosen(crm: Crm, setup: FieldSetup, given: str) -> str:
         known = _CHECKED.get(given.lower())
         if known is None:
             raise invalid(f"{setup.name} takes Yes or No, not '{given}'.")
-        return known if known == "Yes" else ""
+        return known
     if setup.display not in (LIST, MULTI) or crm.assumptions.dropdown_values == "free":
         return given
     chosen = [given] if setup.display == LIST else _several(given)
