@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from visma_net_support import VismaNet, line, wrap
 
+from tieout_sandbox.kit.webhooks import Notice
 from tieout_sandbox.visma_net import CLIENT_SECRET, COMPANY_ID, credentials
 
 HEADER = {"erp-api-background": "none"}
@@ -94,30 +99,70 @@ def test_a_job_may_fail_by_itself(net: VismaNet) -> None:
     assert wrong.status == 400
 
 
-def test_subscriptions_get_a_message_with_our_own_headers(net: VismaNet) -> None:
+def listening(net: VismaNet, *events: str) -> list[Notice]:
+    heard: list[Notice] = []
+
+    def deliver(notice: Notice) -> int:
+        heard.append(notice)
+        return 200
+
+    net.sim.outbox.deliver = deliver
+    net.act("subscribe_webhooks", url="http://127.0.0.1:9/hook", events=list(events))
+    return heard
+
+
+def test_subscriptions_get_a_signed_message_with_our_own_headers(net: VismaNet) -> None:
+    heard = listening(net, "BACKGROUND_API_RESPONSE")
     value = "subscription:x-tieout-key=k-1,x-two=2"
     answer = net.call("GET", "customer", **{"erp-api-background": value})
+    assert heard == []
     net.pass_time(seconds=2)
     net.get("currency")
-    sent = net.send("GET", "/_sandbox/records/webhook?event=BACKGROUND_API_RESPONSE").json()
-    assert sent[0]["subject"] == answer.json()["id"]
-    assert sent[0]["headers"] == {"x-tieout-key": "k-1", "x-two": "2"}
+    assert json.loads(heard[0].body)["subject"] == answer.json()["id"]
+    assert heard[0].headers["x-tieout-key"] == "k-1"
+    key = credentials()["webhook_key"].encode()
+    digest = hmac.new(key, heard[0].body, sha256).digest()
+    assert heard[0].headers["X-Visma-Signature"] == base64.b64encode(digest).decode()
+    net.assume("webhook_signature_header", "Other")
+    net.call("GET", "customer", **{"erp-api-background": "subscription"})
+    net.pass_time(seconds=2)
+    net.get("currency")
+    assert "Other" in heard[1].headers
+    net.act("unsubscribe_webhooks", url="http://127.0.0.1:9/hook")
+    net.call("GET", "customer", **{"erp-api-background": "subscription"})
+    net.pass_time(seconds=2)
+    net.get("currency")
+    assert len(heard) == 2
 
 
-def test_webhook_faults(net: VismaNet) -> None:
-    def sent(kind: str) -> list[Any]:
-        fault = {"method": "POST", "path": "/v1/customer", "kind": kind}
-        assert net.send("POST", "/_sandbox/faults", fault).json()["effective"] is True
-        before = len(net.send("GET", "/_sandbox/records/webhook").json())
+def test_events_and_webhook_faults(net: VismaNet) -> None:
+    heard = listening(net)
+
+    def events(kind: str | None = None) -> list[str]:
+        if kind is not None:
+            fault = {"method": "POST", "path": "/v1/customer", "kind": kind}
+            assert net.send("POST", "/_sandbox/faults", fault).json()["effective"] is True
+        heard.clear()
         net.customer()
-        rows: list[Any] = net.send("GET", "/_sandbox/records/webhook").json()
-        return rows[before:]
+        return [json.loads(one.body)["event"] for one in heard]
 
-    assert [one["event"] for one in sent("duplicate_webhook")] == ["Customer Created"] * 2
-    assert sent("lost_webhook") == []
-    late = sent("reordered_webhooks")[0]
-    earlier = net.send("GET", "/_sandbox/records/webhook").json()[-2]
-    assert late["order"] < earlier["order"]
+    assert events() == ["Customer Created"]
+    assert events("duplicate_webhook") == ["Customer Created"] * 2
+    assert events("lost_webhook") == []
+    assert events("reordered_webhooks") == []
+    net.act("edit_customer", customer="10000", set={"name": "B"})
+    late = [json.loads(one.body)["event"] for one in heard]
+    assert late == ["Customer Updated", "Customer Created"]
+    heard.clear()
+    number = net.booked("10000")
+    net.act("pay", document=number)
+    # Nobody is told of a payment, and a refused call tells nothing.
+    net.call("POST", "customer", {})
+    names = [json.loads(one.body)["event"] for one in heard]
+    assert names == ["AR Invoice Changed", "AR Invoice Status Changed"]
+    assert "events is a list" in net.refused("subscribe_webhooks", url="x", events=["y"])
+    shown = net.send("GET", "/_sandbox/records/webhook").json()
+    assert {"lost", "200"} == {one["outcome"] for one in shown}
 
 
 # Release.

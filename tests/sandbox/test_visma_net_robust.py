@@ -152,22 +152,24 @@ def test_spoilt_bodies(name: str) -> None:
 def test_spoilt_queries() -> None:
     net = VismaNet(size=4).sign_in()
     chance = Random(3)
-    names = (
-        "pageNumber pageSize skipRecords numberToRead status released lastModifiedDateTime "
-        "documentDate attributes greaterThanValue pageIndex modifiedSince orderBy filter expand "
-        "fromFinPeriod"
-    ).split()
+    names = ["pageNumber", "pageSize", "skipRecords", "numberToRead", "status", "released"]
+    names += ["lastModifiedDateTime", "documentDate", "attributes", "greaterThanValue"]
+    names += ["pageIndex", "modifiedSince", "orderBy", "filter", "expand", "fromFinPeriod"]
     values = ["", "0", "-1", "x", "9" * 20, "{}", "[]", '{"a":1}', "2026-11-25", "é"]
-    paths = (
-        "customer customerinvoice customerPayment inventory creditTerm /v2/customer/balance "
-        "/api/v3/SalesOrders financialPeriod contact"
-    ).split()
+    paths = ["customer", "customerinvoice", "customerPayment", "inventory", "creditTerm"]
+    paths += ["/v2/customer/balance", "/api/v3/SalesOrders", "financialPeriod", "contact"]
     for _ in range(300):
         pairs = [f"{name}={quote(chance.choice(values))}" for name in chance.sample(names, 3)]
         pairs += ["lastModifiedDateTimeCondition=%3E", "documentDateCondition=x"]
         path = f"{chance.choice(paths)}?{'&'.join(pairs)}"
         answer = net.call("GET", path)
         assert answer.status in (200, 400), (path, answer)
+
+
+def test_a_date_at_the_end_of_the_calendar() -> None:
+    net = VismaNet().sign_in()
+    body = net.body(net.customer(), documentDate="9999-12-31")
+    assert "no due date" in net.message("POST", "/v2/customerinvoice", body)
 
 
 def test_a_body_that_is_none() -> None:

@@ -47,27 +47,36 @@ _DAY = "YYYY-MM-DD; today where it is left out"
 _ALL = "amount; all that is open where it is left out"
 
 
-def actions(company: Company, sign_in: SignIn, run_jobs: Callable[[], None]) -> dict[str, Action]:
-    """Every action by its name."""
-    found = {
-        name: Action(arguments=arguments, run=_bound(company, doing, run_jobs))
-        for name, (arguments, doing) in {**_ACTIONS, **actions_setup.ACTIONS}.items()
+def actions(
+    company: Company,
+    sign_in: SignIn,
+    before: Callable[[], None],
+    after: Callable[[], None],
+) -> dict[str, Action]:
+    """Every action by its name; `before` and `after` are done about each."""
+    listed = {
+        **_ACTIONS,
+        **actions_setup.ACTIONS,
+        **actions_setup.sign_in_actions(sign_in),
     }
-    for name, (arguments, doing) in actions_setup.sign_in_actions(sign_in).items():
-        found[name] = Action(arguments=arguments, run=_bound(company, doing, run_jobs))
-    return found
+    return {
+        name: Action(arguments=arguments, run=_bound(company, doing, before, after))
+        for name, (arguments, doing) in listed.items()
+    }
 
 
 def _bound(
-    company: Company, doing: Doing, run_jobs: Callable[[], None]
+    company: Company, doing: Doing, before: Callable[[], None], after: Callable[[], None]
 ) -> Callable[[Arguments], Any]:
     def run(arguments: Arguments) -> Any:
-        run_jobs()
+        before()
         try:
             with company.transaction():
                 return doing(company, arguments)
         except NetError as error:
             raise ActionError(str(error)) from error
+        finally:
+            after()
 
     return run
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import ActionError
-from tieout_sandbox.visma_net import customers, dimensions, items, lookups, periods
+from tieout_sandbox.visma_net import customers, dimensions, items, lookups, periods, webhooks
 from tieout_sandbox.visma_net.arguments import (
     Arguments,
     customer_of,
@@ -22,6 +22,7 @@ from tieout_sandbox.visma_net.arguments import (
     text_of,
 )
 from tieout_sandbox.visma_net.company import Company
+from tieout_sandbox.visma_net.credentials import WEBHOOK_KEY
 from tieout_sandbox.visma_net.ledger import RECEIVABLES, SUSPENSE, Entry
 from tieout_sandbox.visma_net.reference import CRM_KEY
 from tieout_sandbox.visma_net.seeds import wrapped
@@ -260,6 +261,24 @@ def _project(company: Company, arguments: Arguments) -> Any:
     return {"project": record["projectID"], "status": status}
 
 
+def _subscribe(company: Company, arguments: Arguments) -> Any:
+    events = arguments.get("events", [])
+    if not isinstance(events, list) or not set(events) <= set(webhooks.EVENTS):
+        raise ActionError(f"events is a list out of {', '.join(webhooks.EVENTS)}")
+    url = text_of(arguments, "url")
+    row = {"url": url, "events": events, "key": text_of(arguments, "key", WEBHOOK_KEY)}
+    others = [one for one in company.settings.get("subscriptions", []) if one["url"] != url]
+    company.settings["subscriptions"] = [*others, row]
+    return row
+
+
+def _unsubscribe(company: Company, arguments: Arguments) -> Any:
+    url = text_of(arguments, "url")
+    known = company.settings.get("subscriptions", [])
+    company.settings["subscriptions"] = [one for one in known if one["url"] != url]
+    return {"subscriptions": company.settings["subscriptions"]}
+
+
 def sign_in_actions(sign_in: SignIn) -> Listed:
     """What the administrator does about the sign-in."""
 
@@ -333,5 +352,14 @@ ACTIONS: Listed = {
         _segment,
     ),
     "manual_voucher": ({"amount": "on the receivables", "text": "text", "date": _DAY}, _voucher),
+    "subscribe_webhooks": (
+        {
+            "url": "on this machine",
+            "events": "list; all where it is left out",
+            "key": "signature key; that of the credentials where it is left out",
+        },
+        _subscribe,
+    ),
+    "unsubscribe_webhooks": ({"url": "of the subscription"}, _unsubscribe),
     "set_project_status": ({"project": "id", "status": "Completed"}, _project),
 }

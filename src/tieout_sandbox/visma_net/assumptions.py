@@ -72,8 +72,10 @@ class Assumptions:
     reverse_without_flag: str = "location"  # or "empty"
     correct_effect: str = "copy"  # or "credit_and_copy"
 
-    # Background.
+    # Background and webhooks.
     background_seconds: int = 1
+    webhook_signature_header: str = "X-Visma-Signature"  # or any other
+    webhook_tries: int = 3
 
     # Sign-in.
     refresh_token_rotates: bool = True

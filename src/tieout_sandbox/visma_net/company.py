@@ -33,7 +33,7 @@ class Company:
         self.counters: dict[str, int] = {}
         self.jobs: list[Record] = []
         self.hold_until: datetime | None = None  # a write now is not found by search until then
-        self.webhook_fault: str | None = None
+        self.happenings: list[Record] = []  # what a subscriber has to be told of
         self.customers = Table("customer", equal=("number", "name"))
         self.contacts = Table("contact", equal=("_customer",))
         self.locations = Table("location", equal=("_customer",))
@@ -77,7 +77,6 @@ class Company:
         self.order_types = Table("salesordertype")
         self.attachments = Table("attachment", equal=("_document",))
         self.background = Table("background")
-        self.webhooks = Table("webhook")
 
     def tables(self) -> Mapping[str, Table]:
         """Every table by the name of its resource."""
@@ -90,7 +89,7 @@ class Company:
         """All or nothing: what was saved or posted inside is taken back where it fails."""
         tables = list(self.tables().values())
         counters, jobs = dict(self.counters), list(self.jobs)
-        batches = len(self.ledger.batches)
+        batches, happened = len(self.ledger.batches), len(self.happenings)
         for table in tables:
             table.undo = []
         try:
@@ -100,6 +99,7 @@ class Company:
                 table.roll_back()
             self.counters, self.jobs = counters, jobs
             self.ledger.cut(batches)
+            del self.happenings[happened:]
             raise
         finally:
             for table in tables:

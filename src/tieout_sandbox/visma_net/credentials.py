@@ -7,6 +7,7 @@ CLIENT_SECRET = "visma-net-sandbox-client-secret"  # noqa: S105 - public by desi
 INTERACTIVE_CLIENT_ID = "isv_tieout_sandbox_interactive"
 USERNAME = "api@fjordtun.example"
 REFRESH_TOKEN = "visma-net-sandbox-refresh-token-0001"  # noqa: S105 - public by design
+WEBHOOK_KEY = "visma-net-sandbox-webhook-key"
 TENANT_ID = "5e0d0a2c-3c1b-4b7f-9a52-0b6a1a7c9e11"
 """The company's tenant, the right one."""
 CUSTOMER_TENANT_ID = "5e0d0a2c-3c1b-4b7f-9a52-0b6a1a7c9e99"
@@ -43,6 +44,7 @@ def credentials() -> dict[str, str]:
         "interactive_client_id": INTERACTIVE_CLIENT_ID,
         "username": USERNAME,
         "refresh_token": REFRESH_TOKEN,
+        "webhook_key": WEBHOOK_KEY,
         "scope": " ".join(SERVICE_SCOPES),
         "token_path": TOKEN_PATH,
         "authorize_path": AUTHORIZE_PATH,

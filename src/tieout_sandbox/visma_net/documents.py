@@ -263,6 +263,8 @@ def _currency(company: Company, record: Record, given: Record) -> None:
             raise BusinessError(f"Error: customer {customer['number']} takes no {wanted}.")
         record["currencyId"] = wanted
     if given.get("exchangeRate") is not None:
+        if given["exchangeRate"] <= 0:
+            raise BusinessError("Error: the exchange rate must be positive.")
         record["_given_rate"] = given["exchangeRate"]
 
 
@@ -296,7 +298,7 @@ def _dates(company: Company, record: Record, given: Record) -> None:
 
 
 def due_dates(terms: Record | None, since: date) -> tuple[date, date]:
-    """Due date and last day of the cash discount."""
+    """Due date and last day of the cash discount; BusinessError past the end of the calendar."""
     if terms is None:
         return since, since
     days = timedelta(days=terms["dueDay1"])
@@ -304,7 +306,10 @@ def due_dates(terms: Record | None, since: date) -> tuple[date, date]:
     if terms["dueDateType"] == "EndOfMonth":
         last = calendar.monthrange(since.year, since.month)[1]
         start = since.replace(day=last)
-    return start + days, since + timedelta(days=terms["discountDay"])
+    try:
+        return start + days, since + timedelta(days=terms["discountDay"])
+    except OverflowError as error:
+        raise BusinessError(f"Error: there is no due date after {since}.") from error
 
 
 def _texts(company: Company, record: Record, given: Record) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tieout_sandbox.kit import Action, Request, Response, Simulator, json_response
+from tieout_sandbox.kit import Action, Answer, Request, Response, Simulator, json_response
 from tieout_sandbox.kit.codec import dumps, loads
 from tieout_sandbox.kit.faults import KINDS
+from tieout_sandbox.kit.webhooks import Outbox
 from tieout_sandbox.visma_net import actions as screen
-from tieout_sandbox.visma_net import background, entities, order_calls, reference, seeds
+from tieout_sandbox.visma_net import background, entities, order_calls, reference, seeds, webhooks
 from tieout_sandbox.visma_net.call import Call
 from tieout_sandbox.visma_net.company import Company
 from tieout_sandbox.visma_net.errors import (
@@ -39,6 +40,12 @@ class VismaNetSimulator(Simulator):
     # No batches and no idempotency keys: nothing for these to strike.
     fault_kinds = KINDS - {"batch_cut", "key_expiry"}
 
+    def __init__(self, **options: Any) -> None:
+        self.outbox = Outbox()
+        super().__init__(**options)
+        # What a state file replayed was told of when it happened.
+        self.outbox.clear()
+
     def build(self) -> None:
         """The seeded company; see `reference` and `seeds`."""
         self.company = Company(seed=self.seed, clock=self.clock)
@@ -46,13 +53,20 @@ class VismaNetSimulator(Simulator):
         with self.clock.at(self.clock.origin):
             reference.fill(self.company)
             seeds.fill(self.company, self.size)
-        self.company.webhooks.records.clear()
+        self.company.happenings.clear()
+        self.outbox.clear()
+
+    async def handle(self, request: Request) -> Answer:
+        """Answers any call; what subscribers have to be told goes out after it."""
+        answer = await super().handle(request)
+        self.outbox.tries = self.company.assumptions.webhook_tries
+        self.outbox.send()
+        return answer
 
     def vendor(self, request: Request) -> Response:
         """One call of any of the three hosts."""
         self._run_jobs()
         self.company.hold_until = self.lag_until
-        self.company.webhook_fault = self.webhook_fault
         try:
             with self.company.transaction():
                 answer = self._answer(request)
@@ -60,7 +74,8 @@ class VismaNetSimulator(Simulator):
             new_id = self.company.new_id("error")
             answer = error.respond(self.company.assumptions, new_id)
         finally:
-            self.company.hold_until = self.company.webhook_fault = None
+            self.company.hold_until = None
+            self._tell()
         return self._with_headers(request, answer)
 
     def settle(self) -> None:
@@ -89,11 +104,13 @@ class VismaNetSimulator(Simulator):
 
     def entities(self) -> Mapping[str, Callable[[], Iterable[dict[str, Any]]]]:
         """Every table under its resource's name, as the API shows it."""
-        return {name: self._reader(read) for name, read in entities.readers(self.company).items()}
+        found = {name: self._reader(read) for name, read in entities.readers(self.company).items()}
+        found["webhook"] = lambda: [one.as_json() for one in self.outbox.sent]
+        return found
 
     def actions(self) -> Mapping[str, Action]:
         """What a person does in the program."""
-        return screen.actions(self.company, self.sign_in, self._run_jobs)
+        return screen.actions(self.company, self.sign_in, self._run_jobs, self._tell)
 
     def state(self) -> Any:
         """Everything, for the state file."""
@@ -258,6 +275,10 @@ class VismaNetSimulator(Simulator):
                     self._release_job(job["key"])
                 else:
                     self._background_job(job["key"])
+                self._tell()
+
+    def _tell(self) -> None:
+        self.outbox.put(webhooks.notices(self.company), self.webhook_fault)
 
     def _release_job(self, key: str) -> None:
         """What fails here fails in silence: the document stays as it was."""
