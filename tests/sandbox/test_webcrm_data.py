@@ -14,6 +14,7 @@ from webcrm_support import served
 
 from tieout_sandbox.kit import SandboxClock, dumps, make_request, pack
 from tieout_sandbox.kit.company_numbers import luhn_digit
+from tieout_sandbox.kit.webhooks import Notice
 from tieout_sandbox.salesforce import SalesforceSimulator
 from tieout_sandbox.webcrm import APPLICATION_TOKEN, WebcrmSimulator
 
@@ -159,7 +160,12 @@ def test_a_killed_process_loses_nothing_that_it_answered(tmp_path: Path) -> None
 def test_it_runs_in_process_and_hands_notices_over() -> None:
     sim = made(size=1)
     heard: list[str] = []
-    sim.outbox.deliver = lambda notice: heard.append(notice.subject) or 200
+
+    def deliver(notice: Notice) -> int:
+        heard.append(notice.subject)
+        return 200
+
+    sim.outbox.deliver = deliver
 
     def send(method: str, path: str, body: bytes = b"", token: str = "") -> Any:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

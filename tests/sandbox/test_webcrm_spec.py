@@ -70,8 +70,12 @@ def webcrm() -> Iterator[Webcrm]:
         }
         webcrm.good("POST", "/Meetings", meeting)
         for resource in FILTERS:
-            body = {"TargetUrl": "http://127.0.0.1:1", "IsEnabled": False, "Filter": ["All"]}
-            webcrm.good("POST", f"/{resource}/Hooks", body)
+            hook: dict[str, Any] = {
+                "TargetUrl": "http://127.0.0.1:1",
+                "IsEnabled": False,
+                "Filter": ["All"],
+            }
+            webcrm.good("POST", f"/{resource}/Hooks", hook)
         for resource in ("Persons", "Deliveries"):
             webcrm.good("POST", f"/{resource}/LinkedData", {"LinkedDataItemData1": "x"})
         yield webcrm
