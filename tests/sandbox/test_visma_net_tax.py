@@ -138,6 +138,14 @@ def test_base_amounts_of_a_foreign_document(net: VismaNet) -> None:
     assert (found["amountInCurrency"], found["amount"]) == (D("2244.61"), D("25661.50"))
     assert found["exchangeRate"] == D("11.4325")
     assert net.balance() == D("25661.50")
+    net.assume("currency_pair", "swapped")
+    turned = net.invoice(found["referenceNumber"])
+    assert (turned["amountInCurrency"], turned["amount"]) == (D("25661.50"), D("2244.61"))
+    prices = {row["unitPrice"] for row in turned["invoiceLines"]}
+    assert prices == {D("129.95"), D("399.9")}
+    own = net.invoice(net.booked(net.customer()))
+    assert own["amount"] == own["amountInCurrency"]
+    net.assume("currency_pair", "named")
     given_rate = net.invoice(net.draft(customer, line(), currencyId="EUR", exchangeRate=D("10")))
     assert given_rate["detailTotal"] == 1000
     net.act("set_exchange_rate", currency="DKK", rate="0.65", mult_div="Divide")

@@ -111,10 +111,14 @@ def test_versions_are_optional_and_checked(net: VismaNet) -> None:
     assert stale.status == 412
     assert net.invoice(number)["note"] == "a"
     net.assume("stale_body", "empty")
-    assert net.call("DELETE", path, **{"If-Match": first}).body == b""
+    assert net.call("PUT", path, wrap(note="b"), **{"If-Match": first}).body == b""
     net.good("PUT", path, wrap(note="c"))  # last write wins
     release = f"{path}/action/release"
     assert net.call("POST", release, **{"If-Match": first}).status == 412
+    other = net.draft("10000")
+    # To delete takes no version.
+    gone = net.call("DELETE", f"customerinvoice/{other}", **{"If-Match": first})
+    assert gone.status == 204
     rows = net.call("GET", "customerinvoice")
     assert "ETag" not in rows.headers
     assert rows.json()[0]["timeStamp"] == net.invoice(number)["timeStamp"]
@@ -251,6 +255,27 @@ def test_statuses_stop_documents_and_payments(net: VismaNet) -> None:
         assert status in net.message("POST", "/v2/customerinvoice", net.body(number))
         assert net.call("POST", "customerPayment", payment).status == (201 if pays else 400)
     assert net.invoice(invoice)["status"] == "Open"
+
+
+def test_the_main_location_has_a_local_name(net: VismaNet) -> None:
+    net.prefer("mainLocation", "Primær")
+    number = net.customer()
+    assert net.get(f"customer/{number}")["location"]["id"] == "Primær"
+    assert net.invoice(net.draft(number))["location"]["id"] == "Primær"
+    assert "customers already" in net.refused("set_preference", name="mainLocation", value="Main")
+
+
+def test_a_record_may_say_that_it_was_not_read_well(net: VismaNet) -> None:
+    number = net.customer()
+    before = net.get(f"customer/{number}")
+    assert "errorInfo" not in before
+    net.act("set_error_info", customer=number, text="cannot read the address")
+    after = net.get(f"customer/{number}")
+    assert after.pop("errorInfo") == "cannot read the address"
+    assert after == before
+    invoice = net.draft(number)
+    net.act("set_error_info", document=invoice, text="x")
+    assert net.invoice(invoice)["errorInfo"] == "x"
 
 
 # Items.

@@ -14,6 +14,7 @@ from tieout_sandbox.visma_net.arguments import (
     Arguments,
     customer_of,
     day_of,
+    document_of,
     flag_of,
     item_of,
     number_of,
@@ -44,6 +45,7 @@ PREFERENCES: dict[str, type[Any]] = {
     "priceDecimals": int,
     "quantityDecimals": int,
     "customerClass": str,
+    "mainLocation": str,
     "subaccount": str,
 }
 _LEDGERS = {
@@ -71,6 +73,8 @@ def _prefer(company: Company, arguments: Arguments) -> Any:
         value = number_of(arguments, "value")
     elif type(value) is not kind:
         raise ActionError(f"{name} is a {kind.__name__}")
+    if name == "mainLocation" and len(company.customers):
+        raise ActionError("there are customers already: their locations have names")
     company.settings[name] = value
     return {name: value}
 
@@ -142,6 +146,18 @@ def _stock(company: Company, arguments: Arguments) -> Any:
     record = item_of(company, arguments)
     quantity = number_of(arguments, "quantity")
     return items.present(company, company.save(company.items, {**record, "_on_hand": quantity}))
+
+
+def _error_info(company: Company, arguments: Arguments) -> Any:
+    """Lets a customer, or a document, say in 200 answers that it could not be read well."""
+    text = text_of(arguments, "text", "") or None
+    if arguments.get("document") is not None:
+        record = document_of(company, arguments)
+        company.documents.save({**record, "_error_info": text})
+    else:
+        record = customer_of(company, arguments)
+        company.customers.save({**record, "_error_info": text})
+    return {"errorInfo": text}
 
 
 def _crm_key(company: Company, arguments: Arguments) -> Any:
@@ -328,6 +344,10 @@ ACTIONS: Listed = {
     "discontinue_item": ({**_ITEM, "status": "NoSales where it is left out"}, _discontinue),
     "renumber_item": ({**_ITEM, "number": "the new one"}, _renumber_item),
     "set_stock": ({**_ITEM, "quantity": "on hand"}, _stock),
+    "set_error_info": (
+        {"customer": "number", "document": "or number", "type": "Invoice", "text": "empty: none"},
+        _error_info,
+    ),
     "assign_crm_key": ({"class": "of customers", "assigned": "true"}, _crm_key),
     "close_period": ({"period": "YYYYMM", "ledger": ", ".join(_LEDGERS)}, _period(True)),
     "open_period": ({"period": "YYYYMM", "ledger": ", ".join(_LEDGERS)}, _period(False)),

@@ -62,6 +62,7 @@ class Assumptions:
     no_vat_id: str = "zero"  # or "error": no id in both zone and category
     period_end: str = "exclusive"  # or "inclusive"
     closed_period: str = "refused"  # or "allowed": the API user's right
+    currency_pair: str = "named"  # or "swapped": xInCurrency is the base currency's amount
     amounts_on_drafts: str = "zero"  # or "shown"
     release_seconds: int = 2
     release_not_balanced: str = "failed"  # 200 with Failed; or "error"

@@ -15,7 +15,6 @@ from tieout_sandbox.visma_net.shown import address, contact, finished, stamps
 from tieout_sandbox.visma_net.tables import Record
 from tieout_sandbox.visma_net.writes import read
 
-MAIN = "Main"
 _TEXTS = (
     "title",
     "firstName",
@@ -37,9 +36,9 @@ _FLAGS = ("doNotCall", "doNotFax", "doNotEmail", "doNotMail", "noMassMail", "noM
 def follow(company: Company, customer: Record, given: Record, *, new: bool) -> None:
     """The default location takes what was sent for its customer."""
     if new:
-        _add(company, customer, MAIN, "Primary")
+        _add(company, customer, company.settings["mainLocation"], "Primary")
     for location in company.locations.find("_customer", customer["internalId"]):
-        if location["locationId"] != MAIN:
+        if location["locationId"] != company.settings["mainLocation"]:
             continue
         kept = dict(location)
         for name, field in (

@@ -247,11 +247,16 @@ def shown(
         "currencyId": record["currencyId"],
         "vatZone": _zone(company, record["vatZoneId"]),
         "priceClass": described(company.price_classes.get(record["priceClassId"])),
-        "location": {"countryId": main["countryId"], "id": "Main", "name": "Primary"},
+        "location": {
+            "countryId": main["countryId"],
+            "id": company.settings["mainLocation"],
+            "name": "Primary",
+        },
         "attributes": attributes.shown(company, record["attributes"]),
         "defaultPaymentMethodId": record["defaultPaymentMethodId"],
         **stamps(company, RESOURCE, record),
         "timeStamp": record["_version"],
+        "errorInfo": record.get("_error_info"),
     }
     for name in _PLAIN:
         if name not in ("glAccounts", "directDebitLines", "note"):

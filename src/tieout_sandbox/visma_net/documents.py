@@ -168,7 +168,7 @@ def fresh(company: Company, kind: Kind, given: Record) -> Record:
         "documentDate": company.today(),
         "creditTermsId": customer["creditTermsId"],
         "currencyId": customer["currencyId"],
-        "locationId": "Main",
+        "locationId": company.settings["mainLocation"],
         "branch": company.settings["branch"],
         "paymentMethodId": customer.get("defaultPaymentMethodId"),
         "account": RECEIVABLES,

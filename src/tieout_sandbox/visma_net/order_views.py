@@ -406,7 +406,7 @@ def shipments(company: Company, record: Record) -> list[Record]:
 def customer(company: Company, record: Record) -> Any:
     """A customer as the order service finds it."""
     main = record["mainAddress"] or {}
-    probe = {"_customer": record["internalId"], "locationId": "Main"}
+    probe = {"_customer": record["internalId"], "locationId": company.settings["mainLocation"]}
     return without_nothing(
         {
             "id": record["number"],

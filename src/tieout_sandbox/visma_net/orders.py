@@ -64,7 +64,7 @@ def create(company: Company, given: Record) -> Record:
         "orderId": order_id,
         "_customer": customer["internalId"],
         "_rev": 0,
-        "locationId": "Main",
+        "locationId": company.settings["mainLocation"],
         "contactId": None,
         "order": None,
         "refNo": None,

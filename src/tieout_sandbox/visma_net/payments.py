@@ -77,7 +77,7 @@ def _blank(company: Company, type_: str, number: str, customer: Record) -> Recor
         "referenceNumber": number,
         "_customer": customer["internalId"],
         "currencyId": customer["currencyId"],
-        "locationId": "Main",
+        "locationId": company.settings["mainLocation"],
         "branch": company.settings["branch"],
         "paymentMethodId": customer.get("defaultPaymentMethodId") or "1",
         "cashAccount": BANK,

@@ -122,6 +122,7 @@ def fill(company: Company) -> None:
         "branch": "1",
         "subaccount": "100-00",
         "nonProject": "X",
+        "mainLocation": "Main",
         "customerClass": "1",
         "holdOnEntry": True,
         "useOrigInvoiceDate": False,

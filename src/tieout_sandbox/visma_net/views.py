@@ -84,6 +84,7 @@ def slim(company: Company, record: Record) -> Record:
         "account": account(company, record["account"]),
         "subaccount": subaccounts.shown(company, record["subaccount"]),
         "customerProject": record.get("customerProject"),
+        "errorInfo": record.get("_error_info"),
     }
     return found
 
@@ -92,7 +93,21 @@ def customer_document(company: Company, record: Record) -> Any:
     """One of the list of all documents: no lines, no external reference."""
     found = slim(company, record)
     found["branch"] = found["branchNumber"]
-    return finished(company, found)
+    return finished(company, _paired(company, record, found))
+
+
+def _paired(company: Company, record: Record, found: Record) -> Record:
+    """The pairs of amounts as the company writes them: the vendor's text has them the other way
+    round than their names."""
+    own = record["currencyId"] == company.base_currency
+    if own or company.assumptions.currency_pair == "named":
+        return found
+    turned = dict(found)
+    for name in found:
+        if name.endswith("InCurrency"):
+            base = name.removesuffix("InCurrency")
+            turned[name], turned[base] = found[base], found[name]
+    return turned
 
 
 def full(company: Company, record: Record, parts: frozenset[str] = frozenset(PARTS)) -> Any:
@@ -136,7 +151,10 @@ def full(company: Company, record: Record, parts: frozenset[str] = frozenset(PAR
         found.pop("sendToAutoInvoice")
     if kind is documents.CREDIT_NOTE:
         found["paymentReference"] = None
-    found[kind.lines] = [_line(company, record, line, kind) for line in record["_lines"]]
+    found = _paired(company, record, found)
+    found[kind.lines] = [
+        _paired(company, record, _line(company, record, line, kind)) for line in record["_lines"]
+    ]
     made = {
         "applications": _applications,
         "taxDetails": _taxes,
@@ -408,7 +426,7 @@ def payment(company: Company, record: Record) -> Any:
         "ordersToApply": [],
         "timeStamp": record["_version"],
     }
-    return finished(company, found)
+    return finished(company, _paired(company, record, found))
 
 
 def _payment_lines(company: Company, record: Record) -> list[Record]:
