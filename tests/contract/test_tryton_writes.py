@@ -260,7 +260,7 @@ def test_lines_are_changed_where_they_stand(rig: TrytonRig) -> None:
 def test_what_tryton_would_take_or_name_wrongly_is_refused_here(rig: TrytonRig) -> None:
     async def story() -> None:
         customer = await new_customer(rig, source())
-        inactive = rig.admin.create(
+        template = rig.admin.create(
             "product.template",
             {
                 "name": "Utgången",
@@ -269,10 +269,11 @@ def test_what_tryton_would_take_or_name_wrongly_is_refused_here(rig: TrytonRig) 
                 "default_uom": rig.running.books.units["Unit"],
                 "list_price": D(1),
                 "account_category": rig.running.books.categories["Varor 25 %"],
-                "products": [["create", [{"active": False}]]],
+                "products": [["create", [{}]]],
             },
         )
-        assert inactive
+        (product,) = rig.admin.read("product.template", template, "products")["products"]
+        rig.admin.write("product.product", product, {"active": False})
         cases = {
             "item_not_usable": one_line(item=ItemRef(number="UTG01")),
             "item_no_code": one_line(item=ItemRef(number="FINNS-EJ")),

@@ -311,6 +311,11 @@ CODES: dict[str, Help] = {
     "exception_closed": Help("The exception is closed already.", "tieout exceptions list"),
     "file_unwritable": Help("A file cannot be written.", "Choose another place."),
     "simulator_failed": Help("A simulator did not start.", "Run the command again."),
+    "tryton_missing": Help(
+        "Tryton, a program of its own, is not installed where it was looked for.",
+        "make demo BOOKS=tryton installs it; TIEOUT_TRYTON_VENV names another environment.",
+    ),
+    "tryton_failed": Help("Tryton did not start.", "Run the command again; its log says more."),
     "folder_unwritable": Help("The folder cannot be written.", "Choose another folder."),
     "which_bridge": Help("There are several bridges.", "Say which: --bridge NAME"),
     "no_bridge": Help("There is no bridge of that name.", "tieout config history"),
@@ -379,4 +384,34 @@ CODES: dict[str, Help] = {
         "Tieout itself made a mistake; your data is not at fault.",
         "Report it with the reference; the log has the details and no customer's data.",
     ),
+    # What books say by their own words
+    "rights_missing": Help(
+        "The user of the connection lacks a right in the books.",
+        "The administrator there grants it; " + TEST,
+    ),
+    "value_not_accepted": Help(
+        "The books do not accept a value; their own words are beside it.", SHOW
+    ),
+    "account_missing": Help(
+        "The books lack an account or a journal that an invoice needs.",
+        "Finance sets it there.",
+    ),
+    "item_not_usable": Help(
+        "A product is not active in the books, or cannot be sold like this.",
+        "Activate it there, or map the item to another one.",
+    ),
+    "value_too_fine": Help(
+        "A price or quantity has more decimals than the books take.", "Change the unit or price."
+    ),
+    "carrier_weaker": Help(
+        "Our key stands where people can change it, so that after a lost answer Tieout waits "
+        "longer before it makes a document again.",
+        "Install the module tieout-tryton in Tryton.",
+    ),
+    "series_untested": Help(
+        "The connection was not tried with this series of Tryton.",
+        "Read its release notes, then: tieout plan in mode shadow.",
+    ),
+    "not_found": Help("Something that was named is not there in the books any more.", NOTHING),
+    "stale": Help("It was changed in the books since it was read; it is decided anew.", NOTHING),
 }
