@@ -173,7 +173,7 @@ def test_closed_periods_take_nothing(net: VismaNet) -> None:
     assert "cannot be found" in net.message("POST", "/v2/customerinvoice", body)
 
 
-def _step(net: VismaNet, chance: Random, customers: list[str]) -> None:
+def random_step(net: VismaNet, chance: Random, customers: list[str]) -> None:
     documents = net.sim.company.documents
     invoices = [one["referenceNumber"] for one in documents if one["documentType"] == "Invoice"]
     notes = [one["referenceNumber"] for one in documents if one["documentType"] == "CreditNote"]
@@ -221,7 +221,7 @@ def test_tie_out_holds_whatever_people_do(seed: int) -> None:
         if chance.random() < 0.1:
             rate = D("11.4325") + D(chance.randint(-500, 500)) / 10000
             net.act("set_exchange_rate", currency="EUR", rate=rate)
-        _step(net, chance, customers)
+        random_step(net, chance, customers)
         assert net.balance() == net.open_items()
         assert net.sim.company.ledger.total() == 0
     owed = sum((net.get(f"customer/{one}/balance")["balance"] for one in customers), D(0))

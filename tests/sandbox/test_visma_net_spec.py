@@ -6,11 +6,13 @@ import json
 import re
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
+from test_visma_net_ledger import random_step
 from visma_net_support import D, VismaNet, line, wrap
 
 from tieout_sandbox.visma_net.routes import routes
@@ -304,6 +306,27 @@ def test_every_answer_of_the_order_service(v3: dict[str, Any], net: VismaNet) ->
     check(defs, "SalesOrderValidationProblemDetails", bad.json())
     gone = net.call("GET", "/api/v3/SalesOrders/SO/999999")
     check(defs, "ProblemDetails", gone.json())
+
+
+def test_answers_after_whatever_people_did(erp_defs: dict[str, Any]) -> None:
+    net, chance = VismaNet().sign_in(), Random(11)
+    customers = [net.customer(), net.customer(customerClassId="2", country="DE", override=True)]
+    for _ in range(60):
+        random_step(net, chance, customers)
+    note = net.act("credit", document=net.booked(customers[0]), match=False)
+    net.act("refund", credit=note["referenceNumber"])
+    expand = "expandApplications=true&expandTaxDetails=true&expandInvoiceAddress=true"
+    seen = set()
+    for path, name in (
+        ("customerinvoice", "CustomerInvoiceDto"),
+        ("customerCreditNote", "CustomerCreditNoteDto"),
+        ("customerPayment", "PaymentDto"),
+        ("customerdocument", "CustomerDocumentDto"),
+    ):
+        for row in net.get(f"{path}?pageNumber=1&pageSize=500&{expand}"):
+            check(erp_defs, name, row)
+            seen.add(row.get("documentType") or row["type"])
+    assert {"Invoice", "CreditNote", "Payment", "VoidPayment", "SmallBalanceWo", "Refund"} <= seen
 
 
 def test_paths_and_methods_are_the_vendors(erp: dict[str, Any]) -> None:

@@ -84,7 +84,6 @@ _COPIED = (
     "contractDocRef",
     "startDate",
     "endDate",
-    "salesperson",
     "cashAccount",
     "paymentReference",
     "sendToAutoInvoice",
@@ -171,6 +170,7 @@ def fresh(company: Company, kind: Kind, given: Record) -> Record:
         "locationId": company.settings["mainLocation"],
         "branch": company.settings["branch"],
         "paymentMethodId": customer.get("defaultPaymentMethodId"),
+        "salesperson": None,
         "account": RECEIVABLES,
         "subaccount": company.settings["subaccount"],
         "project": None,
@@ -181,6 +181,7 @@ def fresh(company: Company, kind: Kind, given: Record) -> Record:
         "_pending": [],
         "_given_rate": None,
         "_given_due": None,
+        "_given_discount": None,
         "_given_period": None,
         "origInvoiceDate": None,
         "_released": False,
@@ -211,6 +212,7 @@ def _head(company: Company, record: Record, given: Record) -> None:
     for name, table, label in (
         ("creditTermsId", company.terms, "TermsID"),
         ("paymentMethodId", company.payment_methods, "PaymentMethodID"),
+        ("salesperson", company.salespeople, "SalesPersonID"),
     ):
         if given.get(name):
             if table.get(given[name]) is None:
@@ -290,7 +292,9 @@ def _dates(company: Company, record: Record, given: Record) -> None:
     since = record["origInvoiceDate"] or record["documentDate"]
     due, discount = due_dates(terms, since)
     record["documentDueDate"] = record["_given_due"] or due
-    record["cashDiscountDate"] = given.get("cashDiscountDate", discount)
+    if given.get("cashDiscountDate") is not None:
+        record["_given_discount"] = given["cashDiscountDate"]
+    record["cashDiscountDate"] = record["_given_discount"] or discount
     record["financialPeriod"] = record["_given_period"] or periods.chosen(
         company, record["documentDate"], None, None
     )
@@ -450,7 +454,8 @@ def reckon(company: Company, record: Record) -> None:
 def put_base(company: Company, record: Record) -> None:
     """The same amounts in base currency, at the document's rate."""
     rate, mult_div = company.rate_of(record["currencyId"], record["documentDate"])
-    if record.get("_given_rate") is not None:
+    own = record["currencyId"] == company.base_currency
+    if record.get("_given_rate") is not None and not own:
         rate = record["_given_rate"]
     record["_rate"], record["_mult_div"] = rate, mult_div
     record["_base"] = {
