@@ -6,7 +6,7 @@ Each function takes the session of whoever acts. A refusal is a TrytonError, as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -147,16 +147,19 @@ def cancel(person: Tryton, invoice: int) -> None:
 
 def credit(person: Tryton, invoice: int, *, refund: bool = True) -> int:
     """
-    The id of the credit note that the wizard makes.
+    The id of the credit note that the wizard makes, saying yes to whatever the server warns of.
 
     With `refund` it is posted and settles the invoice; else it is a draft to be edited.
     """
     start = {"with_refund": refund, "with_refund_allowed": refund, "invoice_date": None}
-    answers = person.wizard(
-        "account.invoice.credit",
-        ("start", {}),
-        ("credit", {"start": start}),
-        context=_active(INVOICE, invoice),
+    answers = _willing(
+        person,
+        lambda: person.wizard(
+            "account.invoice.credit",
+            ("start", {}),
+            ("credit", {"start": start}),
+            context=_active(INVOICE, invoice),
+        ),
     )
     action = answers[-1]["actions"][0]
     made: int = action[1]["res_id"][0]
@@ -164,9 +167,14 @@ def credit(person: Tryton, invoice: int, *, refund: bool = True) -> int:
 
 
 def _insist(person: Tryton, method: str, *params: Value) -> Value:
+    return _willing(person, lambda: person.call(method, *params))
+
+
+def _willing(person: Tryton, work: Callable[[], Value]) -> Value:
+    """What the work gives, begun again after each warning that was answered with yes."""
     while True:
         try:
-            return person.call(method, *params)
+            return work()
         except TrytonError as error:
             if error.kind != "UserWarning":
                 raise
@@ -282,9 +290,9 @@ def _open_lines(person: Tryton, invoice: int) -> list[int]:
 # -- periods ----------------------------------------------------------------------------------
 
 
-def close_period(person: Tryton, period: int) -> None:
-    """Close a period: nothing more can be posted into it."""
-    _insist(person, "model.account.period.close", [period])
+def close_period(person: Tryton, *periods: int) -> None:
+    """Close periods: nothing more can be posted into them."""
+    _insist(person, "model.account.period.close", [*periods])
 
 
 def reopen_period(person: Tryton, period: int) -> None:

@@ -50,6 +50,10 @@ class Postgres:
         """Remove a database, also one that somebody uses, if it exists."""
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)"), name)
 
+    def create_role(self, name: str) -> None:
+        """Somebody who may sign in and make databases, and sees nothing of what others own."""
+        self._run(sql.SQL("CREATE ROLE {} LOGIN CREATEDB"), name)
+
     def publish(self, name: str, final: str) -> None:
         """Give a finished database its final name, and let nobody connect to it."""
         self._run(sql.SQL("ALTER DATABASE {} RENAME TO {}"), name, final)

@@ -360,9 +360,8 @@ class InvoiceLines:
         if stood is None:
             if taxes:
                 values["taxes"] = [["add", list(taxes)]]
-            if values["type"] == "line":
-                # It defaults to the company's, and then the head's does not fit.
-                values["currency"] = self._currency.id
+            # It defaults to the company's, and then the head's does not fit: of a text line too.
+            values["currency"] = self._currency.id
             if dimensions:
                 values["analytic_accounts"] = [["create", _entries(dimensions)]]
             row["analytic_accounts."] = _entries(dimensions or {})
