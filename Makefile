@@ -16,6 +16,7 @@ export PIP_ROOT_USER_ACTION = ignore
 
 help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"
+	@echo "make demo BOOKS=tryton   the same with a real Tryton as its books"
 	@echo "make test      lint, types, import rules, all tests (under ten minutes on two cores)"
 	@echo "make test-tryton-8.2   the tests against a real Tryton, in its series 8.2"
 	@echo "make simulate  once-only over many seeded histories: SEEDS=1000 FIRST=1"
@@ -23,11 +24,12 @@ help:
 
 # TIEOUT_WITHOUT_TRYTON=1 leaves out what runs against a real Tryton; those tests then say so.
 NEEDS_TRYTON := $(if $(filter 1,$(TIEOUT_WITHOUT_TRYTON)),,$(TRYTON)/.installed)
-# The template of a fresh Tryton takes a minute when it is new; it is kept in ~/.cache/tieout.
+# The template of a fresh Tryton takes a minute when it is new; it is kept in
+# $(TRYTON)/template, or where TIEOUT_TRYTON_CACHE says.
 PREPARE = PYTHONPATH=tests $(BIN)/python -m support.tryton_server
 
 demo: $(STAMP) $(if $(filter tryton,$(BOOKS)),$(TRYTON)/.installed)
-	@$(BIN)/tieout demo
+	@$(BIN)/tieout demo $(if $(BOOKS),--books $(BOOKS))
 
 test: $(STAMP) $(NEEDS_TRYTON) lint
 	$(if $(NEEDS_TRYTON),@$(PREPARE))

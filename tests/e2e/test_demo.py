@@ -7,21 +7,16 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.demo_runs import LONG_S, PROGRAM, end, processes_of, run, start, wait_for
 from support.ports import quiet_ports
 from tieout.services import demo as making
 from tieout.services.usage import UsedWronglyError
-
-PROGRAM = [sys.executable, "-m", "tieout.cli.main"]
-# A busy machine is slow; that a quiet one needs under a minute is measured, not tested.
-LONG_S = 280
 
 
 @pytest.fixture
@@ -30,84 +25,6 @@ def here(tmp_path: Path) -> Path:
     folder = tmp_path / "Åke's demo"
     folder.mkdir()
     return folder
-
-
-def environment(here: Path) -> dict[str, str]:
-    """A user's own, which names a project, a database, a key and a proxy that are not for it."""
-    nowhere = "http://127.0.0.1:9"
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("TIEOUT_")},
-        "TIEOUT_TEST_NOT_DURABLE": "1",
-        "TIEOUT_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:9/none",
-        "TIEOUT_KEY": "not a key",
-        "TIEOUT_PROJECT": str(here / "elsewhere"),
-        "HTTP_PROXY": nowhere,
-        "http_proxy": nowhere,
-    }
-
-
-def run(here: Path, *words: str, timeout: int = LONG_S) -> subprocess.CompletedProcess[str]:
-    """The program in that folder, to its end."""
-    return subprocess.run(
-        [*PROGRAM, *words],
-        cwd=here,
-        env=environment(here),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
-def start(here: Path, *words: str) -> subprocess.Popen[str]:
-    """The demo, under way, in a session of its own."""
-    return subprocess.Popen(
-        [*PROGRAM, "demo", *words],
-        cwd=here,
-        env=environment(here),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def processes_of(here: Path) -> list[str]:
-    """Command lines of all processes that work in the folder or were started for it."""
-    found = []
-    places = [str(here), *_data_elsewhere(here / "demo" / ".tieout" / "pg.elsewhere")]
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes()
-            folder = os.readlink(entry / "cwd")
-        except OSError:
-            continue
-        inside = any(folder == place or folder.startswith(f"{place}/") for place in places)
-        if inside or (str(here).encode() in command and b"pytest" not in command):
-            found.append(command.replace(b"\0", b" ").decode("utf-8", "replace"))
-    return found
-
-
-def _data_elsewhere(note: Path) -> list[str]:
-    """Where the database of a folder lies that its account cannot reach, as root's."""
-    try:
-        return [json.loads(note.read_text(encoding="utf-8"))["data"]]
-    except OSError:
-        return []
-
-
-def wait_for(happened: Callable[[], bool], seconds: float) -> bool:
-    """Whether it happened in that time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if happened():
-            return True
-        time.sleep(0.05)
-    return happened()
 
 
 @pytest.mark.slow
@@ -188,7 +105,7 @@ def test_two_at_once_and_json_is_one_object(here: Path) -> None:
             assert answer["data"]["second_plan"]["to_write"] == 0
             assert len(answer["data"]["steps"]) == 7
     finally:
-        _end(first, second)
+        end(first, second)
     assert processes_of(here) == []
     assert processes_of(other) == []
 
@@ -206,7 +123,7 @@ def under_way(here: Path) -> Iterator[subprocess.Popen[str]]:
         assert any("postgres" in command for command in processes_of(here))
         yield process
     finally:
-        _end(process)
+        end(process)
 
 
 @pytest.mark.slow
@@ -225,15 +142,6 @@ def test_ctrl_c_stops_everything(here: Path, under_way: subprocess.Popen[str]) -
     assert under_way.stdout is not None
     assert "Stopped. Safe to run again." in under_way.stdout.read()
     assert wait_for(lambda: not processes_of(here), 5), processes_of(here)
-
-
-def _end(*processes: subprocess.Popen[str]) -> None:
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 # --- what is refused before anything is started --------------------------------------------------

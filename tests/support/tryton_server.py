@@ -23,6 +23,7 @@ import pytest
 from support.database import server
 from tieout.store.embedded import OWNER
 from tieout_sandbox.tryton.books import Books, find_books
+from tieout_sandbox.tryton.firm import nordljus
 from tieout_sandbox.tryton.plan import ADMIN, ADMIN_PASSWORD, PersonPlan, Plan, nordic
 from tieout_sandbox.tryton.postgres import Postgres
 from tieout_sandbox.tryton.rpc import Tryton
@@ -43,6 +44,12 @@ def plan_of_tests() -> Plan:
     """The books of the tests: 2025 to 2027, and the years around the clock of trytond."""
     now = datetime.now(UTC).year
     return nordic([2025, 2026, 2027, now - 1, now, now + 1])
+
+
+def _plan_of_demo() -> Plan:
+    """The books that `tieout demo --books tryton` begins with on this day."""
+    this = datetime.now(UTC).astimezone().year
+    return nordljus([this - 1, this, this + 1])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -195,6 +202,7 @@ def prepare() -> None:
     """Put the templates into the cache, so that no test has to wait for them."""
     place = venv()
     with tempfile.TemporaryDirectory() as logs, _plant(place, Path(logs)) as plant:
+        Template(venv=place, postgres=plant.postgres, plan=_plan_of_demo()).ensure()
         print(f"Tryton's databases are ready: {plant.template}")
 
 

@@ -179,7 +179,8 @@ def record_name(written: Written) -> str:
     if written.entity == "standing":
         return "status"
     kind = _KINDS.get(written.kind, "draft")
-    return f"{kind} {written.number or readable(written.ref)}".strip()
+    # As the books call it: our own word for the collection goes.
+    return f"{kind} {written.number or readable(written.ref.rpartition(':')[2])}".strip()
 
 
 def readable(identifier: str) -> str:

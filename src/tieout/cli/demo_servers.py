@@ -19,6 +19,7 @@ from tieout.services.demo import Address
 from tieout_sandbox.kit.registry import credentials
 
 HOST = "127.0.0.1"
+COMMAND = "tieout demo"
 READY_S = 60
 END_S = 5
 _PORT_TAKEN = 5
@@ -33,22 +34,26 @@ class Wanted:
     options: Sequence[str]
 
 
-def check_ports(port: int, number: int) -> None:
-    """Raises `TransientError` where one of so many ports from this one on is taken."""
+def check_ports(port: int, number: int, command: str = COMMAND) -> None:
+    """
+    Raises `TransientError` where one of so many ports from this one on is taken; its hint is this
+    command with any port.
+    """
     for wanted in range(port, port + number) if port else ():
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 trial.bind((HOST, wanted))
             except OSError:
-                raise _taken(wanted) from None
+                raise port_taken(wanted, command) from None
 
 
-def _taken(port: int) -> TransientError:
+def port_taken(port: int, command: str = COMMAND) -> TransientError:
+    """The error for a port that somebody else listens on."""
     return TransientError(
         f"Port {port} is taken. Nothing was started.",
         code="port_taken",
-        hint="tieout demo --port 0",
+        hint=f"{command} --port 0",
     )
 
 
@@ -110,7 +115,7 @@ async def _address(wanted: Wanted, process: subprocess.Popen[bytes], logs: Path)
         if process.poll() is None:
             process.kill()
         if process.wait() == _PORT_TAKEN:
-            raise _taken(wanted.port)
+            raise port_taken(wanted.port)
         raise TransientError(
             f"The simulator of {wanted.system} did not start.",
             code="simulator_failed",

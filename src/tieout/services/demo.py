@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -29,7 +29,7 @@ from tieout.store.embedded_place import ELSEWHERE, open_state
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened, System
 
-CRM, BOOKS, BRIDGE = "salesforce-demo", "visma-demo", "demo"
+CRM, BRIDGE = "salesforce-demo", "demo"
 REPORT, ROWS = "tie-out.html", "tie-out.csv"
 MARK: Final = "demo"
 """The file in `.tieout/` that says whose folder this is; held while a demo runs in it."""
@@ -40,7 +40,7 @@ _OF_THE_ENVIRONMENT = ("TIEOUT_DATABASE_URL", "TIEOUT_KEY", "TIEOUT_KEYS", "TIEO
 _MADE = (FILE, "tables/items.csv", "tables/terms.csv", "README.md", ".gitignore", REPORT, ROWS)
 
 _YAML: Final = """\
-# The demo's bridge: a simulated Salesforce, a simulated Visma eAccounting, and what runs between.
+# The demo's bridge: a simulated Salesforce, {what}, and what runs between.
 bridge: {bridge}
 crm: {crm}
 books:
@@ -80,16 +80,46 @@ Net 60,60 dagar netto,
 _README: Final = """\
 # The demo
 
-Made by `tieout demo`, from generated data and two simulators. Open `tie-out.html`, then try here:
+Made by `{command}`, from generated data and {made_from}. Open `tie-out.html`, then try here:
 
     tieout status
     tieout exceptions list
-    tieout why 1003
+    tieout why {invoice}
     tieout reconcile
 
-The simulators ended with the demo; `tieout demo --keep` leaves them running until Ctrl-C, so that
+{ended} ended with the demo; `{command} --keep` leaves them running until Ctrl-C, so that
 `tieout plan` and `tieout run` can be tried too. The next `tieout demo` makes all this anew.
-"""
+{more}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksTexts:
+    """
+    What the project's files say of the books. ``connection`` is their name, ``what`` they are in
+    words, ``invoice`` a number that finance will give, ``more`` further lines for the README.
+    """
+
+    connection: str
+    command: str
+    what: str
+    made_from: str
+    ended: str
+    invoice: str
+    items: str
+    terms: str
+    more: str = ""
+
+
+VISMA: Final = BooksTexts(
+    connection="visma-demo",
+    command="tieout demo",
+    what="a simulated Visma eAccounting",
+    made_from="two simulators",
+    ended="The simulators",
+    invoice="1003",
+    items=_ITEMS,
+    terms=_TERMS,
+)
 
 
 def on_its_own() -> None:
@@ -128,7 +158,7 @@ def check_folder(root: Path) -> None:
 
 
 @contextmanager
-def demo_project(root: Path, today: date) -> Iterator[Project]:
+def demo_project(root: Path, today: date, texts: BooksTexts = VISMA) -> Iterator[Project]:
     """
     The demo's project, made anew, and held against a second demo in the same folder.
 
@@ -148,7 +178,7 @@ def demo_project(root: Path, today: date) -> Iterator[Project]:
             _clear(root)
         except OSError as error:
             raise _unwritable(root, error) from None
-        yield make_project(root, _files(today - timedelta(days=PERIOD_DAYS)))
+        yield make_project(root, _files(today - timedelta(days=PERIOD_DAYS), texts))
     finally:
         os.close(mark)
 
@@ -198,12 +228,24 @@ def _clear_elsewhere(note: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _files(first: date) -> dict[str, str]:
+def _files(first: date, texts: BooksTexts) -> dict[str, str]:
     return {
-        FILE: _YAML.format(bridge=BRIDGE, crm=CRM, books=BOOKS, first=first.isoformat()),
-        "tables/items.csv": _ITEMS,
-        "tables/terms.csv": _TERMS,
-        "README.md": _README,
+        FILE: _YAML.format(
+            bridge=BRIDGE,
+            crm=CRM,
+            books=texts.connection,
+            what=texts.what,
+            first=first.isoformat(),
+        ),
+        "tables/items.csv": texts.items,
+        "tables/terms.csv": texts.terms,
+        "README.md": _README.format(
+            command=texts.command,
+            made_from=texts.made_from,
+            invoice=texts.invoice,
+            ended=texts.ended,
+            more=texts.more,
+        ),
         ".gitignore": "*\n",
     }
 
@@ -220,50 +262,52 @@ class Address:
     token_url: str
     credentials: Mapping[str, str] = field(repr=False)
 
+    def secrets(self, *names: str) -> dict[str, str]:
+        """These of its credentials."""
+        return {name: self.credentials[name] for name in names}
 
-async def connect(opened: Opened, crm: Address, books: Address, who: str) -> None:
-    """Both connections signed in, tested and stored; the configuration published as version 1."""
-    await _add(
-        opened,
-        CRM,
-        crm,
-        {
-            "login_url": crm.base_url,
-            "audience": crm.credentials["jwt_audience"],
-            "user": crm.credentials["username"],
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """A connection to be made: its name, settings and secrets."""
+
+    name: str
+    system: System
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+def crm_access(address: Address) -> Access:
+    """The connection to the simulated Salesforce."""
+    return Access(
+        name=CRM,
+        system=address.system,
+        settings={
+            "login_url": address.base_url,
+            "audience": address.credentials["jwt_audience"],
+            "user": address.credentials["username"],
         },
-        ("client_id", "private_key"),
+        secrets=address.secrets("client_id", "private_key"),
     )
-    await _add(
-        opened,
-        BOOKS,
-        books,
-        {
-            "api_url": books.base_url,
-            "token_url": books.token_url,
-            "authorize_url": f"{books.base_url}{books.credentials['authorize_path']}",
-        },
-        ("client_id", "client_secret", "refresh_token"),
-    )
+
+
+async def connect(opened: Opened, accesses: Sequence[Access], who: str) -> None:
+    """All connections signed in, tested and stored; the configuration published as version 1."""
+    for access in accesses:
+        await _add(opened, access)
     configuration = read_configuration(opened.project)
     await publish(opened, configuration, message="the demo", who=who, now=opened.clock.now())
 
 
-async def _add(
-    opened: Opened,
-    name: str,
-    address: Address,
-    settings: Mapping[str, Any],
-    secrets: tuple[str, ...],
-) -> None:
+async def _add(opened: Opened, access: Access) -> None:
     wanted = connections.Wanted(
-        system=address.system,
-        grant=address.system.grant(""),
-        name=name,
-        settings=settings,
-        secrets={key: address.credentials[key] for key in secrets},
+        system=access.system,
+        grant=access.system.grant(""),
+        name=access.name,
+        settings=access.settings,
+        secrets=dict(access.secrets),
     )
     tested = await connections.add(opened, wanted, None)
     if not tested.works:
         first = next(found for found in tested.findings if found.severity == "error")
-        raise ConfigurationError(f"{name}: {first.message}", code=first.code)
+        raise ConfigurationError(f"{access.name}: {first.message}", code=first.code)

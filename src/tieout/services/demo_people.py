@@ -1,7 +1,8 @@
 """
 The people of the demo: sales and finance, working in the two systems' own screens.
 
-They go past the API, through what a simulator offers for that; Tieout only sees what came of it.
+They go past Tieout, through what a system offers for that; Tieout only sees what came of it. What
+finance does is told here; how it is done in each system's screens, beside what starts it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
-COMPANY = "Nordljus Konsult AB"
 TIMEOUT_S = 60
 Row = dict[str, Any]
 
@@ -64,58 +64,105 @@ class Company:
     articles: int
 
 
-def furnish(crm: Desk, books: Desk, today: date) -> Company:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewItem:
+    """An item for the books; ``unit`` as the CRM calls it, '' where it says none."""
+
+    code: str
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownCustomer:
+    """A company that the books know before Tieout comes."""
+
+    name: str
+    company_number: str
+    street: str
+    postcode: str
+    city: str
+    country: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoice:
+    """An invoice as finance sees it after booking: its id and number, and what is open of it."""
+
+    id: str
+    number: str
+    open: Decimal
+
+
+class Finance(Protocol):
+    """What finance does in its own screens. Calls block; raise ValueError where it is refused."""
+
+    def add_items(self, items: Sequence[NewItem]) -> None:
+        """Items that can be sold."""
+
+    def add_customers(self, customers: Sequence[KnownCustomer]) -> None:
+        """Customers, in this order."""
+
+    def count_customers(self) -> int:
+        """How many customers there are."""
+
+    def make_cheaper(self, draft: str) -> None:
+        """The first row's price of a draft goes down by a twentieth."""
+
+    def book(self, drafts: Sequence[str]) -> Sequence[Invoice]:
+        """The drafts become invoices, in this order."""
+
+    def receive(self, invoice: Invoice, amount: Decimal | None) -> None:
+        """Money comes in: so much of it, or the whole."""
+
+    def credit(self, invoice: Invoice) -> None:
+        """The whole invoice is credited."""
+
+    def close(self, day: date) -> None:
+        """Nothing can be booked up to this day any more, or further where periods are longer."""
+
+
+def furnish(crm: Desk, finance: Finance, today: date) -> Company:
     """
-    The books before Tieout comes: named, with articles for the CRM's products, with customers
-    that finance knows already (one of them twice), and closed to the end of last month.
+    The books before Tieout comes: with items for the CRM's products, with customers that finance
+    knows already (one of them twice), and closed to the end of last month.
     """
-    books.act("set_company_setting", name="Name", value=COMPANY)
-    articles = _articles(crm, books)
+    items = _items(crm)
+    finance.add_items(items)
     sell_uncoded(crm, today)
     accounts = crm.records("Account")
     deals = crm.records("Opportunity")
     won = [deal for deal in deals if deal["IsWon"]]
-    _customers(books, accounts, won)
-    books.act("lock_period", to=(today.replace(day=1) - timedelta(days=1)).isoformat())
+    finance.add_customers(_known(accounts, won))
+    finance.close(today.replace(day=1) - timedelta(days=1))
     return Company(
         accounts=len(accounts),
         deals=len(deals),
         won=len(won),
-        customers=len(books.records("customers")),
-        articles=articles,
+        customers=finance.count_customers(),
+        articles=len(items),
     )
 
 
-_UNITS = {"Hour": "Timme", "Day": "Dag", "Month": "Månad"}
-
-
-def _articles(crm: Desk, books: Desk) -> int:
-    """An article for each product that has a code, and one for travel."""
-    codings = {row["Name"]: row["Id"] for row in books.records("articleaccountcodings")}
-    units = {row["Name"]: row["Id"] for row in books.records("units")}
-    wanted = [
-        (row["ProductCode"], row["Name"], row.get("QuantityUnitOfMeasure"))
+def _items(crm: Desk) -> list[NewItem]:
+    """One for each product that has a code, and one for travel."""
+    coded = [
+        NewItem(
+            code=row["ProductCode"],
+            name=row["Name"],
+            unit=row.get("QuantityUnitOfMeasure") or "",
+        )
         for row in crm.records("Product2")
         if row.get("ProductCode") and row["IsActive"]
     ]
-    wanted.append(("RESA", "Resor och utlägg", None))
-    for number, name, unit in wanted:
-        books.act(
-            "create_article",
-            set={
-                "Number": number,
-                "Name": name,
-                "CodingId": codings["Tjänster 25 %"],
-                "UnitId": units[_UNITS.get(str(unit), "Styck")],
-            },
-        )
-    return len(wanted)
+    return [*coded, NewItem(code="RESA", name="Resor och utlägg", unit="")]
 
 
 KNOWN_EVERY = 7
 
 
-def _customers(books: Desk, accounts: Sequence[Row], won: Sequence[Row]) -> None:
+def _known(accounts: Sequence[Row], won: Sequence[Row]) -> list[KnownCustomer]:
     """Every seventh Swedish buyer is a customer of the books already; the first one twice."""
     buyers = {deal["AccountId"] for deal in won}
     numbered = [
@@ -126,23 +173,19 @@ def _customers(books: Desk, accounts: Sequence[Row], won: Sequence[Row]) -> None
         and row.get("Org_Number__c")
         and row.get("BillingPostalCode")
     ]
-    terms = books.records("termsofpayments")[0]["Id"]
     chosen = numbered[::KNOWN_EVERY]
-    for place, row in enumerate([*chosen[:1], *chosen]):
-        books.act(
-            "create_customer",
-            set={
-                "Name": row["Name"] if place else f"{row['Name']} (gammal)",
-                "CorporateIdentityNumber": row["Org_Number__c"],
-                "InvoiceAddress1": row["BillingStreet"],
-                "InvoicePostalCode": row["BillingPostalCode"],
-                "InvoiceCity": row["BillingCity"],
-                "InvoiceCountryCode": "SE",
-                "EmailAddress": row.get("Invoice_Email__c"),
-                "IsPrivatePerson": False,
-                "TermsOfPaymentId": terms,
-            },
+    return [
+        KnownCustomer(
+            name=row["Name"] if place else f"{row['Name']} (gammal)",
+            company_number=row["Org_Number__c"],
+            street=row["BillingStreet"],
+            postcode=row["BillingPostalCode"],
+            city=row["BillingCity"],
+            country="SE",
+            email=row.get("Invoice_Email__c") or "",
         )
+        for place, row in enumerate([*chosen[:1], *chosen])
+    ]
 
 
 # --- sales ---------------------------------------------------------------------------------------
@@ -216,50 +259,40 @@ _LEFT_EVERY = 12
 _PAID_OF_TEN, _IN_PART = 5, 6
 
 
-def book(books: Desk, drafts: Sequence[Draft], today: date) -> Booked:
+def book(finance: Finance, drafts: Sequence[Draft], today: date) -> Booked:
     """
     Finance goes through the drafts: changes two and books one of them, leaves some for later,
     books the rest. Then money arrives, one invoice is credited, and the books are closed to today.
     """
     done = Booked()
-    invoices: list[tuple[Draft, Row]] = []
+    chosen: list[Draft] = []
     for place, draft in enumerate(drafts):
         if place in (0, 1):
-            _cheaper(books, draft.id)
+            finance.make_cheaper(draft.id)
             done.edited += 1
         if place == 1 or place % _LEFT_EVERY == _LEFT_EVERY - 1:
             done.left += 1
-            continue
-        made = books.act("book_draft", draft=draft.id)
-        invoices.append((draft, made))
-        done.booked += 1
-    _money(books, invoices, done)
-    books.act("lock_period", to=today.isoformat())
+        else:
+            chosen.append(draft)
+    invoices = finance.book([draft.id for draft in chosen])
+    done.booked = len(invoices)
+    _money(finance, list(zip(chosen, invoices, strict=True)), done)
+    finance.close(today)
     return done
 
 
-def _cheaper(books: Desk, draft: str) -> None:
-    """The first row's price goes down by a twentieth, as agreed on the telephone."""
-    found = books.records("customerinvoicedrafts", Id=draft)[0]
-    row = next(row for row in found["Rows"] if not row["IsTextRow"] and row["UnitPrice"] > 0)
-    price = (row["UnitPrice"] * Decimal("0.95")).quantize(Decimal("0.01"))
-    books.act("edit_draft", draft=draft, line=row["LineNumber"], price=price)
-
-
-def _money(books: Desk, invoices: Sequence[tuple[Draft, Row]], done: Booked) -> None:
+def _money(finance: Finance, invoices: Sequence[tuple[Draft, Invoice]], done: Booked) -> None:
     for place, (draft, invoice) in enumerate(invoices):
-        number = str(invoice["InvoiceNumber"])
-        done.invoices.append(number)
+        done.invoices.append(invoice.number)
         turn = place % 10
         if turn < _PAID_OF_TEN:
-            books.act("pay", invoice=number, kind=2)
+            finance.receive(invoice, None)
             done.paid += 1
         elif turn == _IN_PART:
-            half = (invoice["RemainingAmountInvoiceCurrency"] / 2).quantize(Decimal("0.01"))
-            books.act("pay", invoice=number, amount=half)
+            finance.receive(invoice, (invoice.open / 2).quantize(Decimal("0.01")))
             done.paid_in_part += 1
         elif turn == _PAID_OF_TEN and done.credited < 1:
-            books.act("credit", invoice=number)
+            finance.credit(invoice)
             done.credited += 1
         elif not done.open_deal and draft.currency == "SEK":
             done.open_deal = draft.deal

@@ -1,4 +1,4 @@
-"""`tieout demo`: a generated company on two simulators, from won deals to the tie-out."""
+"""`tieout demo`: a generated company and its books, from won deals to the tie-out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tieout.cli.output import ErrorInfo, Exit, Result, worst
 
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened
+    from tieout.cli.demo_books import Books, Started
     from tieout.engine.context import Engine
     from tieout.services.applying import Applied
-    from tieout.services.demo import Address
-    from tieout.services.demo_people import Desk
+    from tieout.services.demo_people import Desk, Finance
     from tieout.services.planning import Planned
     from tieout.services.project import Project
     from tieout.store.people import Case
@@ -29,45 +29,58 @@ if TYPE_CHECKING:
 
 STEPS = 7
 FOLDER = "demo"
-ACCOUNTS, OLD_CUSTOMERS, SEED = 620, 12, 7
+SEED = 7
 _INDENT = "    "
 _ROOM = 100 - len(_INDENT)
 
 
-@command("demo", examples=("tieout demo", "tieout demo --keep --port 8701"))
+@command(
+    "demo",
+    examples=("tieout demo", "tieout demo --keep --port 8701", "tieout demo --books tryton --keep"),
+)
 async def demo(
     session: Session,
     keep: Annotated[
-        bool, Option("--keep", help="Leave the simulators running until Ctrl-C.")
+        bool, Option("--keep", help="Leave both systems running until Ctrl-C.")
     ] = False,
     port: Annotated[
         int,
-        Option("--port", min=0, max=65534, help="Salesforce here, Visma one above; 0: any."),
+        Option("--port", min=0, max=65534, help="Salesforce here, the books one above; 0: any."),
     ] = 0,
+    books: Annotated[
+        str,
+        Option("--books", metavar="SYSTEM", help="visma_eaccounting (simulated), tryton (real)."),
+    ] = "visma_eaccounting",
 ) -> Result:
     """Show everything on a generated company: plan, apply, payments, exceptions, tie-out."""
     from tieout.cli import demo_servers
+    from tieout.cli.demo_books import books_named
     from tieout.services import demo as making
 
+    chosen = books_named(books)
     making.on_its_own()
+    chosen.check()
     root = making.folder(session.options.project or FOLDER)
     today = session.clock.now().astimezone().date()
     making.check_folder(root)
-    demo_servers.check_ports(port, 2)
-    with making.demo_project(root, today) as project:
-        showing = _Showing(session=session, project=project, today=today)
+    texts = chosen.texts(today)
+    demo_servers.check_ports(port, 2, texts.command)
+    with making.demo_project(root, today, texts) as project:
+        showing = _Showing(session=session, project=project, today=today, books=chosen, port=port)
         async with AsyncExitStack() as stack:
-            await showing.play(stack, port)
+            await showing.play(stack)
             if keep:
                 await _keep(session, showing)
         return showing.result()
 
 
 async def _keep(session: Session, showing: _Showing) -> None:
-    """Stays until Ctrl-C, with the simulators at their addresses."""
+    """Stays until Ctrl-C, with both systems at their addresses."""
     where = _near(showing.project.root)
-    for name, address in zip(("Salesforce", "Visma"), showing.addresses, strict=True):
-        session.screen.line(f"{name} listens on {address.base_url}")
+    for name, address in showing.addresses.items():
+        session.screen.line(f"{name} listens on {address}")
+    for line in showing.books.looking(showing.started, showing.port):
+        session.screen.line(line)
     session.screen.note(f"Report: {where}/tie-out.html. Running until Ctrl-C.")
     session.screen.note(f"Next, in another terminal: cd {_typed(where)} && tieout status")
     await asyncio.Event().wait()
@@ -95,19 +108,22 @@ class _Showing:
     session: Session
     project: Project
     today: date
+    books: Books
+    port: int
+    started: Started | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     codes: list[Exit] = field(default_factory=list)
-    addresses: list[Address] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
     began: int = 0
 
-    async def play(self, stack: AsyncExitStack, port: int) -> None:
+    async def play(self, stack: AsyncExitStack) -> None:
         """All steps in their order; what was started is ended by the stack."""
-        opened, engine, crm, books = await self._start(stack, port)
+        opened, engine, crm, finance = await self._start(stack)
         made = await self._plan(opened, engine)
         applied = await self._apply(opened, engine, made)
-        await self._again(opened, engine)
-        await self._books(crm, books, applied)
+        await self._again(opened, engine, applied)
+        await self._books(crm, finance, applied)
         await self._status(opened, engine, crm)
         await self._tie_out(opened, engine)
 
@@ -115,7 +131,10 @@ class _Showing:
         """Where the report lies, and what to do next."""
         found = Result(
             data={"folder": self.project.root, **self.data, "steps": self.steps},
-            notes=[f"Report: {_near(self.project.root)}/tie-out.html. All stopped."],
+            notes=[
+                *self.books.looking(None, self.port),
+                f"Report: {_near(self.project.root)}/tie-out.html. All stopped.",
+            ],
             next=("tieout init my-company",),
             bridge=self.data.get("bridge"),
             exit=worst(self.codes),
@@ -139,45 +158,56 @@ class _Showing:
 
     # --- the steps -------------------------------------------------------------------------------
 
-    async def _start(self, stack: AsyncExitStack, port: int) -> tuple[Opened, Engine, Desk, Desk]:
+    async def _start(self, stack: AsyncExitStack) -> tuple[Opened, Engine, Desk, Finance]:
         from tieout.bootstrap import make_engine, open_project, who_acts
+        from tieout.cli.daily import progress, progress_over
+        from tieout.cli.demo_books import Start
         from tieout.cli.demo_servers import Wanted, simulators
         from tieout.services import demo as making
         from tieout.services.demo_people import Desk, furnish
 
         self.began = self.session.clock.steady()
-        size, old = str(ACCOUNTS), str(OLD_CUSTOMERS)
+        size, port = str(self.books.accounts), self.port
+        above = port + 1 if port else 0
         wanted = (
             Wanted(system="salesforce", port=port, options=("--size", size, "--seed", str(SEED))),
-            Wanted(
-                system="visma_eaccounting",
-                port=port + 1 if port else 0,
-                options=("--size", old),
-            ),
+            *self.books.simulators(above),
         )
         servers = stack.enter_context(simulators(wanted, self.project.log_file.parent))
         opened = await stack.enter_async_context(open_project(self.project, self.session.clock))
-        self.addresses = await servers.addresses()
-        crm, books = (Desk(address.base_url) for address in self.addresses)
-        company = await asyncio.to_thread(furnish, crm, books, self.today)
-        await making.connect(opened, self.addresses[0], self.addresses[1], who_acts())
+        crm, *others = await servers.addresses()
+        self.started = await self.books.start(
+            stack,
+            Start(
+                opened=opened,
+                addresses=others,
+                port=above,
+                today=self.today,
+                say=progress(self.session),
+            ),
+        )
+        progress_over(self.session)
+        self.addresses = {"Salesforce": crm.base_url, self.books.label: self.started.base_url}
+        desk, finance = Desk(crm.base_url), self.started.finance
+        company = await asyncio.to_thread(furnish, desk, finance, self.today)
+        await making.connect(opened, (making.crm_access(crm), self.started.access), who_acts())
         engine = await make_engine(opened, making.BRIDGE)
         self.data["bridge"] = making.BRIDGE
         first = self.today - timedelta(days=making.PERIOD_DAYS)
         self.data["company"] = company
         self.step(
             "start",
-            "two simulators, database",
+            f"{self.books.servers}, database",
             [
                 f"Salesforce  {company.accounts:,} accounts, {company.deals:,} opportunities, "
                 f"{company.won:,} won",
-                f"Visma       {company.customers:,} customers, {company.articles:,} articles, "
-                "closed to the end of last month",
+                f"{self.books.label:<12}{company.customers:,} customers, "
+                f"{company.articles:,} articles, closed to the end of last month",
                 f"Bridge      {making.BRIDGE}, v1: what is won since {_day(first)} "
                 "becomes a draft invoice",
             ],
         )
-        return opened, engine, crm, books
+        return opened, engine, desk, finance
 
     async def _plan(self, opened: Opened, engine: Engine) -> Planned:
         from tieout.services import planning
@@ -200,16 +230,20 @@ class _Showing:
         self.step("apply", f"{made.name}: {told}", _applied_lines(engine, applied, after.written))
         return applied
 
-    async def _again(self, opened: Opened, engine: Engine) -> None:
+    async def _again(self, opened: Opened, engine: Engine, before: Applied) -> None:
         from tieout.services import planning
 
         made = await planning.plan(engine, opened.store)
         self.data["second_plan"] = _plan_data(made)
+        refused = {line.key13 for line, written in before.done if written and not written.ref}
+        fresh = [line for line in made.writes if line.key13 not in refused]
+        told = f"{len(fresh):,} to write" if fresh else "nothing to write"
+        if len(fresh) < len(made.writes):
+            told += f" but what was refused, {len(made.writes) - len(fresh):,}"
         held = len([line for line in made.lines if line.verdict in ("hold", "approval")])
-        told = f"{len(made.writes):,} to write" if made.writes else "nothing to write"
         self.step("again", f"{told}; {held:,} wait for a person, as before")
 
-    async def _books(self, crm: Desk, books: Desk, applied: Applied) -> None:
+    async def _books(self, crm: Desk, finance: Finance, applied: Applied) -> None:
         from tieout.services import demo_people
 
         drafts = [
@@ -218,9 +252,11 @@ class _Showing:
                 id=written.ref.rpartition(":")[2], deal=line.source_id, currency=line.currency
             )
             for line, written in applied.done
-            if written is not None and line.entity == "document" and line.action == "create"
+            if written is not None
+            and written.ref
+            and (line.entity, line.action) == ("document", "create")
         ]
-        done = await asyncio.to_thread(demo_people.book, books, drafts, self.today)
+        done = await asyncio.to_thread(demo_people.book, finance, drafts, self.today)
         if done.open_deal:
             await asyncio.to_thread(demo_people.sell_more, crm, done.open_deal, self.today)
         self.data["books"] = done
@@ -232,7 +268,7 @@ class _Showing:
                 f"invoices {first} to {last}; {done.edited} drafts changed before, "
                 f"{done.left} left for later",
                 f"{done.paid:,} paid, {done.paid_in_part:,} in part, {done.credited} credited; "
-                "then the books are closed to today",
+                f"then the books are closed to {self.books.closed_to}",
                 "sales adds to a deal that is invoiced already, and wins one more",
             ],
         )
