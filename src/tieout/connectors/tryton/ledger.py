@@ -22,6 +22,7 @@ from tieout.connectors.tryton.values import (
     id_of,
     linked,
     reference_of,
+    rows_of,
     text_of,
 )
 from tieout.core.ageing import ItemKind, OpenItem
@@ -29,7 +30,7 @@ from tieout.core.model import Document
 from tieout.core.money import ZERO
 from tieout.ports import Control, Posting, Subledger
 
-_FIELDS = (*MOVE_LINE_FIELDS, "reconciliation.date", "invoice_payment", "party.name")
+_FIELDS = (*MOVE_LINE_FIELDS, "invoice_payment", "party.name")
 _KINDS = {
     "written_off": "write_off",
     "discounted": "discount",
@@ -74,7 +75,7 @@ class Ledger:
             None,
             [["id", "ASC"]],
             ["code", "name", "balance"],
-            date=day,
+            date=await self._told_of(day),
             posted=True,
         )
         if not accounts:
@@ -94,6 +95,16 @@ class Ledger:
                 for row in book.vouchers(day)
             ),
         )
+
+    async def _told_of(self, day: date) -> date:
+        """
+        The day up to which accounts tell of that day. Outside of fiscal years they tell 0: in a
+        January whose year nobody has opened yet, what is open is what was open in December.
+        """
+        domain: Domain = [["company", "=", self._api.company], ["start_date", "<=", day]]
+        years = await self._api.search("account.fiscalyear", domain, ["end_date"])
+        ends = [end for row in years if (end := day_of(row, "end_date"))]
+        return min(day, max(ends, default=day))
 
     async def subledger(self, first: date, last: date) -> Subledger | None:
         """See `ports.Connector.subledger`."""
@@ -127,10 +138,23 @@ class Ledger:
         return _Book(
             books=books,
             lines=lines,
+            settled=await self._settled(lines),
             heads=heads,
             discounts=frozenset(settings.discount_journals),
             small=frozenset(settings.small_difference_journals),
         )
+
+    async def _settled(self, lines: Sequence[Payload]) -> dict[int, date]:
+        """
+        The day on which each reconciliation was complete: that of its last line. Its own date can
+        lie ahead (the due date, in series 8.2).
+        """
+        ids = {number for row in lines if (number := id_of(row, "reconciliation")) is not None}
+        rows = await self._api.read("account.move.reconciliation", sorted(ids), ["lines.date"])
+        return {
+            number: max(day for line in rows_of(row, "lines") if (day := day_of(line, "date")))
+            for number, row in rows.items()
+        }
 
     async def _bank(self, book: _Book, first: date, last: date) -> tuple[Decimal | None, Decimal]:
         """
@@ -174,6 +198,7 @@ class _Book:
 
     books: Books
     lines: Sequence[Payload]
+    settled: Mapping[int, date]
     heads: Mapping[int, Payload]
     discounts: frozenset[str] = field(default_factory=frozenset)
     small: frozenset[str] = field(default_factory=frozenset)
@@ -190,9 +215,18 @@ class _Book:
             return "voucher"
         return kind
 
+    def settled_on(self, row: Payload) -> date | None:
+        """The day on which a line was settled, None where it is open."""
+        return self.settled.get(id_of(row, "reconciliation") or 0)
+
+    def is_settled(self, row: Payload, day: date) -> bool:
+        """Whether a line was settled at the end of that day."""
+        on = self.settled_on(row)
+        return on is not None and on <= day
+
     def open_at(self, day: date) -> list[Payload]:
         """The lines that stood open at the end of that day."""
-        return [row for row in self.lines if _day(row) <= day and not _settled(row, day)]
+        return [row for row in self.lines if _day(row) <= day and not self.is_settled(row, day)]
 
     def vouchers(self, day: date) -> list[Payload]:
         """Open lines that no invoice and no money stands behind."""
@@ -246,7 +280,7 @@ class _Book:
         for row in self.lines:
             kind = self.kind(row)
             loose = kind == "voucher" or (kind in _KINDS and not row.get("reconciliation"))
-            day = _settled_on(row) if loose else _day(row)
+            day = self.settled_on(row) if loose else _day(row)
             if day is None or not first <= day <= last:
                 continue
             if kind in _KINDS and not row.get("reconciliation"):
@@ -263,7 +297,7 @@ class _Book:
         elif kind in _KINDS:
             ours = _KINDS[kind]
         else:
-            open_still = not _settled(row, last) and not _linked(row)
+            open_still = not self.is_settled(row, last) and not _linked(row)
             ours = "on_account" if open_still else "money"
         ref = None if number is None else self.books.ref("document", f"invoice:{number}")
         head = self.heads.get(number or 0, {})
@@ -280,7 +314,7 @@ class _Book:
         found: dict[int, Decimal] = {}
         for row in self.lines:
             kind = self.kind(row)
-            day = _settled_on(row) if kind == "voucher" else _day(row)
+            day = self.settled_on(row) if kind == "voucher" else _day(row)
             if kind in ("money", "voucher") and day is not None and first <= day <= last:
                 move = id_of(row, "move") or 0
                 found[move] = found.get(move, ZERO) - _moved(row)
@@ -296,15 +330,6 @@ def _day(row: Payload) -> date:
     if found is None:
         raise ValueError("a move without a date")
     return found
-
-
-def _settled_on(row: Payload) -> date | None:
-    return day_of(linked(row, "reconciliation"), "date")
-
-
-def _settled(row: Payload, day: date) -> bool:
-    on = _settled_on(row)
-    return on is not None and on <= day
 
 
 def _linked(row: Payload) -> bool:

@@ -90,7 +90,7 @@ class Reader:
         state = _state(resume) or _state(cursor) or {}
         sweep = _Sweep(state, resumed=resume is not None)
         names += translate.extra_fields(want)
-        clauses = [*domain, sweep.clause(deep)]
+        clauses = [*domain, sweep.clause(deep, hiding=True)]
         async for rows in self._api.pages(model, clauses, names, after=sweep.after):
             sweep.moved(rows, self._api.now())
             records, unread = await self._read_rows(rows, want, model)
@@ -450,11 +450,17 @@ class _Sweep:
         told = state.get("started") if resumed else None
         self.started = datetime.fromisoformat(str(told)) if told else None
 
-    def clause(self, deep: Sequence[str]) -> list[object]:
-        """The stamps of the record itself, or of what hangs on it and moves no stamp of its own."""
+    def clause(self, deep: Sequence[str], *, hiding: bool = False) -> list[object]:
+        """
+        The stamps of the record itself, or of what hangs on it and moves no stamp of its own.
+
+        ``hiding``: the model has records that are not active. The server leaves them out of every
+        list of alternatives that does not itself name `active`, whatever stands beside the list.
+        """
         since = self.since
         paths = ["last_modified_at", *(f"{name}.last_modified_at" for name in deep)]
-        return ["OR", *([path, ">=", since] for path in paths)]
+        named: list[object] = [["active", "in", []]] if hiding else []
+        return ["OR", *([path, ">=", since] for path in paths), *named]
 
     def moved(self, rows: Sequence[Payload], now: datetime) -> None:
         """Goes on after these rows."""
