@@ -122,3 +122,24 @@ def test_kept_dates_and_rates(net: VismaNet) -> None:
     assert (found["exchangeRate"], found["salesPerson"]["description"]) == (1, "Sara Ek")
     text = net.message("POST", "/v2/customerinvoice", net.body("10000", salesperson="9"))
     assert "SalesPersonID '9' cannot be found in the system." in text
+
+
+def test_financial_years_need_not_be_calendar_years() -> None:
+    net = VismaNet().sign_in()
+    net.act("set_financial_year", first_month=5)
+    row = net.get("financialPeriod/202707")
+    assert (row["startDate"], row["endDate"]) == ("2026-11-01T00:00:00", "2026-12-01T00:00:00")
+    customer = net.customer()
+    number = net.booked(customer)
+    assert net.invoice(number)["financialPeriod"] == "202707"
+    # The month's own number is another period here, and is taken as it is sent.
+    other = net.draft(customer, financialPeriod="202611")
+    assert net.get("financialPeriod/202611")["startDate"] == "2026-03-01T00:00:00"
+    assert net.invoice(other)["financialPeriod"] == "202611"
+    balance = net.get(f"customer/{customer}/balance")
+    assert (balance["totalSalePeriod"], balance["totalSaleYear"]) == (125, 125)
+    assert "nothing may have a period" in net.refused("set_financial_year", first_month=1)
+
+
+def test_the_switches_are_listed(net: VismaNet) -> None:
+    assert net.act("assumptions") == Assumptions().as_json()

@@ -25,7 +25,7 @@ from tieout_sandbox.visma_net.arguments import (
 from tieout_sandbox.visma_net.company import Company
 from tieout_sandbox.visma_net.credentials import WEBHOOK_KEY
 from tieout_sandbox.visma_net.ledger import RECEIVABLES, SUSPENSE, Entry
-from tieout_sandbox.visma_net.reference import CRM_KEY
+from tieout_sandbox.visma_net.reference import CRM_KEY, fill_periods
 from tieout_sandbox.visma_net.seeds import wrapped
 from tieout_sandbox.visma_net.signin import SignIn
 
@@ -191,6 +191,18 @@ def _activate_period(company: Company, arguments: Arguments) -> Any:
     return lookups.period(company, row)
 
 
+def _financial_year(company: Company, arguments: Arguments) -> Any:
+    """Lets financial years begin in another month; only before anything has a period."""
+    month = int(number_of(arguments, "first_month"))
+    if not 1 <= month <= 12 or len(company.documents) or company.ledger.batches:
+        raise ActionError("first_month is 1 to 12, and nothing may have a period yet")
+    for row in company.periods:
+        company.periods.remove(row["_key"])
+    company.periods.deleted.clear()
+    fill_periods(company, month)
+    return [lookups.period(company, row) for row in company.periods]
+
+
 def _series(company: Company, arguments: Arguments) -> Any:
     row = dict(row_of(company.series, text_of(arguments, "series")))
     row["manualNumbering"] = flag_of(arguments, "manual", row["manualNumbering"])
@@ -319,6 +331,7 @@ def sign_in_actions(sign_in: SignIn) -> Listed:
 _CUSTOMER, _ITEM, _DAY = {"customer": "number"}, {"item": "number"}, "YYYY-MM-DD"
 ACTIONS: Listed = {
     "set_assumption": ({"name": "of the switch", "value": "its new value"}, _assume),
+    "assumptions": ({}, lambda company, _: company.assumptions.as_json()),
     "set_preference": ({"name": "of the preference", "value": "its new value"}, _prefer),
     "make_customer": (
         {
@@ -352,6 +365,7 @@ ACTIONS: Listed = {
     "close_period": ({"period": "YYYYMM", "ledger": ", ".join(_LEDGERS)}, _period(True)),
     "open_period": ({"period": "YYYYMM", "ledger": ", ".join(_LEDGERS)}, _period(False)),
     "activate_period": ({"period": "YYYYMM", "active": "true"}, _activate_period),
+    "set_financial_year": ({"first_month": "1 to 12"}, _financial_year),
     "set_series": (
         {"series": "id", "manual": "true or false", "manual_on_import": "true or false"},
         _series,

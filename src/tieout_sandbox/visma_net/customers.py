@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import Response, json_response
-from tieout_sandbox.visma_net import attributes, contacts, credit, tax, webhooks
+from tieout_sandbox.visma_net import attributes, contacts, credit, periods, tax, webhooks
 from tieout_sandbox.visma_net.call import Call, changed, created, done
 from tieout_sandbox.visma_net.company import Company, rounded, stamp_text
 from tieout_sandbox.visma_net.errors import BusinessError, NotFoundError, missing
@@ -436,8 +436,8 @@ def balances(company: Company, call: Call) -> Response:
 
 
 def _balance_row(company: Company, record: Record) -> Record:
-    today = company.today()
-    month, year = f"{today:%Y%m}", f"{today:%Y}"
+    month = periods.of_date(company, company.today())["_key"]
+    year = month[:4]
     mine = [row for row in company.ledger.receivables() if row[0] == record["internalId"]]
     open_orders = sum(
         (

@@ -145,7 +145,7 @@ def fill(company: Company) -> None:
     }
     _money(company, began)
     _vat(company)
-    _organisation(company, began)
+    _organisation(company)
     _classes(company)
     _dimensions(company)
     _selling(company)
@@ -229,7 +229,7 @@ def _vat(company: Company) -> None:
         _put(company, company.vat_categories, category_id, **known, _vats=ids)
 
 
-def _organisation(company: Company, began: date) -> None:
+def _organisation(company: Company) -> None:
     name, corporate_id = "Fjordtun Teknikk AS", "923609016"
     numbers = {"corporateId": corporate_id, "vatRegistrationId": f"NO{corporate_id}MVA"}
     _put(
@@ -257,9 +257,7 @@ def _organisation(company: Company, began: date) -> None:
     )
     for code, text in COUNTRIES.items():
         _put(company, company.countries, code, id=code, name=text)
-    for year in range(began.year - 1, began.year + 2):
-        for month in range(1, 13):
-            _period(company, year, month)
+    fill_periods(company, 1)
     for key, text, start, manual, on_import in SERIES:
         _put(
             company,
@@ -286,14 +284,25 @@ def _organisation(company: Company, began: date) -> None:
         )
 
 
-def _period(company: Company, year: int, month: int) -> None:
+def fill_periods(company: Company, first_month: int) -> None:
+    """Twelve months a year, from the year before the clock's start to the year after it. A year
+    that begins in another month than January is named by the calendar year in which it ends."""
+    began = company.settings["began"]
+    shift = 0 if first_month == 1 else 1
+    for year in range(began.year, began.year + 3 + shift):
+        for number in range(1, 13):
+            months = (year - shift) * 12 + first_month - 1 + number - 1
+            _period(company, f"{year}{number:02d}", months // 12, months % 12 + 1)
+
+
+def _period(company: Company, key: str, year: int, month: int) -> None:
     last = calendar.monthrange(year, month)[1]
     _put(
         company,
         company.periods,
-        f"{year}{month:02d}",
-        year=year,
-        period=f"{month:02d}",
+        key,
+        year=int(key[:4]),
+        period=key[4:],
         startDate=date(year, month, 1),
         _last=date(year, month, last),
         description=f"{month:02d}-{year}",
