@@ -261,6 +261,19 @@ def test_set_amount_by_hand(net: VismaNet) -> None:
     assert (row["amountInCurrency"], row["discountPercent"]) == (D("66.67"), D("33.33"))
 
 
+def test_a_dunning_letter_is_done_when_it_answers(net: VismaNet) -> None:
+    customer = net.customer()
+    late = net.booked(customer, documentDate="2026-10-01")
+    early = net.booked(customer)
+    answer = net.good("POST", f"customer/{customer}/action/createDunningLetter", {})
+    assert answer.json()["actionResult"] == "Done"
+    assert net.invoice(late)["dunningLetterLevel"] == 1
+    assert net.invoice(late)["dunningLetterDate"] == "2026-11-25T00:00:00"
+    assert net.invoice(early)["dunningLetterLevel"] == 0
+    rows = net.find("customerinvoice", dunningLevel=1)
+    assert [row["referenceNumber"] for row in rows] == [late]
+
+
 # Credit notes.
 
 

@@ -96,6 +96,7 @@ def _filtered(company: Company, call: Call, resource: str, source: list[Record])
             "status": lambda _, record: record["status"],
             "financialPeriod": lambda _, record: record["financialPeriod"],
             "closedFinancialPeriod": lambda _, record: record.get("closedFinancialPeriod"),
+            "dunningLevel": lambda _, record: str(record.get("_dunning_level", 0)),
             "paymentReference": lambda _, record: record.get("paymentReference"),
         },
         dates={"documentDate": "documentDate", "documentDueDate": "documentDueDate"},
@@ -256,6 +257,19 @@ def correct_call(company: Company, call: Call) -> Response:
     path = f"/v1/{INVOICE.path}/{made['referenceNumber']}"
     headers = {"Location": call.address(company, path), "ETag": f'"{made["_version"]}"'}
     return Response(status=200, headers=headers)
+
+
+def dunning_call(company: Company, call: Call) -> Response:
+    """The action `createDunningLetter`: every overdue invoice of a customer goes up one level."""
+    customer = _customer_id(company, call.ids[0])
+    today = company.today()
+    for record in company.documents.find("_customer", customer):
+        late = record["_released"] and record["documentType"] == "Invoice" and record["balance"] > 0
+        if late and record["documentDueDate"] < today:
+            level = record.get("_dunning_level", 0) + 1
+            row = {**record, "_dunning_level": level, "_dunning_date": today}
+            company.save(company.documents, row)
+    return done(company)
 
 
 def nothing(company: Company, call: Call) -> Response:

@@ -82,6 +82,7 @@ def _customers() -> list[Route]:
         _get(internal, customers.single_internal),
         _put(internal, customers.change_internal),
         _post("/v1/customer/action/changeCustomerCd/{internalId}", customers.renumber_call),
+        _post("/v1/customer/{customer}/action/createDunningLetter", document_calls.dunning_call),
         _list(f"{one}/contact", contacts.listing),
         _get(f"{one}/balance", customers.balance),
         _get(f"{one}/note", customers.note),
