@@ -181,19 +181,20 @@ class Reader:
         return done.stdout
 
 
-def rewrite(page: Path, folder: Path | None = None) -> None:
+def rewrite(page: Path, folder: Path | None = None, reader: Reader | None = None) -> None:
     """
     Puts what the commands really say into the page.
 
     With a folder they run there, with the page's own ports: for a page that begins where another
-    one ended.
+    one ended. Or with a reader who has followed something else before.
     """
     text = page.read_text(encoding="utf-8")
-    reader = Reader(folder or Path(tempfile.mkdtemp(prefix="tieout-page-")))
-    if folder is None:
-        reader.folder.chmod(0o755)
-    else:
-        reader.ports = {shown: shown for shown in _PORT.findall(text)}
+    if reader is None:
+        reader = Reader(folder or Path(tempfile.mkdtemp(prefix="tieout-page-")))
+        if folder is None:
+            reader.folder.chmod(0o755)
+        else:
+            reader.ports = {shown: shown for shown in _PORT.findall(text)}
     written: list[tuple[tuple[int, int], str]] = []
     try:
         for step in steps(text):

@@ -105,6 +105,23 @@ def start(system: str, *options: str) -> Served:
 
 
 @contextmanager
+def simulator(size: str) -> Iterator[Served]:
+    """A CRM of that size, stopped at the end."""
+    one = start("salesforce", "--size", size)
+    try:
+        yield one
+    finally:
+        _stop(one)
+
+
+def _stop(one: Served) -> None:
+    one.process.send_signal(signal.SIGTERM)
+    one.process.wait(timeout=20)
+    if one.process.stdout is not None:
+        one.process.stdout.close()
+
+
+@contextmanager
 def simulators(*options: str) -> Iterator[tuple[Served, Served]]:
     """A CRM and books, stopped at the end."""
     started: list[Served] = []

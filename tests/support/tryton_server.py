@@ -180,8 +180,8 @@ def _plant(place: Path, logs: Path) -> Iterator[TrytonPlant]:
 @pytest.fixture(scope="session")
 def tryton_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonPlant]:
     """The session's part: PostgreSQL and templates. A second from the cache, else a minute."""
-    with _plant(require_tryton(), tmp_path_factory.mktemp("tryton")) as plant:
-        yield plant
+    with _plant(require_tryton(), tmp_path_factory.mktemp("tryton")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -198,12 +198,18 @@ def tryton_group(tryton_plant: TrytonPlant) -> Iterator[RunningTryton]:
         yield running
 
 
+@contextmanager
+def plant() -> Iterator[TrytonPlant]:
+    """The same outside of a test."""
+    with tempfile.TemporaryDirectory() as logs, _plant(venv(), Path(logs)) as made:
+        yield made
+
+
 def prepare() -> None:
     """Put the templates into the cache, so that no test has to wait for them."""
-    place = venv()
-    with tempfile.TemporaryDirectory() as logs, _plant(place, Path(logs)) as plant:
-        Template(venv=place, postgres=plant.postgres, plan=_plan_of_demo()).ensure()
-        print(f"Tryton's databases are ready: {plant.template}")
+    with plant() as made:
+        Template(venv=made.venv, postgres=made.postgres, plan=_plan_of_demo()).ensure()
+        print(f"Tryton's databases are ready: {made.template}")
 
 
 if __name__ == "__main__":
