@@ -44,7 +44,8 @@ HEAD_FIELDS = (
     "accounting_date", "untaxed_amount", "tax_amount", "total_amount", "amount_to_pay",
     "reconciled", "cancel_move", "cancel_move.origin", "move", "lines_to_pay.debit",
     "lines_to_pay.credit", "lines_to_pay.amount_second_currency", "lines_to_pay.maturity_date",
-    "lines_to_pay.reconciliation", "payment_lines", "reconciliation_lines", "origin_invoices",
+    "lines_to_pay.reconciliation", "lines_to_pay.invoice_payment", "payment_lines",
+    "reconciliation_lines", "origin_invoices",
     "create_date", "create_uid.login", "last_modified_at", "_timestamp", "taxes.tax",
     "taxes.base", "taxes.amount",
 )  # fmt: skip
@@ -384,7 +385,27 @@ def _totals(row: Payload, currency: str, booked: bool) -> Totals | None:
         tax=tax,
         gross=gross,
         # On a draft the open amount is told as 0, which it is not.
-        open=amount_of(row, "amount_to_pay") if booked else None,
+        open=amount_of(row, "amount_to_pay") - _lent(row) if booked else None,
+    )
+
+
+def _lent(row: Payload) -> Decimal:
+    """
+    What of a document's own claim was put on another invoice as a payment, as people do with the
+    credit note for a part: it is open over there until that invoice is settled, and not twice.
+    """
+    lent = [
+        entry
+        for entry in rows_of(row, "lines_to_pay")
+        if entry.get("invoice_payment") is not None and not entry.get("reconciliation")
+    ]
+    return sum(
+        (
+            number_of(entry, "amount_second_currency")
+            or amount_of(entry, "debit") - amount_of(entry, "credit")
+            for entry in lent
+        ),
+        ZERO,
     )
 
 

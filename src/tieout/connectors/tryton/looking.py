@@ -181,7 +181,9 @@ class Looker:
             clauses += [["tieout_key", "like", f"{d.key13}%"] for d in doubts]
         if not clauses:
             return
-        rows = await self._api.search(PARTY, [*everyone(PARTY), ["OR", *clauses]], ["id"])
+        # A list of alternatives that does not itself name `active` finds active ones only.
+        either = ["OR", *clauses, ["active", "in", []]]
+        rows = await self._api.search(PARTY, [*everyone(PARTY), either], ["id"])
         whole = await self._reader.rows(PARTY, [int(row["id"]) for row in rows])
         records = await self._reader.records(list(whole.values()), PARTY)
         for row, record in zip(whole.values(), records, strict=True):

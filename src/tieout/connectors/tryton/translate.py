@@ -221,7 +221,12 @@ def item(row: Payload, books: Books, want: Selection | None, rules: Mapping[str,
 
 
 def item_tax(taxes: tuple[int, ...], books: Books, rules: Mapping[str, str]) -> tuple[ItemTax, ...]:
-    """What VAT an item has, by treatment: its own at home, and by each rule that is named."""
+    """
+    What VAT an item has, by treatment: its own at home, and by each rule that is named. Nothing for
+    one without any tax: that nobody has said yet what VAT it has is not that it has none.
+    """
+    if not taxes:
+        return ()
     rate = books.rate_of(taxes)
     home = Treatment.DOMESTIC_RATE if rate else Treatment.DOMESTIC_ZERO
     found = [ItemTax(treatment=home, rate=rate, code=tax_codes(taxes))]
