@@ -192,6 +192,9 @@ def pay(
     person: Tryton, invoice: int, amount: Decimal | None = None, *, on: date | None = None
 ) -> None:
     """Pay an invoice by the wizard: the whole of what is open, a part of it, or too much."""
+    if amount is None:
+        # The wizard proposes what is due by today, which is below zero where a part was paid early.
+        amount = person.read(INVOICE, invoice, "amount_to_pay")["amount_to_pay"]
     _pay(person, invoice, amount, on, {})
 
 
@@ -203,15 +206,13 @@ def write_off(
     _pay(person, invoice, paid, on, {"type": "writeoff", "writeoff": rest})
 
 
-def _pay(person: Tryton, invoice: int, amount: Decimal | None, on: date | None, ask: Row) -> None:
+def _pay(person: Tryton, invoice: int, amount: Decimal, on: date | None, ask: Row) -> None:
     name, context = "account.invoice.pay", _active(INVOICE, invoice)
     method = person.one("account.invoice.payment.method", [["name", "=", "Bank"]])["id"]
     session = person.call(f"wizard.{name}.create", context=context)[0]
     try:
         shown = person.call(f"wizard.{name}.execute", session, {}, "start", context=context)
-        start = {**shown["view"]["defaults"], "payment_method": method}
-        if amount is not None:
-            start["amount"] = amount
+        start = {**shown["view"]["defaults"], "payment_method": method, "amount": amount}
         if on is not None:
             start["date"] = on
         data: Row = {"start": _plain(start)}
