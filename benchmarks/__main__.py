@@ -12,9 +12,9 @@ import argparse
 import asyncio
 from collections.abc import Iterable
 
-from benchmarks import memory, pipeline, quiet_run, reconcile_million, report
+from benchmarks import memory, pipeline, quiet_run, reconcile_million, report, tryton
 
-NAMES = ("pipeline", "quiet", "memory", "reconcile")
+NAMES = ("pipeline", "quiet", "memory", "reconcile", "tryton")
 
 
 def main() -> None:
@@ -44,7 +44,17 @@ def _reconcile(asked: argparse.Namespace) -> None:
     _say(report.reconcile_lines(reconcile_million.measure(asked.reconcile_deals)))
 
 
-_MEASURE = {"pipeline": _pipeline, "quiet": _quiet, "memory": _memory, "reconcile": _reconcile}
+def _tryton(asked: argparse.Namespace) -> None:
+    _say(asyncio.run(tryton.measure(asked.tryton_deals)).lines())
+
+
+_MEASURE = {
+    "pipeline": _pipeline,
+    "quiet": _quiet,
+    "memory": _memory,
+    "reconcile": _reconcile,
+    "tryton": _tryton,
+}
 
 
 def _say(lines: Iterable[str]) -> None:
@@ -62,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--links", type=int, help="of the larger quiet run (20,000)")
     parser.add_argument("--memory-deals", type=int, help="of the larger memory run (4,000)")
     parser.add_argument("--reconcile-deals", type=int, help="in the store (100,000)")
+    parser.add_argument("--tryton-deals", type=int, help="into a real Tryton (600)")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(NAMES):
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
@@ -70,6 +81,7 @@ def _arguments() -> argparse.Namespace:
     asked.links = asked.links or (100_000 if asked.full else 20_000)
     asked.memory_deals = asked.memory_deals or (100_000 if asked.full else 4_000)
     asked.reconcile_deals = asked.reconcile_deals or (1_000_000 if asked.full else 100_000)
+    asked.tryton_deals = asked.tryton_deals or (5_000 if asked.full else 600)
     return asked
 
 

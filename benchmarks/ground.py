@@ -61,7 +61,7 @@ mapping:
 tables:
   payment_terms: {"Net 30": "30 dagar netto", "Net 14": "14 dagar netto"}
 """
-_PRODUCTS = tuple((f"Unit {letter}", 400 + 37 * place) for place, letter in enumerate("ABCDEFGH"))
+PRODUCTS = tuple((f"Unit {letter}", 400 + 37 * place) for place, letter in enumerate("ABCDEFGH"))
 _COUNTRIES = ("United States", "Norway", "Germany", "Poland")
 
 
@@ -84,7 +84,7 @@ def write_deals(folder: Path, deals: int) -> None:
     _table(
         folder / "products.csv",
         "product series sales_price",
-        ((name, "U", str(price)) for name, price in _PRODUCTS),
+        ((name, "U", str(price)) for name, price in PRODUCTS),
     )
     _table(
         folder / "sales_teams.csv",
@@ -99,7 +99,7 @@ def write_deals(folder: Path, deals: int) -> None:
 
 
 def _deal(number: int, customers: list[str], chance: Random) -> tuple[str, ...]:
-    product, price = _PRODUCTS[chance.randrange(len(_PRODUCTS))]
+    product, price = PRODUCTS[chance.randrange(len(PRODUCTS))]
     closed = date(2026, 1, 2) + timedelta(days=chance.randrange(300))
     return (
         f"D{number + 1:07d}",
@@ -343,7 +343,7 @@ async def engine(
         policy = compile_policy(
             configuration, version=1, crm_org=org.id, companies={BOOKS: company}
         )
-        await store.do(_publish)
+        await store.do(publish)
         made = Engine(
             store=store,
             connectors={CRM: left, BOOKS: right},
@@ -360,17 +360,18 @@ async def engine(
         await runner.close()
 
 
-def configured() -> Configuration:
+def configured(text: str = _BRIDGE_FILE) -> Configuration:
     """The configuration that is measured."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "tieout.yaml").write_text(_BRIDGE_FILE, encoding="utf-8")
+        (Path(folder) / "tieout.yaml").write_text(text, encoding="utf-8")
         found = load_bridge(Path(folder))
     if isinstance(found, list):
         raise ValueError("; ".join(str(problem) for problem in found))
     return found
 
 
-def _publish(tx: Tx) -> None:
+def publish(tx: Tx) -> None:
+    """A version of the bridge's configuration is in force."""
     tx.run(
         "INSERT INTO config_version (workspace, bridge, version, body, tables, digest, message,"
         " published_by, published_at) VALUES (%(ws)s, %(bridge)s, 1, '', '{}', 'x', '', 'bench',"

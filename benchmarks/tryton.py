@@ -1,0 +1,383 @@
+"""
+Won deals into a real Tryton, against a bare client that sends the same bytes to a like server.
+
+The server takes them in lists of its own pace, so its limit, measured with lists of several sizes
+of the same drafts, is told beside both.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+
+from benchmarks import ground
+from benchmarks.bare_client import Recorded
+from tieout.bootstrap import SystemClock, UlidIds, collect_rarely
+from tieout.connectors.http.budget import CallBudget
+from tieout.connectors.http.transport import AiohttpTransport
+from tieout.connectors.salesforce import SalesforceConnector, SalesforceSettings
+from tieout.connectors.tryton import TrytonConnector, TrytonSettings
+from tieout.core.model import Customer, Deal, Item
+from tieout.core.tax import TaxAnswer, Treatment
+from tieout.engine.context import Engine
+from tieout.engine.enrich import PlainEnricher
+from tieout.engine.run import run
+from tieout.ports import HttpRequest, HttpResponse
+from tieout.settings.compile import compile_policy, selections
+from tieout.store.database import AsyncRunner, async_engine
+from tieout.store.embedded import OWNER, EmbeddedServer
+from tieout.store.postgres import PostgresStore
+from tieout_sandbox.salesforce import credentials as salesforce_credentials
+from tieout_sandbox.tryton.books import Books, find_books
+from tieout_sandbox.tryton.plan import ADMIN, ADMIN_PASSWORD, nordic
+from tieout_sandbox.tryton.postgres import Postgres
+from tieout_sandbox.tryton.rpc import Tryton
+from tieout_sandbox.tryton.server import TrytonServer
+from tieout_sandbox.tryton.template import Template
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOKS = "tryton-se"
+_BRIDGE_FILE = """\
+bridge: nordic
+crm: sf
+books:
+  - connection: tryton-se
+flows:
+  customers: {mode: auto}
+  documents: {mode: auto}
+  status: {mode: auto}
+tables:
+  payment_terms: {"Net 30": "30", "Net 14": "15", "Net 10": "10"}
+"""
+_CREATES = b'"model.account.invoice.create"'
+
+
+class Domestic(PlainEnricher):
+    """Every sale is at home, so that each draft has VAT to reckon."""
+
+    def tax(
+        self, seller: str, buyer: Customer | None, deal: Deal, item: Item, net: Decimal, day: date
+    ) -> TaxAnswer:
+        return TaxAnswer(treatment=Treatment.DOMESTIC_RATE, rate=Decimal("0.25"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Seconds and counts of one measurement; drafts are the deals."""
+
+    deals: int
+    run_s: float
+    drafting_s: float
+    engine_cpu_s: float
+    lists: tuple[int, ...]
+    bare_s: float
+    limits: dict[int, float] = field(default_factory=dict)
+    beside: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def per_second(self) -> float:
+        """Drafts per second, from the first list sent to the last one answered."""
+        return self.deals / self.drafting_s
+
+    @property
+    def bare_per_second(self) -> float:
+        """The same of the bare client."""
+        return self.deals / self.bare_s
+
+    @property
+    def ratio(self) -> float:
+        """Our speed as a part of the bare client's: 1 is as quick as it."""
+        return self.per_second / self.bare_per_second
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        sizes = sorted(set(self.lists))
+        yield f"Tryton: {self.deals:,} won deals to drafts"
+        yield f"  whole run {self.run_s:.1f} s, {self.deals / self.run_s:.0f} deals/s"
+        yield f"  ours, first list to last answer: {self.per_second:.1f} drafts/s"
+        bare = f"{self.bare_per_second:.1f} drafts/s"
+        yield f"  bare client, the same {len(self.lists)} lists: {bare}"
+        yield f"  ratio {self.ratio:.2f} (target 0.9); lists of {sizes[0]} to {sizes[-1]}"
+        for size, speed in self.limits.items():
+            yield f"  the server's own limit in lists of {size}: {speed:.1f} drafts/s"
+        others = ", ".join(f"{number} {name}" for name, number in self.beside.items())
+        yield f"  calls of ours between the first list and the last answer: {others or 'none'}"
+        yield f"  CPU of the engine {self.engine_cpu_s / self.deals * 1000:.1f} ms a deal"
+
+
+# --- the books -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A fresh company in a server process of its own."""
+
+    server: TrytonServer
+    admin: Tryton
+    books: Books
+    database: str
+
+
+class Plant:
+    """PostgreSQL with the template in it, and companies copied from it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.chmod(0o755)
+        self._folder = folder
+        self._server = EmbeddedServer(folder, durable=True)
+        self._server.start()
+        host = parse_qs(urlsplit(self._server.url()).query)["host"][0]
+        self.postgres = Postgres(host=host, user=OWNER)
+        named = os.environ.get("TIEOUT_TRYTON_VENV")
+        self._venv = Path(named) if named else ROOT / ".venv-tryton"
+        year = SystemClock().now().year
+        plan = nordic([2025, 2026, 2027, year - 1, year, year + 1])
+        self._template = Template(venv=self._venv, postgres=self.postgres, plan=plan).ensure()
+
+    @contextmanager
+    def company(self, name: str, products: Sequence[str]) -> Iterator[Company]:
+        """A company that sells these."""
+        self.postgres.copy(self._template, name)
+        log = self._folder / f"{name}.log"
+        server = TrytonServer(venv=self._venv, postgres=self.postgres, databases=(name,), log=log)
+        with server:
+            admin = server.client()
+            admin.log_in(ADMIN, ADMIN_PASSWORD)
+            books = find_books(admin)
+            admin.create("country.country", {"code": "PL", "name": "Poland"})
+            for code in products:
+                admin.create("product.template", _template(books, code))
+            yield Company(server, admin, books, name)
+        self.postgres.drop(name)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._server.stop()
+
+
+def _template(books: Books, code: str) -> dict[str, object]:
+    return {
+        "name": code,
+        "code": code,
+        "type": "service",
+        "default_uom": books.units["Unit"],
+        "list_price": Decimal("1.00"),
+        "account_category": books.categories["Tjänster 25 %"],
+        "products": [["create", [{}]]],
+    }
+
+
+# --- ours ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Recording:
+    """The real transport; remembers what was created, and when."""
+
+    calls: list[Recorded] = field(default_factory=list)
+    began: float = 0.0
+    ended: float = 0.0
+    beside: Counter[str] = field(default_factory=Counter)
+    inner: AiohttpTransport = field(default_factory=AiohttpTransport)
+    _waiting: Counter[str] = field(default_factory=Counter)
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        drafts = _CREATES in request.body
+        if drafts and not self.began:
+            self.began = time.perf_counter()
+        answer = await self.inner.send(request)
+        if drafts:
+            self.ended = time.perf_counter()
+        elif self.began:
+            self._waiting[_method(request)] += 1
+        if drafts:
+            # What came after the last list is not counted.
+            self.beside, self._waiting = self.beside + self._waiting, Counter()
+        if drafts or b'"model.party.party.create"' in request.body:
+            headers = {k: v for k, v in request.headers.items() if k != "Authorization"}
+            path = "/" + request.url.partition("://")[2].partition("/")[2]
+            self.calls.append(Recorded("", request.method, path, headers, request.body))
+        return answer
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+def _method(request: HttpRequest) -> str:
+    found = re.search(rb'"method":\s*"([^"]+)"', request.body)
+    return found.group(1).decode() if found else ""
+
+
+async def measure(deals: int) -> Measured:
+    """A first run over so many deals; then the same lists by a bare client, in a fresh company."""
+    with tempfile.TemporaryDirectory(prefix="tieout-bench-") as name:
+        data = Path(name) / "data"
+        ground.write_deals(data, deals)
+        plant = Plant(Path(name))
+        try:
+            return await _measure(plant, data, deals)
+        finally:
+            plant.close()
+
+
+async def _measure(plant: Plant, data: Path, deals: int) -> Measured:
+    products = [row for row, _ in ground.PRODUCTS]
+    wire = Recording()
+    with (
+        ground.database() as base,
+        ground.simulators(data, 0) as (crm, _),
+        plant.company("ours", products) as company,
+    ):
+        wall, cpu = time.perf_counter(), time.process_time()
+        await _run(base.url, crm, company, wire)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        made = len(company.admin.search("account.invoice", [["type", "=", "out"]], []))
+    if made != deals:
+        raise RuntimeError(f"{made} drafts for {deals} deals")
+    lists = [call for call in wire.calls if _CREATES in call.body]
+    with plant.company("bare", products) as company:
+        bare = await _bare(wire.calls, company)
+    limits = {}
+    for size in (1, 10, 50, 100, 200):
+        with plant.company(f"limit{size}", products) as company:
+            limits[size] = await _limit(wire.calls, company, size, min(deals, 400))
+    return Measured(
+        deals=deals,
+        run_s=wall,
+        drafting_s=wire.ended - wire.began,
+        engine_cpu_s=cpu,
+        lists=tuple(len(_rows(call)) for call in lists),
+        bare_s=bare,
+        limits=limits,
+        beside=dict(wire.beside),
+    )
+
+
+async def _run(url: str, crm: ground.Served, company: Company, wire: Recording) -> None:
+    collect_rarely()
+    clock = SystemClock()
+    known = salesforce_credentials()
+    left = SalesforceConnector(
+        ground.CRM,
+        SalesforceSettings.from_mapping(
+            {
+                "login_url": crm.base_url,
+                "audience": known["jwt_audience"],
+                "user": known["username"],
+                "currency": "SEK",
+            }
+        ),
+        AiohttpTransport(),
+        ground.Vault({"client_id": known["client_id"], "private_key": known["private_key"]}),
+        clock,
+        Random(1),
+    )
+    left.api.client.budget = CallBudget((), clock)
+    right = TrytonConnector(
+        BOOKS,
+        TrytonSettings(api_url=company.server.url, database=company.database, login="tieout"),
+        wire,
+        ground.Vault({"password": "tieout-secret"}),
+        clock,
+        Random(1),
+    )
+    ids = UlidIds(clock, Random(7))
+    runner = AsyncRunner(async_engine(url))
+    store = PostgresStore(runner, workspace=ground.WORKSPACE, ids=ids, clock=clock, who="bench")
+    try:
+        org, books = await left.company(), await right.company()
+        configuration = ground.configured(_BRIDGE_FILE)
+        policy = compile_policy(configuration, version=1, crm_org=org.id, companies={BOOKS: books})
+        await store.do(ground.publish)
+        engine = Engine(
+            store=store,
+            connectors={ground.CRM: left, BOOKS: right},
+            policy=policy,
+            selections=selections(
+                configuration, {ground.CRM: left.abilities, BOOKS: right.abilities}
+            ),
+            clock=clock,
+            ids=ids,
+            enrich=Domestic(),
+            worker="bench",
+        )
+        done = await run(engine)
+        if done.brakes:
+            raise RuntimeError("; ".join(brake.message for brake in done.brakes))
+    finally:
+        await left.close()
+        await right.close()
+        await runner.close()
+
+
+# --- the bare client -----------------------------------------------------------------------------
+
+
+async def _bare(calls: Sequence[Recorded], company: Company) -> float:
+    """Seconds from the first list of drafts sent to the last one answered: one after the other."""
+    async with aiohttp.ClientSession() as session:
+        header = await _signed_in(session, company)
+        began = 0.0
+        for call in calls:
+            if _CREATES in call.body and not began:
+                began = time.perf_counter()
+            await _post(session, company, header, call.body)
+        return time.perf_counter() - began
+
+
+async def _limit(calls: Sequence[Recorded], company: Company, size: int, drafts: int) -> float:
+    """Drafts per second in lists of that size, made of the drafts that were recorded."""
+    async with aiohttp.ClientSession() as session:
+        header = await _signed_in(session, company)
+        for call in calls:
+            if _CREATES not in call.body:
+                await _post(session, company, header, call.body)
+        rows = [row for call in calls if _CREATES in call.body for row in _rows(call)]
+        if size == 1:
+            drafts = min(drafts, 60)
+        rows = rows[:drafts]
+        one = json.loads(next(call.body for call in calls if _CREATES in call.body))
+        began = time.perf_counter()
+        for start in range(0, len(rows), size):
+            body = {**one, "params": [rows[start : start + size], one["params"][-1]]}
+            await _post(session, company, header, json.dumps(body).encode())
+        return len(rows) / (time.perf_counter() - began)
+
+
+def _rows(call: Recorded) -> list[object]:
+    found: list[object] = json.loads(call.body)["params"][0]
+    return found
+
+
+async def _signed_in(session: aiohttp.ClientSession, company: Company) -> str:
+    params = ["tieout", {"password": "tieout-secret"}, "en"]
+    asked = json.dumps({"id": 1, "method": "common.db.login", "params": params}).encode()
+    user, key, _ = await _post(session, company, "", asked)
+    return "Session " + base64.b64encode(f"tieout:{user}:{key}".encode()).decode("ascii")
+
+
+async def _post(session: aiohttp.ClientSession, company: Company, header: str, body: bytes) -> Any:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": header} if header else {})
+    async with session.post(
+        f"{company.server.url}/{company.database}/rpc/", data=body, headers=headers
+    ) as answer:
+        told = json.loads(await answer.read())
+    if answer.status != 200 or "error" in told:
+        raise RuntimeError(f"{answer.status} {str(told)[:300]}")
+    return told["result"]
