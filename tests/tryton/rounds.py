@@ -507,9 +507,12 @@ def main() -> None:
     from support.database import database
     from support.tryton_server import _plant, venv
 
-    with tempfile.TemporaryDirectory() as logs, _plant(venv(), Path(logs)) as plant:
-        with database(f"rounds_{os.getpid()}") as url:
-            played = play(plant, url, asked.rounds, asked.seed, asked.carrier)
+    with (
+        tempfile.TemporaryDirectory() as logs,
+        _plant(venv(), Path(logs)) as plant,
+        database(f"rounds_{os.getpid()}") as url,
+    ):
+        played = play(plant, url, asked.rounds, asked.seed, asked.carrier)
     print("\n".join(played.lines()), flush=True)
     sys.exit(1 if played.wrong() else 0)
 
