@@ -179,13 +179,14 @@ def record_name(written: Written) -> str:
     if written.entity == "standing":
         return "status"
     kind = _KINDS.get(written.kind, "draft")
-    # As the books call it: our own word for the collection goes.
-    return f"{kind} {written.number or readable(written.ref.rpartition(':')[2])}".strip()
+    return f"{kind} {written.number or readable(written.ref)}".strip()
 
 
 def readable(identifier: str) -> str:
-    """The id where a person can find it on a screen: short ones only."""
-    return identifier if len(identifier) <= 12 else ""
+    """The id where a person can find it on a screen: short ones only, without our own prefix."""
+    # "draft:31" is 31 over there: the word before it is ours, for the collection.
+    shown = identifier.rpartition(":")[2]
+    return shown if len(shown) <= 12 else ""
 
 
 def case_data(case: Case) -> dict[str, Any]:
