@@ -109,6 +109,11 @@ def test_two_companies_of_one_database_are_kept_apart(impatient: RunningTryton) 
         second = admin.create("company.company", {"party": party, "currency": euro})
         for login in ("tieout", "admin"):
             admin.write("res.user", books.users[login], {"companies": [["add", [second]]]})
+        # Shown one company at a time, what is asked about one hides the other's records.
+        for one in (TrytonRig(impatient, company=second), TrytonRig(impatient)):
+            with pytest.raises(ConnectionBrokenError, match="hide this one's invoices"):
+                await one.connector.company()
+        admin.write("res.user", books.users["tieout"], {"company_filter": "all"})
         other = TrytonRig(impatient, company=second).connector
         company = await other.company()
         assert (company.id, company.name, company.currency) == (

@@ -44,11 +44,15 @@ _LIVE_MS = 3600 * 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Currency:
-    """A currency: its code and the smallest step of an amount in it."""
+    """
+    A currency: its code and the smallest step of an amount in it. ``rated_from`` is the day of
+    its first rate, None where it has none.
+    """
 
     id: int
     code: str
     rounding: Decimal
+    rated_from: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,11 @@ class Books:
     def currency_of(self, code: str) -> Currency | None:
         """The currency with that code, the company's own for ''."""
         return self.currencies.get(code) if code else self.currency
+
+    def can_book(self, currency: Currency, day: date) -> bool:
+        """Whether something in that currency can be posted on that day: it needs a rate."""
+        rated = currency.rated_from is not None and currency.rated_from <= day
+        return rated or currency.id == self.currency.id
 
     def rate_of(self, taxes: Iterable[int]) -> Decimal | None:
         """The share that these taxes come to, None where one is no percentage."""
@@ -193,8 +202,7 @@ class BooksKeeper:
 
     async def _read(self) -> Books:
         api = self._api
-        if not api.company:
-            api.company = await self._users_company()
+        api.company = await self._users_company()
         company = await self._company()
         lists = await self._lists()
         party = int(company["party"])
@@ -250,8 +258,19 @@ class BooksKeeper:
         )
 
     async def _users_company(self) -> int:
-        told = await self._api.call("model.res.user.get_preferences", True)
-        company = told.get("company") if isinstance(told, dict) else None
+        """The company of the connection: the one of its settings, else the user's own."""
+        told = await self._api.call("model.res.user.get_preferences", False)
+        told = told if isinstance(told, dict) else {}
+        if len(told.get("companies") or ()) > 1 and told.get("company_filter") != "all":
+            # Tryton keeps in mind which company a user was last asked about, also between calls
+            # that name another one: then all records of this one are missing without an error.
+            raise ConnectionBrokenError(
+                f"The user of {self._api.name} belongs to several companies and is shown one at a "
+                "time, so that another connection can hide this one's invoices.",
+                code="setting_wrong",
+                hint="Set its company filter to All in Tryton, or give it one company only.",
+            )
+        company = self._api.company or told.get("company")
         if not isinstance(company, int):
             raise ConnectionBrokenError(
                 f"The user of {self._api.name} has no company in Tryton.",
@@ -276,7 +295,7 @@ class BooksKeeper:
         analytic = await self._api.exists("analytic_account.account")
         asked: dict[str, tuple[list[object], Sequence[str]]] = {
             "company.company": ([], ["party"]),
-            "currency.currency": ([], ["code", "rounding", "digits"]),
+            "currency.currency": ([], ["code", "rounding", "digits", "rates.date"]),
             "country.country": ([], ["code", "name"]),
             "ir.lang": ([], ["code"]),
             "account.invoice.payment_term": ([], TERMS_FIELDS),
@@ -371,7 +390,13 @@ def _plain_days(row: Payload) -> int | None:
 
 def _currency(row: Payload) -> Currency:
     rounding = amount_of(row, "rounding") or Decimal("0.01")
-    return Currency(id=int(row["id"]), code=text_of(row, "code"), rounding=rounding)
+    days = [day for rate in rows_of(row, "rates") if (day := day_of(rate, "date"))]
+    return Currency(
+        id=int(row["id"]),
+        code=text_of(row, "code"),
+        rounding=rounding,
+        rated_from=min(days, default=None),
+    )
 
 
 def _tax(row: Payload) -> Tax:
