@@ -31,7 +31,7 @@ def serve(given: dict[str, Any]) -> None:
     postgres = Postgres(host=given["host"], port=given["port"], user=given["role"])
     template = Template(venv=venv, postgres=postgres, plan=nordljus(given["years"]))
     if not template.is_kept(cache):
-        _say(doing="building Tryton's database, a minute, once")
+        _say(doing="Building Tryton's database: a minute, once")
     source = template.ensure(cache)
     postgres.copy(source, DATABASE)
     postgres.drop(source)

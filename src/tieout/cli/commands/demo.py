@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -86,6 +86,16 @@ async def _keep(session: Session, showing: _Showing) -> None:
     await asyncio.Event().wait()
 
 
+def _saying(session: Session) -> Callable[[str], None]:
+    """Says what takes long: a line that stays on a terminal, elsewhere a line of its own."""
+    from tieout.cli.daily import progress
+
+    screen = session.screen
+    if screen.err.isatty() and not screen.options.plain:
+        return progress(session)
+    return lambda text: screen.note(f"{text}.")
+
+
 def _near(root: Path) -> str:
     """The folder as it is named from here."""
     try:
@@ -160,7 +170,7 @@ class _Showing:
 
     async def _start(self, stack: AsyncExitStack) -> tuple[Opened, Engine, Desk, Finance]:
         from tieout.bootstrap import make_engine, open_project, who_acts
-        from tieout.cli.daily import progress, progress_over
+        from tieout.cli.daily import progress_over
         from tieout.cli.demo_books import Start
         from tieout.cli.demo_servers import Wanted, simulators
         from tieout.services import demo as making
@@ -183,7 +193,7 @@ class _Showing:
                 addresses=others,
                 port=above,
                 today=self.today,
-                say=progress(self.session),
+                say=_saying(self.session),
             ),
         )
         progress_over(self.session)
