@@ -43,7 +43,7 @@ def invoice_values(
     assert isinstance(record, Document)
     fields = wanted.fields
     made = Made(shown=dict(read) if read is not None else {"state": "draft", "number": None})
-    currency = _currency(made, record, books, read)
+    currency = _currency(made, record, books, read, today)
     if read is None:
         _new_head(made, record, books, party, currency)
     else:
@@ -71,7 +71,9 @@ def invoice_values(
     return made
 
 
-def _currency(made: Made, record: Document, books: Books, read: Payload | None) -> Currency | None:
+def _currency(
+    made: Made, record: Document, books: Books, read: Payload | None, today: date
+) -> Currency | None:
     if read is not None:
         there = books.currency_by_id.get(id_of(read, "currency") or 0)
         if there is not None and record.currency not in ("", there.code):
@@ -88,6 +90,14 @@ def _currency(made: Made, record: Document, books: Books, read: Payload | None) 
             "currency_not_allowed",
             f"{record.currency} is no currency in Tryton.",
             hint="Finance adds it there with a rate.",
+            place="currency",
+        )
+    elif not books.can_book(found, today):
+        # A draft would be taken, and nobody could post it.
+        made.wrong(
+            "currency_not_allowed",
+            f"Tryton has no rate for {found.code}; an invoice in it could not be posted.",
+            hint="Finance enters a rate there.",
             place="currency",
         )
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tieout.connectors.tryton import documents
+from tieout.connectors.tryton import documents, translate
 from tieout.connectors.tryton.books import Books, Currency, tax_ids
 from tieout.connectors.tryton.making import Commands, Made, fits_decimals
 from tieout.connectors.tryton.predict import line_amount
@@ -424,7 +424,7 @@ def product_of(row: Payload) -> Product:
         id=int(row["id"]),
         code=text_of(row, "code"),
         name=text_of(template, "name"),
-        active=row.get("active") is not False,
+        active=translate.item_active(row),
         unit=id_of(unit, "id"),
         unit_symbol=text_of(unit, "symbol"),
         unit_decimals=int(amount_of(unit, "digits")),

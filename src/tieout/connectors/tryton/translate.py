@@ -42,7 +42,7 @@ CUSTOMER_FIELDS = (
 )  # fmt: skip
 ITEM_FIELDS = (
     "code", "active", "list_price_used", "last_modified_at", "template.last_modified_at",
-    "template.name", "template.type", "template.default_uom.symbol",
+    "template.name", "template.active", "template.type", "template.default_uom.symbol",
     "template.default_uom.digits", "template.account_category.name",
     "template.account_category.customer_taxes_used", "template.salable", "template.sale_uom",
     "_timestamp",
@@ -214,10 +214,15 @@ def item(row: Payload, books: Books, want: Selection | None, rules: Mapping[str,
         tax_class=text_of(category, "name"),
         tax=item_tax(taxes, books, rules),
         price=number_of(row, "list_price_used"),
-        active=row.get("active") is not False,
+        active=item_active(row),
         extra=extra_of(row, want),
         shape=want.shape if want else "",
     )
+
+
+def item_active(row: Payload) -> bool:
+    """Whether a product can be sold: one whose template is not active says itself that it is."""
+    return row.get("active") is not False and linked(row, "template").get("active") is not False
 
 
 def item_tax(taxes: tuple[int, ...], books: Books, rules: Mapping[str, str]) -> tuple[ItemTax, ...]:

@@ -88,11 +88,17 @@ class Writer:
             said = getattr(record, "terms", "")
             if said and books.find_terms(said) is None:
                 return await self._keeper.get(fresh=True)
+            if isinstance(record, Document) and not self._can_book(record, books):
+                return await self._keeper.get(fresh=True)
             for line in record.lines if isinstance(record, Document) else ():
                 for kind, code in line.dimensions.items():
                     if (kind, code.casefold()) not in books.dimension_id:
                         return await self._keeper.get(fresh=True)
         return books
+
+    def _can_book(self, record: Document, books: Books) -> bool:
+        currency = books.currency_of(record.currency)
+        return currency is not None and books.can_book(currency, self._today(books))
 
     async def _targets(self, changes: Sequence[Change]) -> dict[tuple[str, int], Payload]:
         """What is changed, as it is now, in one call for each model."""
