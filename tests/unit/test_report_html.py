@@ -143,6 +143,17 @@ def test_deal_by_deal_adds_up_from_what_can_be_copied():
     assert body[17][0] == "no deal"
 
 
+def test_deals_that_a_crm_names_by_whole_titles_are_said_to_stand_by_name():
+    report = october_report()
+    assert "Closed in October, by number." in words(parse(render(report)))
+    rows = tuple(
+        replace(row, number=f"{row.customer}: support 2026-10") if row.number else row
+        for row in report.tie_out.rows
+    )
+    named = replace(report, tie_out=replace(report.tie_out, rows=rows))
+    assert "Closed in October, by name." in words(parse(render(named)))
+
+
 def test_period_receivables_and_ageing():
     root = parse(render(october_report()))
     sheets = rows_of(root, "sheet")

@@ -12,8 +12,8 @@ import pytest
 from test_report_html import context, october_report
 from tieout_october import ledger_row, october, october_ledger, october_steps, step
 
-from tieout.core.chain import Cause
-from tieout.core.tieout import Approval
+from tieout.core.chain import Cause, Part
+from tieout.core.tieout import Approval, CauseTotal
 from tieout.report.csv import plain_text, tie_out_csv, tie_out_csv_bytes
 from tieout.report.data import digest, report_data
 from tieout.report.text import (
@@ -23,7 +23,7 @@ from tieout.report.text import (
     receivables_lines,
     reconcile_lines,
 )
-from tieout.report.words import CAUSES, period_code, period_name
+from tieout.report.words import CAUSES, cause_note, period_code, period_name
 
 D = Decimal
 
@@ -191,3 +191,27 @@ def test_periods_have_names():
     half = type(result.period)(start=date(2026, 10, 1), end=date(2026, 10, 15))
     assert period_name(half) == "1 Oct 2026 to 15 Oct 2026"
     assert period_code(half) == "2026-10-01..2026-10-15"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        (["above 100000.00", "above 100000.00"], "above 100000.00"),
+        (
+            ["A person confirms the VAT of line 1.", "A person confirms the VAT of line 2, 3."],
+            "2 documents to release",
+        ),
+    ],
+)
+def test_what_waits_for_release_is_one_reason_or_a_number(reasons: list[str], said: str):
+    parts = tuple(
+        Part(cause=Cause.WAITING_FOR_APPROVAL, amount=D(10), evidence=reason) for reason in reasons
+    )
+    total = CauseTotal(
+        cause=Cause.WAITING_FOR_APPROVAL,
+        amount=D(20),
+        parts=parts,
+        deals=("D-1", "D-2"),
+        acts=("Approver",),
+    )
+    assert cause_note(total) == said

@@ -276,7 +276,8 @@ def _deals(result: TieOut) -> str:
         left_out = [r for r in rows if r.agrees]
         rows = [r for r in rows if not r.agrees]
     long = " long" if any(len(row.number) > _LONG_NAME for row in rows) else ""
-    closed = f"Closed in {period_short(result.period)}, by number."
+    order = "by name" if long else "by number"
+    closed = f"Closed in {period_short(result.period)}, {order}."
     body = "".join(_deal(row) for row in rows) + _rest(left_out)
     total = (
         f'<tr class="sum"><td></td><td>Total</td>'

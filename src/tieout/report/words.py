@@ -157,6 +157,8 @@ def cause_note(total: CauseTotal) -> str:
             return _days(parts, "due")
         case Cause.EXCEPTION_OPEN:
             return _few((p.ref for p in parts), count(number, "exception"), most=3)
+        case Cause.WAITING_FOR_APPROVAL:
+            return _few((p.evidence for p in parts), f"{count(number, 'document')} to release", 1)
         case Cause.ROUNDING:
             return "half a cent a line at most"
         case Cause.EDITED_IN_THE_BOOKS:

@@ -82,7 +82,10 @@ async def _keep(session: Session, showing: _Showing) -> None:
     for line in showing.books.looking(showing.started, showing.port):
         session.screen.line(line)
     session.screen.note(f"Report: {where}/tie-out.html. Running until Ctrl-C.")
-    session.screen.note(f"Next, in another terminal: cd {_typed(where)} && tieout status")
+    # Another terminal stands elsewhere: the whole path.
+    there = _typed(str(showing.project.root))
+    words = [f"cd {there}", *_to_be_found(), "tieout status"]
+    session.screen.note(f"Next, in another terminal: {' && '.join(words)}")
     await asyncio.Event().wait()
 
 
@@ -109,6 +112,17 @@ def _typed(path: str) -> str:
     import shlex
 
     return shlex.quote(path)
+
+
+def _to_be_found() -> list[str]:
+    """What to type first where a shell does not find `tieout` yet: nothing, or one command."""
+    import shutil
+    import sys
+
+    beside = Path(sys.executable).parent
+    if shutil.which("tieout") or not (beside / "tieout").is_file():
+        return []
+    return [f"export PATH={_typed(str(beside))}:$PATH"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,6 +157,7 @@ class _Showing:
             data={"folder": self.project.root, **self.data, "steps": self.steps},
             notes=[
                 *self.books.looking(None, self.port),
+                *(f"To type tieout here: {words}" for words in _to_be_found()),
                 f"Report: {_near(self.project.root)}/tie-out.html. All stopped.",
             ],
             next=("tieout init my-company",),
@@ -254,6 +269,7 @@ class _Showing:
         self.step("again", f"{told}; {held:,} wait for a person, as before")
 
     async def _books(self, crm: Desk, finance: Finance, applied: Applied) -> None:
+        from tieout.cli.daily import progress, progress_over
         from tieout.services import demo_people
 
         drafts = [
@@ -266,7 +282,9 @@ class _Showing:
             and written.ref
             and (line.entity, line.action) == ("document", "create")
         ]
+        progress(self.session)(f"Finance works in {self.books.label}")
         done = await asyncio.to_thread(demo_people.book, finance, drafts, self.today)
+        progress_over(self.session)
         if done.open_deal:
             await asyncio.to_thread(demo_people.sell_more, crm, done.open_deal, self.today)
         self.data["books"] = done
