@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,3 +114,23 @@ def test_who_works_already_is_named_alike_by_all_commands(bad_day: BadDay) -> No
     assert said["run"][0] == 7
     assert "(process 4121). Nothing was done." in said["run"][1]
     assert bad_day.drafts() == []
+
+
+def test_a_reader_that_has_seen_enough_is_no_trouble() -> None:
+    """As `tieout sandbox credentials salesforce | head -1` has it."""
+    for words in (("sandbox", "credentials", "salesforce"), ("help",)):
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "tieout.cli.main", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=writer,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        finally:
+            os.close(writer)
+        assert done.stderr == ""

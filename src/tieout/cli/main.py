@@ -71,7 +71,10 @@ def run(argv: Sequence[str] | None = None) -> int:
     if forwarded is not None:
         from tieout_sandbox.kit.cli import run as run_sandbox
 
-        return run_sandbox(forwarded)
+        try:
+            return run_sandbox(forwarded)
+        except BrokenPipeError:
+            return _nobody_reads()
     try:
         found: Any = typer.main.get_command(load()).main(
             args=words, prog_name="tieout", standalone_mode=False
@@ -81,10 +84,14 @@ def run(argv: Sequence[str] | None = None) -> int:
     except typer.Abort:
         return int(Exit.INTERRUPTED)
     except BrokenPipeError:
-        # The reader (a pager, `head`) has seen enough; nothing can be said to it any more.
-        sys.stderr.close()
-        return int(Exit.OK)
+        return _nobody_reads()
     return int(found or 0)
+
+
+def _nobody_reads() -> int:
+    """The reader (a pager, `head`) has seen enough; nothing can be said to it any more."""
+    sys.stderr.close()
+    return int(Exit.OK)
 
 
 def _used_wrongly(error: Any, words: Sequence[str]) -> int:

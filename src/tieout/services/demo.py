@@ -116,7 +116,7 @@ VISMA: Final = BooksTexts(
     what="a simulated Visma eAccounting",
     made_from="two simulators",
     ended="The simulators",
-    invoice="1003",
+    invoice="invoice:1010",  # customers have such numbers too
     items=_ITEMS,
     terms=_TERMS,
 )

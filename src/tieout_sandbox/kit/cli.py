@@ -56,13 +56,22 @@ def _parser(as_json: bool = False) -> argparse.ArgumentParser:
     served.add_argument("system", choices=sorted(SYSTEMS))
     served.add_argument("--port", type=_port, default=0, help="0 takes a free port (the default)")
     served.add_argument("--data", type=_folder, help="a folder to take seeded data from")
-    served.add_argument("--seed", type=int, default=1)
-    served.add_argument("--size", type=_count, default=0)
-    served.add_argument("--latency-ms", type=_count, default=0)
-    served.add_argument("--rate-limits", choices=("vendor", "off"), default="vendor")
+    served.add_argument(
+        "--seed", type=int, default=1, help="what is generated: same seed, same data"
+    )
+    served.add_argument(
+        "--size", type=_count, default=0, help="how many accounts or customers; 0: none"
+    )
+    served.add_argument("--latency-ms", type=_count, default=0, help="each answer waits this long")
+    served.add_argument(
+        "--rate-limits",
+        choices=("vendor", "off"),
+        default="vendor",
+        help="refuse too many calls as the vendor does (the default), or never",
+    )
     served.add_argument("--state", type=Path, help="keep the state in this file")
     served.add_argument("--clock", type=_instant, help="start at 2026-11-25T09:00:00Z")
-    served.add_argument("--json", action="store_true")
+    served.add_argument("--json", action="store_true", help="say where it listens as JSON")
     shown = commands.add_parser("credentials", help="how to sign in to one")
     shown.add_argument("system", choices=sorted(SYSTEMS))
     shown.add_argument("--json", action="store_true")
