@@ -36,6 +36,7 @@ def installed() -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(LONG_S + 60)
 def test_a_whole_demo_on_tryton_explains_itself_to_the_cent(here: Path, installed: str) -> None:
     done = run(here, "demo", "--books", "tryton", timeout=LONG_S, TIEOUT_TRYTON_VENV=installed)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -111,6 +112,7 @@ def under_way(here: Path, installed: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(LONG_S)
 def test_killed_it_leaves_no_process_and_tryton_saw_its_own_database_only(
     here: Path, under_way: subprocess.Popen[str]
 ) -> None:
