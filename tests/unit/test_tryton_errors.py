@@ -146,7 +146,7 @@ def test_a_result_has_its_values_made_into_ours() -> None:
     assert str(row["amount"]) == "0.10"
 
 
-# --- outcomes --------------------------------------------------------------------------------------
+# --- outcomes -------------------------------------------------------------------------------------
 
 
 def wire(*keys: str, verb: str = "create") -> Wire:

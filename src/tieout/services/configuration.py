@@ -131,7 +131,11 @@ async def _missing_connections(opened: Opened, found: Configuration) -> list[Pro
         place = found.tree.place(*(int(step) if step.isdigit() else step for step in key))
         has = ", ".join(row.name for row in rows if row.side == side)
         message = f'"{name}" is not a connection of the {"CRM" if side == "crm" else "books"}.'
-        hint = f"There are: {has}." if has else f"tieout connection add SYSTEM --name {name} makes one."
+        hint = (
+            f"There are: {has}."
+            if has
+            else f"tieout connection add SYSTEM --name {name} makes one."
+        )
         problems.append(
             Problem(
                 code="connection_missing",

@@ -11,7 +11,6 @@ from pathlib import Path
 from random import Random
 
 from tieout_sandbox.kit.clock import SandboxClock
-from tieout_sandbox.salesforce.basics import Loader, Stage, add_user, furnish, price
 from tieout_sandbox.kit.company_numbers import (
     belgian_vat,
     german_vat,
@@ -20,6 +19,7 @@ from tieout_sandbox.kit.company_numbers import (
     romanian_vat,
 )
 from tieout_sandbox.kit.names import slug
+from tieout_sandbox.salesforce.basics import Loader, Stage, add_user, furnish, price
 from tieout_sandbox.salesforce.org import Org
 from tieout_sandbox.salesforce.sales import apply_stage, derive, settle_prices
 from tieout_sandbox.salesforce.schema import Options, country_names
