@@ -382,6 +382,17 @@ def test_all_mistakes_at_once_with_their_places(project: Program) -> None:
     assert shown.err.endswith("1 error; nothing is in force yet.\n")
 
 
+def test_a_connection_that_is_missing_is_told_by_its_name(bare: Program) -> None:
+    bare.write(
+        "tieout.yaml", bare.text().replace("connection: visma_eaccounting", "connection: visma-no")
+    )
+    shown = bare("config", "validate", "--offline").err
+    assert (
+        '"visma-no" is not a connection of the books. '
+        "tieout connection add makes one, with --name visma-no.\n"
+    ) in shown
+
+
 # --- versions -------------------------------------------------------------------------------------
 
 

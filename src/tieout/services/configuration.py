@@ -132,9 +132,7 @@ async def _missing_connections(opened: Opened, found: Configuration) -> list[Pro
         has = ", ".join(row.name for row in rows if row.side == side)
         message = f'"{name}" is not a connection of the {"CRM" if side == "crm" else "books"}.'
         hint = (
-            f"There are: {has}."
-            if has
-            else f"tieout connection add SYSTEM --name {name} makes one."
+            f"There are: {has}." if has else f"tieout connection add makes one, with --name {name}."
         )
         problems.append(
             Problem(
