@@ -4,7 +4,7 @@ Pages whose commands are run: ```console blocks, carried out and compared with w
 A line that begins with ``$ `` is a command, one with ``> `` goes on with it, all others are what
 it says. ```console serve starts a simulator and leaves it running; ```console skip is not run.
 
-    python -m tests.support.console docs/tutorial/first-bridge.md [FOLDER]
+    PYTHONPATH=tests python -m support.console docs/tutorial/first-bridge.md [FOLDER]
 
 writes the real output into the page.
 """
