@@ -14,7 +14,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -87,6 +87,8 @@ class Measured:
     engine_cpu_s: float
     lists: tuple[int, ...]
     bare_s: float
+    server_cpu_s: float
+    bare_server_cpu_s: float
     limits: dict[int, float] = field(default_factory=dict)
     beside: dict[str, int] = field(default_factory=dict)
 
@@ -114,6 +116,11 @@ class Measured:
         bare = f"{self.bare_per_second:.1f} drafts/s"
         yield f"  bare client, the same {len(self.lists)} lists: {bare}"
         yield f"  ratio {self.ratio:.2f} (target 0.9); lists of {sizes[0]} to {sizes[-1]}"
+        ours, theirs = (s / self.deals * 1000 for s in (self.server_cpu_s, self.bare_server_cpu_s))
+        yield (
+            f"  CPU of trytond for a draft: ours {ours:.1f} ms, bare {theirs:.1f} ms,"
+            f" ratio {theirs / ours:.2f} whatever else the machine does"
+        )
         for size, speed in self.limits.items():
             yield f"  the server's own limit in lists of {size}: {speed:.1f} drafts/s"
         others = ", ".join(f"{number} {name}" for name, number in self.beside.items())
@@ -132,6 +139,10 @@ class Company:
     admin: Tryton
     books: Books
     database: str
+
+    def cpu(self) -> float:
+        """CPU seconds that the server has used."""
+        return ground.cpu_of(self.server.pid or 0)
 
 
 class Plant:
@@ -188,22 +199,27 @@ def _template(books: Books, code: str) -> dict[str, object]:
 
 @dataclass(slots=True)
 class Recording:
-    """The real transport; remembers what was created, and when."""
+    """
+    The real transport; remembers what was created, when, and what `server_cpu` showed then.
+    """
 
+    server_cpu: Callable[[], float] = lambda: 0.0
+    cpu_s: float = 0.0
     calls: list[Recorded] = field(default_factory=list)
     began: float = 0.0
     ended: float = 0.0
     beside: Counter[str] = field(default_factory=Counter)
     inner: AiohttpTransport = field(default_factory=AiohttpTransport)
     _waiting: Counter[str] = field(default_factory=Counter)
+    _cpu: float = 0.0
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         drafts = _CREATES in request.body
         if drafts and not self.began:
-            self.began = time.perf_counter()
+            self.began, self._cpu = time.perf_counter(), self.server_cpu()
         answer = await self.inner.send(request)
         if drafts:
-            self.ended = time.perf_counter()
+            self.ended, self.cpu_s = time.perf_counter(), self.server_cpu() - self._cpu
         elif self.began:
             self._waiting[_method(request)] += 1
         if drafts:
@@ -244,6 +260,7 @@ async def _measure(plant: Plant, data: Path, deals: int) -> Measured:
         ground.simulators(data, 0) as (crm, _),
         plant.company("ours", products) as company,
     ):
+        wire.server_cpu = company.cpu
         wall, cpu = time.perf_counter(), time.process_time()
         await _run(base.url, crm, company, wire)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -252,7 +269,7 @@ async def _measure(plant: Plant, data: Path, deals: int) -> Measured:
         raise RuntimeError(f"{made} drafts for {deals} deals")
     lists = [call for call in wire.calls if _CREATES in call.body]
     with plant.company("bare", products) as company:
-        bare = await _bare(wire.calls, company)
+        bare, bare_cpu = await _bare(wire.calls, company)
     limits = {}
     for size in (1, 10, 50, 100, 200):
         with plant.company(f"limit{size}", products) as company:
@@ -264,6 +281,8 @@ async def _measure(plant: Plant, data: Path, deals: int) -> Measured:
         engine_cpu_s=cpu,
         lists=tuple(len(_rows(call)) for call in lists),
         bare_s=bare,
+        server_cpu_s=wire.cpu_s,
+        bare_server_cpu_s=bare_cpu,
         limits=limits,
         beside=dict(wire.beside),
     )
@@ -329,16 +348,19 @@ async def _run(url: str, crm: ground.Served, company: Company, wire: Recording) 
 # --- the bare client -----------------------------------------------------------------------------
 
 
-async def _bare(calls: Sequence[Recorded], company: Company) -> float:
-    """Seconds from the first list of drafts sent to the last one answered: one after the other."""
+async def _bare(calls: Sequence[Recorded], company: Company) -> tuple[float, float]:
+    """
+    Seconds from the first list of drafts sent to the last one answered, one after the other, and
+    what the server needed of them.
+    """
     async with aiohttp.ClientSession() as session:
         header = await _signed_in(session, company)
-        began = 0.0
+        began = cpu = 0.0
         for call in calls:
             if _CREATES in call.body and not began:
-                began = time.perf_counter()
+                began, cpu = time.perf_counter(), company.cpu()
             await _post(session, company, header, call.body)
-        return time.perf_counter() - began
+        return time.perf_counter() - began, company.cpu() - cpu
 
 
 async def _limit(calls: Sequence[Recorded], company: Company, size: int, drafts: int) -> float:

@@ -1,7 +1,7 @@
 """
 Rounds in which the engine or trytond dies at a random moment and answers are lost on the way.
 
-    python tests/tryton/rounds.py --rounds 200 [--seed 7] [--carrier reference]
+    python tests/tryton/rounds.py --rounds 200 [--seed 7] [--carrier reference] [--longest 600]
 
 The engine is that of `tieout run`, in processes of their own that are ended by SIGKILL; the books
 are a real Tryton; the CRM is the simulator, served. Engine and CRM share a clock on which a second
@@ -21,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -86,7 +87,7 @@ def serve_crm(since: str) -> None:
     asyncio.run(serve(sim, port=0, token_path="", as_json=True))
 
 
-def stand_by(root: str, since: str) -> None:
+def stand_by(root: str, since: str, longest_s: str) -> None:
     """
     Forks an engine for each line on standard input ('work', or 'settle'), and says its process.
 
@@ -104,15 +105,43 @@ def stand_by(root: str, since: str) -> None:
         if child == 0:
             code = 1
             try:
-                asyncio.run(_work(Path(root), FastClock(since), settle=line.strip() == "settle"))
+                settle = line.strip() == "settle"
+                clock = FastClock(since)
+                asyncio.run(_work(Path(root), clock, settle=settle, longest_s=int(longest_s)))
                 code = 0
+            except BaseException as error:  # noqa: BLE001 - it is told, and ends the process
+                traceback.print_exc()
+                _say(f"ended by {type(error).__name__}: {error}")
             finally:
+                sys.stderr.flush()
                 sys.stdout.flush()
                 os._exit(code)
         _say(f"pid {child}")
 
 
-async def _work(root: Path, clock: FastClock, *, settle: bool) -> None:
+def _hasten(connector: Any, longest_s: int) -> None:
+    """
+    Says of the books that no request takes effect later than this. Horizons count on the books'
+    own clock, which is not a fast one: with the ten minutes of real life the last doubts take as
+    long to settle. On the wire here nothing is late by more than a second.
+    """
+
+    def told(self: Any) -> Any:
+        known = self.__dict__["abilities"]
+        quick = {
+            entity: replace(found, longest_s=longest_s, margin_s=2)
+            for entity, found in known.entities.items()
+        }
+        return replace(known, entities=quick)
+
+    def tell(self: Any, known: Any) -> None:
+        self.__dict__["abilities"] = known
+
+    kind = type(connector)
+    connector.__class__ = type("Hastened", (kind,), {"abilities": property(told, tell)})
+
+
+async def _work(root: Path, clock: FastClock, *, settle: bool, longest_s: int) -> None:
     """Runs as `tieout run --every` does; with `settle` until nothing is left, and tells."""
     from tieout.bootstrap import make_engine, open_project
     from tieout.core.errors import SyncError
@@ -123,6 +152,7 @@ async def _work(root: Path, clock: FastClock, *, settle: bool) -> None:
     async with open_project(find_project(str(root)), clock, who="rounds") as opened:
         engine = await make_engine(opened, BRIDGE)
         engine.force = True
+        _hasten(engine.connectors[BOOKS], longest_s)
         _say("ready")
         while quiet < 3:
             try:
@@ -180,6 +210,7 @@ class Crm:
     base: str
     chance: Random
     accounts: list[str] = field(default_factory=list)
+    buyers: set[str] = field(default_factory=set)
     deals: list[Decimal] = field(default_factory=list)
 
     def act(self, name: str, /, **arguments: Any) -> Any:
@@ -208,10 +239,12 @@ class Crm:
             self.accounts.append(self.act("create_account", name=name, fields=values)["id"])
         amount = Decimal(1000 + len(self.deals))
         line = {"product": "CONS", "quantity": "1", "unit_price": str(amount)}
+        buyer = self.chance.choice(self.accounts)
+        self.buyers.add(buyer)
         made = self.act(
             "create_opportunity",
             name=f"Deal {len(self.deals) + 1}",
-            account=self.chance.choice(self.accounts),
+            account=buyer,
             currency="SEK",
             lines=[line],
         )
@@ -269,12 +302,20 @@ class Played:
     seconds: float = 0
     engines_killed: int = 0
     servers_killed: int = 0
+    ended_alone: int = 0
     posted: int = 0
     struck: Counter[str] = field(default_factory=Counter)
     deals: int = 0
     customers: int = 0
     said: str = ""
     in_tables: dict[str, Any] = field(default_factory=dict)
+
+    def killed(self, engines: Engines) -> None:
+        """An engine is killed, and it is noted whether it was there to be."""
+        if engines.kill():
+            self.engines_killed += 1
+        else:
+            self.ended_alone += 1
 
     def wrong(self) -> list[str]:
         """Everything that is not as it has to be."""
@@ -288,9 +329,11 @@ class Played:
             f"{self.customers} customers, {told['parties']} parties": (
                 told["parties"] == self.customers
             ),
+            f"{told['same_name']} customers several times": not told["same_name"],
             f"posted {told['posted_net']}, in the ledger {told['ledger']}": (
                 told["posted_net"] == told["ledger"]
             ),
+            f"engines that ended by themselves: {self.ended_alone}": not self.ended_alone,
             f"a further run: {self.said}": self.said == "planned 0 sent 0 open []",
         }
         return [words for words, holds in rules.items() if not holds]
@@ -321,8 +364,8 @@ def crm_served(since: str, log: Path) -> Iterator[str]:
 class Engines:
     """Engines one after the other, each in a process that can be killed."""
 
-    def __init__(self, root: Path, since: str, log: Path) -> None:
-        self._home = _start("stand-by", str(root), since, log=log)
+    def __init__(self, root: Path, since: str, longest_s: int, log: Path) -> None:
+        self._home = _start("stand-by", str(root), since, str(longest_s), log=log)
         self.pid = 0
 
     def start(self, how: str = "work") -> None:
@@ -339,16 +382,27 @@ class Engines:
         assert self._home.stdout is not None
         return self._home.stdout.readline().strip()
 
-    def kill(self) -> None:
-        """It ends in the middle of whatever it does."""
-        os.kill(self.pid, signal.SIGKILL)
+    def kill(self) -> bool:
+        """It ends in the middle of whatever it does; False where it had ended by itself."""
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
 
     def close(self) -> None:
         """No further ones."""
         _end(self._home)
 
 
-def play(plant: Any, database_url: str, rounds: int, seed: int, carrier: str = "auto") -> Played:
+def play(
+    plant: Any,
+    database_url: str,
+    rounds: int,
+    seed: int,
+    carrier: str = "auto",
+    longest_s: int = 20,
+) -> Played:
     """So many rounds over a fresh company; `plant` is `tryton_server.TrytonPlant`."""
     chance = Random(seed)
     played = Played()
@@ -374,7 +428,7 @@ def play(plant: Any, database_url: str, rounds: int, seed: int, carrier: str = "
             "overlap_s": 5,
         }
         asyncio.run(_set_up(folder / "project", FastClock(since), base, books))
-        engines = Engines(folder / "project", since, log)
+        engines = Engines(folder / "project", since, longest_s, log)
         stack.callback(engines.close)
         crm = Crm(base, chance)
         for number in range(rounds):
@@ -385,7 +439,7 @@ def play(plant: Any, database_url: str, rounds: int, seed: int, carrier: str = "
         wire.fail()
         engines.start("settle")
         played.said = engines.line()
-        played.deals, played.customers = len(crm.deals), len(crm.accounts)
+        played.deals, played.customers = len(crm.deals), len(crm.buyers)
         played.struck = wire.struck
         played.in_tables = ask_tables(plant.postgres, running.database, crm.deals)
         played.seconds = time.monotonic() - began
@@ -421,16 +475,14 @@ def _round(
         played.servers_killed += 1
         time.sleep(chance.uniform(0, 0.5))
         if chance.random() < 0.5:
-            engines.kill()
-            played.engines_killed += 1
+            played.killed(engines)
             running.server.start()
             return
         running.server.start()
         time.sleep(chance.uniform(0, 1.5))
     if chance.random() < 0.25:
         played.posted += _post_one(chance, running)
-    engines.kill()
-    played.engines_killed += 1
+    played.killed(engines)
 
 
 def _post_one(chance: Random, running: Any) -> int:
@@ -479,6 +531,10 @@ def ask_tables(postgres: Any, database: str, sold: list[Decimal]) -> dict[str, A
                 "SELECT count(*) FROM party_party p WHERE NOT EXISTS"
                 " (SELECT FROM company_company c WHERE c.party = p.id)"
             ),
+            "same_name": one(
+                "SELECT count(*) FROM"
+                " (SELECT name FROM party_party GROUP BY 1 HAVING count(*) > 1) t"
+            ),
             "posted_net": one(
                 "SELECT coalesce(sum(l.quantity::numeric * l.unit_price), 0)"
                 f" {lines} AND i.state IN ('posted', 'paid')"
@@ -497,12 +553,13 @@ def main() -> None:
         serve_crm(sys.argv[2])
         return
     if sys.argv[1:2] == ["stand-by"]:
-        stand_by(*sys.argv[2:4])
+        stand_by(*sys.argv[2:5])
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--carrier", choices=("auto", "reference"), default="auto")
+    parser.add_argument("--longest", type=int, default=20, help="seconds; 600 as in real life")
     asked = parser.parse_args()
     from support.database import database
     from support.tryton_server import _plant, venv
@@ -512,7 +569,7 @@ def main() -> None:
         _plant(venv(), Path(logs)) as plant,
         database(f"rounds_{os.getpid()}") as url,
     ):
-        played = play(plant, url, asked.rounds, asked.seed, asked.carrier)
+        played = play(plant, url, asked.rounds, asked.seed, asked.carrier, asked.longest)
     print("\n".join(played.lines()), flush=True)
     sys.exit(1 if played.wrong() else 0)
 
