@@ -13,7 +13,7 @@ from tryton import rounds
 def test_each_deal_is_there_once_whatever_dies(
     database_url: str, tryton_plant: TrytonPlant
 ) -> None:
-    played = rounds.play(tryton_plant, database_url, 4, seed=11)
+    played = rounds.play(tryton_plant, database_url, 4, seed=11, longest_s=8)
     assert played.wrong() == []
     assert played.rounds == 4
     assert played.engines_killed + played.servers_killed >= 4
