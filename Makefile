@@ -18,8 +18,10 @@ help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"
 	@echo "make demo BOOKS=tryton   the same with a real Tryton as its books"
 	@echo "make test      lint, types, import rules, all tests (under ten minutes on two cores)"
+	@echo "make lint      ruff, import rules, types"
 	@echo "make test-tryton-8.2   the tests against a real Tryton, in its series 8.2"
 	@echo "make simulate  once-only over many seeded histories: SEEDS=1000 FIRST=1"
+	@echo "make clean     removes what was installed and built here"
 	@echo "make bench     the pipeline against a bare client, memory, a quiet run"
 
 # TIEOUT_WITHOUT_TRYTON=1 leaves out what runs against a real Tryton; those tests then say so.
