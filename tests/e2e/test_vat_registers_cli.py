@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.daily_story import Story
+from support.database import database
 from support.served_project import BRIDGE, Program, Served, connect_project, simulators, start
 from tieout_sandbox.registers import BRREG, VIES
 
@@ -27,11 +28,11 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[World]:
     root: Path = tmp_path_factory.mktemp("registers") / "nordic"
     registers = start("registers")
     try:
-        with simulators() as (crm, books):
+        with database(f"registers_{worker_id}") as url, simulators() as (crm, books):
             story = Story(crm, books)
             story.item("SRV-1", "Serverdrift", "18000")
             story.deal("D-107", "Lindvall Data AB", "SRV-1", "18000")
@@ -43,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterat
                 Vat_Number__c=NUMBER,
             )
             story.deal("D-130", "Saimaan Telakka Oy", "SRV-1", "4200")
-            program = connect_project(root, crm, books, "auto", database_url=database_url)
+            program = connect_project(root, crm, books, "auto", database_url=url)
             program.edit(_settings(registers))
             made = program.inside("config", "publish", "-m", "ask registers")
             assert made.code == 0, made.err
