@@ -94,7 +94,6 @@ class SlotState:
     refs: tuple[SlotRef, ...] = ()
     link: LinkBase | None = None
     operation: OpenOperation | None = None
-    rejected_digest: str = ""
     verdict: str = ""
     next_seq: Mapping[str, int] = field(default_factory=dict)
     approved: frozenset[str] = frozenset()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import SalesforceApi
 from tieout.connectors.salesforce.org import OrgObject
@@ -22,7 +23,6 @@ from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding, Severity
 from tieout.ports import Clock
 
-_CLOCK_MOST = timedelta(minutes=5)
 # What a record cannot be understood without; the rest depends on the org.
 _NEEDED = {
     "Opportunity": ("Name", "AccountId", "StageName", "CloseDate", "IsWon", "IsClosed", "Amount"),
@@ -208,21 +208,8 @@ class Checker:
         return [finding]
 
     def _clock_offset(self, theirs: datetime | None) -> list[Finding]:
-        if theirs is None:
-            return []
-        offset = self._clock.now() - theirs
-        if abs(offset) < _CLOCK_MOST:
-            return []
-        minutes = int(abs(offset).total_seconds() // 60)
-        side = "ahead of" if offset > timedelta(0) else "behind"
-        return [
-            Finding(
-                code="clock_wrong",
-                message=f"This machine's clock is {minutes} minutes {side} Salesforce's.",
-                hint="Switch on time synchronisation; sign-ins fail otherwise.",
-                severity=Severity.WARNING,
-            )
-        ]
+        hint = "Switch on time synchronisation; sign-ins fail otherwise."
+        return list(clock_findings(self._clock.now(), theirs, "Salesforce's", hint))
 
 
 def quota_finding(api: SalesforceApi, settings: SalesforceSettings) -> Finding | None:

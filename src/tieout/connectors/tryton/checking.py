@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
+from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.tryton.api import TrytonApi
 from tieout.connectors.tryton.books import Books, BooksKeeper, series_of
 from tieout.connectors.tryton.values import Payload, day_of, linked, text_of
@@ -13,7 +14,6 @@ from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company
 
 TESTED = ("8.0", "8.2")
-_CLOCK_MOST = timedelta(minutes=5)
 _LANGUAGES = ("en",)
 # What writing needs; read by fields_get, so that a renamed field is found before a write.
 _FIELDS = {
@@ -119,7 +119,7 @@ async def check(api: TrytonApi, keeper: BooksKeeper) -> list[Finding]:
         found += _default_findings(api, books)
         found += await _rate_findings(api, books)
         found += await _language_findings(api)
-        found += _clock_findings(api)
+        found += clock_findings(api.clock.now(), api.seen_at, "the Tryton server's")
     except ConnectionBrokenError as error:
         return [*found, Finding(code=error.code, message=error.message, hint=error.hint)]
     return found
@@ -360,18 +360,3 @@ async def _language_findings(api: TrytonApi) -> list[Finding]:
             severity=Severity.WARNING,
         )
     ]
-
-
-def _clock_findings(api: TrytonApi) -> Iterator[Finding]:
-    if api.seen_at is None:
-        return
-    offset = api.clock.now() - api.seen_at
-    if abs(offset) >= _CLOCK_MOST:
-        minutes = abs(offset) // timedelta(minutes=1)
-        side = "ahead of" if offset > timedelta(0) else "behind"
-        yield Finding(
-            code="clock_wrong",
-            message=f"This machine's clock is {minutes} minutes {side} the Tryton server's.",
-            hint="Switch on time synchronisation.",
-            severity=Severity.WARNING,
-        )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.visma_eaccounting.api import VismaApi
 from tieout.connectors.visma_eaccounting.filters import DRAFTS, INVOICES, FilterBook
 from tieout.connectors.visma_eaccounting.names import Names, settings_names
@@ -29,7 +30,6 @@ _VARIANTS = {
     5: "Pro",
     6: "InvoicingCollaboration",
 }
-_CLOCK_MOST = timedelta(minutes=5)
 _PROBED = (
     # path, property, what is slower without it
     (DRAFTS, "OurReference", "drafts by our reference"),
@@ -109,7 +109,7 @@ async def check(api: VismaApi, filters: FilterBook) -> list[Finding]:
     except ConnectionBrokenError as error:
         return [*found, Finding(code=error.code, message=error.message, hint=error.hint)]
     found += _company_findings(api, settings)
-    found += _clock_findings(api)
+    found += clock_findings(api.clock.now(), api.seen_at, "Visma's")
     # Without its lists nothing more can be said, and the findings so far say why.
     if any(f.severity is Severity.ERROR and f.code in _FATAL for f in found):
         return found
@@ -163,22 +163,6 @@ def _company_findings(api: VismaApi, settings: Payload) -> Iterator[Finding]:
             code="dimension_off",
             message="The plan Solo has no currencies, projects and cost centres.",
             severity=Severity.INFO,
-        )
-
-
-def _clock_findings(api: VismaApi) -> Iterator[Finding]:
-    """Our own clock decides no write, but expiry and time-outs go by it."""
-    if api.seen_at is None:
-        return
-    offset = api.clock.now() - api.seen_at
-    if abs(offset) >= _CLOCK_MOST:
-        minutes = abs(offset) // timedelta(minutes=1)
-        side = "ahead of" if offset > timedelta(0) else "behind"
-        yield Finding(
-            code="clock_wrong",
-            message=f"This machine's clock is {minutes} minutes {side} Visma's.",
-            hint="Switch on time synchronisation.",
-            severity=Severity.WARNING,
         )
 
 
