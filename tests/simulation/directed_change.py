@@ -8,6 +8,7 @@ from typing import Any
 from scenes import DOCUMENTS, Scene, history
 from tieout.core.model import DealKind
 from tieout.core.policy import FlowMode
+from world import BRIDGE
 
 
 @history()
@@ -478,3 +479,32 @@ async def h49_three_runs_at_once(s: Scene) -> None:
         "SELECT count(*) FROM operation WHERE workspace = %(ws)s AND entity = 'document'"
     )
     assert planned == [(1,)]
+
+
+@history(guard="e2", version_check=True)
+async def h72_touched_where_we_cannot_read(s: Scene) -> None:
+    """A new version of what shows the same: the next change of ours is not refused for ever."""
+    deal, draft = await s.linked()
+    s.world.in_book("overwrite_carrier", id=draft, text="see the order")
+    await s.run()
+    s.world.in_crm("edit", deal=deal, price="1200.00")
+    await s.settle()
+    assert [row["net"] for row in s.world.live()] == [1200]
+    assert len(s.world.written("PATCH")) <= 2
+
+
+@history()
+async def h73_look_planned_by_a_clock_that_was_set_back(s: Scene) -> None:
+    """A look that was planned while the machine's clock was hours ahead does not wait for it."""
+    s.deal()
+    s.world.machines[0].wall.jump(5 * 3600)
+    s.world.fault("commit_late", path="/drafts", seconds=150)
+    await s.run()
+    s.world.machines[0].wall.jump(-5 * 3600)
+    for _ in range(60):
+        await s.world.wait(20)
+        await s.run()
+    s.one("draft")
+    assert s.sent() == 1
+    s.none_open()
+    assert (await s.world.engine().store.open_work(BRIDGE)).get("operation.unknown", 0) == 0

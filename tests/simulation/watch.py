@@ -164,8 +164,10 @@ class Watch:
         rows = self.world.rows(
             "SELECT o.id, o.state, o.lease_until, o.next_look_at, max(a.horizon) FROM operation o"
             " LEFT JOIN attempt a ON a.workspace = o.workspace AND a.operation = o.id"
-            " AND a.result = 'open' WHERE o.workspace = %(ws)s AND o.state IN ('started',"
-            " 'unknown', 'confirming') GROUP BY o.workspace, o.id ORDER BY o.id"
+            # One that was given back since was open when the look was planned.
+            " AND a.result IN ('open', 'not_sent') WHERE o.workspace = %(ws)s"
+            " AND o.state IN ('started', 'unknown', 'confirming')"
+            " GROUP BY o.workspace, o.id ORDER BY o.id"
         )
         invariants.looked_in_time(rows, began, self.world.clock.now(), self.world.lag_s())
 

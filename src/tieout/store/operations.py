@@ -32,6 +32,9 @@ FROM = (
     " AND d.role = 'current'"
 )
 
+# No vendor asks for more patience; what lies further ahead was put off by a clock set back since.
+FURTHEST_PAUSE = timedelta(days=2)
+
 
 def operation_of(row: Sequence[Any]) -> ReadyOperation:
     """An operation from the columns above; its customer's ref is put into what is wanted."""
@@ -87,7 +90,7 @@ def pick_ready(
     picked = tx.rows(
         "SELECT o.id FROM operation o WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
         " AND o.connection = %(connection)s AND o.state = 'ready'"
-        " AND (o.not_before IS NULL OR o.not_before <= %(now)s)"
+        " AND (o.not_before IS NULL OR o.not_before <= %(now)s OR o.not_before > %(future)s)"
         " AND (o.depends_on IS NULL OR EXISTS (SELECT 1 FROM ref d WHERE d.workspace = %(ws)s"
         " AND d.key13 = o.depends_on AND d.role = 'current'))"
         " AND (%(creates)s OR o.action <> 'create')"
@@ -99,6 +102,7 @@ def pick_ready(
         bridge=bridge,
         connection=connection,
         now=now,
+        future=now + FURTHEST_PAUSE,
         creates=creates,
         only=None if operations is None else list(operations),
         apart=apart,

@@ -116,8 +116,12 @@ _UPSERT_COLUMNS = (
 def upsert(
     tx: Tx, rows: Sequence[MirrorRow], now: datetime, *, ignore_stale: bool = True
 ) -> list[str]:
-    """The ids of those rows whose content is new or different; the rest are not touched."""
+    """
+    The ids of those rows whose content is new or different. One that only bears a new version is
+    stored with it and is no change; the rest are not touched.
+    """
     changed: list[MirrorRow] = []
+    marked: list[MirrorRow] = []
     hashes: dict[str, bytes] = {}
     latest = {row.ref: row for row in rows}
     by_place: dict[tuple[str, str], list[MirrorRow]] = {}
@@ -134,23 +138,28 @@ def upsert(
                 if before[3] != (getattr(row.record, "shape", "") or ""):
                     changed.append(row)
                     hashes[row.ref.id] = digest
+                elif _bears_another_version(before, row.record):
+                    # A write that is tied to the version we know would be refused for ever.
+                    marked.append(row)
+                    hashes[row.ref.id] = digest
                 continue
             hashes[row.ref.id] = digest
             changed.append(row)
     tx.bulk(
-        _UPSERT, _UPSERT_COLUMNS, (_values(row, hashes[row.ref.id]) for row in changed), now=now
+        _UPSERT,
+        _UPSERT_COLUMNS,
+        (_values(row, hashes[row.ref.id]) for row in (*changed, *marked)),
+        now=now,
     )
     _amounts(tx, changed, now)
     return [row.ref.id for row in changed]
 
 
-def _known(
-    tx: Tx, connection: str, entity: str, ids: Sequence[str]
-) -> dict[str, tuple[bytes, datetime | None, datetime | None, str]]:
+def _known(tx: Tx, connection: str, entity: str, ids: Sequence[str]) -> dict[str, _Before]:
     return {
-        row[0]: (bytes(row[1]), row[2], row[3], row[4])
+        row[0]: (bytes(row[1]), row[2], row[3], row[4], row[5])
         for row in tx.rows(
-            "SELECT id, content_hash, changed_at, gone_at, shape FROM mirror"
+            "SELECT id, content_hash, changed_at, gone_at, shape, version FROM mirror"
             " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
             " AND id = ANY(%(ids)s)",
             connection=connection,
@@ -160,9 +169,19 @@ def _known(
     }
 
 
-def _is_stale(before: tuple[bytes, datetime | None, datetime | None, str], record: Record) -> bool:
+# Content hash, stamp, since when it is gone, shape, version.
+_Before = tuple[bytes, datetime | None, datetime | None, str, str]
+
+
+def _is_stale(before: _Before, record: Record) -> bool:
     stamp = getattr(record, "changed_at", None)
     return before[1] is not None and stamp is not None and stamp < before[1]
+
+
+def _bears_another_version(before: _Before, record: Record) -> bool:
+    version = getattr(record, "version", "") or ""
+    stamped = getattr(record, "changed_at", None) is not None or before[1] is None
+    return bool(version) and stamped and version != before[4]
 
 
 def _values(row: MirrorRow, digest: bytes) -> dict[str, Any]:

@@ -21,6 +21,9 @@ from tieout.store.linking import link_applied, second_carrier
 from tieout.store.operations import COLUMNS, FROM, operation_of, set_state
 from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
 
+# No look is planned further ahead; one that lies there was planned by a clock set back since.
+FURTHEST_LOOK = timedelta(hours=1)
+
 
 def expire_leases(
     tx: Tx,
@@ -67,17 +70,23 @@ def expire_leases(
 
 
 def doubts_due(tx: Tx, bridge: str, connection: str, limit: int, now: datetime) -> list[OpenDoubt]:
-    """Operations whose next look is due, with all that was ever sent for them."""
+    """
+    Operations whose next look is due, with all that was ever sent for them.
+
+    A look that lies further ahead than looks are planned was planned under another clock: due too.
+    """
     rows = tx.rows(
         f"SELECT {COLUMNS}, o.first_sent_at, o.looks, o.first_absence_at, o.first_hit_at,"
         " o.found_by, o.created_at, o.detail"
         f"{FROM} WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
         " AND o.connection = %(connection)s"
-        " AND o.state IN ('unknown', 'confirming') AND o.next_look_at <= %(now)s"
+        " AND o.state IN ('unknown', 'confirming')"
+        " AND (o.next_look_at <= %(now)s OR o.next_look_at > %(future)s)"
         " ORDER BY o.next_look_at, o.id LIMIT %(limit)s",
         bridge=bridge,
         connection=connection,
         now=now,
+        future=now + FURTHEST_LOOK,
         limit=limit,
     )
     if not rows:

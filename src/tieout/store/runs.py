@@ -10,6 +10,8 @@ from tieout.core.model import Entity
 from tieout.store import alive, codec
 from tieout.store.cases import close_others, open_exception
 from tieout.store.database import Tx
+from tieout.store.operations import FURTHEST_PAUSE
+from tieout.store.resolving import FURTHEST_LOOK
 from tieout.storing import Lease
 
 # Of how many linked records one change is a share that no policy would call large.
@@ -310,7 +312,8 @@ def open_work(tx: Tx, bridge: str) -> dict[str, int]:
 def next_ready(tx: Tx, bridge: str, now: datetime) -> datetime | None:
     """When the first operation that was put off may be sent. One without its customer waits."""
     row = tx.row(
-        "SELECT min(greatest(not_before, %(now)s)) FROM operation o WHERE workspace = %(ws)s"
+        "SELECT min(CASE WHEN not_before > %(future)s THEN %(now)s"
+        " ELSE greatest(not_before, %(now)s) END) FROM operation o WHERE workspace = %(ws)s"
         " AND bridge = %(bridge)s AND state = 'ready' AND not_before IS NOT NULL"
         " AND (depends_on IS NULL OR EXISTS (SELECT 1 FROM ref r WHERE r.workspace = o.workspace"
         " AND r.key13 = o.depends_on AND r.role = 'current'))"
@@ -318,6 +321,7 @@ def next_ready(tx: Tx, bridge: str, now: datetime) -> datetime | None:
         " AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming', 'doubt'))",
         bridge=bridge,
         now=now,
+        future=now + FURTHEST_PAUSE,
     )
     return None if row is None else row[0]
 
@@ -325,13 +329,16 @@ def next_ready(tx: Tx, bridge: str, now: datetime) -> datetime | None:
 def next_wake(tx: Tx, bridge: str, now: datetime) -> datetime | None:
     """When something that waits by the clock is due next."""
     row = tx.row(
-        "SELECT min(at) FROM (SELECT next_look_at AS at FROM operation WHERE workspace = %(ws)s"
+        "SELECT min(at) FROM (SELECT CASE WHEN next_look_at > %(future)s THEN %(now)s"
+        " ELSE next_look_at END AS at FROM operation WHERE workspace = %(ws)s"
         " AND bridge = %(bridge)s AND state IN ('unknown', 'confirming') UNION ALL"
         " SELECT not_before FROM operation WHERE workspace = %(ws)s AND bridge = %(bridge)s"
-        " AND state = 'ready' AND not_before > %(now)s UNION ALL"
+        " AND state = 'ready' AND not_before > %(now)s AND not_before <= %(pause)s UNION ALL"
         " SELECT lease_until FROM operation WHERE workspace = %(ws)s AND bridge = %(bridge)s"
         " AND state = 'started') AS times",
         bridge=bridge,
         now=now,
+        future=now + FURTHEST_LOOK,
+        pause=now + FURTHEST_PAUSE,
     )
     return None if row is None else row[0]
