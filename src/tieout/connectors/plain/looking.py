@@ -21,6 +21,7 @@ class _Look:
     """One look while it goes on. ``began_at`` is the vendor's time of its first answer."""
 
     doubt: Doubt
+    customers: frozenset[str] = frozenset()
     began_at: datetime | None = None
     last_at: datetime | None = None
     hits: dict[ExternalRef, Hit] = field(default_factory=dict)
@@ -47,7 +48,10 @@ class BookLooker:
 
     async def look(self, doubt: Doubt) -> Sight:
         """One look over every collection in the order in which documents move."""
-        look = _Look(doubt)
+        look = _Look(doubt, customers=_customer_ids(doubt))
+        by_customer = doubt.entity is Entity.DOCUMENT and not self._settings.searchable
+        if by_customer:
+            look.customers |= await self._winners(look)
         if doubt.action is not Action.CREATE and doubt.target is not None:
             await self._see_target(look, doubt.target)
         for collection in self._collections(doubt.entity):
@@ -55,8 +59,8 @@ class BookLooker:
         if doubt.entity is Entity.DOCUMENT:
             await self._see_deleted(look)
             await self._drop_moved(look)
-            if not self._settings.searchable:
-                await self._require_all_customers(look)
+        if by_customer:
+            await self._require_all_customers(look)
         assert look.began_at is not None
         assert look.last_at is not None
         return Sight(
@@ -104,15 +108,16 @@ class BookLooker:
                 if key is not None:
                     self._hit(look, collection, row, key)
         if doubt.action is Action.CREATE or not self._settings.searchable:
-            for row in await self._listed(look, collection, self._near_query(doubt)):
+            for row in await self._listed(look, collection, self._near_query(look)):
                 self._judge_row(look, collection, row)
 
-    def _near_query(self, doubt: Doubt) -> Query:
+    def _near_query(self, look: _Look) -> Query:
+        doubt = look.doubt
         since = doubt.first_sent_at - timedelta(seconds=self._settings.margin_s)
         query: Query = (("created_since", since.isoformat()),)
         if doubt.entity is not Entity.DOCUMENT:
             return query
-        return (*query, ("customer", ",".join(sorted(_customer_ids(doubt)))))
+        return (*query, ("customer", ",".join(sorted(look.customers))))
 
     def _judge_row(self, look: _Look, collection: str, row: Row) -> None:
         """A hit by its key, a near one where it carries none and could be ours."""
@@ -160,16 +165,22 @@ class BookLooker:
                 look.hits.pop(ref, None)
                 look.near.pop(ref, None)
 
+    async def _winners(self, look: _Look) -> frozenset[str]:
+        """Those into which the asked customers were merged in the books, and theirs in turn."""
+        found: set[str] = set()
+        waiting = sorted(look.customers)
+        while waiting:
+            answer = look.note(await self._api.read(f"/customers/{waiting.pop()}"))
+            winner = str(answer.error.get("merged_into") or "")
+            if winner and winner not in look.customers | found:
+                found.add(winner)
+                waiting.append(winner)
+        return frozenset(found)
+
     async def _require_all_customers(self, look: _Look) -> None:
         """Where only a customer's list can be asked, a merge in the books hides documents."""
-        asked = _customer_ids(look.doubt)
-        if not asked:
+        if not look.customers or await self._winners(look):
             look.complete = False
-        for customer in sorted(asked):
-            answer = look.note(await self._api.read(f"/customers/{customer}"))
-            winner = answer.error.get("merged_into")
-            if winner and winner not in asked:
-                look.complete = False
 
     async def _listed(self, look: _Look, collection: str, query: Query) -> list[Row]:
         rows: list[Row] = []
