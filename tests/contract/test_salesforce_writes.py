@@ -327,9 +327,9 @@ def test_what_cannot_be_written_is_refused_before_anything_is_sent() -> None:
         assert all(isinstance(item, Refused) for item in made)
         codes = [item.findings[0].code for item in made if isinstance(item, Refused)]
         assert codes == [
-            "value_refused",
+            "value_not_accepted",
             "unknown_field",
-            "right_missing",
+            "rights_missing",
             "action_not_possible",
             "action_not_possible",
             "target_missing",

@@ -220,13 +220,10 @@ CODES: dict[str, Help] = {
     "unknown_system": Help("Tieout does not know this system.", "tieout connection add --help"),
     "setting_wrong": Help("A setting of the connection cannot work.", TEST),
     "scope_missing": Help("The sign-in lacks a right that is needed.", ROTATE),
-    "scope_missing_partly": Help("The sign-in lacks a right that some flows need.", ROTATE),
     "not_in_plan": Help(
         "The company's plan at the vendor does not include this.",
         "Signing in again does not help; the plan has to include it.",
     ),
-    "right_missing": Help("The user lacks a right.", "Grant it in the system, then test again."),
-    "rights": Help("The user lacks rights.", "Grant them in the system, then test again."),
     "object_missing": Help("The user cannot see a kind of record.", "Grant the permission set."),
     "field_missing": Help("The user cannot see a field.", "Grant the permission set."),
     "view_all_unproven": Help(
@@ -251,7 +248,6 @@ CODES: dict[str, Help] = {
     "quota_used": Help("The vendor's calls for now are used up. Nothing is lost.", NOTHING),
     "period_deals": Help("Deals would be booked in a period that closes soon.", "tieout plan"),
     "refused_by_system": Help("The system refuses a write and says why.", SHOW),
-    "value_refused": Help("The system refuses a value.", SHOW),
     "action_not_possible": Help("The system cannot do this at all.", "Leave that flow out."),
     "row_not_understood": Help("A record could not be understood; it is shown, not dropped.", SHOW),
     "record_unreadable": Help("A record could not be read; it is shown, not dropped.", SHOW),
@@ -292,7 +288,6 @@ CODES: dict[str, Help] = {
     "rule_unreachable": Help("A rule can never be reached, for an earlier one takes all.", FILE),
     "connection_twice": Help("A connection is named twice in one bridge.", FILE),
     "table_duplicate": Help("A value stands twice in a table.", FILE),
-    "table_columns": Help("A table has columns that are not known.", FILE),
     "written_twice": Help(
         "Two bridges would write the same field in the same books.",
         "Let one of them write it: mode off, or owner books, in the other.",
@@ -386,11 +381,11 @@ CODES: dict[str, Help] = {
     ),
     # What books say by their own words
     "rights_missing": Help(
-        "The user of the connection lacks a right in the books.",
+        "The user of the connection lacks a right in that system.",
         "The administrator there grants it; " + TEST,
     ),
     "value_not_accepted": Help(
-        "The books do not accept a value; their own words are beside it.", SHOW
+        "The system does not accept a value; what it says of it is shown.", SHOW
     ),
     "account_missing": Help(
         "The books lack an account or a journal that an invoice needs.",
@@ -414,4 +409,39 @@ CODES: dict[str, Help] = {
     ),
     "not_found": Help("Something that was named is not there in the books any more.", NOTHING),
     "stale": Help("It was changed in the books since it was read; it is decided anew.", NOTHING),
+    # Questions and answers at the console
+    "ambiguous": Help(
+        "The word names several things.", "Say which: one of the names that are shown."
+    ),
+    "no_such_record": Help(
+        "The system has nothing under that name.", "Look at its number there; or its id."
+    ),
+    "answer_unfit": Help("The exception does not ask about that.", SHOW),
+    "ref_taken": Help(
+        "The record belongs to another deal or account already; nothing is made twice.",
+        "tieout why NUMBER says to which.",
+    ),
+    "not_one_deal": Help(
+        "The exception is about the whole bridge, so there is no single deal to try again.",
+        "tieout reconcile",
+    ),
+    "accounts_merged": Help(
+        "Two accounts were merged in the CRM, and both have a customer in the books.", SHOW
+    ),
+    "deals_undecided": Help(
+        "Deals were read and not decided yet, so the tie-out is not whole.", "tieout run"
+    ),
+    "ledger_not_read": Help(
+        "The ledger's own list could not be read, so the figures are not compared with it.",
+        "Nothing; the next run reads it.",
+    ),
+    "two_documents": Help(
+        "A billing step has two live documents in the books; nothing was changed.",
+        "tieout why NUMBER of each; finance voids the copy.",
+    ),
+    "demo_differs": Help("The figures of the demo do not agree; that is a defect.", "Report it."),
+    "not_a_demo": Help(
+        "The folder is there and was not made by the demo; it was left as it is.",
+        "tieout demo --project another-folder",
+    ),
 }

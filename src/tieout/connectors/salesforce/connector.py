@@ -226,7 +226,7 @@ class SalesforceConnector(WithoutLedger):
         if not rows.rows:
             raise ConnectionBrokenError(
                 f"Salesforce shows no row of {name} to the integration user.",
-                code="right_missing",
+                code="rights_missing",
                 hint="Give the integration user a permission set with that right.",
             )
         return rows.rows[0]

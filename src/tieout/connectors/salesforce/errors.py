@@ -45,7 +45,7 @@ _QUOTA = Meaning(Kind.LATER, "quota_used", wait_s=QUOTA_WAIT_S)
 _SERVICE = Meaning(Kind.LATER, "maintenance", wait_s=MAINTENANCE_WAIT_S)
 _SLOW = Meaning(Kind.LATER, "query_slow", wait_s=60)
 _RIGHTS = Meaning(
-    Kind.SETUP, "right_missing", "Give the integration user a permission set with that right."
+    Kind.SETUP, "rights_missing", "Give the integration user a permission set with that right."
 )
 _FIELD = Meaning(
     Kind.SETUP, "unknown_field", "Add the field, or give the integration user the right to see it."
@@ -57,7 +57,7 @@ _API_OFF = Meaning(
     "of the org has to include the API.",
 )
 _GONE = Meaning(Kind.STALE, "record_gone")
-_VALUE = Meaning(Kind.DATA, "value_refused", "Correct the value on the record.")
+_VALUE = Meaning(Kind.DATA, "value_not_accepted", "Correct the value on the record.")
 _RULE = Meaning(Kind.DATA, "rule_refused", "Correct the record, or change the rule.")
 _LOCKED_BY_APPROVAL = Meaning(
     Kind.DATA, "record_in_approval", "It is written when the approval is over."
@@ -154,7 +154,7 @@ class Refusal:
         named = f" ({', '.join(self.fields)})" if self.fields else ""
         sentences = {
             "rule_refused": f"A rule of the Salesforce org refuses {record}: {self.message}",
-            "right_missing": f"The integration user may not write {record}{named}.",
+            "rights_missing": f"The integration user may not write {record}{named}.",
             "unknown_field": f"A field of {record}{named} does not exist, is hidden from the "
             "integration user, or cannot be written.",
             "value_taken": f"Salesforce has this value on another record than {record}: "

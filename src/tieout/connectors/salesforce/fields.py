@@ -190,7 +190,7 @@ def _no_row(change: Change) -> Finding:
 
 def _read_only(known: OrgObject, field: OrgField) -> Finding:
     return Finding(
-        code="right_missing",
+        code="rights_missing",
         message=f"{field.label} of {known.label} cannot be written by the integration user.",
         hint="Give the integration user a permission set with that right, or choose another field.",
         place=field.name,

@@ -111,7 +111,7 @@ def _text(field: OrgField, value: object, *, cut: bool) -> Wire | Unfit:
 def _unfit(field: OrgField, message: str) -> Unfit:
     return Unfit(
         Finding(
-            code="value_refused",
+            code="value_not_accepted",
             message=message,
             hint="Correct the value, or change the field in Salesforce.",
             place=field.name,
