@@ -923,3 +923,5 @@ def test_vat_that_a_person_must_confirm_waits_in_every_mode() -> None:
     )
     approved = replace(case, state=slot_state(slot(), approved=frozenset({decision.digest})))
     assert decide(approved).verdict is Verdict.WRITE
+    several = document_case(deal("D-1", line(), line()), taxes={"CONS": answer})
+    assert decide(several).message == "A person confirms the VAT of lines 1, 2."

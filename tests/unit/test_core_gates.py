@@ -287,6 +287,13 @@ BAD = [
         policy=document_policy(required_dimensions=("project",)),
     ),
     Bad(
+        code="dimension_missing",
+        message="visma-se wants a project; D-121 has none on lines 2, 3.",
+        hint="Fill it on the deal or the line.",
+        case=document_case(deal("D-121", line(dimensions={"project": "P1"}), line(), line())),
+        policy=document_policy(required_dimensions=("project",)),
+    ),
+    Bad(
         code="period_closed",
         message="D-122 would be booked 28 Sep; open from 1 Oct.",
         hint="Finance chooses the date.",

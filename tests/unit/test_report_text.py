@@ -198,7 +198,7 @@ def test_periods_have_names():
     [
         (["above 100000.00", "above 100000.00"], "above 100000.00"),
         (
-            ["A person confirms the VAT of line 1.", "A person confirms the VAT of line 2, 3."],
+            ["A person confirms the VAT of line 1.", "A person confirms the VAT of lines 2, 3."],
             "2 documents to release",
         ),
     ],

@@ -150,7 +150,12 @@ def _to_confirm(case: DocumentCase, lines: Sequence[Line]) -> str:
         and (answer := case.taxes.get(line.item.number)) is not None
         and answer.approval
     ]
-    return f"A person confirms the VAT of line {', '.join(places)}." if places else ""
+    return f"A person confirms the VAT of {lines_named(places)}." if places else ""
+
+
+def lines_named(places: Sequence[str]) -> str:
+    """line 1, or lines 1, 2, 3"""
+    return f"line{'s' if len(places) > 1 else ''} {', '.join(places)}"
 
 
 # --- header ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from tieout.core.case import DocumentCase
-from tieout.core.compose import Composed, label, sold_amount
+from tieout.core.compose import Composed, label, lines_named, sold_amount
 from tieout.core.digest import plain
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company, Customer, Document, IdState, LineKind
@@ -179,8 +179,8 @@ def _taxes(case: DocumentCase, composed: Composed) -> Iterator[Finding]:
     if home and abroad:
         yield Finding(
             code="tax_mixed",
-            message=f"{label(case.deal)} has VAT of this country on line {', '.join(home)} and "
-            f"none on line {', '.join(abroad)}.",
+            message=f"{label(case.deal)} has VAT of this country on {lines_named(home)} and "
+            f"none on {lines_named(abroad)}.",
             hint="Finance decides, or sales splits the deal.",
             hold_on="deal",
         )
@@ -315,7 +315,7 @@ def _dimensions(
         ]
         if missing:
             priced = [line for line in composed.document.lines if line.kind is not LineKind.TEXT]
-            where = "" if len(missing) == len(priced) else f" on line {', '.join(missing)}"
+            where = "" if len(missing) == len(priced) else f" on {lines_named(missing)}"
             yield Finding(
                 code="dimension_missing",
                 message=f"{case.target.connection} wants a {wanted.replace('_', ' ')}; "
