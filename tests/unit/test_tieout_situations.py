@@ -106,6 +106,32 @@ def test_exceptions_with_amounts_share_and_the_open_one_takes_the_rest():
     assert [p.ref for p in chain.parts] == ["EX-1", "EX-2"]
 
 
+def test_a_deal_of_nothing_with_an_open_exception_does_not_agree():
+    case = OpenException(id="EX-1", code="no_lines", text="D-1 has nothing to invoice.")
+    chain = walked(sold="0.00", exceptions=(case,))
+    assert parts(chain) == [("exception_open", "0.00")]
+    assert (chain.gap, chain.parts[0].ref) == (0, "EX-1")
+    result = tie_out(
+        [one(sold="0.00", exceptions=(case,))],
+        [],
+        [],
+        cut_off=CUT_OFF,
+        period=OCTOBER,
+        base_currency="SEK",
+    )
+    assert [row.agrees for row in result.rows] == [False]
+    [cause] = result.causes
+    assert (cause.cause.value, cause.amount, cause.acts) == ("exception_open", 0, ("Finance",))
+    assert result.explained
+
+
+def test_a_deal_of_nothing_without_a_reason_agrees():
+    assert walked(sold="0.00").parts == ()
+    assert walked(sold="0.00", excluded_by="zero total").parts == ()
+    written = walked(document("1", "100.00"), exceptions=(OpenException(id="EX-1", code="copy"),))
+    assert written.parts == ()
+
+
 def test_nothing_is_stopped_twice():
     case = OpenException(id="EX-1", code="item_no_code", amount=D("30.00"))
     assert parts(walked(approval=Approval(reason="limit"), exceptions=(case,))) == [

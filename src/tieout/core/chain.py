@@ -340,8 +340,9 @@ class _Walk:
         ref: str = "",
         acts: str = "",
         day: date | None = None,
+        always: bool = False,
     ) -> None:
-        if amount:
+        if amount or always:
             self.parts.append(
                 Part(
                     cause=cause,
@@ -404,6 +405,9 @@ class _Walk:
         self.stopped = True
         to = self._written() if amount is None else self.figure - self._held(amount)
         self._move(to, cause, evidence, ref=ref, acts=acts, day=day)
+        if cause is Cause.EXCEPTION_OPEN and not self.step.sold and not self._written():
+            # Nothing differs, and yet it waits for a person: it must not read as agreed.
+            self._add(ZERO, cause, evidence, ref=ref, acts=acts, always=True)
 
     def _held(self, amount: Decimal) -> Decimal:
         """So much of the amount as is still unwritten: nothing is stopped twice."""
@@ -438,8 +442,7 @@ class _Walk:
         predicted = self.step.prediction
         if predicted is None or self.stopped:
             return
-        most = predicted.unit * predicted.lines / 2
-        if abs(self.figure - predicted.net) <= most:
+        if abs(self.figure - predicted.net) <= predicted.unit * predicted.lines / 2:
             self._move(predicted.net, Cause.ROUNDING, "half a cent a line at most")
         else:
             self._move(predicted.net, Cause.UNEXPLAINED, "predicted beyond half a cent a line")
