@@ -410,7 +410,7 @@ class Store(Protocol):
     ) -> int: ...
 
     async def doubts_due(
-        self, bridge: str, connection: str, limit: int, now: datetime
+        self, bridge: str, connection: str, limit: int, now: datetime, furthest: datetime
     ) -> list[OpenDoubt]: ...
 
     async def apply_judgement(

@@ -91,10 +91,12 @@ def looked_in_time(
     began: datetime,
     now: datetime,
     lag_s: int,
+    set_back_s: int = 0,
 ) -> None:
     """
     10, after a whole run that began then: of (operation, state, lease, next look, last horizon),
-    nothing is started under a dead lease, and looks come when they are due and not later.
+    nothing is started under a dead lease, and looks come when they are due and not later. Where a
+    clock was set back, they may lie as far ahead as the longest wait, ``set_back_s``.
     """
     for operation, state, lease, look, horizon in operations:
         if state == "started" and lease is not None and lease < began:
@@ -104,6 +106,7 @@ def looked_in_time(
         if look is None or look < began:
             raise Violation(f"10: {operation} is {state} and its look at {look} was left out")
         latest = max(horizon or now, now) + timedelta(seconds=2 * lag_s + LONGEST_PAUSE_S)
+        latest = max(latest, now + timedelta(seconds=set_back_s))
         if look > latest and (horizon is None or horizon.year < 9999):
             raise Violation(f"10: {operation} is {state} and looked at as late as {look}")
 

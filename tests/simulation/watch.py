@@ -169,7 +169,9 @@ class Watch:
             " AND o.state IN ('started', 'unknown', 'confirming')"
             " GROUP BY o.workspace, o.id ORDER BY o.id"
         )
-        invariants.looked_in_time(rows, began, self.world.clock.now(), self.world.lag_s())
+        invariants.looked_in_time(
+            rows, began, self.world.clock.now(), self.world.lag_s(), self.world.set_back_s()
+        )
 
     def forget(self) -> None:
         """The database was restored: what was known of generations counts no more."""

@@ -486,6 +486,13 @@ class World(Tables):
             for key in keys_in(late.request.body.decode())
         ]
 
+    def set_back_s(self) -> int:
+        """Where a clock was moved: how far ahead a look may lie after it is right again."""
+        if not any(name.startswith("clock jumps") for name in self.happened):
+            return 0
+        settings = self.settings()
+        return int(LEASE_S + LONGEST_S + settings.margin_s + 2 * settings.search_lag_s + 2)
+
     def lag_s(self) -> int:
         """How long a search may not show a write."""
         return int(self.settings().search_lag_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from tieout.core.change import Doubt, Sight
 from tieout.core.model import Document, Entity, ExternalRef, Record
@@ -40,12 +41,23 @@ async def expire(engine: Engine) -> int:
     return await engine.store.expire_leases(engine.bridge, engine.clock.now(), horizons)
 
 
+def _furthest(engine: Engine, connection: str) -> timedelta:
+    """How far ahead a look can lie: at the end of a request of a dead worker, and two lags."""
+    connector = engine.connectors[connection]
+    return max(
+        lease_horizon(engine, connection, entity)
+        + timedelta(seconds=2 * connector.abilities.of(entity).search_lag_s + 2)
+        for entity in Entity
+    )
+
+
 async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> None:
     """Every look that is due on one connection, in batches; nothing is sent here."""
     connector = engine.connectors[connection]
     while not engine.stopping:
+        now = engine.clock.now()
         due = await engine.store.doubts_due(
-            engine.bridge, connection, LOOKS_AT_ONCE, engine.clock.now()
+            engine.bridge, connection, LOOKS_AT_ONCE, now, now + _furthest(engine, connection)
         )
         if not due:
             return

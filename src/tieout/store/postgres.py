@@ -330,9 +330,11 @@ class PostgresStore:
         )
 
     async def doubts_due(
-        self, bridge: str, connection: str, limit: int, now: datetime
+        self, bridge: str, connection: str, limit: int, now: datetime, furthest: datetime
     ) -> list[OpenDoubt]:
-        return await self.do(lambda tx: resolving.doubts_due(tx, bridge, connection, limit, now))
+        return await self.do(
+            lambda tx: resolving.doubts_due(tx, bridge, connection, limit, now, furthest)
+        )
 
     async def apply_judgement(
         self,

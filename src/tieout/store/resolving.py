@@ -21,9 +21,6 @@ from tieout.store.linking import link_applied, second_carrier
 from tieout.store.operations import COLUMNS, FROM, operation_of, set_state
 from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
 
-# No look is planned further ahead; one that lies there was planned by a clock set back since.
-FURTHEST_LOOK = timedelta(hours=1)
-
 
 def expire_leases(
     tx: Tx,
@@ -69,11 +66,13 @@ def expire_leases(
     return len(rows)
 
 
-def doubts_due(tx: Tx, bridge: str, connection: str, limit: int, now: datetime) -> list[OpenDoubt]:
+def doubts_due(
+    tx: Tx, bridge: str, connection: str, limit: int, now: datetime, furthest: datetime
+) -> list[OpenDoubt]:
     """
     Operations whose next look is due, with all that was ever sent for them.
 
-    A look that lies further ahead than looks are planned was planned under another clock: due too.
+    One that lies after ``furthest`` was planned by a clock that was set back since: due too.
     """
     rows = tx.rows(
         f"SELECT {COLUMNS}, o.first_sent_at, o.looks, o.first_absence_at, o.first_hit_at,"
@@ -86,7 +85,7 @@ def doubts_due(tx: Tx, bridge: str, connection: str, limit: int, now: datetime) 
         bridge=bridge,
         connection=connection,
         now=now,
-        future=now + FURTHEST_LOOK,
+        future=furthest,
         limit=limit,
     )
     if not rows:

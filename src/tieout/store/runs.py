@@ -11,7 +11,6 @@ from tieout.store import alive, codec
 from tieout.store.cases import close_others, open_exception
 from tieout.store.database import Tx
 from tieout.store.operations import FURTHEST_PAUSE
-from tieout.store.resolving import FURTHEST_LOOK
 from tieout.storing import Lease
 
 # Of how many linked records one change is a share that no policy would call large.
@@ -329,8 +328,7 @@ def next_ready(tx: Tx, bridge: str, now: datetime) -> datetime | None:
 def next_wake(tx: Tx, bridge: str, now: datetime) -> datetime | None:
     """When something that waits by the clock is due next."""
     row = tx.row(
-        "SELECT min(at) FROM (SELECT CASE WHEN next_look_at > %(future)s THEN %(now)s"
-        " ELSE next_look_at END AS at FROM operation WHERE workspace = %(ws)s"
+        "SELECT min(at) FROM (SELECT next_look_at AS at FROM operation WHERE workspace = %(ws)s"
         " AND bridge = %(bridge)s AND state IN ('unknown', 'confirming') UNION ALL"
         " SELECT not_before FROM operation WHERE workspace = %(ws)s AND bridge = %(bridge)s"
         " AND state = 'ready' AND not_before > %(now)s AND not_before <= %(pause)s UNION ALL"
@@ -338,7 +336,6 @@ def next_wake(tx: Tx, bridge: str, now: datetime) -> datetime | None:
         " AND state = 'started') AS times",
         bridge=bridge,
         now=now,
-        future=now + FURTHEST_LOOK,
         pause=now + FURTHEST_PAUSE,
     )
     return None if row is None else row[0]

@@ -426,7 +426,17 @@ def adopt(
     now: datetime,
     rules: Safeguards,
 ) -> None:
-    """A record in the books carries the key already: it is the slot's, nothing is sent."""
+    """
+    A record in the books carries the key already: it is the slot's, nothing is sent.
+
+    Nothing is done where another worker has begun or settled the operation since it was picked.
+    """
+    if not tx.rows(
+        "SELECT 1 FROM operation WHERE workspace = %(ws)s AND id = %(id)s AND state = 'ready'"
+        " FOR UPDATE",
+        id=op.id,
+    ):
+        return
     link_applied(
         tx,
         bridge,
