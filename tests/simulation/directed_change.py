@@ -508,3 +508,28 @@ async def h73_look_planned_by_a_clock_that_was_set_back(s: Scene) -> None:
     assert s.sent() == 1
     s.none_open()
     assert (await s.world.engine().store.open_work(BRIDGE)).get("operation.unknown", 0) == 0
+
+
+@history(guard="c")
+async def h74_settled_by_another_while_it_was_picked(s: Scene) -> None:
+    """What was picked is looked up in the mirror once more: another worker's answer stands."""
+    s.deal()
+    picks: list[str] = []
+
+    def pace(name: str, when: str) -> float:
+        if name == "store.pick_ready" and when == "after":
+            picks.append(name)
+            return 90.0 if len(picks) == 1 else 0.0
+        return 0.0
+
+    slow = s.run_beside(0, pace=pace)
+    await s.world.wait(70)
+    await s.run(1)
+    await s.run(1)
+    await slow
+    await s.settle()
+    s.one("draft")
+    # As the worker that sent it wrote, not 'key' as the one that came later.
+    ways = s.world.rows("SELECT DISTINCT found_by, detail FROM operation WHERE workspace = %(ws)s")
+    assert ways == [("", "answer")]
+    assert s.sent() == 1
