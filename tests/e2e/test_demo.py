@@ -55,6 +55,8 @@ def test_a_whole_demo_explains_itself_to_the_cent(here: Path) -> None:
     )
     page = (here / "demo" / "tie-out.html").read_text(encoding="utf-8")
     assert "Explained to the cent." in page
+    assert "Open items agree with the list and with the control account." in page
+    assert "Ageing of open items" in page
     assert len(page.encode()) < 300_000
     assert [entry.name for entry in here.iterdir()] == ["demo"]
     assert processes_of(here) == []

@@ -287,9 +287,16 @@ def test_a_ledger_that_was_not_read_is_said():
 def test_what_is_absent_is_said():
     open_month = october_report(receivables=None, ageing=None, context=context(filed=None))
     said = words(parse(render(open_month)).find("body/main"))
-    assert "Not read for this report." in said
+    assert "Not read for this report; tieout reconcile --receivables reads them." in said
     assert "Open not filed, read 5 Nov 2026, 08:11" in said
     assert "18 rows, not stored yet" in said
+
+
+def test_receivables_that_could_not_be_read_say_why():
+    told = october_report(receivables=None, ageing=None, unread="Not read. The user may not.")
+    said = words(parse(render(told)).find("body/main"))
+    assert "Not read. The user may not." in said
+    assert "--receivables" not in said
 
 
 def test_an_empty_month():

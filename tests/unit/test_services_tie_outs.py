@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
 from support.daily_world import World, begin, daily_world
+from tieout.core.errors import ConnectionBrokenError
 from tieout.engine import lanes
 from tieout.engine.context import Engine
-from tieout.services import exceptions, running
+from tieout.report.words import NOT_ASKED
+from tieout.services import exceptions, running, tie_outs
+from tieout.services.filing import shown
 from tieout.services.tie_outs import Pace
 from tieout.store import tied
 
@@ -138,5 +142,43 @@ def test_below_the_threshold_it_is_shown_and_nobody_is_told(database_url: str) -
         world.clock.advance(60)
         (one,) = await Pace().tie_out(engine, world.store)
         assert (one.explained, one.unexplained, one.exception) == (False, Decimal("9.00"), None)
+
+    play(database_url, work, DAILY)
+
+
+def test_a_report_has_the_receivables_or_says_why_not(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        await running.run_once(engine, world.store)
+        read = partial(tie_outs.reports, engine, world.store, None)
+        (report,) = await read(receivables=True)
+        assert report.receivables is not None
+        assert report.receivables.agrees
+        assert report.ageing is not None
+        assert report.unread == ""
+        (report,) = await read()
+        assert (report.receivables, report.unread) == (None, "")
+        assert NOT_ASKED in shown(report).html
+        connector = engine.connectors["visma-se"]
+
+        async def silent(first: date, last: date) -> None:
+            return None
+
+        monkeypatch.setattr(connector, "subledger", silent)
+        (report,) = await read(receivables=True)
+        assert shown(report).receivables == ["These books tell nothing of their receivables."]
+
+        async def refused(first: date, last: date) -> None:
+            raise ConnectionBrokenError("The user may not read vouchers.", code=code)
+
+        monkeypatch.setattr(connector, "subledger", refused)
+        code = "rights_missing"
+        (report,) = await read(receivables=True)
+        assert "Not read. The user may not read vouchers." in shown(report).html
+        assert shown(report).explained, "the tie-out stands without them"
+        code = "sign_in_withdrawn"
+        with pytest.raises(ConnectionBrokenError):
+            await read(receivables=True)
 
     play(database_url, work, DAILY)

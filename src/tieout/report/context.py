@@ -48,9 +48,14 @@ class ReportContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that one report shows; receivables and ageing are None where they were not read."""
+    """
+    All that one report shows; receivables and ageing are None where they were not read.
+
+    ``unread`` then says why, as a whole sentence; '' where nobody asked for them.
+    """
 
     context: ReportContext
     tie_out: TieOut
     receivables: Receivables | None = None
     ageing: Ageing | None = None
+    unread: str = ""

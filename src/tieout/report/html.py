@@ -34,6 +34,7 @@ from tieout.report.words import (
     CAUSES,
     GROUPS,
     MOVEMENTS,
+    NOT_ASKED,
     cause_note,
     count,
     day_full,
@@ -81,7 +82,7 @@ def render(report: Report) -> str:
         _deals(result),
         '<div class="two page">',
         _by_period(result),
-        _receivables(report.receivables),
+        _receivables(report.receivables, report.unread),
         "</div>",
         _ageing(report.ageing),
         _foot(report),
@@ -385,11 +386,10 @@ def _by_period(result: TieOut) -> str:
     return f'<section><h2>By period</h2><p class="says">{text(says)}</p>{first}{second}</section>'
 
 
-def _receivables(rolled: Receivables | None) -> str:
+def _receivables(rolled: Receivables | None, unread: str) -> str:
     if rolled is None:
-        return (
-            '<section><h2>Receivables</h2><p class="says">Not read for this report.</p></section>'
-        )
+        said = text(unread or NOT_ASKED)
+        return f'<section><h2>Receivables</h2><p class="says">{said}</p></section>'
     lines = [_line(f"Opening, {day_full(rolled.opening_day)}", rolled.opening)]
     lines += [_line(MOVEMENTS[code], value) for code, value in rolled.movements.lines if value]
     if rolled.items_difference:

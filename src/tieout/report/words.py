@@ -49,6 +49,8 @@ GROUPS = {
     Group.RATE_ROUNDING_NO_DEAL: "Rate, rounding, no deal",
 }
 
+NOT_ASKED = "Not read for this report; tieout reconcile --receivables reads them."
+
 MOVEMENTS = {
     "invoices": "Invoices",
     "credit_notes": "Credit notes",

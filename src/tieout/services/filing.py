@@ -21,6 +21,7 @@ from tieout.report.text import (
     receivables_lines,
     reconcile_lines,
 )
+from tieout.report.words import NOT_ASKED
 from tieout.services.usage import UsedWronglyError
 from tieout.store.evidence import FiledReport
 
@@ -55,7 +56,9 @@ def shown(report: Report) -> Shown:
         deals=deal_lines(result),
         notes=note_lines(result),
         periods=period_lines(result),
-        receivables=[] if rolled is None else receivables_lines(rolled, report.ageing),
+        receivables=[report.unread or NOT_ASKED]
+        if rolled is None
+        else receivables_lines(rolled, report.ageing),
         csv=tie_out_csv(result),
         html=render(report),
         data=report_data(report),

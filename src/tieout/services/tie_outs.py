@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tieout.core.errors import ConnectionBrokenError
 from tieout.core.ledger_list import Period
 from tieout.engine import lanes
 from tieout.engine.context import Engine
+from tieout.ports import Connector
 from tieout.report.context import Report
 from tieout.report.data import digest
 from tieout.services import receivables as rolling
@@ -58,11 +60,29 @@ async def reports(
         )
         report = done.report
         if receivables:
-            rolled = await rolling.roll_forward(connector, period, cut_off)
-            if rolled is not None:
-                report = replace(report, receivables=rolled[0], ageing=rolled[1])
+            report = await _with_receivables(report, connector, period, cut_off)
         found.append(report)
     return found
+
+
+_NOT_TOLD = "These books tell nothing of their receivables."
+_NOT_ALLOWED = frozenset({"rights_missing", "scope_missing", "not_in_plan"})
+
+
+async def _with_receivables(
+    report: Report, connector: Connector, period: Period, cut_off: date
+) -> Report:
+    """The report with the receivables, or with the reason why it has none."""
+    try:
+        rolled = await rolling.roll_forward(connector, period, cut_off)
+    except ConnectionBrokenError as error:
+        # A right to sales alone is a choice that a company may make; the tie-out stands.
+        if error.code not in _NOT_ALLOWED:
+            raise
+        return replace(report, unread=f"Not read. {error.message}")
+    if rolled is None:
+        return replace(report, unread=_NOT_TOLD)
+    return replace(report, receivables=rolled[0], ageing=rolled[1])
 
 
 async def _everything(engine: Engine, store: PostgresStore, books: str) -> Period:

@@ -200,7 +200,7 @@ def _answer(
         lines += one.lines
         for wanted, part in zip(sections, (one.deals, one.periods, one.receivables), strict=True):
             if wanted:
-                lines += ["", *(part or ["These books tell nothing of their receivables."])]
+                lines += ["", *part]
     written = _write_files(found, files)
     explained = all(one.explained for one in found) and not undecided
     unread = any(not one.data.get("ledger_read", True) for one in found)
