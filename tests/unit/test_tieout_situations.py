@@ -125,6 +125,23 @@ def test_a_deal_of_nothing_with_an_open_exception_does_not_agree():
     assert result.explained
 
 
+def test_deals_of_nothing_are_named_after_those_with_an_amount():
+    case = OpenException(id="EX-1", code="no_lines")
+    result = tie_out(
+        [
+            step(1, "Alvik Analys AB", "0.00", exceptions=(case,)),
+            step(2, "Brännvik Logistik AB", "100.00", exceptions=(case,)),
+        ],
+        [],
+        [],
+        cut_off=CUT_OFF,
+        period=OCTOBER,
+        base_currency="SEK",
+    )
+    [cause] = result.causes
+    assert (cause.amount, cause.deals) == (D("100.00"), ("D-102", "D-101"))
+
+
 def test_a_deal_of_nothing_without_a_reason_agrees():
     assert walked(sold="0.00").parts == ()
     assert walked(sold="0.00", excluded_by="zero total").parts == ()

@@ -175,7 +175,7 @@ NONE_AGREED = Agreed()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CauseTotal:
-    """All parts of one cause; `deals` are their numbers, in order."""
+    """All parts of one cause; `deals` are their numbers, in order, those of 0.00 last."""
 
     cause: Cause
     amount: Decimal
@@ -467,6 +467,8 @@ def _cause_totals(rows: Iterable[DealRow]) -> tuple[CauseTotal, ...]:
     for row in rows:
         for part in row.parts:
             parts[part.cause].append(part)
+    for found in parts.values():
+        found.sort(key=lambda part: not part.amount)
     return tuple(
         CauseTotal(
             cause=cause,
