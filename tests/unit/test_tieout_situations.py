@@ -139,7 +139,7 @@ def test_deals_of_nothing_are_named_after_those_with_an_amount():
         base_currency="SEK",
     )
     [cause] = result.causes
-    assert (cause.amount, cause.deals) == (D("100.00"), ("D-102", "D-101"))
+    assert (cause.amount, cause.deals) == (D("100.00"), ("D-2", "D-1"))
 
 
 def test_a_deal_of_nothing_without_a_reason_agrees():
