@@ -9,11 +9,19 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.demo_runs import LONG_S, PROGRAM, end, processes_of, run, start, wait_for
+from support.demo_runs import (
+    LONG_S,
+    end,
+    processes_of,
+    readme_commands,
+    run,
+    start,
+    type_in,
+    wait_for,
+)
 from support.ports import quiet_ports
 from tieout.services import demo as making
 from tieout.services.usage import UsedWronglyError
@@ -60,30 +68,29 @@ def test_a_whole_demo_explains_itself_to_the_cent(here: Path) -> None:
     assert len(page.encode()) < 300_000
     assert [entry.name for entry in here.iterdir()] == ["demo"]
     assert processes_of(here) == []
-    _the_project_is_of_use(here / "demo")
+    _what_it_says_to_type_works(here, done.stderr)
 
 
-def _the_project_is_of_use(folder: Path) -> None:
-    """What was made can be asked, on its own database, without the simulators."""
-    own = {"TIEOUT_TEST_NOT_DURABLE": "1", "PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
-
-    def ask(*words: str) -> Any:
-        done = subprocess.run(
-            [*PROGRAM, *words, "--json"],
-            cwd=folder,
-            env=own,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return json.loads(done.stdout)
-
-    assert ask("status")["ok"]
-    told = ask("why", "invoice:1010")
-    assert told["ok"]
-    assert ask("exceptions", "list")["data"]["count"] > 20
+def _what_it_says_to_type_works(here: Path, told: str) -> None:
+    """Every command of the last lines and of the README, as printed, without the simulators."""
+    looked = next(line for line in told.splitlines() if line.startswith("Look around: "))
+    assert looked.endswith("; more in demo/README.md.")
+    why = looked.removeprefix("Look around: ").partition(";")[0]
+    assert type_in(here, why).stdout.startswith("Invoice 1010  ")
+    ended, running = readme_commands(here / "demo")
+    assert [words.split()[1] for words in ended] == ["status", "exceptions", "exceptions", "why"]
+    for words in ended:
+        done = type_in(here / "demo", words)
+        assert done.returncode == 0, (words, done.stderr)
+        assert done.stdout, words
+        answer = json.loads(type_in(here / "demo", f"{words} --json").stdout)
+        assert answer["ok"], words
+    for words in running:
+        done = type_in(here / "demo", words)
+        assert done.returncode == 5, (words, done.stdout)
+        assert " is silent or not working" in done.stderr, (words, done.stderr)
+    assert type_in(here, told.rpartition("Next: ")[2]).returncode == 0
+    assert (here / "my-company" / "tieout.yaml").is_file()
 
 
 @pytest.mark.slow
@@ -92,24 +99,45 @@ def test_two_at_once_and_json_is_one_object(here: Path) -> None:
     other = here.parent / "other"
     other.mkdir()
     first = start(here, "--json")
-    second = start(other, "--json")
+    second = start(other, "--keep")
     try:
         assert wait_for((here / "demo" / "tieout.yaml").exists, 60)
         busy = run(here, "demo")
         assert busy.returncode == 7
         assert busy.stderr.startswith("A demo runs in demo already. Nothing was done.")
-        for process in (first, second):
-            out, _ = process.communicate(timeout=LONG_S)
-            answer = json.loads(out)
-            assert process.returncode == 0, out
-            assert answer["schema"] == "tieout.demo/1"
-            assert answer["data"]["tie_out"]["unexplained"] == {"amount": "0.00", "currency": "SEK"}
-            assert answer["data"]["second_plan"]["to_write"] == 0
-            assert len(answer["data"]["steps"]) == 7
+        out, _ = first.communicate(timeout=LONG_S)
+        answer = json.loads(out)
+        assert first.returncode == 0, out
+        assert answer["schema"] == "tieout.demo/1"
+        assert answer["data"]["tie_out"]["unexplained"] == {"amount": "0.00", "currency": "SEK"}
+        assert answer["data"]["second_plan"]["to_write"] == 0
+        assert len(answer["data"]["steps"]) == 7
+        _while_it_is_kept(other, second)
+        second.send_signal(signal.SIGINT)
+        assert second.wait(timeout=20) == 130
     finally:
         end(first, second)
     assert processes_of(here) == []
     assert processes_of(other) == []
+
+
+def _while_it_is_kept(here: Path, process: subprocess.Popen[str]) -> None:
+    """What is to be typed in another terminal while both systems run, as printed."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Next, in another terminal: "):
+            break
+    # The program that a shell would find is what the line sees to, where it has to.
+    assert type_in(here.parent, line.removeprefix("Next, in another terminal: ")).returncode == 0
+    told = next(process.stdout)
+    assert told == "What else to type there: demo/README.md\n"
+    for words in [words for part in readme_commands(here / "demo") for words in part]:
+        done = type_in(here / "demo", words)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+    # The last one, over all deals: more than the report, and the README says why.
+    assert "excluded by rule" in done.stdout
+    assert "Explained to the cent." in done.stdout
+    assert "Control account 1510" in done.stdout
 
 
 @pytest.fixture

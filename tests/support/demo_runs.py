@@ -60,6 +60,36 @@ def start(here: Path, *words: str, **more: str) -> subprocess.Popen[str]:
     )
 
 
+def type_in(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    """A line as somebody types it into a shell in that folder."""
+    own = {name: os.environ[name] for name in ("HOME",) if name in os.environ}
+    beside = Path(sys.executable).parent
+    return subprocess.run(
+        ["bash", "-c", line],
+        cwd=folder,
+        env={
+            **own,
+            "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}",
+            "TIEOUT_TEST_NOT_DURABLE": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def readme_commands(folder: Path) -> tuple[list[str], list[str]]:
+    """What the demo's README says to type: always, and only while both systems run."""
+    ended, running = (folder / "README.md").read_text(encoding="utf-8").split("--keep`")
+    return _indented(ended), _indented(running)
+
+
+def _indented(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.startswith("    ")]
+
+
 def processes_of(here: Path) -> list[str]:
     """Command lines of all processes that work in the folder or were started for it."""
     found = []

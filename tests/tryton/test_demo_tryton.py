@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.demo_runs import PROGRAM, end, processes_of, run, start, wait_for
+from support.demo_runs import PROGRAM, end, processes_of, readme_commands, run, start, wait_for
 from support.tryton_server import require_tryton
 from tieout.store.embedded import EmbeddedServer
 
@@ -89,9 +89,8 @@ def _the_project_is_of_use(folder: Path) -> None:
         )
         return json.loads(done.stdout)
 
-    readme = (folder / "README.md").read_text(encoding="utf-8")
-    shown = next(line.split()[-1] for line in readme.splitlines() if "tieout why" in line)
-    assert ask("why", shown)["ok"]
+    for words in readme_commands(folder)[0]:
+        assert ask(*words.split()[1:])["ok"], words
     assert ask("exceptions", "list")["data"]["count"] > 10
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tieout.core.errors import BusyError, ConfigurationError
+from tieout.report.words import day_long
 from tieout.services import connections
 from tieout.services.configuration import publish, read_configuration
 from tieout.services.project import FILE, OURS, Project, make_project
@@ -84,11 +85,18 @@ Made by `{command}`, from generated data and {made_from}. Open `tie-out.html`, t
 
     tieout status
     tieout exceptions list
+    tieout exceptions show EX-1
     tieout why {invoice}
-    tieout reconcile
 
-{ended} ended with the demo; `{command} --keep` leaves them running until Ctrl-C, so that
-`tieout plan` and `tieout run` can be tried too. The next `tieout demo` makes all this anew.
+{ended} ended with the demo. `{command} --keep` leaves them running until Ctrl-C; then these
+go too, from another terminal:
+
+    tieout plan
+    tieout run
+    tieout reconcile --receivables
+
+`tie-out.html` is about the deals won since {since}. `tieout reconcile` is about all that there
+are: those won before stand in it as left out by rule. The next `tieout demo` makes all this anew.
 {more}"""
 
 
@@ -244,6 +252,7 @@ def _files(first: date, texts: BooksTexts) -> dict[str, str]:
             made_from=texts.made_from,
             invoice=texts.invoice,
             ended=texts.ended,
+            since=day_long(first),
             more=texts.more,
         ),
         ".gitignore": "*\n",

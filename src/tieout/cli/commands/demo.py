@@ -86,6 +86,7 @@ async def _keep(session: Session, showing: _Showing) -> None:
     there = _typed(str(showing.project.root))
     words = [f"cd {there}", *_to_be_found(), "tieout status"]
     session.screen.note(f"Next, in another terminal: {' && '.join(words)}")
+    session.screen.note(f"What else to type there: {where}/README.md")
     await asyncio.Event().wait()
 
 
@@ -153,12 +154,14 @@ class _Showing:
 
     def result(self) -> Result:
         """Where the report lies, and what to do next."""
+        where = _near(self.project.root)
         found = Result(
             data={"folder": self.project.root, **self.data, "steps": self.steps},
             notes=[
                 *self.books.looking(None, self.port),
                 *(f"To type tieout here: {words}" for words in _to_be_found()),
-                f"Report: {_near(self.project.root)}/tie-out.html. All stopped.",
+                f"Look around: {self._inside()}; more in {where}/README.md.",
+                f"Report: {where}/tie-out.html. All stopped.",
             ],
             next=("tieout init my-company",),
             bridge=self.data.get("bridge"),
@@ -167,6 +170,11 @@ class _Showing:
         if found.exit is not Exit.OK:
             found.error = ErrorInfo(code="demo_differs", message=self.data["tie_out"]["verdict"])
         return found
+
+    def _inside(self) -> str:
+        """What an invoice of the demo is asked with, as typed from here."""
+        invoice = self.books.texts(self.today).invoice
+        return f"(cd {_typed(_near(self.project.root))} && tieout why {invoice})"
 
     def step(self, name: str, told: str, lines: Sequence[str] = ()) -> None:
         """`2/7 plan     163 deals, 4.1 s`, and its lines below."""
