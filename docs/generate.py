@@ -4,11 +4,13 @@ Writes the reference pages that are made from the program: run it after changing
     python docs/generate.py            writes them
     python docs/generate.py --check    says which are out of date, and ends with 1
 
-A test compares them, so that the reference never tells of a program that is not there.
+A test compares them, so that the reference never tells of a program that is not there. It ends with
+0, with 1 where pages are out of date, and with 2 where it is used wrongly.
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import inspect
 import re
@@ -16,7 +18,7 @@ import sys
 import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,7 @@ def commands() -> str:
         "",
         *_table(("Option", "Meaning"), _options(root, common=True)),
         "",
+        "`tieout --version` says which version this is. "
         "Data goes to standard output, talk to standard error. What each command ends with stands "
         "in [exit codes and JSON](exit-codes-and-json.md), what a code means in [codes](codes.md).",
         "",
@@ -414,19 +417,26 @@ def _text(lines: list[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Writes the pages, or checks them."""
+    parser = argparse.ArgumentParser(
+        prog="docs/generate.py",
+        description=(__doc__ or "").strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; say what is old")
+    checking = parser.parse_args(argv).check
     old = []
     for name, text in pages().items():
         place = REFERENCE / name
         if place.exists() and place.read_text(encoding="utf-8") == text:
             continue
         old.append(name)
-        if "--check" not in sys.argv:
+        if not checking:
             place.write_text(text, encoding="utf-8")
-    verb = "Out of date" if "--check" in sys.argv else "Written"
+    verb = "Out of date" if checking else "Written"
     print(f"{verb}: {', '.join(old) or 'none'}")
-    return 1 if old and "--check" in sys.argv else 0
+    return 1 if old and checking else 0
 
 
 if __name__ == "__main__":

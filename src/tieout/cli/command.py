@@ -191,7 +191,7 @@ _GROUP_HELP = {
     "config": "Check, publish and take back the configuration.",
     "exceptions": "What waits for a person.",
     "log": "The activity log, which shows any change from outside.",
-    "sandbox": "Simulators of the systems, to try everything without a real company.",
+    "sandbox": "Simulators, to try everything without a real company.",
 }
 
 
@@ -263,10 +263,18 @@ def _of(context: typer.Context) -> Options:
     return found if found is not None else Options()
 
 
-def _make_outer() -> Callable[..., None]:
+_VERSION: Sequence[tuple[str, Any, Any]] = (
+    ("version", Annotated[bool, typer.Option("--version", help="Which version this is.")], False),
+)
+
+
+def _make_outer(own: Sequence[tuple[str, Any, Any]] = ()) -> Callable[..., None]:
     def outer(**given: Any) -> None:
         context: typer.Context = given.pop("context")
         context.obj = _options(given).over(_of(context))
+        if given.get("version"):
+            show_version(context.obj)
+            raise typer.Exit
 
     parameters = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
@@ -274,7 +282,7 @@ def _make_outer() -> Callable[..., None]:
             inspect.Parameter(
                 key, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default
             )
-            for key, annotation, default in _EVERYWHERE
+            for key, annotation, default in (*_EVERYWHERE, *own)
         ),
     ]
     outer.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -283,6 +291,20 @@ def _make_outer() -> Callable[..., None]:
 
 
 _outer = _make_outer()
+of_program = _make_outer(_VERSION)
+"""What stands between `tieout` and a command: the options of all commands, and `--version`."""
+
+
+def show_version(options: Options) -> int:
+    """The answer to `tieout --version`; gives the exit code."""
+    from importlib.metadata import version
+
+    from tieout.bootstrap import SystemClock
+
+    found = version("tieout")
+    result = Result(data={"version": found}, lines=[f"tieout {found}"])
+    Screen(options).answer("version", result, SystemClock().now())
+    return int(Exit.OK)
 
 
 # --- carrying out --------------------------------------------------------------------------------

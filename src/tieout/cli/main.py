@@ -20,7 +20,7 @@ from typing import Any
 import typer
 
 from tieout.cli import commands
-from tieout.cli.command import _outer, app
+from tieout.cli.command import app, of_program, show_version
 from tieout.cli.output import ErrorInfo, Exit, Options, Result, Screen
 
 _ORDER = (
@@ -53,7 +53,7 @@ def load() -> typer.Typer:
     global _registered
     if not _registered:
         _registered = True
-        app.callback()(_outer)
+        app.callback()(of_program)
         for found in pkgutil.iter_modules(commands.__path__):
             importlib.import_module(f"{commands.__name__}.{found.name}")
         place = {name: number for number, name in enumerate(_ORDER)}
@@ -66,7 +66,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and gives its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     if "--version" in words and all(word.startswith("-") for word in words):
-        return _version("--json" in words)
+        return show_version(Options(json="--json" in words))
     forwarded = _sandbox(words)
     if forwarded is not None:
         from tieout_sandbox.kit.cli import run as run_sandbox
@@ -145,17 +145,6 @@ def _sandbox(words: Sequence[str]) -> list[str] | None:
         return None
     given = [word for word in rest[1:] if word not in ("-q", "-v", "--no-color", "--plain")]
     return [*given, "--json"] if "--json" in before and "--json" not in given else given
-
-
-def _version(as_json: bool) -> int:
-    from importlib.metadata import version
-
-    from tieout.bootstrap import SystemClock
-
-    found = version("tieout")
-    result = Result(data={"version": found}, lines=[f"tieout {found}"])
-    Screen(Options(json=as_json)).answer("version", result, SystemClock().now())
-    return int(Exit.OK)
 
 
 if __name__ == "__main__":
