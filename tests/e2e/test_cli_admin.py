@@ -16,7 +16,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def salesforce() -> Iterator[Simulator]:
-    with served("salesforce", "--size", "12") as simulator:
+    with served("salesforce", "--size", "12", "--with-package") as simulator:
         yield simulator
 
 

@@ -34,7 +34,8 @@ class Client:
     def __init__(self, **settings: Any) -> None:
         self.time = StillClock()
         self.sim = SalesforceSimulator(
-            clock=SandboxClock(self.time, start=START), **{"seed": 1, "size": 0, **settings}
+            clock=SandboxClock(self.time, start=START),
+            **{"seed": 1, "size": 0, "package": True, **settings},
         )
         self.token = self.sign_in()
 

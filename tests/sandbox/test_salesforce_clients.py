@@ -28,7 +28,7 @@ def base() -> Iterator[str]:
     """The address of a simulator that runs as a process of its own."""
     command = [sys.executable, "-m", "tieout_sandbox", "serve", "salesforce"]
     process = subprocess.Popen(
-        [*command, "--port", "0", "--size", "130", "--json"],
+        [*command, "--port", "0", "--size", "130", "--json", "--with-package"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )

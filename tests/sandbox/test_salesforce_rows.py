@@ -47,7 +47,7 @@ def test_ids_have_a_right_suffix_and_both_lengths_work(org: Client) -> None:
 
 def test_an_upsert_makes_one_row(org: Client) -> None:
     path = "/sobjects/Tieout_Invoice__c/External_Id__c/qbo%3A1%3Ainvoice%3A1001"
-    fields = {"Number__c": "1001", "Status__c": "open", "Total__c": Decimal("250.00")}
+    fields = {"Number__c": "1001", "Status__c": "booked", "Total__c": Decimal("250.00")}
     first = org.call("PATCH", path, fields)
     second = org.call("PATCH", path, {**fields, "Balance__c": 0})
     assert (first.status, second.status) == (201, 200)

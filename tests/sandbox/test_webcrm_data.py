@@ -43,7 +43,7 @@ def test_the_same_seed_size_and_clock_give_the_same_data() -> None:
 
 
 def test_it_is_the_firm_that_salesforce_has(sim: WebcrmSimulator) -> None:
-    other = SalesforceSimulator(clock=SandboxClock(lambda: NOW), size=400, seed=3)
+    other = SalesforceSimulator(clock=SandboxClock(lambda: NOW), size=400, seed=3, package=True)
     accounts = list(other.entities()["Account"]())
     theirs = [(one["Name"], one.get("Vat_Number__c"), one.get("Org_Number__c")) for one in accounts]
     ours = [

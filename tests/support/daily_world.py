@@ -152,7 +152,9 @@ def daily_world(
     ``more`` is added to the documents flow: ``, approve_above: 20000``.
     """
     clock = ManualClock(START)
-    crm = SalesforceSimulator(seed=1, size=0, clock=SandboxClock(clock.now, start=START))
+    crm = SalesforceSimulator(
+        seed=1, size=0, clock=SandboxClock(clock.now, start=START), package=True
+    )
     books = VismaSimulator(seed=1, size=0, clock=SandboxClock(clock.now), rate_limits=False)
     sides = (
         Side(crm, InProcessTransport(crm, crm.clock.now)),

@@ -85,7 +85,7 @@ def rig(*, size: int = 0, seed: int = 1, secrets: dict[str, str] | None = None, 
     """A connector that signs in by JWT to a fresh org."""
     clock = ManualClock(START)
     simulator = SalesforceSimulator(
-        seed=seed, size=size, clock=SandboxClock(clock.now, start=START)
+        seed=seed, size=size, clock=SandboxClock(clock.now, start=START), package=True
     )
     known = credentials()
     settings: dict[str, Any] = {

@@ -58,11 +58,6 @@ FIELDS = (
     ("Opportunity", "Discount_Amount__c", "currency:18.2"),
     ("Opportunity", "Sales_Rate__c", "double:18.6"),
     ("Account", "Own_Group__c", "boolean"),
-    ("Opportunity", "Erp_Net__c", "currency:18.2"),
-    ("Opportunity", "Erp_Gross__c", "currency:18.2"),
-    ("Opportunity", "Erp_Last_Payment__c", "date"),
-    ("Opportunity", "Erp_Credited_In_Part__c", "boolean"),
-    ("Opportunity", "Erp_Refund_Due__c", "boolean"),
 )
 DEAL_FIELDS = {
     "number": "Deal_Number__c",
@@ -113,7 +108,7 @@ class RealPair:
     ) -> None:
         self.clock = clock or ManualClock(start)
         self.crm = SalesforceSimulator(
-            seed=1, size=0, clock=SandboxClock(self.clock.now, start=start), data=data
+            seed=1, size=0, clock=SandboxClock(self.clock.now, start=start), data=data, package=True
         )
         self._loop = asyncio.new_event_loop()
         self.accounts: dict[str, str] = {}

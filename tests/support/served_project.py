@@ -107,7 +107,7 @@ def start(system: str, *options: str) -> Served:
 @contextmanager
 def simulator(size: str) -> Iterator[Served]:
     """A CRM of that size, stopped at the end."""
-    one = start("salesforce", "--size", size)
+    one = start("salesforce", "--with-package", "--size", size)
     try:
         yield one
     finally:
@@ -126,7 +126,7 @@ def simulators(*options: str) -> Iterator[tuple[Served, Served]]:
     """A CRM and books, stopped at the end."""
     started: list[Served] = []
     try:
-        started.append(start("salesforce", *options))
+        started.append(start("salesforce", "--with-package", *options))
         started.append(start("visma_eaccounting", "--rate-limits", "off", *options))
         yield started[0], started[1]
     finally:

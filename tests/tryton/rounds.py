@@ -83,7 +83,9 @@ def serve_crm(since: str) -> None:
     from tieout_sandbox.salesforce import SalesforceSimulator
 
     clock = FastClock(since)
-    sim = SalesforceSimulator(seed=1, size=0, clock=SandboxClock(clock.now, start=clock.now()))
+    sim = SalesforceSimulator(
+        seed=1, size=0, clock=SandboxClock(clock.now, start=clock.now()), package=True
+    )
     asyncio.run(serve(sim, port=0, token_path="", as_json=True))
 
 

@@ -69,6 +69,11 @@ def _parser(as_json: bool = False) -> argparse.ArgumentParser:
         default="vendor",
         help="refuse too many calls as the vendor does (the default), or never",
     )
+    served.add_argument(
+        "--with-package",
+        action="store_true",
+        help="salesforce: as if Tieout's package were deployed already",
+    )
     served.add_argument("--state", type=Path, help="keep the state in this file")
     served.add_argument("--clock", type=_instant, help="start at 2026-11-25T09:00:00Z")
     served.add_argument("--json", action="store_true", help="say where it listens as JSON")
@@ -82,8 +87,13 @@ def _parser(as_json: bool = False) -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    kind = simulator_class(arguments.system)
+    if arguments.with_package and not kind.takes_package:
+        text = f"{arguments.system} has no package of ours: leave out --with-package."
+        return _complain(text, USAGE, arguments.json)
+    more = {"package": True} if arguments.with_package else {}
     try:
-        sim = simulator_class(arguments.system)(
+        sim = kind(
             seed=arguments.seed,
             size=arguments.size,
             clock=system_clock(arguments.clock),
@@ -91,6 +101,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             state_file=arguments.state,
             data=arguments.data,
             latency_ms=arguments.latency_ms,
+            **more,
         )
     except (OSError, ValueError) as error:
         return _complain(str(error), USAGE, arguments.json)

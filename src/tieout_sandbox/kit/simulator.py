@@ -75,6 +75,8 @@ class Simulator:
     sliding_limits = False
     # The kinds that can do something here; the others strike without effect.
     fault_kinds: frozenset[str] = KINDS - WEBHOOK_KINDS
+    # Whether `package=True` makes it with what our own package brings to that system.
+    takes_package = False
 
     def __init__(
         self,

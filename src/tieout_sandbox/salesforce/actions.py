@@ -166,6 +166,14 @@ class Actions:
                 self.grant_view_all,
                 {"on": "true (default): the integration user sees every row"},
             ),
+            "assign_permission_set": (
+                self.assign_permission_set,
+                {
+                    "name": "API name of the permission set, such as Tieout_Integration",
+                    "user": "user id; the integration user by default",
+                    "on": "true (default) or false",
+                },
+            ),
             "lock_row": (self.lock_row, {"id": _ID, "seconds": "how long it is held"}),
             "lock_for_approval": (self.lock_for_approval, {"id": _ID, "on": "true (default)"}),
             "late_commit": (
@@ -480,10 +488,34 @@ class Actions:
         return {"unshared": sorted(self._org.unshared)}
 
     def grant_view_all(self, given: Arguments) -> Any:
-        [rights] = self._org.tables["PermissionSet"].rows.values()
+        rights = self._set("Tieout_Integration")
         on = {"PermissionsViewAllData": bool(given.get("on", True))}
         self._writer().change("PermissionSet", str(rights["Id"]), on)
         return on
+
+    def assign_permission_set(self, given: Arguments) -> Any:
+        rights = self._set(given["name"])
+        user = normalise(given.get("user")) or self._org.user_id
+        table = self._org.tables["PermissionSetAssignment"]
+        mine = [
+            row
+            for row in table.live()
+            if row["AssigneeId"] == user and row["PermissionSetId"] == rights["Id"]
+        ]
+        if given.get("on", True):
+            if not mine:
+                pair = {"AssigneeId": user, "PermissionSetId": rights["Id"]}
+                self._writer().create("PermissionSetAssignment", pair)
+        else:
+            for row in mine:
+                self._writer().delete("PermissionSetAssignment", str(row["Id"]))
+        return {"assigned": bool(given.get("on", True))}
+
+    def _set(self, name: str) -> Row:
+        for row in self._org.tables["PermissionSet"].live():
+            if row["Name"] == name:
+                return row
+        raise ActionError(f"there is no permission set {name}")
 
     def _field(self, given: Arguments) -> tuple[str, str]:
         kind = self._org.full(given["object"])

@@ -17,6 +17,7 @@ from tieout_sandbox.salesforce.calls import (
     http_date,
 )
 from tieout_sandbox.salesforce.errors import SalesforceError, not_found
+from tieout_sandbox.salesforce.metadata import Metadata
 from tieout_sandbox.salesforce.org import Org
 from tieout_sandbox.salesforce.queries import Queries
 
@@ -83,7 +84,8 @@ class Api:
         self.queries = Queries(org)
         self.bulk = Bulk(org)
         self._described_since = org.now().replace(microsecond=0)
-        self._described: dict[tuple[str, str, frozenset[str]], dict[str, Any]] = {}
+        self._described: dict[tuple[object, ...], dict[str, Any]] = {}
+        self.metadata = Metadata(org, self.metadata_changed)
 
     def route(self, call: Call) -> Result:
         """The result of a call; SalesforceError where it is refused."""
@@ -100,6 +102,10 @@ class Api:
                 return self._composite(call, tuple(rest))
             case ("jobs", *_):
                 return self.bulk.answer(call)
+            case ("metadata", "deployRequest", *rest):
+                return self.metadata.answer(call, rest)
+            case ("tooling", "query"):
+                return self.metadata.tooling_query(call)
             case ("limits",):
                 return Result(body=self._limits())
             case ("limits", "recordCount"):
@@ -152,7 +158,8 @@ class Api:
         if unchanged is not None:
             return unchanged
         kind = rows.kind_named(self.org, name)
-        key = (kind.name, call.version, frozenset(self.org.hidden.get(kind.name, ())))
+        hidden = frozenset(self.org.hidden.get(kind.name, ()))
+        key = (kind.name, call.version, hidden, self.org.rights_mark())
         found = self._described.get(key)
         if found is None:
             found = self._described[key] = describe.full(self.org, kind, call.version)
@@ -219,7 +226,17 @@ class Api:
 
 
 def _resources(call: Call) -> dict[str, str]:
-    names = ("composite", "jobs", "limits", "query", "queryAll", "sobjects", "recent")
+    names = (
+        "composite",
+        "jobs",
+        "limits",
+        "query",
+        "queryAll",
+        "sobjects",
+        "recent",
+        "metadata",
+        "tooling",
+    )
     found = {name: call.url(name) for name in names}
     found["identity"] = f"{call.base}/services/oauth2/userinfo"
     return found

@@ -28,6 +28,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     text: str = ""
+    raw: bytes = b""
     user_id: str = ""
     base: str = ""
     all_or_none: bool = False

@@ -30,8 +30,8 @@ def all_objects(org: Org, version: str) -> dict[str, Any]:
         "maxBatchSize": 200,
         "sobjects": [
             brief(kind, version)
-            for name, kind in org.schema.items()
-            if name not in org.hidden_objects
+            for kind in (org.visible(name) for name in org.schema)
+            if kind is not None
         ],
     }
 

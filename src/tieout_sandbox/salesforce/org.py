@@ -11,7 +11,8 @@ from typing import Any
 
 from tieout_sandbox.kit.clock import SandboxClock
 from tieout_sandbox.salesforce.ids import make_id
-from tieout_sandbox.salesforce.schema import ObjectType, Options, field_of, load_schema
+from tieout_sandbox.salesforce.installed import Installed
+from tieout_sandbox.salesforce.schema import Child, ObjectType, Options, field_of, load_schema
 from tieout_sandbox.salesforce.tables import Journal, Table
 from tieout_sandbox.salesforce.values import Row, Value, moment, stamp
 
@@ -51,6 +52,10 @@ class Switches:
     """Whether a new line may name its product alone."""
     bulk_polls: int = 0
     """How often a bulk job answers InProgress before it is complete."""
+    metadata_rights: bool = True
+    """Whether the integration user may deploy metadata."""
+    deploy_ms: int = 600
+    """How long a deployment takes; a third of it waits in the queue."""
 
     def set(self, name: str, value: Any) -> None:
         """Sets one switch; ValueError where there is none of that name or the kind is wrong."""
@@ -106,6 +111,8 @@ class Org:
         self._by_prefix = {kind.prefix: name for name, kind in self.schema.items()}
         self._by_lower = {name.lower(): name for name in self.schema}
         self._seen: dict[str, ObjectType] = {}
+        self._seen_at: tuple[object, ...] = ()
+        self.installed = Installed()
         self._rates: dict[str, Decimal] = {}
 
     @property
@@ -160,6 +167,24 @@ class Org:
         self.added.append((kind, name, shape))
         self._seen.pop(kind, None)
 
+    def take_in(self, kind: ObjectType) -> None:
+        """Adds a custom object that somebody deployed."""
+        self.schema[kind.name] = kind
+        self.tables[kind.name] = Table(kind, self.journal)
+        self._by_prefix[kind.prefix] = kind.name
+        self._by_lower[kind.name.lower()] = kind.name
+        for owner in list(self.schema.values()):
+            for found in owner.fields.values():
+                if kind.name in found.targets:
+                    kind.children.append(
+                        Child(
+                            object=owner.name,
+                            field=found.name,
+                            name=found.children,
+                            on_delete=found.on_delete,
+                        )
+                    )
+
     def set_scale(self, kind: str, name: str, scale: int) -> None:
         """Changes the decimals of a number field."""
         owner = self.schema[kind]
@@ -183,12 +208,31 @@ class Org:
         kind = self.full(name)
         if kind is None or kind.name in self.hidden_objects:
             return None
+        if self.installed.changes:
+            return self._permitted(kind)
         if not self.hidden.get(kind.name):
             return kind
         seen = self._seen.get(kind.name)
         if seen is None:
             seen = self._seen[kind.name] = kind.without(frozenset(self.hidden[kind.name]))
         return seen
+
+    def _permitted(self, kind: ObjectType) -> ObjectType | None:
+        mark = self.rights_mark()
+        if mark != self._seen_at:
+            self._seen.clear()
+            self._seen_at = mark
+        if kind.name not in self._seen:
+            permitted = self.installed.seen(self, kind)
+            if permitted is None:
+                return None
+            hidden = frozenset(self.hidden.get(kind.name, ()))
+            self._seen[kind.name] = permitted.without(hidden) if hidden else permitted
+        return self._seen[kind.name]
+
+    def rights_mark(self) -> tuple[object, ...]:
+        """Changes whenever permission sets let the integration user see something else."""
+        return self.installed.mark(self)
 
     def hide(self, kind: ObjectType, name: str, *, hidden: bool = True) -> None:
         """Hides a field from the integration user, or shows it again."""
@@ -292,11 +336,15 @@ class Org:
             "user_id": self.user_id,
             "added": self.added,
             "scales": self.scales,
+            "package": self.options.package,
+            "installed": self.installed.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Takes back what `state` gave."""
+        """Takes back what `state` gave. A state of before packages has all that was there then."""
+        self.options = replace(self.options, package=state.get("package", True))
         self._load_schema()
+        self.installed = Installed.loaded(self, state.get("installed", {}))
         self.added, self.scales = [], {}
         for kind, name, shape in state.get("added", ()):
             self.add_field(kind, name, shape)

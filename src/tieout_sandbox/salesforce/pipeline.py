@@ -54,7 +54,7 @@ _ROWS_PER_SECOND = 200
 _OPEN_DAYS = 90
 
 
-def load_pipeline(clock: SandboxClock, folder: Path) -> Org:
+def load_pipeline(clock: SandboxClock, folder: Path, *, package: bool = False) -> Org:
     """The org of those files: one opportunity with one line per deal, one currency.
 
     FileNotFoundError where a file is missing, ValueError where a deal names a product that
@@ -63,7 +63,7 @@ def load_pipeline(clock: SandboxClock, folder: Path) -> Org:
     for name in FILES:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder / name} is missing")
-    org = Org(clock, Options(stages=tuple(stage.name for stage in STAGES)))
+    org = Org(clock, Options(stages=tuple(stage.name for stage in STAGES), package=package))
     _Import(org, folder, clock.origin).run()
     return org
 

@@ -17,13 +17,13 @@ INVOICE_STATUS = (
     ("draft", "Draft"),
     ("awaiting_approval", "Awaiting approval"),
     ("cancelled", "Cancelled"),
-    ("open", "Open"),
     ("booked", "Booked"),
     ("partly_paid", "Partly paid"),
     ("paid", "Paid"),
     ("credited", "Credited"),
     ("written_off", "Written off"),
 )
+INVOICE_KIND = (("invoice", "Invoice"), ("credit_note", "Credit note"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +131,14 @@ class ObjectType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What an org has switched on, as far as it changes its objects."""
+    """
+    What an org has switched on, as far as it changes its objects. `package`: what Tieout's own
+    package brings is there from the start, as if somebody had deployed it.
+    """
 
     currencies: tuple[str, ...] = ()
     country_picklists: bool = True
-    tieout_objects: bool = True
+    package: bool = False
     stages: tuple[str, ...] = ()
 
 
@@ -156,6 +159,7 @@ def load_schema(options: Options) -> dict[str, ObjectType]:
         "@currencies": tuple((code, code) for code in options.currencies),
         "@stages": tuple((stage, stage) for stage in options.stages),
         "@invoice_status": INVOICE_STATUS,
+        "@invoice_kind": INVOICE_KIND,
     }
     schema: dict[str, ObjectType] = {}
     current: ObjectType | None = None
@@ -182,7 +186,7 @@ def _object(line: str, options: Options) -> ObjectType | None:
     _, name, prefix, plural, *flags = line.split()
     if "multi" in flags and not options.currencies:
         return None
-    if "optional" in flags and not options.tieout_objects:
+    if "optional" in flags and not options.package:
         return None
     closed = "nowrite" in flags
     found = ObjectType(
@@ -193,7 +197,7 @@ def _object(line: str, options: Options) -> ObjectType | None:
         updateable=not closed,
         deletable=not closed and "nodelete" not in flags,
     )
-    for entry in _system_fields(found):
+    for entry in system_fields(found):
         found.add(entry)
     return found
 
@@ -226,7 +230,8 @@ _WITHOUT_BIN = frozenset(
 )
 
 
-def _system_fields(owner: ObjectType) -> list[Field]:
+def system_fields(owner: ObjectType) -> list[Field]:
+    """What every object has without anybody making it."""
     label = owner.name.removesuffix("__c").replace("_", " ")
     found = [_system("Id", "id", f"{label} ID")]
     if owner.name not in _WITHOUT_BIN:
@@ -269,6 +274,8 @@ def _field(
     if "multi" in flags and not options.currencies:
         return None
     if "country" in flags and not options.country_picklists:
+        return None
+    if "pkg" in flags and not options.package:
         return None
     kind, length, precision, scale = _shape(shape)
     reference = next((f[1:].split("|") for f in flags if f.startswith(">")), None)

@@ -45,13 +45,14 @@ CURRENCIES = (
 _OPEN_STAGES = tuple(stage.name for stage in STANDARD_STAGES if not stage.closed)
 
 
-def generate(clock: SandboxClock, *, seed: int, size: int) -> Org:
+def generate(clock: SandboxClock, *, seed: int, size: int, package: bool = False) -> Org:
     """An org with so many accounts, about twice as many opportunities, half of them won."""
     org = Org(
         clock,
         Options(
             currencies=tuple(currency.code for currency in CURRENCIES),
             stages=tuple(stage.name for stage in STANDARD_STAGES),
+            package=package,
         ),
     )
     _Generator(org, clock.origin).fill(seed, size)

@@ -31,14 +31,27 @@ class SalesforceSimulator(Simulator):
 
     name = "salesforce"
     fault_kinds = KINDS - WEBHOOK_KINDS - {"search_lag", "key_expiry"}
+    takes_package = True
+
+    def __init__(self, *, package: bool = False, **options: Any) -> None:
+        self.package = package
+        super().__init__(**options)
 
     def build(self) -> None:
-        """Generates the org from the seed, or loads the pipeline of the data folder."""
+        """
+        Generates the org from the seed, or loads the pipeline of the data folder. With `package`
+        what Tieout's package brings is there from the start; else it has to be deployed.
+        """
         if self.data is not None:
-            self.org = load_pipeline(self.clock, self.data)
+            self.org = load_pipeline(self.clock, self.data, package=self.package)
         else:
-            self.org = generate(self.clock, seed=self.seed, size=self.size)
+            self.org = generate(self.clock, seed=self.seed, size=self.size, package=self.package)
         self._open()
+
+    def settle(self) -> None:
+        """Also ends deployments whose time has come."""
+        super().settle()
+        self.api.metadata.settle()
 
     def _open(self) -> None:
         self.sign_in = SignIn(self.org)
@@ -85,6 +98,7 @@ class SalesforceSimulator(Simulator):
             check_version(version)
             check_size(request)
             session = self.sign_in.enter(request)
+            self.api.metadata.settle()
             self.org.empty_old_bin()
             if not self.org.switches.api_enabled:
                 raise SalesforceError(
@@ -107,8 +121,11 @@ class SalesforceSimulator(Simulator):
     def _call(self, request: Request, version: str, user_id: str, base: str) -> Call:
         body: Any = None
         text = ""
+        raw = b""
         kind = request.header("content-type") or ""
-        if request.body and "csv" in kind:
+        if request.body and kind.startswith("multipart/form-data"):
+            raw = request.body
+        elif request.body and "csv" in kind:
             text = request.body.decode("utf-8-sig")
         elif request.body and request.method in ("POST", "PATCH", "PUT"):
             if "json" not in kind:
@@ -133,6 +150,7 @@ class SalesforceSimulator(Simulator):
             headers=request.headers,
             body=body,
             text=text,
+            raw=raw,
             user_id=user_id,
             base=base,
             batch_items=self.batch_items,
@@ -239,6 +257,7 @@ class SalesforceSimulator(Simulator):
             "org": self.org.state(),
             "sign_in": self.sign_in.state(),
             "jobs": self.api.bulk.state(),
+            "deployments": self.api.metadata.state(),
         }
 
     def load_state(self, state: Any) -> None:
@@ -247,6 +266,7 @@ class SalesforceSimulator(Simulator):
         self._open()
         self.sign_in.load_state(state["sign_in"])
         self.api.bulk.load_state(state["jobs"])
+        self.api.metadata.load_state(state.get("deployments", []))
 
 
 def check_size(request: Request) -> None:

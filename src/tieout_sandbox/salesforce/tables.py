@@ -92,6 +92,16 @@ class Table:
         """Whether `find` may be asked for that field."""
         return field in self._by
 
+    def add_index(self, found: Field) -> None:
+        """Lets rows be found by a field that the object did not have before."""
+        if not _is_key(found) or found.name in self._by:
+            return
+        index = self._by[found.name] = {}
+        for record_id, row in self.rows.items():
+            value = row.get(found.name)
+            if value is not None:
+                index.setdefault(key_of(found, value), {})[record_id] = None
+
     def ids_in_stamp_order(self, since: str | None = None) -> list[str]:
         """Ids by SystemModstamp and Id, from that stamp on, or all."""
         stamps = self._fresh_stamps()

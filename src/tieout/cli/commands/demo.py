@@ -203,7 +203,11 @@ class _Showing:
         size, port = str(self.books.accounts), self.port
         above = port + 1 if port else 0
         wanted = (
-            Wanted(system="salesforce", port=port, options=("--size", size, "--seed", str(SEED))),
+            Wanted(
+                system="salesforce",
+                port=port,
+                options=("--with-package", "--size", size, "--seed", str(SEED)),
+            ),
             *self.books.simulators(above),
         )
         servers = stack.enter_context(simulators(wanted, self.project.log_file.parent))
