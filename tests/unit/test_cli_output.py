@@ -252,6 +252,34 @@ def test_the_line_of_progress_tells_its_time_and_what_it_waits_for() -> None:
     assert err.getvalue().startswith(shown)
 
 
+def test_the_line_of_progress_counts_and_says_what_is_left() -> None:
+    now, columns = [0], [100]
+    line = Ticking(Terminal(), lambda: now[0], lambda: columns[0])
+    line.say("Writing to visma-se", 0, 3_509)
+    assert line.line() == "Writing to visma-se"
+    now[0] = 10_000
+    line.say("Writing to visma-se", 1_000, 3_509)
+    bar = "[#####               ]"
+    assert line.line() == (f"Writing to visma-se  {bar}, 1,000 of 3,509  10 s, about 25 s left"), (
+        "the same step said again goes on"
+    )
+    columns[0] = 60
+    assert line.line() == "Writing to visma-se, 1,000 of 3,509  10 s, about 25 s left"
+    columns[0] = 30
+    assert line.line() == "Writing to visma-se, 1,000 of"
+    columns[0] = 100
+    now[0] = 21_000
+    assert line.line().endswith("about 52 s left, waiting for answers"), "nothing moved for 10 s"
+    # What came meanwhile makes it more than was known; a wrong total is not shown.
+    line.say("Writing to visma-se", 3_600, 3_509)
+    assert line.line() == "Writing to visma-se, 3,600  21 s"
+    line.say("Reading sf", 400)
+    assert line.line() == "Reading sf"
+    now[0] += 3_000
+    assert line.line() == "Reading sf, 400  3 s"
+    line.end()
+
+
 def test_a_terminal_that_goes_away_does_not_stop_the_work() -> None:
     class Gone(Terminal):
         def write(self, text: str) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tieout.bootstrap import Opened
     from tieout.cli.command import Session
     from tieout.engine.context import Engine
+    from tieout.services.watching import Say
     from tieout.store.people import Case
     from tieout.store.planned import Written
 
@@ -70,19 +72,28 @@ def zone(engine: Engine) -> tzinfo:
     return found
 
 
-def progress(session: Session) -> Callable[[str], None]:
+def progress(session: Session, engine: Engine | None = None) -> Say:
     """
-    Says what is done. On a terminal one line that stays, with the time it takes from 2 s on; else
-    a line per step, at most one in 30 s, or nothing where nobody reads it.
+    Says what is done. On a terminal one line that stays, with counts and times from 2 s on, those
+    of the ``engine`` among them; else a line per step, at most one in 30 s, or nothing where
+    nobody reads it.
     """
+    from tieout.services.watching import silent, watch
+
     screen = session.screen
     if screen.options.json or screen.options.quiet:
-        return lambda _: None
+        return silent
     if not screen.err.isatty() or screen.options.plain:
         return _Steps(session).say
     progress_over(session)
-    session.progress = Ticking(screen.err, session.clock.steady)
+    session.progress = Ticking(screen.err, session.clock.steady, _columns)
+    if engine is not None:
+        watch(engine, session.progress.say)
     return session.progress.say
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def progress_over(session: Session) -> None:
@@ -99,15 +110,16 @@ class _Steps:
     session: Session
     said_at: int | None = None
 
-    def say(self, text: str) -> None:
+    def say(self, step: str, done: int = 0, total: int = 0) -> None:
         """The step, unless one was said within 30 s."""
+        del done, total  # for who looks on, not for a log
         now = self.session.clock.steady()
         if self.said_at is None:
             # What is over soon needs no word.
             self.said_at = now
         if now - self.said_at >= STEP_MS:
             self.said_at = now
-            self.session.screen.note(f"{text}.")
+            self.session.screen.note(f"{step}.")
 
 
 def check_file(path: Path | None) -> None:

@@ -9,29 +9,43 @@ from typing import TextIO
 
 SHOWN_AFTER_MS, WAITS_AFTER_MS = 2_000, 10_000
 TICK_S = 1.0
+_BAR = 20
 
 
 class Ticking:
     """
     One line that stays and is written anew each second, also while the program is busy.
 
-    ``steady``: milliseconds of a clock that never jumps.
+    ``steady``: milliseconds of a clock that never jumps. ``columns``: how wide the terminal is.
     """
 
-    def __init__(self, err: TextIO, steady: Callable[[], int]) -> None:
+    def __init__(
+        self, err: TextIO, steady: Callable[[], int], columns: Callable[[], int] = lambda: 100
+    ) -> None:
         self._err = err
         self._steady = steady
+        self._columns = columns
         self._text = ""
-        self._since = 0
+        self._since = self._moved = 0
+        self._before = self._done = self._total = 0
         self._over = threading.Event()
         self._turn = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def say(self, text: str) -> None:
-        """What is done now; its time counts from here."""
+    def say(self, step: str, done: int = 0, total: int = 0) -> None:
+        """
+        What is done now; its time counts from here. Said again with other counts it goes on: the
+        next tick shows them.
+        """
         with self._turn:
-            self._text, self._since = text, self._steady()
-        self._write()
+            now, fresh = self._steady(), step != self._text
+            if fresh:
+                self._text, self._since, self._before = step, now, done
+            if fresh or done != self._done:
+                self._moved = now
+            self._done, self._total = done, total
+        if fresh:
+            self._write()
         if self._thread is None:
             self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
             self._thread.start()
@@ -46,14 +60,38 @@ class Ticking:
             self._err.flush()
 
     def line(self) -> str:
-        """The line as it stands now."""
-        took = self._steady() - self._since
+        """The line as it stands now, no wider than the terminal."""
+        now = self._steady()
+        took = now - self._since
         if took < SHOWN_AFTER_MS:
-            return self._text
-        seconds = took // 1000
-        span = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
-        waits = ", waiting for answers" if took >= WAITS_AFTER_MS else ""
-        return f"{self._text}  {span}{waits}"
+            return self._cut(self._text)
+        waits = ", waiting for answers" if now - self._moved >= WAITS_AFTER_MS else ""
+        told = f"  {_span(took)}{self._left(took)}{waits}"
+        bar = self._bar()
+        whole = f"{self._text}{bar}{self._counts()}{told}"
+        return self._cut(whole if len(whole) < self._columns() else whole.replace(bar, "", 1))
+
+    def _counts(self) -> str:
+        if self._total > 0 and self._done <= self._total:
+            return f", {self._done:,} of {self._total:,}"
+        return f", {self._done:,}" if self._done else ""
+
+    def _bar(self) -> str:
+        if not 0 < self._done <= self._total:
+            return ""
+        full = self._done * _BAR // self._total
+        return f"  [{'#' * full}{' ' * (_BAR - full)}]"
+
+    def _left(self, took: int) -> str:
+        """How long the rest takes at the pace so far."""
+        moved = self._done - self._before
+        if moved <= 0 or not self._done < self._total:
+            return ""
+        return f", about {_span(took * (self._total - self._done) // moved)} left"
+
+    def _cut(self, text: str) -> str:
+        # A line that wraps could not be written over.
+        return text[: max(self._columns() - 1, 1)]
 
     def _tick(self) -> None:
         while not self._over.wait(TICK_S):
@@ -69,3 +107,9 @@ class Ticking:
             except (OSError, ValueError):
                 # The terminal is gone: the work goes on without its line.
                 self._over.set()
+
+
+def _span(milliseconds: int) -> str:
+    """`12 s`, `3 min`"""
+    seconds = milliseconds // 1000
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

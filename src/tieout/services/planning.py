@@ -26,6 +26,7 @@ from tieout.engine.reading import read_side
 from tieout.engine.recover import recovering
 from tieout.engine.run import connect
 from tieout.services.planned_words import differing_words, shown_lines
+from tieout.services.watching import Say, silent
 from tieout.store import planned, plans
 from tieout.store.plans import PlanLine
 from tieout.store.postgres import PostgresStore
@@ -153,7 +154,7 @@ async def plan(
     *,
     read: bool = True,
     only: Collection[str] = (),
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = silent,
 ) -> Planned:
     """
     A fresh plan, stored under its number unless a brake holds everything.
@@ -163,12 +164,14 @@ async def plan(
     async with holding(engine) as lease:
         if read:
             await read_both(engine, lease, say)
-        return await plan_now(engine, store, only=only)
+        return await plan_now(engine, store, only=only, say=say)
 
 
-async def plan_now(engine: Engine, store: PostgresStore, *, only: Collection[str] = ()) -> Planned:
+async def plan_now(
+    engine: Engine, store: PostgresStore, *, only: Collection[str] = (), say: Say = silent
+) -> Planned:
     """A plan on what the mirror shows now."""
-    lines = await decided_lines(engine, store)
+    lines = await decided_lines(engine, store, say)
     chosen = tuple(chosen_lines(lines, only))
     held = await held_back(engine, chosen)
     sides = [*engine.books, engine.policy.crm]
@@ -192,7 +195,7 @@ async def plan_now(engine: Engine, store: PostgresStore, *, only: Collection[str
     )
 
 
-async def decided_lines(engine: Engine, store: PostgresStore) -> list[PlanLine]:
+async def decided_lines(engine: Engine, store: PostgresStore, say: Say = silent) -> list[PlanLine]:
     """
     All that is due as rows in the plan's order, each source once.
 
@@ -200,7 +203,11 @@ async def decided_lines(engine: Engine, store: PostgresStore) -> list[PlanLine]:
     """
     found: dict[Key, PlanLine] = {}
     needed_by: dict[str, list[str]] = {}
+    done, total = 0, await _to_look_at(engine)
+    say("Deciding", done, total)
     async for window in windows(engine, store):
+        done += len(window.due)
+        say("Deciding", done, total)
         for decision in window.decisions:
             if decision.change is not None:
                 for_deal = lanes.flow_of(decision.lane) == lanes.DOCUMENTS
@@ -224,6 +231,12 @@ async def decided_lines(engine: Engine, store: PostgresStore) -> list[PlanLine]:
         _for_deals(line, needed_by.get(line.key13, [])) for line in shown_lines(found.values(), won)
     ]
     return sorted(lines, key=plans.sort_key)
+
+
+async def _to_look_at(engine: Engine) -> int:
+    """How many sources are due or parked; what waits to be released may come to them."""
+    found = await engine.store.open_work(engine.bridge)
+    return sum(number for name, number in found.items() if name.startswith("due."))
 
 
 def recorded(decision: Decision) -> OpenOperation | None:

@@ -55,7 +55,7 @@ async def apply(
     opened = await session.opened()
     who = who_acts(as_)
     engine = await open_bridge(session, opened, who)
-    say = progress(session)
+    say = progress(session, engine)
     try:
         if which:
             made = await stored_plan(opened.store, number_of(which, "P"), engine)
@@ -76,7 +76,7 @@ async def apply(
                 next=(f"tieout apply {made.name}",),
                 bridge=engine.bridge,
             )
-        say = progress(session)
+        say = progress(session, engine)
         applied = await applying.apply(
             engine,
             opened.store,

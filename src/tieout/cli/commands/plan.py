@@ -46,7 +46,11 @@ async def plan(
     else:
         try:
             made = await planning.plan(
-                engine, opened.store, read=not no_read, only=only or (), say=progress(session)
+                engine,
+                opened.store,
+                read=not no_read,
+                only=only or (),
+                say=progress(session, engine),
             )
         finally:
             progress_over(session)

@@ -50,7 +50,7 @@ async def run(
     engine.force = force
     if every:
         return await _again(session, opened, engine, pause_s, force=force, strict=strict)
-    say = progress(session)
+    say = progress(session, engine)
     say(f"Running {engine.bridge}")
     try:
         ran = await running.run_once(engine, opened.store)
