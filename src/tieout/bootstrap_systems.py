@@ -178,6 +178,32 @@ SYSTEMS: Mapping[str, System] = {
             ),
         ),
         System(
+            name="webcrm",
+            label="webCRM",
+            side="crm",
+            settings="tieout.connectors.webcrm:WebcrmSettings",
+            connector="tieout.connectors.webcrm:WebcrmConnector",
+            bound_as="system_id",
+            short="webcrm",
+            api_setting="api_url",
+            sign_in_setting="login_url",
+            register="Make an application token of its own for Tieout in webCRM: Configuration, "
+            "Integration, API, REST.",
+            grants=(
+                Grant(
+                    name="application_token",
+                    questions=(
+                        Question(
+                            name="client_secret",
+                            text="Application token",
+                            flag="--secret-env VAR",
+                            secret=True,
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        System(
             name="visma_eaccounting",
             label="Visma eAccounting",
             side="books",
