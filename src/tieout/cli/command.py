@@ -188,6 +188,7 @@ def group(name: str) -> typer.Typer:
 
 _GROUP_HELP = {
     "connection": "Connect systems, test them, renew their sign-ins.",
+    "salesforce": "The package for a Salesforce org: build it, deploy it.",
     "config": "Check, publish and take back the configuration.",
     "exceptions": "What waits for a person.",
     "log": "The activity log, which shows any change from outside.",

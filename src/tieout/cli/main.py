@@ -27,6 +27,7 @@ _ORDER = (
     "init",
     "demo",
     "connection",
+    "salesforce",
     "config",
     "doctor",
     "plan",

@@ -175,7 +175,7 @@ async def add(opened: Opened, wanted: Wanted, sign_in: SignIn | None) -> Tested:
             hint=f"tieout connection add {wanted.system.name}",
         ) from None
     name = wanted.name or await _name_for(opened, wanted.system, tested.company)
-    tested = replace(tested, name=name)
+    tested = _named(tested, name)
     await opened.vault.put(name, staged.worked())
     added = await opened.do(
         lambda tx: admin.add_connection(
@@ -229,6 +229,18 @@ async def rotate(
         return admin.due_again(tx, row.name, now)
 
     return tested, await opened.do(note)
+
+
+def _named(tested: Tested, name: str) -> Tested:
+    """The same under the name that it gets, also in commands that findings tell to type."""
+    before = f" {tested.name}"
+    findings = tuple(
+        replace(finding, hint=finding.hint.replace(before, f" {name}"))
+        if finding.hint.startswith("tieout ")
+        else finding
+        for finding in tested.findings
+    )
+    return replace(tested, name=name, findings=findings)
 
 
 @asynccontextmanager

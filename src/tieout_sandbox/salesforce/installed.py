@@ -50,6 +50,8 @@ class Installed:
     objects: dict[str, ObjectDefinition] = field(default_factory=dict)
     fields: dict[str, dict[str, Field]] = field(default_factory=dict)
     grants: dict[str, Grants] = field(default_factory=dict)
+    others: list[tuple[str, str]] = field(default_factory=list)
+    """Layouts, tabs and views by type and name: they are there, and do nothing here."""
     changes: int = 0
     _rights: dict[tuple[object, ...], Rights] = field(default_factory=dict)
 
@@ -195,6 +197,7 @@ class Installed:
                 for kind, found in self.fields.items()
                 for each in found.values()
             ],
+            "others": [list(each) for each in self.others],
             "grants": [[name, asdict(each)] for name, each in self.grants.items()],
         }
 
@@ -209,6 +212,7 @@ class Installed:
         for name, entry in state.get("grants", ()):
             made.grants[name] = Grants(**_with_tuples(entry))
             made.changes += 1
+        made.others = [(kind, name) for kind, name in state.get("others", ())]
         return made
 
 

@@ -31,6 +31,7 @@ OPTIONS: Mapping[str, bool] = {
     "singlePackage": False,
 }
 _CANCEL_MS = 100
+_OTHERS = ("Layout", "CustomTab", "ListView")
 _DONE = ("Succeeded", "SucceededPartial", "Failed", "Canceled")
 
 
@@ -205,7 +206,7 @@ class Metadata:
         keeps = not serious or not job.options["rollbackOnError"]
         job.successes = [_success(each, before, at) for each in good] if keeps else []
         if keeps and not job.options["checkOnly"]:
-            self._apply(checked)
+            self._apply(checked, good)
         status = "Succeeded" if not serious else "SucceededPartial" if keeps else "Failed"
         self._end(job, status, at)
 
@@ -217,9 +218,11 @@ class Metadata:
             for name, kind in schema.items()
             for each in kind.fields
         }
-        return found | {("PermissionSet", name) for name in self._org.installed.grants}
+        installed = self._org.installed
+        found |= {("PermissionSet", name) for name in installed.grants}
+        return found | set(installed.others)
 
-    def _apply(self, checked: Checked) -> None:
+    def _apply(self, checked: Checked, good: Sequence[Component]) -> None:
         installed = self._org.installed
         for made in checked.objects.values():
             installed.add_object(self._org, made)
@@ -227,6 +230,10 @@ class Metadata:
             installed.add_field(self._org, kind, each)
         for name, grants in checked.grants.items():
             installed.add_grants(self._org, name, grants)
+        for component in good:
+            place = (component.type, component.name)
+            if component.type in _OTHERS and place not in installed.others:
+                installed.others.append(place)
         self._changed()
 
     # Answers.

@@ -79,6 +79,7 @@ class SalesforceApi:
         observer: Observer | None = None,
         in_flight: int = 4,
     ) -> None:
+        self.name = name
         self._settings = settings
         self._transport = transport
         self._clock = clock

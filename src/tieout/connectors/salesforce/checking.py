@@ -8,6 +8,7 @@ from datetime import datetime
 from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import SalesforceApi
+from tieout.connectors.salesforce.metadata_check import with_package
 from tieout.connectors.salesforce.org import OrgObject
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.shapes import (
@@ -67,6 +68,7 @@ class Checker:
                 found.extend(await self._object(source))
             found.extend(await self._configured())
             found.extend(await self._standings.problems())
+            found = await with_package(self._api, self._settings, found)
             found.extend(await self._currency())
             found.extend(await self._sight())
             found.extend(await self._quota())
