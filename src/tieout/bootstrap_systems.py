@@ -54,6 +54,12 @@ def _visma_browser(settings: Any) -> BrowserAddress:
     )
 
 
+def _visma_net_browser(settings: Any) -> BrowserAddress:
+    from tieout.connectors.visma_net.settings import INTERACTIVE_SCOPES
+
+    return BrowserAddress(url=settings.authorize_url, scope=INTERACTIVE_SCOPES, pkce=True)
+
+
 def _salesforce_browser(settings: Any) -> BrowserAddress:
     return BrowserAddress(
         url=f"{settings.token_host}/services/oauth2/authorize",
@@ -65,6 +71,12 @@ def _salesforce_browser(settings: Any) -> BrowserAddress:
 _CLIENT_ID = Question(name="client_id", text="Client id", flag="--client-id")
 _CLIENT_SECRET = Question(
     name="client_secret", text="Client secret", flag="--secret-env VAR", secret=True
+)
+_TENANT = Question(
+    name="tenant_id",
+    text="Tenant id of the company (not of the customer)",
+    flag="--set tenant_id=ID",
+    setting="tenant_id",
 )
 
 
@@ -220,6 +232,43 @@ SYSTEMS: Mapping[str, System] = {
                     name="refresh",
                     questions=(_CLIENT_ID, _CLIENT_SECRET),
                     browser=_visma_browser,
+                ),
+            ),
+        ),
+        System(
+            name="visma_net",
+            label="Visma.net",
+            side="books",
+            settings="tieout.connectors.visma_net:VismaNetSettings",
+            connector="tieout.connectors.visma_net:VismaNetConnector",
+            bound_as="company_id",
+            short="visma-net",
+            api_setting="api_url",
+            sign_in_setting="token_url",
+            sign_in_path="/connect/token",
+            register="Make a service application in the developer portal of Visma, and let the "
+            "company's administrator connect it to the company's tenant in Visma App Store.",
+            grants=(
+                Grant(
+                    name="client_credentials",
+                    settings={"grant": "client_credentials"},
+                    questions=(_CLIENT_ID, _CLIENT_SECRET, _TENANT),
+                ),
+                Grant(
+                    name="refresh",
+                    settings={"grant": "refresh"},
+                    questions=(
+                        _CLIENT_ID,
+                        _CLIENT_SECRET,
+                        _TENANT,
+                        Question(
+                            name="company_number",
+                            text="Number of the company (ipp-company-id)",
+                            flag="--set company_number=NUMBER",
+                            setting="company_number",
+                        ),
+                    ),
+                    browser=_visma_net_browser,
                 ),
             ),
         ),

@@ -1,0 +1,330 @@
+"""
+The customer ledger's own figures: its list of released documents, its balance, the receivables.
+
+Each is asked for by a filter of its own, and not taken from the change feed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from tieout.connectors.visma_net import documents, settling
+from tieout.connectors.visma_net.api import (
+    CREDIT_NOTES,
+    DEBIT_NOTES,
+    INVOICES,
+    PAYMENTS,
+    PERIODS,
+    Query,
+    Row,
+    VismaNetApi,
+)
+from tieout.connectors.visma_net.documents import Pair
+from tieout.connectors.visma_net.names import Names, document_ref, read_periods
+from tieout.connectors.visma_net.reading import Reader
+from tieout.connectors.visma_net.values import Payload, amount_of, day_of, number_of, text_of
+from tieout.core.ageing import ItemKind, OpenItem
+from tieout.core.model import Document
+from tieout.core.money import ZERO, round_to
+from tieout.ports import Control, Posting, Subledger
+
+CUSTOMER_BALANCES = "/v2/customer/balance"
+_LISTS = (INVOICES, CREDIT_NOTES, DEBIT_NOTES)
+
+
+class CustomerLedger:
+    """The ledger of one company, as the port asks for it."""
+
+    def __init__(self, api: VismaNetApi, reader: Reader) -> None:
+        self._api = api
+        self._reader = reader
+
+    async def documents(self, first: date, last: date) -> AsyncIterator[Sequence[Document]]:
+        """See `ports.Connector.ledger`: released documents by their date, compared here again."""
+        for path in _LISTS:
+            rows = await self._released(path, first, last)
+            if rows:
+                records = await self._reader.records(rows, path)
+                yield [record for record in records if isinstance(record, Document)]
+
+    async def control(self, day: date) -> Control | None:
+        """
+        See `ports.Connector.control`: what the ledger says that customers owe. It tells that at
+        the end of a period only, or now; None for a day between. The general ledger's account is
+        not to be read, so that vouchers beside the customer ledger do not show.
+        """
+        names = await self._api.names()
+        periods = read_periods(await self._api.whole(PERIODS))
+        period = next((one for one in periods if one.first <= day <= one.last), None)
+        today = self._api.now().astimezone(names.zone).date()
+        if period is None or (day != period.last and day < today):
+            return None
+        query: Query = (("fromFinPeriod", period.code), ("toFinPeriod", period.code))
+        rows = await self._api.whole(CUSTOMER_BALANCES, query)
+        account = ""
+        async for sheet in self._api.sheets(INVOICES, (("released", "1"),)):
+            account = text_of(sheet.rows[0], "account", "number") if sheet.rows else ""
+            break
+        return Control(
+            account=account or "customer ledger",
+            balance=sum((amount_of(row, "yearToDateBalance") for row in rows), ZERO),
+            currency=names.currency,
+        )
+
+    async def subledger(self, first: date, last: date) -> Subledger | None:
+        """See `ports.Connector.subledger`: built from documents, payments and applications."""
+        names = await self._api.names()
+        claims: list[Row] = []
+        for path in _LISTS:
+            claims += await self._released(path, None, last)
+        money = [
+            row
+            for row in await self._api.whole(PAYMENTS)
+            if text_of(row, "status") in ("Open", "Closed", "Voided")
+        ]
+        book = _Book(names=names, claims=claims, money=money)
+        before = first - timedelta(days=1)
+        postings = book.postings(first, last)
+        return Subledger(
+            currency=names.currency,
+            opening=sum((item.open for item in book.items(before)), ZERO),
+            postings=tuple(postings),
+            items=tuple(book.items(last)),
+            bank=book.bank(first, last),
+            exchange_gain=sum((p.amount for p in postings if p.kind == "exchange"), ZERO),
+        )
+
+    async def _released(self, path: str, first: date | None, last: date) -> list[Row]:
+        query: Query = (("released", "1"),)
+        if first is not None:
+            # Two conditions on one date cannot be asked for: the other end is compared here.
+            day = first.isoformat()
+            query = (*query, ("documentDate", day), ("documentDateCondition", ">="))
+        return [
+            row
+            for row in await self._api.whole(path, query)
+            if documents.is_released(row)
+            and (day_of(row, "documentDate") or date.max) <= last
+            and (first is None or (day_of(row, "documentDate") or date.min) >= first)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """One application between a credit and a claim, in both documents' base currency."""
+
+    day: date
+    claim: Payload
+    kind: str
+    number: str
+    amount: Decimal
+    discount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Book:
+    """All that the receivables of some days are made of, read once."""
+
+    names: Names
+    claims: Sequence[Row]
+    money: Sequence[Row]
+
+    def met(self, claim: Payload) -> list[_Met]:
+        """
+        What met a claim, in base currency: at its own rate, all that is left with the last of it,
+        as the books do. What was taken back stands there with plus and minus.
+        """
+        found = []
+        rest = _base(claim, "amount", self.names)
+        left = _own(claim, "amount", self.names)
+        rate = rest / left if left else Decimal(1)
+        for one in settling.applications(claim, at_all=True):
+            if one.day is None:
+                continue
+            taken = one.amount + one.discount
+            left -= taken
+            both = rest if not left else self._rounded(taken * rate)
+            amount = both if not one.discount else self._rounded(one.amount * rate)
+            rest -= both
+            found.append(_Met(one.day, claim, one.kind, one.number, amount, both - amount))
+        return found
+
+    def _rounded(self, amount: Decimal) -> Decimal:
+        return round_to(amount, self.names.places(self.names.currency))
+
+    # --- open items ------------------------------------------------------------------------------
+
+    def items(self, day: date) -> list[OpenItem]:
+        """What was open at the end of the day: claims, credit notes, and money on account."""
+        found = []
+        used: dict[tuple[str, str], Decimal] = {}
+        for claim in self.claims:
+            if text_of(claim, "documentType") == "CreditNote":
+                continue
+            left = _base(claim, "amount", self.names) if _by(claim, "documentDate", day) else ZERO
+            for met in self.met(claim):
+                if met.day <= day:
+                    left -= met.amount + met.discount
+                    used[met.kind, met.number] = (
+                        used.get((met.kind, met.number), ZERO) + met.amount + self._exchange(met)
+                    )
+            if left:
+                found.append(self._item(claim, left, _claim_kind(claim)))
+        for row, kind, number, amount in self._credits():
+            dated = day_of(row, "documentDate") or day_of(row, "applicationDate")
+            if dated is None or dated > day:
+                continue
+            left = amount - used.get((kind, number), ZERO)
+            if left:
+                what = ItemKind.CREDIT_NOTE if kind == "CreditNote" else ItemKind.ON_ACCOUNT
+                found.append(self._item(row, -left, what))
+        return found
+
+    def _credits(self) -> list[tuple[Row, str, str, Decimal]]:
+        """Credit notes and money with their sizes in base currency; refunds took from them."""
+        back: dict[tuple[str, str], Decimal] = {}
+        found = []
+        for row in self.claims:
+            if text_of(row, "documentType") == "CreditNote":
+                for one in settling.applications(row):
+                    if one.kind == "Refund":
+                        key = ("CreditNote", text_of(row, "referenceNumber"))
+                        back[key] = back.get(key, ZERO) + one.amount
+        for row in self.claims:
+            if text_of(row, "documentType") == "CreditNote":
+                number = text_of(row, "referenceNumber")
+                size = _base(row, "amount", self.names) - back.get(("CreditNote", number), ZERO)
+                found.append((row, "CreditNote", number, size))
+        for row in self.money:
+            kind, number = text_of(row, "type"), text_of(row, "refNbr")
+            if kind in ("Payment", "Prepayment") and text_of(row, "status") != "Voided":
+                found.append((row, kind, number, amount_of(row, "paymentAmount")))
+        return found
+
+    def _exchange(self, met: _Met) -> Decimal:
+        """What a payment brought more than the claim was booked with: its own rate is another."""
+        payment = next(
+            (
+                row
+                for row in self.money
+                if text_of(row, "refNbr") == met.number and text_of(row, "type") == met.kind
+            ),
+            None,
+        )
+        if payment is None or text_of(payment, "currency") in ("", self.names.currency):
+            return ZERO
+        own = number_of(payment, "paymentAmountInCurrency")
+        base = number_of(payment, "paymentAmount")
+        size, rest = _own(met.claim, "amount", self.names), _base(met.claim, "amount", self.names)
+        if not own or base is None or not rest:
+            return ZERO
+        in_currency = met.amount * size / rest
+        return self._rounded(in_currency * base / own) - met.amount
+
+    def _item(self, row: Payload, left: Decimal, kind: ItemKind) -> OpenItem:
+        number = text_of(row, "referenceNumber") or text_of(row, "refNbr")
+        due = day_of(row, "documentDueDate") or day_of(row, "documentDate")
+        return OpenItem(
+            ref=f"{text_of(row, 'documentType') or text_of(row, 'type')}:{number}",
+            open=left,
+            currency=self.names.currency,
+            kind=kind,
+            due_on=due or day_of(row, "applicationDate"),
+            number=number,
+            customer=text_of(row, "customer", "name"),
+        )
+
+    # --- what moved them -------------------------------------------------------------------------
+
+    def postings(self, first: date, last: date) -> list[Posting]:
+        """What moved the receivables in these days."""
+        found: list[Posting] = []
+        applied: dict[tuple[str, str], Decimal] = {}
+        for claim in self.claims:
+            kind = text_of(claim, "documentType")
+            day = day_of(claim, "documentDate")
+            size = _base(claim, "amount", self.names)
+            if day is not None and first <= day <= last:
+                ours = {"CreditNote": "credit_note", "FinCharge": "fee"}.get(kind, "invoice")
+                sign = -1 if kind == "CreditNote" else 1
+                found.append(self._posting(ours, sign * size, day, claim))
+            if kind == "CreditNote":
+                continue
+            for met in self.met(claim):
+                if met.kind in settling.MONEY and met.day <= last:
+                    key = (met.kind, met.number)
+                    applied[key] = applied.get(key, ZERO) + met.amount + self._exchange(met)
+                if first <= met.day <= last:
+                    found += self._of_application(met)
+        found += self._of_money(first, last, applied)
+        return [posting for posting in found if posting.amount]
+
+    def _of_application(self, met: _Met) -> list[Posting]:
+        """Shifts inside the receivables move nothing; what is borne and differences do."""
+        found = [self._posting("discount", -met.discount, met.day, met.claim)]
+        if met.kind in settling.WRITE_OFFS:
+            found.append(self._posting("write_off", -met.amount, met.day, met.claim))
+        if met.kind in settling.MONEY:
+            found.append(self._posting("exchange", self._exchange(met), met.day, met.claim))
+        return found
+
+    def _of_money(
+        self, first: date, last: date, applied: dict[tuple[str, str], Decimal]
+    ) -> list[Posting]:
+        found = []
+        for row in self.money:
+            kind, number = text_of(row, "type"), text_of(row, "refNbr")
+            day = day_of(row, "applicationDate")
+            if day is None or not first <= day <= last or kind not in settling.MONEY:
+                continue
+            size = amount_of(row, "paymentAmount")
+            back = kind in ("Refund", "VoidPayment")
+            used = min(applied.get((kind, number), ZERO), size) if not back else size
+            sign = 1 if back else -1
+            found.append(self._posting("money", sign * used, day, row))
+            if not back:
+                found.append(self._posting("on_account", -(size - used), day, row))
+        return found
+
+    def bank(self, first: date, last: date) -> Decimal:
+        """What the payments of these days brought, less what was paid back."""
+        total = ZERO
+        for row in self.money:
+            day = day_of(row, "applicationDate")
+            kind = text_of(row, "type")
+            if day is not None and first <= day <= last and kind in settling.MONEY:
+                sign = -1 if kind in ("Refund", "VoidPayment") else 1
+                total += sign * amount_of(row, "paymentAmount")
+        return total
+
+    def _posting(self, kind: str, amount: Decimal, day: date, row: Payload) -> Posting:
+        of = text_of(row, "documentType")
+        number = text_of(row, "referenceNumber") or text_of(row, "refNbr")
+        return Posting(
+            kind=kind,
+            amount=amount,
+            day=day,
+            number=number,
+            document=document_ref(self.names, of, number, booked=True) if of else None,
+        )
+
+
+def _claim_kind(claim: Payload) -> ItemKind:
+    fee = text_of(claim, "documentType") == "FinCharge"
+    return ItemKind.FEE if fee else ItemKind.INVOICE
+
+
+def _by(row: Payload, name: str, day: date) -> bool:
+    dated = day_of(row, name)
+    return dated is not None and dated <= day
+
+
+def _base(row: Payload, name: str, names: Names) -> Decimal:
+    return amount_of(row, f"{name}{Pair.of(row, names).base}")
+
+
+def _own(row: Payload, name: str, names: Names) -> Decimal:
+    return amount_of(row, f"{name}{Pair.of(row, names).document}")

@@ -1,0 +1,205 @@
+"""Looking: is there a record that carries our key, and what became of one that vanished?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from tieout.connectors.http.json import dumps
+from tieout.connectors.visma_net.api import (
+    CREDIT_NOTES,
+    CUSTOMERS,
+    INVOICES,
+    Query,
+    Row,
+    VismaNetApi,
+    in_order,
+    key_of,
+)
+from tieout.connectors.visma_net.making import carried
+from tieout.connectors.visma_net.reading import Reader, place_of
+from tieout.connectors.visma_net.stamps import CREATED
+from tieout.connectors.visma_net.translate import carrier_of
+from tieout.connectors.visma_net.values import text_of, wall_text
+from tieout.core.change import Action, Doubt, Fate, FateKind, Hit, Sight
+from tieout.core.keys import generation_of, key_in, keys_in
+from tieout.core.model import Document, Entity, ExternalRef, Record
+
+_BEFORE = timedelta(seconds=60)
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LATER = 2  # generations after the one in doubt that are asked for
+
+
+class Looker:
+    """Finds records by what they carry."""
+
+    def __init__(self, api: VismaNetApi, reader: Reader) -> None:
+        self._api = api
+        self._reader = reader
+
+    async def find_by_key(self, doubts: Sequence[Doubt]) -> list[Sight]:
+        """One look for each doubt; see `ports.Connector.find_by_key`."""
+        return await in_order([self._sight(doubt) for doubt in doubts])
+
+    async def trace(self, refs: Sequence[ExternalRef]) -> list[Fate]:
+        """What became of records: a draft that was released keeps its number and is an invoice."""
+        return await in_order([self._fate(ref) for ref in refs])
+
+    async def _fate(self, ref: ExternalRef) -> Fate:
+        row = await self._reader.payload(ref)
+        if row is None:
+            return Fate(ref=ref, kind=FateKind.DELETED)
+        (record,) = await self._reader.records([row], place_of(ref)[0])
+        now = record.ref
+        if now != ref and now is not None:
+            return Fate(ref=ref, kind=FateKind.BECAME, into=now, record=record)
+        return Fate(ref=ref, kind=FateKind.PRESENT, record=record)
+
+    # --- a look ----------------------------------------------------------------------------------
+
+    async def _sight(self, doubt: Doubt) -> Sight:
+        times: list[datetime] = []
+        target: Record | None = None
+        gone = False
+        hits: list[Hit] = []
+        near: list[Record] = []
+        complete = True
+        if doubt.target is not None:
+            fate = await self._fate(doubt.target)
+            times.append(self._api.now())
+            target = fate.record if fate.kind is FateKind.PRESENT else None
+            gone = target is None
+            if fate.kind is FateKind.BECAME and fate.record is not None:
+                hits.append(Hit(key=doubt.key, record=fate.record))
+        if doubt.action is Action.CREATE and doubt.entity is Entity.CUSTOMER:
+            hits += await self._customers(doubt, times)
+        elif doubt.entity is Entity.DOCUMENT and doubt.action in (Action.CREATE, Action.CREDIT):
+            hits, near, complete = await self._documents(doubt, times)
+            target, gone = None, False
+        now = self._api.now()
+        return Sight(
+            key=doubt.key,
+            began_at=times[0] if times else now,
+            vendor_time=times[-1] if times else now,
+            hits=tuple(hits),
+            near=tuple(near),
+            target=target,
+            target_gone=gone,
+            complete=complete,
+        )
+
+    async def _documents(
+        self, doubt: Doubt, times: list[datetime]
+    ) -> tuple[list[Hit], list[Record], bool]:
+        """
+        Invoices, then credit notes, released or not: a release moves nothing to another list. The
+        key is asked for whole, since the filter may mean equal, and by its beginning, since it may
+        mean contains; what comes is compared here, since a filter can be ignored.
+        """
+        found: dict[ExternalRef, Hit] = {}
+        for path in (INVOICES, CREDIT_NOTES):
+            rows: dict[str, Row] = {}
+            for text in self._texts(doubt):
+                query: Query = ((self._filter, text),)
+                listed = await self._api.whole(path, query, times=times)
+                for row in listed:
+                    if key_in(_carried_by(row), doubt.key13) is not None:
+                        rows[key_of(row)] = row
+                if any(text.casefold() not in _carried_by(row).casefold() for row in listed):
+                    break  # the filter was not looked at: that was the whole list
+            for record in await self._reader.records(list(rows.values()), path):
+                assert isinstance(record, Document)
+                key = key_in(record.carrier_text, doubt.key13)
+                if key is not None and record.ref is not None:
+                    found[record.ref] = Hit(key=key, record=record)
+        if found:
+            return list(found.values()), [], True
+        near = await self._near(doubt, times)
+        return [], near, bool(doubt.customers)
+
+    @property
+    def _filter(self) -> str:
+        reference = self._api.settings.carrier == "external_reference"
+        return "externalReference" if reference else "customerRefNumber"
+
+    @staticmethod
+    def _texts(doubt: Doubt) -> list[str]:
+        """What may be carried: the key of this generation, of the last one and the next ones."""
+        number = generation_of(doubt.key)
+        near = range(max(0, number - 1), number + _LATER + 1)
+        keys = [carried(_of_generation(doubt.key, one)) for one in near]
+        return [*keys, doubt.key13]
+
+    async def _near(self, doubt: Doubt, times: list[datetime]) -> list[Record]:
+        """Documents of the customers without any key, made since the first send."""
+        earliest = doubt.first_sent_at - _BEFORE
+        path = CREDIT_NOTES if doubt.action is Action.CREDIT else INVOICES
+        found: list[Record] = []
+        for number in await self._numbers(doubt.customers):
+            query: Query = (
+                ("customer", number),
+                (CREATED, wall_text(earliest)),
+                (f"{CREATED}Condition", ">="),
+            )
+            rows = [
+                row
+                for row in await self._api.whole(path, query, times=times)
+                if text_of(row, "customer", "number") == number
+                and ((made := self._api.stamps.latest(row, CREATED)) is None or made >= earliest)
+                and not keys_in(_carried_by(row))
+            ]
+            found += await self._reader.records(rows, path)
+        return found
+
+    async def _numbers(self, customers: Sequence[ExternalRef]) -> list[str]:
+        """The numbers that these customers have now."""
+        rows = await in_order([self._api.record(CUSTOMERS, ref.id) for ref in customers])
+        return [text_of(row, "number") for row in rows if row is not None]
+
+    async def _customers(self, doubt: Doubt, times: list[datetime]) -> list[Hit]:
+        """
+        By the attribute; a customer with one of the numbers that were drawn counts where the
+        attribute was not carried, and its name is ours.
+        """
+        found: dict[str, Row] = {}
+        attribute = self._api.settings.customer_attribute
+        if attribute:
+            # Several values are asked for with a comma: any of them.
+            wanted = ",".join(text for text in self._texts(doubt)[:-1])
+            query: Query = (("attributes", dumps({attribute: wanted}).decode()),)
+            for row in await self._api.whole(CUSTOMERS, query, times=times):
+                if key_in(carrier_of(row), doubt.key13) is not None:
+                    found[key_of(row)] = row
+        number = doubt.witness.get("number", "")
+        if number:
+            mine = await self._api.customer(number)
+            times.append(self._api.now())
+            if mine is not None and _is_ours(mine, doubt):
+                found[key_of(mine)] = mine
+        hits = []
+        for record, row in zip(
+            await self._reader.records(list(found.values()), CUSTOMERS),
+            found.values(),
+            strict=True,
+        ):
+            hits.append(Hit(key=key_in(carrier_of(row), doubt.key13) or doubt.key, record=record))
+        return hits
+
+
+def _of_generation(key: str, number: int) -> str:
+    """The key of the same place in another generation."""
+    high, low = divmod(min(number, len(_DIGITS) ** 2 - 1), len(_DIGITS))
+    return key[:14] + _DIGITS[high] + _DIGITS[low]
+
+
+def _is_ours(row: Row, doubt: Doubt) -> bool:
+    """Whether a customer under a number that we drew is the one that we sent."""
+    other = carrier_of(row)
+    if other:
+        return key_in(other, doubt.key13) is not None
+    name = text_of(row, "name").encode()
+    return bool(name) and any(name in body for body in doubt.bodies)
+
+
+def _carried_by(row: Row) -> str:
+    return f"{text_of(row, 'externalReference')}\n{text_of(row, 'customerRefNumber')}"
