@@ -98,15 +98,25 @@ class Lineage:
         return found
 
     async def _became(self, root: int) -> tuple[str, Row] | None:
-        known = self._natives.get(root)
-        claims = [known] if known is not None else await self._claims(root)
+        """The row that carries a deal on; None where there is none, or more than one."""
+        known = self._natives.pop(root, None)
+        found = await self._carrier(root, [known]) if known is not None else None
+        if found is None:
+            found = await self._carrier(root, await self._claims(root))
+        if found is not None:
+            kind, row = found
+            self._natives[root] = (kind, id_at(row, f"{kind}Id"))
+        return found
+
+    async def _carrier(
+        self, root: int, claims: Sequence[tuple[str, int]]
+    ) -> tuple[str, Row] | None:
+        """The row of the one claim, as opportunity or delivery; it says so itself."""
         if len(claims) != 1:
             return None
-        kind, number = claims[0]
-        for other in (kind, *(one for one in DEALS if one != kind)):
-            row = (await self._feed.some(other, (number,))).get(number)
-            if row is not None and root_in(other, row) == root:
-                self._natives[root] = (other, number)
-                return other, row
-        self._natives.pop(root, None)
+        first, number = claims[0]
+        for kind in (first, *(one for one in DEALS if one != first)):
+            row = (await self._feed.some(kind, (number,))).get(number)
+            if row is not None and root_in(kind, row) == root:
+                return kind, row
         return None

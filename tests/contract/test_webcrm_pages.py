@@ -1,0 +1,628 @@
+"""Reading in parts: rows that move, lines without a trace on their deal, deletions, conversions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from support.webcrm_rig import (
+    CUSTOMERS,
+    DEALS,
+    NAME,
+    Rig,
+    codes,
+    deals,
+    prepared,
+    records,
+    rig,
+    standing_change,
+)
+from tieout.core.change import Applied, FateKind
+from tieout.core.errors import TransientError
+from tieout.core.model import Deal, DealKind, DealState, Entity, ExternalRef, Record
+from tieout.ports import HttpRequest, Page
+
+BOTH = pytest.mark.parametrize("changes", ["queries", "lists"])
+
+
+def run(story: Any) -> None:
+    asyncio.run(story)
+
+
+def deal_ref(number: int) -> ExternalRef:
+    return ExternalRef(NAME, "deal", f"deal:{number}")
+
+
+async def stamps(found: Rig, entity: Entity = Entity.DEAL) -> dict[str, str]:
+    return {ref.id: stamp async for keys in found.connector.keys(entity) for ref, stamp in keys}
+
+
+async def show(found: Rig, record_id: str, **values: Any) -> None:
+    """What the books say is written on a record."""
+    (made,) = await prepared(found, standing_change("K", record_id, **values))
+    (wire,) = found.connector.pack([made])
+    (outcome,) = await found.connector.send(wire)
+    assert isinstance(outcome, Applied), outcome
+
+
+# --- changes -----------------------------------------------------------------------------------
+
+
+@BOTH
+def test_only_what_changed_is_read_again(changes: str) -> None:
+    async def story() -> None:
+        found = rig(changes=changes)
+        first, second = found.deal(), found.deal()
+        cursor = (await found.read(DEALS))[-1].cursor
+        found.clock.advance(3600)
+        # Lines of the overlap come once more, with the deals that they belong to.
+        again = await found.read(DEALS, cursor)
+        found.clock.advance(60)
+        quiet = await found.read(DEALS, again[-1].cursor)
+        assert deals(quiet) == {}
+        found.act("edit_deal", deal=second, set={"Number": "X"})
+        found.clock.advance(60)
+        later = await found.read(DEALS, quiet[-1].cursor)
+        assert set(deals(later)) == {f"deal:{second}"}
+        assert deals(later)[f"deal:{second}"].number == "X"
+        assert f"deal:{first}" not in deals(later)
+
+    run(story())
+
+
+def test_a_quiet_read_costs_the_same_whatever_there_is() -> None:
+    async def story() -> None:
+        costs = []
+        for size in (2, 60):
+            found = rig(size=size)
+            cursor = (await found.read(DEALS))[-1].cursor
+            found.clock.advance(60)
+            before = len(found.transport.requests)
+            await found.read(DEALS, cursor)
+            costs.append(len(found.transport.requests) - before)
+        assert costs == [3, 3]
+
+    run(story())
+
+
+@BOTH
+def test_a_line_that_moves_without_its_deal_is_found(changes: str) -> None:
+    async def story() -> None:
+        found = rig(changes=changes, lines_every_s=600)
+        number = found.deal()
+        pages = await found.read(DEALS)
+        line = deals(pages)[f"deal:{number}"].lines[0]
+        assert line.ref is not None
+        found.clock.advance(300)
+        change = [{"line": int(line.ref.id), "price": "1000.00"}]
+        found.act("edit_lines", deal=number, change=change, keep_value=True)
+        soon = await found.read(DEALS, pages[-1].cursor)
+        assert deals(soon) == {}, "the list of lines has its own timetable"
+        found.clock.advance(400)
+        later = await found.read(DEALS, soon[-1].cursor)
+        assert str(deals(later)[f"deal:{number}"].lines[0].unit_price) == "1000.0"
+
+    run(story())
+
+
+def test_lines_that_scripts_can_ask_for_are_asked_for_each_time() -> None:
+    async def story() -> None:
+        found = rig(line_table="QuotationLine")
+        found.assume("quotation_line_table", "QuotationLine")
+        number = found.deal()
+        pages = await found.read(DEALS)
+        found.clock.advance(30)
+        found.act("edit_lines", deal=number, add=[{"item": "LAG-1", "quantity": 2}])
+        later = await found.read(DEALS, pages[-1].cursor)
+        assert len(deals(later)[f"deal:{number}"].lines) == 3
+
+    run(story())
+
+
+def test_a_line_that_was_taken_away_is_found_by_the_stamps() -> None:
+    async def story() -> None:
+        found = rig()
+        number = found.deal()
+        before = deals(await found.read(DEALS))[f"deal:{number}"]
+        assert (await stamps(found))[f"deal:{number}"] == before.version
+        line = before.lines[1].ref
+        assert line is not None
+        found.act("edit_lines", deal=number, remove=[int(line.id)])
+        assert (await stamps(found))[f"deal:{number}"] != before.version
+        (again,) = await found.connector.get([deal_ref(number)], DEALS)
+        assert isinstance(again, Deal)
+        assert [one.ref for one in again.lines] == [before.lines[0].ref]
+
+    run(story())
+
+
+@pytest.mark.parametrize("touches", [True, False])
+def test_lines_may_touch_their_deal_or_not(touches: bool) -> None:
+    async def story() -> None:
+        found = rig(lines_every_s=0)
+        found.assume("line_touches_parent", touches)
+        number = found.deal()
+        pages = await found.read(DEALS)
+        found.clock.advance(30)
+        found.act("edit_lines", deal=number, add=[{"item": "LAG-1", "quantity": 2}])
+        later = await found.read(DEALS, pages[-1].cursor)
+        assert len(deals(later)[f"deal:{number}"].lines) == 3
+
+    run(story())
+
+
+def test_a_person_that_changes_changes_its_deals() -> None:
+    async def story() -> None:
+        found = rig()
+        organisation = found.organisation()
+        found.item()
+        person = found.act("add_person", organisation=organisation, last_name="Holm")["PersonId"]
+        number = found.deal(organisation=organisation, person=person)
+        pages = await found.read(DEALS)
+        found.clock.advance(1200)
+        found.act("edit_person", person=person, set={"Email": "ny@kund.example"})
+        later = await found.read(DEALS, pages[-1].cursor)
+        contact = deals(later)[f"deal:{number}"].billing_contact
+        assert contact is not None
+        assert contact.email == "ny@kund.example"
+
+    run(story())
+
+
+# --- pages -------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_rows_that_move_while_pages_are_read_are_not_lost(changes: str) -> None:
+    async def story() -> None:
+        found = rig(changes=changes, page_rows=2)
+        made = []
+        for number in range(9):
+            made.append(found.organisation(f"Kund {number}", VatNumber=""))
+            found.clock.advance(2)
+        first = await found.read(CUSTOMERS)
+        assert len(records(first)) == 9
+        found.clock.advance(3600)
+        for number in made:
+            found.act("edit_organisation", organisation=number, set={"City": "Malmö"})
+            found.clock.advance(2)
+        moved = iter(made)
+
+        def before(request: HttpRequest) -> None:
+            if urlsplit(request.url).path != "/Queries":
+                return
+            number = next(moved, None)
+            if number is not None:
+                found.clock.advance(1)
+                found.act("edit_organisation", organisation=number, set={"State": "X"})
+
+        found.transport.before = before
+        seen: dict[str, Record] = {}
+        pages = await found.read(CUSTOMERS, first[-1].cursor)
+        seen |= records(pages)
+        found.transport.before = None
+        seen |= records(await found.read(CUSTOMERS, pages[-1].cursor))
+        assert set(seen) == {f"organisation:{number}" for number in made}
+        whole = records(await rig_again(found, changes).read(CUSTOMERS))
+        assert seen == whole
+
+    run(story())
+
+
+def rig_again(found: Rig, changes: str) -> Rig:
+    """The same system, seen by a process that has read nothing yet."""
+    connector = found.again(changes=changes)
+    return Rig(found.clock, found.simulator, found.transport, found.secrets, connector)
+
+
+def test_many_rows_of_one_stamp_are_all_read() -> None:
+    async def story() -> None:
+        found = rig(page_rows=2)
+        cursor = None
+        found.organisation("Først")
+        cursor = (await found.read(CUSTOMERS))[-1].cursor
+        found.clock.advance(60)
+        made = {f"organisation:{found.organisation(f'Import {n}')}" for n in range(11)}
+        read = records(await found.read(CUSTOMERS, cursor))
+        assert made <= set(read)
+
+    run(story())
+
+
+@BOTH
+def test_a_row_that_goes_while_a_list_is_read_hides_no_other(changes: str) -> None:
+    async def story() -> None:
+        found = rig(changes=changes, page_rows=60, check_order_value="no")
+        made = [found.organisation(f"Kund {n}") for n in range(130)]
+        gone = iter(made[:3])
+
+        def before(request: HttpRequest) -> None:
+            if urlsplit(request.url).path in ("/Queries", "/Organisations"):
+                number = next(gone, None)
+                if number is not None and "Page=1&" not in request.url:
+                    found.act("delete_organisation", organisation=number)
+
+        found.transport.before = before
+        read = records(await found.read(CUSTOMERS))
+        assert {f"organisation:{number}" for number in made[3:]} <= set(read)
+
+    run(story())
+
+
+def test_a_line_that_goes_while_all_lines_are_read_hides_no_other() -> None:
+    async def story() -> None:
+        found = rig()
+        lines = [{"item": "LAG-1", "quantity": 1, "price": "1.00"} for _ in range(55)]
+        numbers = [found.deal(lines=lines) for _ in range(40)]  # 2,200 lines: three pages
+        victim = min(row["QuotationLineId"] for row in found.rows("QuotationLines"))
+        did: list[bool] = []
+
+        def before(request: HttpRequest) -> None:
+            if "/QuotationLines?Page=2" in request.url and not did:
+                did.append(True)
+                found.act("edit_lines", deal=numbers[0], remove=[victim], keep_value=True)
+
+        found.transport.before = before
+        read = deals(await found.read(DEALS))
+        assert did
+        assert [len(read[f"deal:{number}"].lines) for number in numbers] == [54] + [55] * 39
+
+    run(story())
+
+
+@BOTH
+def test_a_sweep_goes_on_where_it_was_interrupted(changes: str) -> None:
+    async def story() -> None:
+        found = rig(changes=changes, page_rows=60)
+        made = {f"organisation:{found.organisation(f'Kund {n}')}" for n in range(150)}
+        seen: set[str] = set()
+        resume = None
+        async for page in found.connector.changes_since(CUSTOMERS, None):
+            seen |= set(records([page]))
+            resume = page.resume
+            break
+        assert resume is not None
+        if changes == "queries":
+            assert len(seen) < len(made)
+        before = len(found.transport.requests)
+        pages = await rig_again(found, changes).read(CUSTOMERS, None, resume)
+        seen |= set(records(pages))
+        assert seen == made
+        assert len(found.transport.requests) - before < 12
+        assert pages[-1].cursor is not None
+
+    run(story())
+
+
+def test_what_a_page_held_is_given_again_where_nobody_took_it() -> None:
+    async def story() -> None:
+        found = rig()
+        cursor = (await found.read(DEALS))[-1].cursor
+        found.clock.advance(60)
+        number = found.deal()
+        async for page in found.connector.changes_since(DEALS, cursor):
+            if deals([page]):
+                break  # the page was refused by the store: it is not asked for the next one
+        again = await found.read(DEALS, cursor)
+        assert f"deal:{number}" in deals(again)
+        assert deals(await found.read(DEALS, again[-1].cursor)) == {}
+
+    run(story())
+
+
+# --- /Queries ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", ["error", "object"])
+def test_without_scripts_everything_is_read_by_lists(error: str) -> None:
+    async def story() -> None:
+        found = rig(lines_every_s=0)
+        found.assume("query_error", error)
+        found.assume("script_most", 10)
+        number = found.deal()
+        pages = await found.read(DEALS)
+        assert set(deals(pages)) == {f"deal:{number}"}
+        found.clock.advance(900)
+        found.act("edit_deal", deal=number, set={"Number": "9"})
+        later = await found.read(DEALS, pages[-1].cursor)
+        assert deals(later)[f"deal:{number}"].number == "9"
+        told = await found.connector.check()
+        assert [f.code for f in told if f.severity == "warning"] == ["scripts_refused"]
+        assert await stamps(found) == {f"deal:{number}": deals(later)[f"deal:{number}"].version}
+
+    run(story())
+
+
+def test_scripts_use_only_what_is_known_of_them() -> None:
+    async def story() -> None:
+        found = rig(size=40)
+        pages = await found.read(DEALS)
+        customers = await found.read(CUSTOMERS)
+        found.clock.advance(5000)
+        await found.read(DEALS, pages[-1].cursor)
+        await found.read(CUSTOMERS, customers[-1].cursor)
+        asked = found.scripts()
+        assert asked
+        assert all(len(script) < 900 for script in asked)
+        assert not any(sign in script for script in asked for sign in ("<", " IN ", "LIKE", "TOP"))
+
+    run(story())
+
+
+# --- deletions, merges -------------------------------------------------------------------------
+
+
+@BOTH
+def test_keys_are_what_there_is(changes: str) -> None:
+    async def story() -> None:
+        found = rig(changes=changes, size=20, page_rows=60)
+        read = deals(await found.read(DEALS))
+        assert await stamps(found) == {key: deal.version for key, deal in read.items()}
+        gone = next(iter(read))
+        found.act("delete_deal", deal=int(gone.partition(":")[2]))
+        assert gone not in await stamps(found)
+        customers = records(await found.read(CUSTOMERS))
+        assert set(await stamps(found, Entity.CUSTOMER)) == set(customers)
+        (fate,) = await found.connector.trace([ExternalRef(NAME, "deal", gone)])
+        assert fate.kind is FateKind.CANNOT_TELL
+
+    run(story())
+
+
+def test_keys_are_complete_or_an_error() -> None:
+    async def story() -> None:
+        found = rig(size=5)
+        await found.connector.company()
+        found.fault("garbage", path="/QuotationLines", times=None)
+        with pytest.raises(TransientError):
+            await stamps(found)
+
+    run(story())
+
+
+def test_deals_of_merged_organisations_belong_to_the_one_that_stayed() -> None:
+    async def story() -> None:
+        found = rig()
+        kept, gone = found.organisation("A"), found.organisation("B", VatNumber="")
+        found.item()
+        number = found.deal(organisation=gone)
+        pages = await found.read(DEALS)
+        found.clock.advance(60)
+        found.act("merge_organisations", keep=kept, remove=gone)
+        later = deals(await found.read(DEALS, pages[-1].cursor))[f"deal:{number}"]
+        assert later.customer == ExternalRef(NAME, "customer", f"organisation:{kept}")
+        assert f"organisation:{gone}" not in await stamps(found, Entity.CUSTOMER)
+
+    run(story())
+
+
+# --- one deal, whatever it is called -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("created", [True, False])
+def test_a_converted_deal_that_keeps_its_id_is_the_same_deal(created: bool) -> None:
+    async def story() -> None:
+        found = rig(won="flag")
+        found.assume("conversion_keeps_created", created)
+        number = found.deal("add_opportunity")
+        pages = await found.read(DEALS)
+        found.clock.advance(60)
+        found.act("win", deal=number)
+        later = await found.read(DEALS, pages[-1].cursor)
+        (deal,) = deals(later).values()
+        assert (deal.ref, deal.kind) == (deal_ref(number), DealKind.DELIVERY)
+        assert deal.lines == deals(pages)[f"deal:{number}"].lines
+        assert set(await stamps(found)) == {f"deal:{number}"}
+
+    run(story())
+
+
+def test_a_converted_deal_with_a_new_id_is_known_by_what_we_wrote_on_it() -> None:
+    async def story() -> None:
+        found = rig(won="flag")
+        found.assume("conversion_keeps_id", False)
+        number = found.deal("add_opportunity")
+        found.act("win", deal=number, how="flag")
+        pages = await found.read(DEALS)
+        assert deals(pages)[f"deal:{number}"].state is DealState.WON
+        await show(found, f"deal:{number}", books_id="draft:1", status="draft")
+        found.clock.advance(60)
+        new = int(found.act("win", deal=number)["DeliveryId"])
+        assert new != number
+        later = await found.read(DEALS, pages[-1].cursor)
+        (deal,) = deals(later).values()
+        assert deal.ref == deal_ref(number)
+        assert deal.source_id == f"deal:{number}"
+        assert deal.came_from == (deal_ref(new),)
+        assert deal.state is DealState.WON
+        assert await stamps(found) == {f"deal:{number}": deal.version}
+        # Another process finds the row too, and writes to it.
+        other = rig_again(found, "queries")
+        (got,) = await other.connector.get([deal_ref(number)], DEALS)
+        assert got is not None
+        assert got.lines == deal.lines  # type: ignore[union-attr]
+        await show(other, f"deal:{number}", books_id="invoice:1", status="booked")
+        assert found.row("Deliveries", new)["DeliveryErpId"] == f"{number}/invoice:1"
+        assert found.row("Deliveries", new)["DeliveryCustom4"] == "booked"
+        (fate,) = await other.connector.trace([deal_ref(number)])
+        assert fate.kind is FateKind.PRESENT
+        # Taken back, and won once more: a third number, and still the deal that it was.
+        found.clock.advance(60)
+        found.act("reopen", deal=new)
+        back = found.rows("Opportunities")[0]["OpportunityId"]
+        (again,) = await other.connector.get([deal_ref(number)], DEALS)
+        assert isinstance(again, Deal)
+        assert (again.ref, again.state) == (deal_ref(number), DealState.OPEN)
+        third = int(found.act("win", deal=back)["DeliveryId"])
+        assert len({number, new, back, third}) == 4
+        (last,) = deals(await rig_again(found, "queries").read(DEALS)).values()
+        assert (last.ref, last.kind) == (deal_ref(number), DealKind.DELIVERY)
+
+    run(story())
+
+
+def test_a_copy_is_a_deal_of_its_own() -> None:
+    async def story() -> None:
+        found = rig()
+        number = found.deal()
+        await show(found, f"deal:{number}", books_id="draft:1", status="draft")
+        clone = int(found.act("clone_deal", deal=number)["OpportunityId"])
+        # As a system would do it whose copies carry everything.
+        found.act("edit_deal", deal=clone, set={"ErpId": f"{number}/draft:1"})
+        read = deals(await found.read(DEALS))
+        assert set(read) == {f"deal:{number}", f"deal:{clone}"}
+        await show(found, f"deal:{clone}", books_id="draft:2")
+        assert found.row("Opportunities", clone)["OpportunityErpId"] == f"{clone}/draft:2"
+
+    run(story())
+
+
+def test_two_that_claim_to_be_one_deal_are_not_chosen_between() -> None:
+    async def story() -> None:
+        found = rig(won="flag")
+        found.assume("conversion_keeps_id", False)
+        number = found.deal("add_opportunity")
+        await show(found, f"deal:{number}", books_id="draft:1")
+        new = int(found.act("win", deal=number)["DeliveryId"])
+        clone = int(found.act("clone_deal", deal=new)["OpportunityId"])
+        found.act("edit_deal", deal=clone, set={"ErpId": f"{number}/draft:1"})
+        pages = await found.read(DEALS)
+        assert deals(pages) == {}
+        assert codes(pages) == ["record_unreadable", "record_unreadable"]
+        assert "Empty ErpId" in pages[0].unread[0][1].message
+        found.act("edit_deal", deal=clone, set={"ErpId": ""})
+        assert set(deals(await found.read(DEALS))) == {f"deal:{number}", f"deal:{clone}"}
+
+    run(story())
+
+
+# --- whatever people do --------------------------------------------------------------------------
+
+
+class People:
+    """Do one random thing at a time."""
+
+    def __init__(self, found: Rig, random: Random) -> None:
+        self.found, self.random = found, random
+        self.organisations = [found.organisation(f"Kund {n}") for n in range(3)]
+        found.item()
+        self.things: list[Callable[[], None]] = [
+            *(self.create, self.convert, self.back, self.edit, self.lines, self.lines),
+            *(self.delete, self.wait, self.wait, self.merge),
+        ]
+        for _ in range(4):
+            self.create()
+
+    def step(self) -> None:
+        self.random.choice(self.things)()
+
+    def some(self, resource: str) -> int | None:
+        key = {"Deliveries": "DeliveryId", "Opportunities": "OpportunityId"}[resource]
+        found = [row[key] for row in self.found.rows(resource)]
+        return self.random.choice(found) if found else None
+
+    def any(self) -> int | None:
+        return self.some(self.random.choice(["Deliveries", "Opportunities"]))
+
+    def create(self) -> None:
+        action = self.random.choice(["add_delivery", "add_opportunity"])
+        self.found.deal(action, organisation=self.random.choice(self.organisations))
+
+    def convert(self) -> None:
+        number = self.some("Opportunities")
+        if number is not None:
+            self.found.act("win", deal=number)
+
+    def back(self) -> None:
+        number = self.some("Deliveries")
+        if number is not None:
+            self.found.act("reopen", deal=number)
+
+    def edit(self) -> None:
+        number = self.any()
+        if number is not None:
+            self.found.act("edit_deal", deal=number, set={"Number": str(self.random.random())})
+
+    def lines(self) -> None:
+        number = self.any()
+        if number is None:
+            return
+        line = {"item": "LAG-1", "quantity": self.random.randrange(1, 9)}
+        mine = [
+            row["QuotationLineId"]
+            for row in self.found.rows("QuotationLines")
+            if row["QuotationLineOpportunityId"] == number
+        ]
+        if mine and self.random.random() < 0.4:
+            self.found.act("edit_lines", deal=number, remove=[self.random.choice(mine)])
+        else:
+            self.found.act("edit_lines", deal=number, add=[line])
+
+    def delete(self) -> None:
+        number = self.any()
+        if number is not None and self.random.random() < 0.5:
+            self.found.act("delete_deal", deal=number)
+
+    def merge(self) -> None:
+        if len(self.organisations) > 1 and self.random.random() < 0.3:
+            gone = self.organisations.pop()
+            self.found.act("merge_organisations", keep=self.organisations[0], remove=gone)
+
+    def wait(self) -> None:
+        self.found.clock.advance(self.random.choice([1, 30, 400, 4000]))
+
+
+class Mirror:
+    """What an engine would keep, and what it does once a day with keys and stamps."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Deal] = {}
+        self.cursor: bytes | None = None
+
+    def take(self, page: Page) -> None:
+        assert page.unread == ()
+        self.records |= deals([page])
+        self.cursor = page.cursor or self.cursor
+
+    async def sweep(self, found: Rig) -> None:
+        present = await stamps(found)
+        for gone in set(self.records) - set(present):
+            del self.records[gone]
+        newer = [k for k, s in present.items() if k not in self.records or self.version(k) != s]
+        refs = [ExternalRef(NAME, "deal", key) for key in newer]
+        for record in await found.connector.get(refs, DEALS):
+            assert isinstance(record, Deal)
+            assert record.ref is not None
+            self.records[record.ref.id] = record
+
+    def version(self, key: str) -> str | None:
+        return self.records[key].version
+
+
+@pytest.mark.parametrize("seed", range(8))
+@BOTH
+def test_what_was_read_in_parts_is_what_there_is(seed: int, changes: str) -> None:
+    async def story() -> None:
+        random = Random(seed)
+        found = rig(changes=changes, page_rows=2, lines_every_s=random.choice([0, 3600]))
+        people, mirror = People(found, random), Mirror()
+        for _ in range(10):
+            for _ in range(random.randrange(5)):
+                people.step()
+            async for page in found.connector.changes_since(DEALS, mirror.cursor):
+                mirror.take(page)
+                if random.random() < 0.3:
+                    people.step()
+        found.clock.advance(1)
+        async for page in found.connector.changes_since(DEALS, mirror.cursor):
+            mirror.take(page)
+        await mirror.sweep(found)
+        whole = deals(await rig_again(found, changes).read(DEALS))
+        assert mirror.records == whole
+
+    run(story())
