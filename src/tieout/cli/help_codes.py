@@ -226,6 +226,33 @@ CODES: dict[str, Help] = {
     ),
     "object_missing": Help("The user cannot see a kind of record.", "Grant the permission set."),
     "field_missing": Help("The user cannot see a field.", "Grant the permission set."),
+    "permission_set_missing": Help(
+        "The Salesforce package is in the org, but the connection's user does not have its "
+        "permission set, so it cannot see the package's fields.",
+        "tieout salesforce deploy NAME --assign, or Setup, Permission Sets, Tieout Integration.",
+    ),
+    "package_broken": Help(
+        "A file of the Salesforce package, or a zip that was given instead, cannot be read.",
+        "Correct the file that is named; tieout salesforce package builds the zip anew.",
+    ),
+    "deploy_refused": Help(
+        "The org does not take parts of the package; each is shown with its place and the org's "
+        "own words. Nothing was changed.",
+        "Mend what is named, mostly a field of the org's own that has another type, then deploy "
+        "again; --check-only tries without changing anything.",
+    ),
+    "deploy_under_way": Help(
+        "A deployment of the same user runs in the org, perhaps one whose answer was lost.",
+        "tieout salesforce deploy NAME --resume ID follows it to its end.",
+    ),
+    "deploy_cancelled": Help(
+        "The deployment was stopped in the org before it was through.",
+        "tieout salesforce deploy NAME starts a new one.",
+    ),
+    "deployment_unknown": Help(
+        "The org has no deployment of that id; it keeps them for 30 days.",
+        "tieout salesforce deploy NAME starts a new one.",
+    ),
     "view_all_unproven": Help(
         "Sharing may hide records from the user; a hidden deal would never be invoiced.",
         "Give the user View All on the objects in use.",

@@ -20,6 +20,7 @@ INVOICE_STATUS = (
     ("booked", "Booked"),
     ("partly_paid", "Partly paid"),
     ("paid", "Paid"),
+    ("settled", "Settled"),
     ("credited", "Credited"),
     ("written_off", "Written off"),
 )
