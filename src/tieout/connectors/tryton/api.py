@@ -136,17 +136,18 @@ class TrytonApi:
     # --- models ----------------------------------------------------------------------------------
 
     async def read(
-        self, model: str, ids: Sequence[int], names: Sequence[str]
+        self, model: str, ids: Sequence[int], names: Sequence[str], own: Domain | None = None
     ) -> dict[int, Payload]:
         """
-        Records by id; one that is not there is left out. The order of the answer means nothing,
-        and one unknown id fails a plain read, so they are searched for.
+        Records by id; one that is not there, or none that ``own`` selects, is left out. The order
+        of the answer means nothing, and one unknown id fails a plain read, so they are searched
+        for.
         """
         wanted = sorted(set(ids))
         found: dict[int, Payload] = {}
         for start in range(0, len(wanted), 200):
             part = wanted[start : start + 200]
-            domain: Domain = [["id", "in", part], *everyone(model)]
+            domain: Domain = [["id", "in", part], *everyone(model), *(own or ())]
             for row in await self.search(model, domain, names):
                 found[int(row["id"])] = row
         return found

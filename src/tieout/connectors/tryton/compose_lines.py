@@ -191,7 +191,10 @@ class InvoiceLines:
             stood,
             {
                 "product.": {"id": product.id, "code": product.code},
-                "unit.": {"id": unit, "symbol": product.unit_symbol},
+                "unit.": {
+                    "id": unit,
+                    "symbol": product.unit_symbol if unit == product.unit else "",
+                },
                 "quantity": line.quantity,
                 "amount": line_amount(line.quantity, price, self._currency.rounding),
             },

@@ -46,8 +46,7 @@ HEAD_FIELDS = (
     "lines_to_pay.credit", "lines_to_pay.amount_second_currency", "lines_to_pay.maturity_date",
     "lines_to_pay.reconciliation", "lines_to_pay.invoice_payment", "payment_lines",
     "reconciliation_lines", "origin_invoices",
-    "create_date", "create_uid.login", "last_modified_at", "_timestamp", "taxes.tax",
-    "taxes.base", "taxes.amount",
+    "create_date", "create_uid.login", "last_modified_at", "_timestamp",
 )  # fmt: skip
 LINE_FIELDS = (
     "type", "sequence", "product", "product.code", "unit", "unit.symbol", "quantity",

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout.connectors.http.json import dumps, loads
-from tieout.connectors.tryton import documents, translate
+from tieout.connectors.tryton import confirming, documents, translate
 from tieout.connectors.tryton.api import Domain, TrytonApi, everyone
 from tieout.connectors.tryton.books import Books, BooksKeeper
 from tieout.connectors.tryton.codes import read_codes
@@ -315,14 +315,17 @@ class Reader:
                 names = documents.head_fields(books)
         lines = "lines" if model in (INVOICE, ORDER) else ""
         names += translate.extra_fields(want, lines=lines)
-        found = await self._api.read(model, numbers, names)
-        if model == INVOICE:
-            # Purchases have ids of the same kind; those are none of ours.
-            mine = await self._api.search(
-                INVOICE, [*self.invoices(), ["id", "in", sorted(found)]], ["id"]
-            )
-            found = {int(row["id"]): found[int(row["id"])] for row in mine}
-        return found
+        # Purchases have ids of the same kind; those are none of ours.
+        own = self.invoices() if model == INVOICE else []
+        return await self._api.read(model, numbers, names, own)
+
+    async def made(self, numbers: Sequence[int], books: Books) -> dict[int, Payload]:
+        """Sales invoices by id, as `confirming` compares them with what was sent."""
+        return await self._api.read(INVOICE, numbers, confirming.fields(books), self.invoices())
+
+    async def payers(self, numbers: Sequence[int]) -> dict[int, Payload]:
+        """Parties by id, with what a document for them needs."""
+        return await self._api.read(PARTY, numbers, translate.PAYER_FIELDS)
 
     async def records(
         self, rows: Iterable[Payload], model: str, want: Selection | None = None

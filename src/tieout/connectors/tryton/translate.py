@@ -40,6 +40,11 @@ CUSTOMER_FIELDS = (
     "contact_mechanisms.type", "contact_mechanisms.value", "contact_mechanisms.name",
     "contact_mechanisms.invoice", "create_date", "last_modified_at", "_timestamp",
 )  # fmt: skip
+# What a document needs to know of the party that it is for.
+PAYER_FIELDS = (
+    "name", "active", "account_receivable", "customer_payment_term", "customer_tax_rule",
+    "addresses.invoice",
+)  # fmt: skip
 ITEM_FIELDS = (
     "code", "active", "list_price_used", "last_modified_at", "template.last_modified_at",
     "template.name", "template.active", "template.type", "template.default_uom.symbol",

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from tieout.connectors.http.json import loads
-from tieout.connectors.tryton import documents, translate
+from tieout.connectors.tryton import confirming, documents, translate
 from tieout.connectors.tryton.api import TrytonApi
 from tieout.connectors.tryton.books import Books, BooksKeeper
 from tieout.connectors.tryton.catalogue import Catalogue, Known
@@ -66,6 +66,7 @@ class Writer:
         self._catalogue = catalogue
         # How many may go with an item that was in a list of which one was refused.
         self._most: dict[str, int] = {}
+        self._noted = confirming.Noted()
 
     # --- prepare ---------------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ class Writer:
             record = change.wanted.record if change.wanted is not None else None
             if isinstance(record, Document) and record.customer is not None:
                 numbers.add(documents.split_ref(record.customer)[1])
-        return await self._reader.rows(PARTY, sorted(numbers - {0})) if numbers - {0} else {}
+        return await self._reader.payers(sorted(numbers - {0})) if numbers - {0} else {}
 
     async def _prepared(
         self,
@@ -208,9 +209,12 @@ class Writer:
         if made.findings:
             return Refused(key=change.key, findings=tuple(made.findings))
         make = documents.order if is_order else documents.document
+        body = self._body(ORDER if is_order else INVOICE, made, None)
+        if not is_order:
+            self._noted.note(change.key, body, made.shown)
         return self._made(
             change,
-            body=self._body(ORDER if is_order else INVOICE, made, None),
+            body=body,
             shows=make(made.shown, books),
             totals=made.totals,
             witness={"customer": str(id_of(party, "id"))},
@@ -297,9 +301,11 @@ class Writer:
         made = credit_values(record, row, books, key=change.key, today=self._today(books))
         if made.findings:
             return Refused(key=change.key, findings=tuple(made.findings))
+        body = self._body(INVOICE, made, None)
+        self._noted.note(change.key, body, made.shown)
         return self._made(
             change,
-            body=self._body(INVOICE, made, None),
+            body=body,
             shows=documents.document(made.shown, books),
             totals=made.totals,
             witness={"customer": str(id_of(row, "party"))},
@@ -407,8 +413,9 @@ class Writer:
 
     async def send(self, wire: Wire) -> list[Outcome]:
         """
-        One request, an outcome for each item. What was made is read back once; where that fails
-        it is done all the same. Raises only `ConnectionBrokenError`, with nothing done.
+        One request, an outcome for each item. What was made is read back once, and again where it
+        is not as it was predicted; where that fails it is done all the same. Raises only
+        `ConnectionBrokenError`, with nothing done.
         """
         sent = Sent.of(wire.body)
         try:
@@ -471,9 +478,29 @@ class Writer:
             (key,) = wire.items
             made = await self.payment(key)
             return {0: made} if made is not None else {}
-        rows = await self._reader.rows(sent.model, done.ids)
+        rows = await self._confirmed(done, wire) if _makes_invoices(sent) else {}
+        left = [number for number in done.ids if number not in rows]
+        if left:
+            rows |= await self._reader.rows(sent.model, left)
         records = await self._reader.records(list(rows.values()), sent.model)
         return dict(zip(rows, records, strict=True))
+
+    async def _confirmed(self, done: Done, wire: Wire) -> dict[int, Payload]:
+        """The drafts that stand there as they were sent and reckoned as predicted, by id."""
+        values = confirming.values_sent(wire.body)
+        shown = {
+            number: row
+            for number, key, sent in zip(done.ids, wire.items, values, strict=True)
+            if (row := self._noted.take(key, sent)) is not None
+        }
+        if not shown:
+            return {}
+        login = await self._api.session.user()
+        read = await self._reader.made(list(shown), await self._keeper.get())
+        found = {
+            number: confirming.confirmed(shown[number], read[number], login) for number in read
+        }
+        return {number: row for number, row in found.items() if row is not None}
 
     async def payment(self, key: str) -> Payment | None:
         """The payment whose move carries that key in its description, None where there is none."""
@@ -505,6 +532,10 @@ def _together(items: Sequence[Prepared]) -> bytes:
     calls = [loads(item.body) for item in items]
     values: list[Any] = [row for call in calls for row in call["params"][0]]
     return call_body(calls[0]["method"], [values, calls[0]["params"][-1]], raw=True)
+
+
+def _makes_invoices(sent: Sent) -> bool:
+    return sent.verb == "create" and sent.model == INVOICE
 
 
 def _put_off(wire: Wire, reason: str, seconds: int) -> list[Outcome]:
