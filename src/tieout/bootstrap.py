@@ -480,13 +480,17 @@ async def engine_for(
     observer: Observer | None = None,
 ) -> Engine:
     """The engine of any configuration; ``version`` 0 is one that is not in force."""
+    from tieout.bootstrap_clocks import Listener
     from tieout.engine.context import Engine
     from tieout.services.enrich import NordicEnricher
     from tieout.settings.compile import compile_policy, selections
 
     companies = await _companies(opened, configuration)
+    clocks = Listener()
     connectors = {
-        name: await connector_of(opened, name, observer=observer)
+        name: await connector_of(
+            opened, name, observer=clocks.of(name, observer or opened.observer)
+        )
         for name in (configuration.crm, *configuration.books)
     }
     policy = compile_policy(
@@ -499,7 +503,7 @@ async def engine_for(
         check_vat_state=policy.documents.check_vat_state,
         oss=_uses_oss(companies, configuration),
     )
-    return Engine(
+    engine = Engine(
         store=opened.store,
         connectors=connectors,
         policy=policy,
@@ -515,6 +519,8 @@ async def engine_for(
         process=f"process {os.getpid()}",
         companies=companies,
     )
+    clocks.engine = engine
+    return engine
 
 
 def _registers(opened: Opened, policy: Any, enrich: Any) -> Any:

@@ -101,6 +101,40 @@ def test_a_host_that_goes_away_in_the_middle_of_a_run(evening: Evening) -> None:
     assert (again["exit_code"], again["error"]["code"]) == (5, "host_unreachable"), again
 
 
+# --- the clock -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("apart_s", "side"), [(-5 * 3600, "ahead of"), (5 * 3600, "behind")], ids=["ahead", "behind"]
+)
+def test_a_clock_that_jumped_stops_the_run_until_it_is_set_right(
+    evening: Evening, apart_s: int, side: str
+) -> None:
+    """Hours between this machine and both systems, as after a jump of its clock."""
+    systems = (evening.crm, evening.books)
+    for system in systems:
+        system.move_clock(apart_s)
+    message = f"This machine's clock is 5 h {side} that of "
+    for words in (("run", "--once"), ("apply", "--yes"), ("plan",)):
+        said = evening.tieout.inside(*words)
+        assert said.code == 6, (words, said)
+        assert said.err.count(message) == 1, (words, said)
+        assert said.err.splitlines()[-1] == "Set this machine's clock.", (words, said)
+        told = one_object(evening.tieout.inside(*words, "--json"))
+        assert (told["exit_code"], told["error"]["code"]) == (6, "clock_off"), (words, told)
+    assert evening.drafts() == []
+    assert not any(row["CustomerNumber"].startswith("2000") for row in _customers(evening))
+    for system in systems:
+        system.move_clock(-apart_s)
+    assert evening.tieout.inside("run", "--once").code == 0
+    assert len(evening.drafts()) == 3
+    assert one_object(evening.tieout.inside("run", "--once", "--json"))["data"]["written"] == 0
+
+
+def _customers(evening: Evening) -> list[dict[str, Any]]:
+    return evening.books.records("customers")
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 

@@ -183,3 +183,15 @@ def test_systems_and_credentials(capsys: pytest.CaptureFixture[str]) -> None:
     assert "refresh_token" in capsys.readouterr().out
     known = known_credentials(capsys)
     assert {"client_id", "client_secret", "refresh_token", "company_id", "token_path"} <= set(known)
+
+
+def test_every_answer_says_what_time_it_is_there() -> None:
+    with served("--clock", "2026-11-25T09:00:00Z") as sim:
+        connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=20)
+        for path in ("/_sandbox/clock", "/v2/customers", "/nowhere"):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.headers.get_all("Date")[0].startswith("Wed, 25 Nov 2026 09:0"), path
+            assert len(answer.headers.get_all("Date")) == 1, path
+        connection.close()

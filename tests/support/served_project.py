@@ -66,6 +66,10 @@ class Served:
         rows = found if isinstance(found, list) else found["faults"]
         return sum(int(row["hits"]) for row in rows)
 
+    def move_clock(self, seconds: int) -> None:
+        """Its clock goes ahead by so many seconds, or back."""
+        _post(f"{self.base_url}/_sandbox/clock", json.dumps({"advance_s": seconds}).encode())
+
     def fault(self, **fault: Any) -> Any:
         """The next requests that fit go wrong in this way."""
         return _post(f"{self.base_url}/_sandbox/faults", json.dumps(fault).encode())

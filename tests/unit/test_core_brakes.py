@@ -97,3 +97,16 @@ def test_without_the_rule_an_empty_side_goes_on() -> None:
     off = ALL_ON.without("empty_mirror_stops")
     for change in ({"seen_now": 0}, {"read_through": False}):
         assert brakes(replace(QUIET, **change), POLICY, off) == ()
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "said"),
+    [
+        (3601, "60 min behind"),
+        (-5 * 3600 + 1, "5 h ahead of"),
+        (3 * 86_400, "3 days behind"),
+    ],
+)
+def test_a_clock_is_told_as_people_tell_it(offset_s: int, said: str) -> None:
+    [found] = brakes(replace(QUIET, clock_offset_s=offset_s), POLICY)
+    assert found.message == f"This machine's clock is {said} that of {BOOKS}."

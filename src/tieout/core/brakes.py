@@ -100,13 +100,25 @@ def _restored(counts: Counts, policy: BrakePolicy, rules: Safeguards) -> Brake |
     )
 
 
+def clock_words(connection: str, offset_s: int) -> str:
+    """How far this machine's clock is from a system's, whose own is ``offset_s`` ahead of ours."""
+    size = abs(offset_s)
+    if size < 7200:
+        span = f"{round(size / 60)} min"
+    elif size < 172_800:
+        span = f"{round(size / 3600)} h"
+    else:
+        span = f"{round(size / 86_400)} days"
+    side = "behind" if offset_s > 0 else "ahead of"
+    return f"This machine's clock is {span} {side} that of {connection}."
+
+
 def _clock(counts: Counts, policy: BrakePolicy, rules: Safeguards) -> Brake | None:
     if abs(counts.clock_offset_s) <= policy.clock_offset_s:
         return None
     return Brake(
         code="clock_off",
-        message=f"The clock of {counts.connection} and ours are {abs(counts.clock_offset_s)} s "
-        "apart.",
+        message=clock_words(counts.connection, counts.clock_offset_s),
         hint="Set this machine's clock.",
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 from tieout.core.brakes import Brake, brakes
 from tieout.core.case import WAITING, Decision, OpenOperation, OpState, Verdict
 from tieout.core.change import Action
-from tieout.core.errors import BusyError, StoppedError
+from tieout.core.errors import BusyError, ConnectionBrokenError, StoppedError
 from tieout.core.model import Entity
 from tieout.engine import lanes
 from tieout.engine.adopting import adopt_carriers
@@ -25,6 +25,7 @@ from tieout.engine.deciding import WINDOW, all_lanes, decide_window
 from tieout.engine.reading import read_side
 from tieout.engine.recover import recovering
 from tieout.engine.run import connect
+from tieout.services import clocks
 from tieout.services.planned_words import differing_words, shown_lines
 from tieout.services.watching import Say, silent
 from tieout.store import planned, plans
@@ -104,7 +105,12 @@ async def read_both(engine: Engine, lease: Lease, say: Callable[[str], None]) ->
     The books, then the CRM: what changed since the last time; documents that carry our keys are
     adopted. Raises `StoppedError` while a restored database is being caught up with.
     """
-    await connect(engine)
+    try:
+        await connect(engine)
+    except ConnectionBrokenError:
+        if (stopped := clocks.apart(engine)) is not None:
+            raise stopped from None
+        raise
     if await recovering(engine):
         raise StoppedError(
             "This database was put back to an earlier state. Nothing is planned before both sides "

@@ -12,6 +12,7 @@ from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.engine.context import Engine
 from tieout.engine.run import RunResult
 from tieout.engine.run import run as run_engine
+from tieout.services import clocks
 from tieout.services.usage import UsedWronglyError
 from tieout.store import admin, people, planned, plans, recovering
 from tieout.store.planned import Written
@@ -60,6 +61,8 @@ async def run_once(engine: Engine, store: PostgresStore) -> Ran:
     try:
         result = await run_engine(engine)
     except ConnectionBrokenError:
+        if (stopped := clocks.apart(engine)) is not None:
+            raise stopped from None
         await note_connections(engine, store)
         raise
     await _all_well(engine, store)

@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+from datetime import UTC
+from email.utils import format_datetime
 from time import perf_counter
 from urllib.parse import parse_qsl
 
@@ -89,18 +91,26 @@ def _handler(sim: Simulator):  # type: ignore[no-untyped-def]
         match answer:
             case Response():
                 return web.Response(
-                    status=answer.status, headers=dict(answer.headers), body=answer.body
+                    status=answer.status, headers=_headers(sim, answer), body=answer.body
                 )
             case Truncated():
-                return await _send_half(incoming, answer)
+                return await _send_half(incoming, answer, _headers(sim, answer.response))
             case Dropped():
                 return _hang_up(incoming)
 
     return handle
 
 
-async def _send_half(incoming: web.BaseRequest, answer: Truncated) -> web.StreamResponse:
-    headers = dict(answer.response.headers)
+def _headers(sim: Simulator, answer: Response) -> dict[str, str]:
+    """What the simulator says, and what time it is there: by its own clock, not the machine's."""
+    now = format_datetime(sim.clock.now().astimezone(UTC), usegmt=True)
+    said = {name.lower() for name in answer.headers}
+    return {**answer.headers, **({} if "date" in said else {"Date": now})}
+
+
+async def _send_half(
+    incoming: web.BaseRequest, answer: Truncated, headers: dict[str, str]
+) -> web.StreamResponse:
     headers["Content-Length"] = str(len(answer.response.body))
     cut = web.StreamResponse(status=answer.response.status, headers=headers)
     await cut.prepare(incoming)

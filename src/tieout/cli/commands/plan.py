@@ -155,17 +155,27 @@ def _goes_to(engine: Engine, line: object, connection: str, entity: str) -> bool
     return bool(lane.endswith(f"/{connection}"))
 
 
+def _distinct(brakes: tuple[Brake, ...]) -> list[Brake]:
+    """Our own clock is one: it is said once, whichever systems tell another time."""
+    first: dict[str, Brake] = {}
+    for brake in brakes:
+        name = brake.code if brake.code == "clock_off" else f"{brake.code} {brake.connection}"
+        first.setdefault(name, brake)
+    return list(first.values())
+
+
 def stopped(
     session: Session, engine: Engine, brakes: tuple[Brake, ...], *, planned: bool
 ) -> Result:
     """`STOPPED: …`, with what to look at."""
     first = brakes[0]
-    words = [brake.message for brake in brakes]
+    shown = _distinct(brakes)
+    words = [brake.message for brake in shown]
     message = " ".join(words)
     if planned and "Nothing is planned" not in message:
         message += " Nothing is planned."
     commands, notes = [], [f"STOPPED: {message}"]
-    for brake in brakes:
+    for brake in shown:
         said, _, tail = brake.hint.partition("tieout ")
         if tail:
             commands.append(f"tieout {tail.rstrip('.')}")
