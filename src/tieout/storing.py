@@ -205,6 +205,14 @@ class LooseCarrier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberTaken:
+    """A record that bears a number; ``linked`` where it belongs to a slot already."""
+
+    record: Record
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerQuery:
     """What a CRM customer could be found by in the books."""
 
@@ -317,6 +325,14 @@ class Store(Protocol):
     async def unlinked_documents(
         self, connection: str, places: Sequence[tuple[str, Decimal]]
     ) -> dict[tuple[str, Decimal], list[Record]]: ...
+
+    async def sources_of(
+        self, connection: str, entity: Entity, ids: Sequence[str]
+    ) -> dict[str, str]: ...
+
+    async def numbers_taken(
+        self, connection: str, entity: Entity, numbers: Sequence[str]
+    ) -> dict[str, list[NumberTaken]]: ...
 
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]

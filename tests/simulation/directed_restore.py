@@ -231,3 +231,23 @@ async def h54_new_installation_with_an_old_and_a_new_generation(s: Scene) -> Non
     third = s.one("draft")
     assert s.world.refs()[s.ref(third)][2] == 2
     assert Decimal(s.row(third)["net"]) == 1000
+
+
+@history()
+async def h75_deal_deleted_while_it_was_forgotten(s: Scene) -> None:
+    """Its document bears a key that nothing of the CRM gives any more: a person is asked."""
+    await s.linked("1700.00")
+    backup = s.world.snapshot()
+    deal = s.deal()
+    await s.run()
+    draft = next(row["id"] for row in s.world.live() if row["net"] == 1000)
+    s.world.restore(backup)
+    s.world.in_crm("delete", deal=deal)
+    await s.settle()
+    asked = s.world.rows(
+        "SELECT code, candidates::text FROM exception_case WHERE workspace = %(ws)s"
+        " AND closed_at IS NULL AND lane LIKE '%%/recovery/%%'"
+    )
+    assert [code for code, _ in asked] == ["assign_documents"]
+    assert draft in asked[0][1]
+    assert len(s.world.live()) == 2

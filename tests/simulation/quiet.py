@@ -171,11 +171,22 @@ class Quiet:
                 " AND o.state = 'doubt'"
             )
         }
+        # After a restore a person is asked about documents whose deal nobody knows any more.
+        shown = {
+            str(candidate).split(":", 2)[2]
+            for row in self.world.rows(
+                "SELECT jsonb_array_elements_text(candidates) FROM exception_case"
+                " WHERE workspace = %(ws)s AND closed_at IS NULL AND lane LIKE '%%/recovery/%%'"
+            )
+            for candidate in row
+        }
         ours = {document_slot(self.world, deal) for deal in self.world.crm.rows.tables["deals"]}
         for row in self.world.live():
             keys = [key for key in keys_in(row["_carrier"]) if key[:13] in ours]
             if keys and keys[0][:13] in asked:
                 continue  # a person was asked which of them counts
+            if keys and _ref(self.world, row) in shown:
+                continue
             if keys and _ref(self.world, row) not in linked:
                 raise Violation(f"14: {row['id']} carries {keys[0]} and has no link and no role")
 

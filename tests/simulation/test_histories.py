@@ -8,6 +8,7 @@ from sqlalchemy import Engine as SqlEngine
 import directed_change
 import directed_create
 import directed_guards
+import directed_published
 import directed_restore
 from scenes import TOLD, tell
 
@@ -15,6 +16,7 @@ NUMBERED = sorted(TOLD)
 assert directed_change
 assert directed_create
 assert directed_guards
+assert directed_published
 assert directed_restore
 
 # The numbers of the table of histories in docs/explanation/once-only.md. Those with a letter behind

@@ -40,6 +40,8 @@ from tieout.core.policy import (
     CustomerPolicy,
     DocumentPolicy,
     FlowMode,
+    InvoicePolicy,
+    ItemPolicy,
     StatusPolicy,
 )
 from tieout.core.safeguards import ALL_ON, Safeguards
@@ -86,6 +88,7 @@ class World(Tables):
     mode: FlowMode = FlowMode.AUTO
     book_settings: Mapping[str, Any] = field(default_factory=dict)
     crm_settings: Mapping[str, Any] = field(default_factory=dict)
+    shown: FlowMode = FlowMode.OFF
     policy_changes: dict[str, Any] = field(default_factory=dict)
     sweep_s: int = 60
     merges_move_stamps: bool = True
@@ -219,8 +222,14 @@ class World(Tables):
             customers=CustomerPolicy(),
             documents=documents,
             status=StatusPolicy(),
+            items=ItemPolicy(mode=self.shown, cost=True),
+            invoices=InvoicePolicy(mode=self.shown),
             brakes=self.brakes,
         )
+
+    def _shown(self) -> tuple[Entity, ...]:
+        """What the CRM shows of the books and is read of it for that."""
+        return () if self.shown is FlowMode.OFF else (Entity.ITEM, Entity.DOCUMENT)
 
     def settings(self) -> PlainBookSettings:
         """Those of the connector for this kind of book."""
@@ -291,7 +300,7 @@ class World(Tables):
                 },
                 CRM: {
                     entity: Selection(entity=entity, shape="s")
-                    for entity in (Entity.CUSTOMER, Entity.DEAL)
+                    for entity in (Entity.CUSTOMER, Entity.DEAL, *self._shown())
                 },
             },
             clock=clock,

@@ -102,6 +102,14 @@ CODES: dict[str, Help] = {
         "The customer is not in the books yet, and may not be made.", SHOW
     ),
     "customer_inactive": Help("The customer is no longer active in the books.", SHOW),
+    "number_twice_in_crm": Help(
+        "Several records of the CRM have the number of one item of the books.",
+        "Give all but one of them another number, or none; the one that is left is taken for it.",
+    ),
+    "deleted_in_crm": Help(
+        "What the CRM shows of the books was deleted there. It is not made again by itself.",
+        "Restore it in the CRM, or dismiss the exception: it stays away then.",
+    ),
     "customer_gone": Help("The customer was deleted in the books.", SHOW),
     "credit_stop": Help(
         "The customer is on credit stop. Orders are held; delivered work is still invoiced.",

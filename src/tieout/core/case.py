@@ -203,6 +203,28 @@ class StandingCase:
     state: SlotState
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedCase:
+    """
+    One record of the books that the CRM shows, such as an item or an invoice.
+
+    ``wanted`` is what it should show, None: nothing yet, for the ``reason`` (a code; ``waits_for``
+    names the record of the books whose link frees it). ``candidates`` are records of the CRM that
+    bear the same number and belong to nothing of ours.
+    """
+
+    source: ExternalRef
+    number: str = ""
+    title: str = ""
+    wanted: Record | None = None
+    reason: str = ""
+    waits_for: str = ""
+    active: bool = True
+    state: SlotState
+    target: Seen | None = None
+    candidates: tuple[Record, ...] = ()
+
+
 class Verdict(StrEnum):
     """What a decision comes to."""
 
@@ -224,7 +246,9 @@ class Decision:
     ``change`` is there for WRITE and APPROVAL. ``agreed`` (with AGREED): both sides show the same,
     the base becomes this pair. END: the slot's generation ends (its document is dead and the
     trigger was seen false). ``supersede``: a waiting operation of the slot is not wanted any more.
-    ``not_before``: when time alone makes it due again (an instalment's day).
+    ``not_before``: when time alone makes it due again (an instalment's day). ``waits_for`` (with
+    WAIT): the record whose link makes it due again. ``again`` (with AGREED): what was adopted is
+    compared in the next round.
     """
 
     lane: str
@@ -248,5 +272,7 @@ class Decision:
     differs: tuple[str, ...] = ()
     line_count: int = 0
     not_before: datetime | None = None
+    waits_for: str = ""
+    again: bool = False
     adopt: ExternalRef | None = None
     adopted_record: Record | None = None

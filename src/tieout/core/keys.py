@@ -25,15 +25,18 @@ class KeyKind(StrEnum):
     CREDIT = "K"
     PAYMENT = "P"
     STANDING = "S"
+    ITEM = "A"
+    INVOICE = "H"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """
-    The place for one live document (or customer, or standing).
+    The place for one live document (or customer, or standing, or what the CRM shows of the books).
 
     ``crm_org`` and ``company`` are the vendors' own ids, ``source_id`` the root deal or the CRM
-    customer, ``part`` the billing step (0: the whole deal).
+    customer (of an item or invoice that the CRM shows: its id in the books), ``part`` the billing
+    step (0: the whole deal).
     """
 
     crm_org: str
@@ -104,10 +107,11 @@ def wire_key(*parts: str | int) -> str:
 
 def _is_key(word: str) -> bool:
     return (
-        len(word) == 16
-        and all(character in _ALPHABET for character in word)
-        and word[13] in "DCKPS"
+        len(word) == 16 and all(character in _ALPHABET for character in word) and word[13] in _KINDS
     )
+
+
+_KINDS = frozenset(kind.value for kind in KeyKind)
 
 
 def _base32(number: int, width: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -125,6 +126,34 @@ class StatusPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPolicy:
+    """
+    Items of the books shown in the CRM, so that quotes are made with them. ``when`` None: all.
+
+    ``cost`` also shows what an item costs us; ``every_s`` as in `StatusPolicy`.
+    """
+
+    mode: FlowMode = FlowMode.OFF
+    when: Rule | None = None
+    cost: bool = False
+    every_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicePolicy:
+    """
+    Invoices and credit notes of linked customers shown in the CRM, whoever made them.
+
+    ``since`` None: from the first one on. ``lines`` False shows heads only.
+    """
+
+    mode: FlowMode = FlowMode.OFF
+    since: date | None = None
+    lines: bool = True
+    every_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcilePolicy:
     """
     ``rate`` gives a deal's own rate to base currency; without it that of the books counts.
@@ -186,6 +215,8 @@ class BridgePolicy:
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     documents: DocumentPolicy = field(default_factory=DocumentPolicy)
     status: StatusPolicy = field(default_factory=StatusPolicy)
+    items: ItemPolicy = field(default_factory=ItemPolicy)
+    invoices: InvoicePolicy = field(default_factory=InvoicePolicy)
     reconcile: ReconcilePolicy = field(default_factory=ReconcilePolicy)
     brakes: BrakePolicy = field(default_factory=BrakePolicy)
     registers: RegisterPolicy = field(default_factory=RegisterPolicy)
@@ -201,6 +232,8 @@ class BridgePolicy:
             customers=replace(self.customers, mode=mode(self.customers.mode)),
             documents=replace(self.documents, mode=mode(self.documents.mode), approve_above=None),
             status=replace(self.status, mode=mode(self.status.mode)),
+            items=replace(self.items, mode=mode(self.items.mode)),
+            invoices=replace(self.invoices, mode=mode(self.invoices.mode)),
         )
 
     def book(self, connection: str) -> BooksPolicy:

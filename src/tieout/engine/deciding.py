@@ -11,6 +11,7 @@ from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.deciding_customers import decide_customers
 from tieout.engine.deciding_documents import decide_documents
+from tieout.engine.deciding_published import decide_invoices, decide_items
 from tieout.engine.deciding_standings import decide_balances, decide_standings
 from tieout.storing import DueRow
 
@@ -48,7 +49,7 @@ async def record_window(
 ) -> None:
     """Decisions of one window into the store; operations go to the side that is written to."""
     flow, books = lanes.flow_of(lane), lane.rsplit("/", 1)[-1]
-    connection = engine.policy.crm if flow in (lanes.STATUS, lanes.BALANCES) else books
+    connection = engine.policy.crm if flow in lanes.TO_CRM else books
     counts.add(
         await engine.store.record(
             bridge=engine.bridge,
@@ -70,6 +71,10 @@ def _mode(engine: Engine, flow: str) -> FlowMode:
             return engine.policy.customers.mode
         case lanes.DOCUMENTS:
             return engine.policy.documents.mode
+        case lanes.ITEMS:
+            return engine.policy.items.mode
+        case lanes.INVOICES:
+            return engine.policy.invoices.mode
         case _:
             return engine.policy.status.mode
 
@@ -88,6 +93,10 @@ async def decide_window(engine: Engine, lane: str, due: Sequence[DueRow]) -> lis
             return await decide_documents(engine, lane, book, ids)
         case lanes.STATUS:
             return await decide_standings(engine, lane, book, ids)
+        case lanes.ITEMS:
+            return await decide_items(engine, lane, book, ids)
+        case lanes.INVOICES:
+            return await decide_invoices(engine, lane, book, ids)
         case _:
             return await decide_balances(engine, lane, book, ids)
 
@@ -95,12 +104,14 @@ async def decide_window(engine: Engine, lane: str, due: Sequence[DueRow]) -> lis
 def all_lanes(engine: Engine) -> list[str]:
     """The lanes of the bridge in the order of dependence; flows that are off are left out."""
     found = []
-    for flow, mode in (
-        (lanes.CUSTOMERS, engine.policy.customers.mode),
-        (lanes.DOCUMENTS, engine.policy.documents.mode),
-        (lanes.STATUS, engine.policy.status.mode),
-        (lanes.BALANCES, engine.policy.status.mode),
+    for flow in (
+        lanes.ITEMS,
+        lanes.CUSTOMERS,
+        lanes.DOCUMENTS,
+        lanes.STATUS,
+        lanes.BALANCES,
+        lanes.INVOICES,
     ):
-        if mode is not FlowMode.OFF:
+        if _mode(engine, flow) is not FlowMode.OFF:
             found += [lanes.lane(engine.bridge, flow, books) for books in engine.books]
     return found

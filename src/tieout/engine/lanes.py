@@ -12,6 +12,9 @@ from tieout.core.policy import BridgePolicy, FlowMode
 from tieout.storing import FanOut
 
 CUSTOMERS, DOCUMENTS, STATUS, BALANCES = "customers", "documents", "status", "balances"
+# What the CRM shows of records that the books own.
+ITEMS, INVOICES = "items", "invoices"
+TO_CRM = frozenset({STATUS, BALANCES, ITEMS, INVOICES})
 # No lane of the engine's: cases about the books' own documents stand under it.
 LEDGER = "ledger"
 
@@ -38,7 +41,19 @@ def crm_fan_out(policy: BridgePolicy) -> tuple[FanOut, ...]:
             own = "linked" if policy.customers.when is None else "self"
             customers = lane(policy.name, CUSTOMERS, book.connection)
             rules.append(FanOut(lane=customers, entity=Entity.CUSTOMER, source=own))
+        for flow, entity, mode in _published(policy):
+            if mode is not FlowMode.OFF:
+                name = lane(policy.name, flow, book.connection)
+                rules.append(FanOut(lane=name, entity=entity, source="published"))
+                rules.append(FanOut(lane=name, entity=entity, source="parked"))
     return tuple(rules)
+
+
+def _published(policy: BridgePolicy) -> tuple[tuple[str, Entity, FlowMode], ...]:
+    return (
+        (ITEMS, Entity.ITEM, policy.items.mode),
+        (INVOICES, Entity.DOCUMENT, policy.invoices.mode),
+    )
 
 
 def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
@@ -63,4 +78,8 @@ def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
             FanOut(lane=balances, entity=Entity.DOCUMENT, source="customer_of_slot"),
             FanOut(lane=balances, entity=Entity.CUSTOMER, source="slot_source"),
         ]
+    for flow, entity, mode in _published(policy):
+        if mode is not FlowMode.OFF:
+            name = lane(policy.name, flow, connection)
+            rules.append(FanOut(lane=name, entity=entity, source="self"))
     return tuple(rules)

@@ -28,6 +28,16 @@ def document_slot(engine: Engine, book: BooksPolicy, source_id: str, part: int) 
     )
 
 
+def published_slot(engine: Engine, book: BooksPolicy, kind: KeyKind, source_id: str) -> Slot:
+    """The place in the CRM of what it shows of one record of that company's books."""
+    return Slot(
+        crm_org=engine.policy.crm_org,
+        source_id=source_id,
+        company=book.company,
+        kind=kind,
+    )
+
+
 def standing_slot(engine: Engine, book: BooksPolicy, key: str) -> Slot:
     """The place of what a deal or a customer of the CRM shows of that company's books."""
     return Slot(

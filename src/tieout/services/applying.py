@@ -370,7 +370,7 @@ async def _record_window(
     engine: Engine, window: planning.Window, taken: Sequence[Decision]
 ) -> None:
     flow, books = lanes.flow_of(window.lane), window.lane.rsplit("/", 1)[-1]
-    to_crm = flow in (lanes.STATUS, lanes.BALANCES)
+    to_crm = flow in lanes.TO_CRM
     await engine.store.record(
         bridge=engine.bridge,
         connection=engine.policy.crm if to_crm else books,

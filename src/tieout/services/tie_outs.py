@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -122,17 +122,24 @@ class Pace:
     it was tied out last is also in the database, so that a restart does not do it again.
     """
 
-    decided_status: int | None = None
+    decided: dict[str, int] = field(default_factory=dict)
     tied_out: datetime | None = None
 
     def rest(self, engine: Engine) -> None:
         """Tells the engine which flows rest in the coming round."""
-        every, now = engine.policy.status.every_s, engine.clock.steady()
-        last = self.decided_status
-        resting = every is not None and last is not None and now - last < every * 1000
-        engine.resting = frozenset({lanes.STATUS, lanes.BALANCES}) if resting else frozenset()
-        if not resting:
-            self.decided_status = now
+        policy, now = engine.policy, engine.clock.steady()
+        resting: set[str] = set()
+        for flows, every in (
+            ((lanes.STATUS, lanes.BALANCES), policy.status.every_s),
+            ((lanes.ITEMS,), policy.items.every_s),
+            ((lanes.INVOICES,), policy.invoices.every_s),
+        ):
+            last = self.decided.get(flows[0])
+            if every is not None and last is not None and now - last < every * 1000:
+                resting.update(flows)
+            else:
+                self.decided[flows[0]] = now
+        engine.resting = frozenset(resting)
 
     async def tie_out(self, engine: Engine, store: PostgresStore) -> tuple[TiedOut, ...]:
         """

@@ -143,7 +143,13 @@ def table_text(rows: Mapping[str, str]) -> str:
 def summary(configuration: Configuration) -> str:
     """`1 bridge, 4 flows, 31 fields`: what runs and what is mapped, for a line that says valid."""
     flows = configuration.model.flows
-    modes = (flows.customers.mode, flows.documents.mode, flows.status.mode)
+    modes = (
+        flows.customers.mode,
+        flows.documents.mode,
+        flows.status.mode,
+        flows.items.mode,
+        flows.invoices.mode,
+    )
     running = 1 + sum(mode is not FlowMode.OFF for mode in modes)
     fields = sum(written.key[0] == "mapping" for written in configuration.written.values())
     return f"1 bridge, {running} flow{'s' * (running != 1)}, {fields} field{'s' * (fields != 1)}"

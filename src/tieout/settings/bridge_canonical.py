@@ -72,6 +72,7 @@ def _flows(
     flows = data.setdefault("flows", {})
     for flow, name in (
         ("customers", "when"),
+        ("items", "when"),
         ("documents", "include"),
         ("documents", "when"),
         *((str(path[1]), str(path[2])) for path in VALUES),

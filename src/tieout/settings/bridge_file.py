@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal
@@ -253,6 +254,52 @@ class StatusFlow(Group):
     )
 
 
+class ItemFlow(Group):
+    """Items of the books to the CRM."""
+
+    direction: Literal["to_crm"] = Field(
+        default="to_crm", description="The books own their items; there is no other direction."
+    )
+    mode: FlowMode = Field(
+        default=FlowMode.OFF,
+        description="off, shadow (plan only), approve (a person releases), auto.",
+    )
+    when: Expression | None = Field(
+        default=None,
+        description="Which items the CRM shows, as in item.service. Left out: all with a number.",
+    )
+    cost: bool = Field(
+        default=False, description="Whether the CRM also shows what an item costs us."
+    )
+    every: Duration | None = Field(
+        default=None,
+        description="How often tieout run --every decides it, such as 15m. Left out: with every "
+        "round.",
+    )
+
+
+class InvoiceFlow(Group):
+    """Invoices and credit notes of linked customers to the CRM, whoever made them."""
+
+    direction: Literal["to_crm"] = Field(
+        default="to_crm", description="The books own their invoices; there is no other direction."
+    )
+    mode: FlowMode = Field(
+        default=FlowMode.OFF,
+        description="off, shadow (plan only), approve (a person releases), auto.",
+    )
+    since: date | None = Field(
+        default=None,
+        description="The first invoice date that is shown, such as 2024-01-01. Left out: all.",
+    )
+    lines: bool = Field(default=True, description="Whether their lines are shown too.")
+    every: Duration | None = Field(
+        default=None,
+        description="How often tieout run --every decides it, such as 15m. Left out: with every "
+        "round.",
+    )
+
+
 class ReconcileFlow(Group):
     """The tie-out."""
 
@@ -290,6 +337,11 @@ class Flows(Group):
     )
     status: StatusFlow = Field(
         default=StatusFlow(), description="Status, payments and balances back to the CRM."
+    )
+    items: ItemFlow = Field(default=ItemFlow(), description="Items of the books to the CRM.")
+    invoices: InvoiceFlow = Field(
+        default=InvoiceFlow(),
+        description="Invoices and credit notes of linked customers to the CRM.",
     )
     reconcile: ReconcileFlow = Field(
         default=ReconcileFlow(), description="The comparison of sold, invoiced and paid."

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tieout.core.compose import line_scope
-from tieout.core.model import Address, Contact, Customer, Deal, Line
-from tieout.core.scope import customer_scope, deal_scope
+from tieout.core.model import Address, Contact, Customer, Deal, Item, Line
+from tieout.core.scope import customer_scope, deal_scope, record_scope
 
 _BUYER: Final = customer_scope(
     Customer(addresses=(Address(role="billing"), Address(role="shipping")))
@@ -20,11 +20,13 @@ _STANDARD: Final[Mapping[str, Mapping[str, Any]]] = {
     "deal": dict(_DEAL["deal"]),
     "contact": dict(_DEAL["contact"]),
     "line": dict(line_scope(Line())),
+    "item": dict(record_scope(Item()) or {}),
 }
 _HIDDEN: Final = frozenset({"shape", "extra", "came_from", "merged_into"})
 
 CUSTOMER_ROOTS: Final = ("account", "customer")
 DOCUMENT_ROOTS: Final = ("account", "contact", "customer", "deal")
+ITEM_ROOTS: Final = ("item",)
 LINE_ROOTS: Final = (*DOCUMENT_ROOTS, "line")
 
 TEXT, NUMBER, DAY, PARTY = "text", "number", "day", "party"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tieout.core.mapping import Expr
-from tieout.settings.bridge_names import CUSTOMER_ROOTS, DOCUMENT_ROOTS, LINE_ROOTS
+from tieout.settings.bridge_names import CUSTOMER_ROOTS, DOCUMENT_ROOTS, ITEM_ROOTS, LINE_ROOTS
 from tieout.settings.expressions import Parsed, parse_located
 from tieout.settings.problems import Place, Problem
 from tieout.settings.yaml_file import Located, Step
@@ -82,6 +82,7 @@ def _spots(tree: Located) -> Iterator[_Spot]:
     for index in range(len(books.items) if books is not None else 0):
         yield from _rule(tree, ("books", index, "when"), DOCUMENT_ROOTS)
     yield from _rule(tree, ("flows", "customers", "when"), CUSTOMER_ROOTS)
+    yield from _rule(tree, ("flows", "items", "when"), ITEM_ROOTS)
     yield from _rule(tree, ("flows", "documents", "include"), DOCUMENT_ROOTS)
     yield from _rule(tree, ("flows", "documents", "when"), DOCUMENT_ROOTS)
     for path in VALUES:

@@ -29,6 +29,9 @@ from tieout.core.policy import (
     CustomerPolicy,
     DocumentPolicy,
     FieldRule,
+    FlowMode,
+    InvoicePolicy,
+    ItemPolicy,
     ReconcilePolicy,
     RegisterPolicy,
     Rule,
@@ -119,6 +122,18 @@ def compile_policy(
             mode=flows.status.mode,
             every_s=flows.status.every,
             tolerance={**SMALL_OPEN, **flows.status.tolerance},
+        ),
+        items=ItemPolicy(
+            mode=flows.items.mode,
+            when=compiler.rule("flows", "items", "when"),
+            cost=flows.items.cost,
+            every_s=flows.items.every,
+        ),
+        invoices=InvoicePolicy(
+            mode=flows.invoices.mode,
+            since=flows.invoices.since,
+            lines=flows.invoices.lines,
+            every_s=flows.invoices.every,
         ),
         reconcile=ReconcilePolicy(
             sold_amount=flows.reconcile.sold_amount,
@@ -470,7 +485,10 @@ def selections(
 
 
 def crm_selections(configuration: Configuration) -> dict[Entity, Selection]:
-    """Customers and deals of the CRM, with the vendor's own paths that expressions name."""
+    """
+    Customers and deals of the CRM, with the vendor's own paths that expressions name, and what it
+    shows of the books where these flows are on.
+    """
     extra: dict[Entity, set[str]] = {entity: set() for entity in _CRM}
     for written in configuration.written.values():
         for path, _ in written.fields:
@@ -478,7 +496,18 @@ def crm_selections(configuration: Configuration) -> dict[Entity, Selection]:
             if own is not None and path[0] in _ENTITY_OF:
                 mark = "line." if path[0] == "line" else ""
                 extra[_ENTITY_OF[path[0]]].add(mark + own)
-    return {entity: _selection(entity, tuple(sorted(extra[entity]))) for entity in _CRM}
+    flows = configuration.model.flows
+    shown = [
+        entity
+        for entity, mode in (
+            (Entity.ITEM, flows.items.mode),
+            (Entity.DOCUMENT, flows.invoices.mode),
+        )
+        if mode is not FlowMode.OFF
+    ]
+    return {entity: _selection(entity, tuple(sorted(extra[entity]))) for entity in _CRM} | {
+        entity: _selection(entity) for entity in shown
+    }
 
 
 def books_selections() -> dict[Entity, Selection]:

@@ -22,7 +22,12 @@ from tieout.store.cases import open_exception
 from tieout.store.database import Tx
 from tieout.storing import LooseCarrier, MirrorRow
 
-_FLOWS = {KeyKind.DOCUMENT: "documents", KeyKind.CUSTOMER: "customers"}
+_FLOWS = {
+    KeyKind.DOCUMENT: "documents",
+    KeyKind.CUSTOMER: "customers",
+    KeyKind.ITEM: "items",
+    KeyKind.INVOICE: "invoices",
+}
 _DEAD = ["cancelled", "credited"]
 
 
@@ -201,14 +206,16 @@ def _raise_generation(tx: Tx, key13: str, generation: int) -> None:
 
 
 def _supersede_waiting(tx: Tx, key13: str, now: datetime) -> None:
-    tx.run(
+    ended = tx.rows(
         "UPDATE operation SET state = 'superseded', detail = 'found', updated_at = %(now)s"
         " WHERE workspace = %(ws)s AND key13 = %(key)s AND state IN ('ready', 'awaiting_approval')"
         " AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.workspace = %(ws)s"
-        " AND a.operation = operation.id AND a.result = 'open')",
+        " AND a.operation = operation.id AND a.result = 'open') RETURNING id",
         key=key13,
         now=now,
     )
+    if ended:
+        tx.log("operations.superseded", operations=sorted(row[0] for row in ended))
 
 
 def _sent_as(tx: Tx, key13: str, generation: int, record: Record) -> Record | None:
@@ -469,16 +476,18 @@ def _plan_deals_again(
 ) -> None:
     """Deals of these CRM customers, and what waits to be sent for them, are decided anew."""
     lane = f"{bridge}/documents/{connection}"
-    tx.run(
+    ended = tx.rows(
         "UPDATE operation SET state = 'superseded', detail = 'customer_merged',"
         " updated_at = %(now)s WHERE workspace = %(ws)s AND lane = %(lane)s"
         " AND customer_id = ANY(%(ids)s) AND state IN ('ready', 'awaiting_approval')"
         " AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.workspace = %(ws)s"
-        " AND a.operation = operation.id AND a.result = 'open')",
+        " AND a.operation = operation.id AND a.result = 'open') RETURNING id",
         lane=lane,
         ids=list(customers),
         now=now,
     )
+    if ended:
+        tx.log("operations.superseded", operations=sorted(row[0] for row in ended))
     sources = tx.rows(
         "SELECT DISTINCT source_id FROM outcome WHERE workspace = %(ws)s AND lane = %(lane)s"
         " AND customer_id = ANY(%(ids)s) ORDER BY source_id",

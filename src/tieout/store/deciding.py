@@ -270,6 +270,9 @@ def _parking(decisions: Sequence[Decision], shadow: bool) -> tuple[str | None, s
             on = ",".join(sorted({f.hold_on for f in stops}))
             retries = [f.retry_after_s for f in stops if f.retry_after_s]
             return "hold", on, min(retries) if retries else None
+    for decision in decisions:
+        if decision.verdict is Verdict.WAIT and decision.waits_for:
+            return "link", decision.waits_for, None
     waits = {d.reason for d in decisions if d.verdict is Verdict.WAIT}
     for reason, parked in (("on_its_way", "op"), ("not_read_yet", "unread")):
         if reason in waits:
@@ -300,15 +303,19 @@ def _record_other(
         return _agree(tx, bridge, connection, decision, state, config_version, now)
     if decision.verdict is Verdict.END and state is not None:
         slot_store.end_generation(tx, state.key13, decision.reason)
-        tx.run(
-            "INSERT INTO due (workspace, lane, source_id, revision, since) VALUES (%(ws)s,"
-            f" %(lane)s, %(id)s, {FIRST_REVISION}, %(now)s) ON CONFLICT (workspace, lane,"
-            " source_id) DO UPDATE SET revision = due.revision + 1",
-            lane=decision.lane,
-            id=decision.source_id,
-            now=now,
-        )
+        _due_again(tx, decision, now)
     return str(decision.verdict)
+
+
+def _due_again(tx: Tx, decision: Decision, now: datetime) -> None:
+    tx.run(
+        "INSERT INTO due (workspace, lane, source_id, revision, since) VALUES (%(ws)s,"
+        f" %(lane)s, %(id)s, {FIRST_REVISION}, %(now)s) ON CONFLICT (workspace, lane,"
+        " source_id) DO UPDATE SET revision = due.revision + 1",
+        lane=decision.lane,
+        id=decision.source_id,
+        now=now,
+    )
 
 
 def _agree(
@@ -341,6 +348,8 @@ def _agree(
         config_version=config_version,
         now=now,
     )
+    if decision.again:
+        _due_again(tx, decision, now)
     return "agreed"
 
 

@@ -289,6 +289,9 @@ _SOURCES: Mapping[str, str] = {
     "self": "SELECT unnest(%(ids)s::text[])",
     "linked": "SELECT source_id FROM slot WHERE workspace = %(ws)s AND kind = 'C'"
     " AND source_id = ANY(%(ids)s)",
+    "published": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
+    " AND s.key13 = r.key13 AND s.kind IN ('A', 'H') WHERE r.workspace = %(ws)s"
+    " AND r.connection = %(connection)s AND r.entity = %(entity)s AND r.id = ANY(%(ids)s)",
     "deals_of_customer": "SELECT id FROM mirror WHERE workspace = %(ws)s AND entity = 'deal'"
     " AND connection = %(connection)s AND customer_id = ANY(%(ids)s)",
     "slot_source": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"

@@ -15,7 +15,7 @@ from tieout.store import codec
 from tieout.store.database import Tx
 
 # Customers before documents before what is shown in the CRM; then by source.
-RANKS = {"customer": 1, "document": 2, "standing": 3}
+RANKS = {"item": 0, "customer": 1, "document": 2, "standing": 3, "invoice": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,9 @@ class PlanLine:
 def line_of(decision: Decision) -> PlanLine:
     """A decision as a row of a plan."""
     change = decision.change
-    entity = str(change.entity) if change else _entity_of(decision.lane)
+    # What the CRM shows of an invoice is no document of a deal's.
+    published = _entity_of(decision.lane) in ("item", "invoice")
+    entity = str(change.entity) if change and not published else _entity_of(decision.lane)
     predicted = decision.predicted
     return PlanLine(
         rank=RANKS.get(entity, 9),
@@ -71,7 +73,8 @@ def line_of(decision: Decision) -> PlanLine:
 
 def _entity_of(lane: str) -> str:
     flow = lane.split("/")[1]
-    return {"customers": "customer", "documents": "document"}.get(flow, "standing")
+    entities = {"customers": "customer", "documents": "document", "items": "item"}
+    return entities.get(flow, "invoice" if flow == "invoices" else "standing")
 
 
 def _gross(decision: Decision) -> Decimal | None:

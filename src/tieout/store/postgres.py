@@ -20,6 +20,7 @@ from tieout.store import (
     deciding,
     operations,
     pages,
+    published,
     reconciling,
     recovering,
     resolving,
@@ -36,6 +37,7 @@ from tieout.storing import (
     Lease,
     LooseCarrier,
     MirrorRow,
+    NumberTaken,
     OpenDoubt,
     PageIn,
     PageResult,
@@ -188,6 +190,16 @@ class PostgresStore:
         self, connection: str, places: Sequence[tuple[str, Decimal]]
     ) -> dict[tuple[str, Decimal], list[Record]]:
         return await self.do(lambda tx: pages.unlinked_documents(tx, connection, places))
+
+    async def sources_of(
+        self, connection: str, entity: Entity, ids: Sequence[str]
+    ) -> dict[str, str]:
+        return await self.do(lambda tx: published.sources_of(tx, connection, entity, ids))
+
+    async def numbers_taken(
+        self, connection: str, entity: Entity, numbers: Sequence[str]
+    ) -> dict[str, list[NumberTaken]]:
+        return await self.do(lambda tx: published.numbers_taken(tx, connection, entity, numbers))
 
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]

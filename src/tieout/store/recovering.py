@@ -8,7 +8,7 @@ both sides were read twice (docs/explanation/once-only.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tieout.core.model import ExternalRef
 from tieout.core.resolve import UNSET
@@ -22,6 +22,7 @@ from tieout.store.database import Tx
 READS = 2
 ASSIGN = "assign_documents"
 RESTORED = "restored"
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 WHOLE_COMPANY = "*"
 
 
@@ -61,9 +62,11 @@ def _all_unknown(tx: Tx, until: datetime, now: datetime, ids: Ids) -> None:
         " WHERE workspace = %(ws)s AND state IN ('ready',"
         " 'awaiting_approval') AND EXISTS (SELECT 1 FROM operation b WHERE b.workspace ="
         " o.workspace AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming',"
-        " 'doubt')) RETURNING lane, source_id",
+        " 'doubt')) RETURNING lane, source_id, id",
         now=now,
     )
+    if behind:
+        tx.log("operations.superseded", operations=sorted(row[2] for row in behind))
     for row in sorted(tuple(found) for found in behind):
         page_store.make_due(tx, row[0], [row[1]], now)
     rows = tx.rows(
@@ -191,25 +194,34 @@ def ask_for_unlinked(tx: Tx, bridge: str, connection: str, opaque: bool, now: da
     """
     Documents without a key that are newer than the backup could be ours: creates for their
     customer (in books that show no key: for the company) wait until a person has assigned them.
+    So are those with a key that no deal of the CRM gives: theirs may have been deleted since.
     """
     since = backed_up_at(tx)
     by_customer: dict[str, list[ExternalRef]] = {}
     for row in tx.rows(
-        "SELECT m.id, s.source_id FROM mirror m LEFT JOIN ref r ON r.workspace = m.workspace"
+        "SELECT m.id, s.source_id, m.carried_key13, m.customer_id FROM mirror m"
+        " LEFT JOIN ref r ON r.workspace = m.workspace"
         " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
         " LEFT JOIN ref c ON c.workspace = m.workspace AND c.connection = m.connection"
         " AND c.entity = 'customer' AND c.id = m.customer_id AND c.role = 'current'"
         " LEFT JOIN slot s ON s.workspace = c.workspace AND s.key13 = c.key13"
         " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = 'document'"
-        " AND m.kind <> 'credit_note' AND m.gone_at IS NULL AND m.carried_key13 IS NULL"
+        " AND m.kind <> 'credit_note' AND m.gone_at IS NULL AND (m.carried_key13 IS NULL"
+        " OR NOT EXISTS (SELECT 1 FROM slot o WHERE o.workspace = m.workspace"
+        " AND o.key13 = m.carried_key13))"
         " AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.workspace = m.workspace"
         " AND v.subject = 'document:' || m.connection || ':' || m.id AND v.verdict = 'not_ours')"
-        " AND r.id IS NULL AND (m.changed_at IS NULL OR m.changed_at >= %(since)s)"
+        " AND r.id IS NULL AND (m.changed_at IS NULL OR m.changed_at >= CASE"
+        " WHEN m.carried_key13 IS NULL THEN %(since)s ELSE %(first)s END)"
         " ORDER BY m.id",
         connection=connection,
         since=since or now,
+        # A database that remembers nothing knows none of its keys.
+        first=since or EVER,
     ):
         who = WHOLE_COMPANY if opaque else row[1]
+        if who is None and row[2]:
+            who = f"customer {row[3]} of the books"
         if who is not None:
             by_customer.setdefault(who, []).append(ExternalRef(connection, "document", str(row[0])))
     for who, refs in sorted(by_customer.items()):

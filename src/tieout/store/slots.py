@@ -20,6 +20,7 @@ from tieout.core.keys import KeyKind, Slot
 from tieout.core.model import Customer, Entity, ExternalRef
 from tieout.store import codec
 from tieout.store.database import Tx
+from tieout.store.published import wake_for_link
 from tieout.storing import CustomerQuery
 
 ENTITY_OF = {
@@ -28,6 +29,8 @@ ENTITY_OF = {
     KeyKind.STANDING: Entity.STANDING,
     KeyKind.CREDIT: Entity.DOCUMENT,
     KeyKind.PAYMENT: Entity.PAYMENT,
+    KeyKind.ITEM: Entity.ITEM,
+    KeyKind.INVOICE: Entity.DOCUMENT,
 }
 
 
@@ -288,6 +291,8 @@ def put_ref(
     if other is not None and other[0] != key13:
         return str(other[0])
     if role is RefRole.CURRENT:
+        if ref.entity == Entity.CUSTOMER and other is None:
+            wake_for_link(tx, ref, now)
         tx.run(
             "UPDATE ref SET role = 'former' WHERE workspace = %(ws)s AND key13 = %(key13)s"
             " AND role = 'current' AND NOT (connection = %(connection)s AND entity = %(entity)s"

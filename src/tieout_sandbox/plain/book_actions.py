@@ -63,7 +63,14 @@ class BookActions:
             "create_item": self._action(
                 self.create_item, number="its code", name="its name", price="a number", rate="0.25"
             ),
-            "edit_item": self._action(self.edit_item, number="its code", active="true or false"),
+            "edit_item": self._action(
+                self.edit_item,
+                number="its code",
+                active="true or false",
+                name="its new name",
+                price="its new price",
+                new_number="its new code",
+            ),
             "break_next_create": self._action(
                 self.break_next_create, status="500: the next create fails inside with it"
             ),
@@ -241,7 +248,12 @@ class BookActions:
         row = next((row for row in self._ledger.live("items") if row["number"] == number), None)
         if row is None:
             raise ActionError(f"there is no item {number}")
-        row["active"] = bool(given["active"])
+        if "active" in given:
+            row["active"] = bool(given["active"])
+        if "price" in given:
+            row["price"] = Decimal(str(given["price"]))
+        row["name"] = str(given.get("name", row["name"]))
+        row["number"] = str(given.get("new_number", number))
         self._ledger.touch(row)
         return {"id": row["id"]}
 

@@ -113,12 +113,14 @@ class PlainCrm(Simulator):
                 after = int(request.param("after") or 0)
                 rows = [wire(row) for row in self.rows.gone[after:]]
                 return json_response(200, {"rows": rows, "last": len(self.rows.gone)})
-            case ("GET", ("deals" | "companies" | "products") as table):
+            case ("PATCH", ("products" | "invoices") as table):
+                return self._batch(request, lambda row: self._published(table, row))
+            case ("GET", ("deals" | "companies" | "products" | "invoices") as table):
                 return self._list(request, table)
-            case ("GET", ("deals" | "companies" | "products") as table, row_id):
+            case ("GET", ("deals" | "companies" | "products" | "invoices") as table, row_id):
                 return json_response(200, wire(self.rows.shown(table, row_id)))
             case ("PATCH", "standings"):
-                return self._standings(request)
+                return self._batch(request, self._show)
             case _:
                 raise RefusedError(404, "no_such_call", f"{request.method} {request.path}")
 
@@ -137,10 +139,13 @@ class PlainCrm(Simulator):
         if ids is not None:
             wanted = frozenset(ids.split(","))
             rows = (row for row in rows if row["id"] in wanted)
+        key = request.param("key")
+        if key is not None:
+            rows = (row for row in rows if str(row.get("key") or "").startswith(key))
         keys_only = request.param("only") == "keys"
         return page_by_stamp(rows, request, _key if keys_only else wire)
 
-    def _standings(self, request: Request) -> Response:
+    def _batch(self, request: Request, write: Callable[[Row], Row]) -> Response:
         rows = object_of(request).get("rows")
         if not isinstance(rows, list) or not 1 <= len(rows) <= STANDINGS_MOST:
             raise RefusedError(400, "bad_batch", f"1 to {STANDINGS_MOST} rows")
@@ -148,18 +153,32 @@ class PlainCrm(Simulator):
         for index, row in enumerate(rows):
             if self.batch_items is not None and index > self.batch_items:
                 break  # cut: neither carried out nor answered
-            result = self._show(row)
+            result = write(row)
             if self.batch_items is None or index < self.batch_items:
                 results.append(result)
         return json_response(200, {"results": results})
 
     def _show(self, asked: Row) -> Row:
-        tag = asked.get("tag", "")
-        try:
-            row = self.rows.write_standing(str(asked.get("id")), asked.get("fields") or {})
-        except RefusedError as error:
-            return {"tag": tag, "status": error.status, "error": error.error}
-        return {"tag": tag, "status": 200, "row": wire(row)}
+        return _answered(
+            asked,
+            lambda: self.rows.write_standing(str(asked.get("id")), asked.get("fields") or {}),
+        )
+
+    def _published(self, table: str, asked: Row) -> Row:
+        """An upsert by key: the same one twice makes one row."""
+        key, row_id = str(asked.get("key") or ""), str(asked.get("id") or "")
+        return _answered(
+            asked, lambda: self.rows.publish(table, key, row_id, asked.get("fields") or {})
+        )
+
+
+def _answered(asked: Row, write: Callable[[], Row]) -> Row:
+    tag = asked.get("tag", "")
+    try:
+        row = write()
+    except RefusedError as error:
+        return {"tag": tag, "status": error.status, "error": error.error}
+    return {"tag": tag, "status": 200, "row": wire(row)}
 
 
 def _key(row: Row) -> Row:

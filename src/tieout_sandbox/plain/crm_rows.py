@@ -48,6 +48,12 @@ DEAL_FIELDS = (
     "probability",
     "custom",
 )
+PRODUCT_FIELDS = ("number", "name", "price", "tax_class", "unit", "cost")
+INVOICE_FIELDS = (
+    *("kind", "number", "raw_status", "booked", "company", "issue_date", "due_date", "currency"),
+    *("net", "tax", "gross", "rounding", "open", "paid", "credited", "sale", "last_payment_on"),
+    *("url", "status", "deal", "lines", "key"),
+)
 _STAGES = {"open": "Negotiation", "won": "Closed won", "lost": "Closed lost"}
 STANDING_FIELDS = frozenset(
     {
@@ -76,7 +82,12 @@ class CrmRows:
 
     def __init__(self, clock: SandboxClock) -> None:
         self.clock = clock
-        self.tables: dict[str, dict[str, Row]] = {"companies": {}, "products": {}, "deals": {}}
+        self.tables: dict[str, dict[str, Row]] = {
+            "companies": {},
+            "products": {},
+            "deals": {},
+            "invoices": {},
+        }
         self.gone: list[Row] = []
         self.counters: dict[str, int] = {}
 
@@ -163,8 +174,36 @@ class CrmRows:
 
     def new_product(self, values: Row) -> Row:
         """A product with number, name and price."""
-        named = {name: values.get(name) for name in ("number", "name", "price", "tax_class")}
-        return self._add("products", "product", {**named, "active": True})
+        named = {name: values.get(name) for name in PRODUCT_FIELDS}
+        return self._add("products", "product", {**named, "active": True, "key": None})
+
+    def publish(self, table: str, key: str, row_id: str, values: Mapping[str, Any]) -> Row:
+        """
+        Sets these values in the row with that id, else in the one with that key, else in a new
+        one. RefusedError for a field or company that is not there.
+        """
+        allowed = {"products": PRODUCT_FIELDS, "invoices": INVOICE_FIELDS}[table]
+        unknown = sorted(set(values) - {*allowed, "active"})
+        if unknown:
+            raise RefusedError(422, "unknown_field", f"no field {', '.join(unknown)}")
+        company = values.get("company")
+        if company is not None:
+            self.row("companies", company)
+        row = self.row(table, row_id) if row_id else self._by_key(table, key)
+        if row is None:
+            if table == "products":
+                row = self.new_product(dict(values))
+            else:
+                blank: Row = dict.fromkeys(INVOICE_FIELDS)
+                row = self._add("invoices", "invoice", blank)
+            row.update(values)
+            row["key"] = key
+            return row
+        self.edit(row, {**values, **({} if row.get("key") else {"key": key})})
+        return row
+
+    def _by_key(self, table: str, key: str) -> Row | None:
+        return next((row for row in self.live(table) if row.get("key") == key), None)
 
     def new_deal(self, values: Row) -> Row:
         """An open deal; its lines name products by number."""

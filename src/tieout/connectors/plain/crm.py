@@ -21,6 +21,7 @@ from tieout.connectors.plain.api import (
     time_of,
     unknown,
 )
+from tieout.connectors.plain.crm_published import PATHS, published_row, shows
 from tieout.connectors.plain.crm_rows import TABLES, CrmReader
 from tieout.connectors.plain.feed import Position, changed, gone
 from tieout.connectors.plain.settings import PlainCrmSettings
@@ -39,6 +40,7 @@ from tieout.core.change import (
     Doubt,
     Fate,
     FateKind,
+    Hit,
     Outcome,
     Prepared,
     Refused,
@@ -63,6 +65,7 @@ from tieout.ports import (
 )
 
 _IDS_IN_ONE_CALL = 50
+_UPSERTS = (Action.CREATE, Action.UPDATE)
 _PATH = "/standings"
 _MARKS = frozenset({"ref", "version", "of", "shape"})
 _FIELDS = frozenset(entry.name for entry in fields(Standing)) - _MARKS
@@ -190,6 +193,8 @@ class PlainCrmConnector(WithoutLedger):
         return [self._prepare(change) for change in changes]
 
     def _prepare(self, change: Change) -> Prepared | Refused:
+        if change.wanted is not None and change.entity in PATHS and change.action in _UPSERTS:
+            return self._published(change)
         target = change.target
         if change.wanted is None or target is None or not _is_standing(change):
             finding = Finding(
@@ -221,10 +226,27 @@ class PlainCrmConnector(WithoutLedger):
             revision=change.revision,
         )
 
+    def _published(self, change: Change) -> Prepared:
+        return Prepared(
+            key=change.key,
+            entity=change.entity,
+            action=change.action,
+            target=change.target,
+            method="PATCH",
+            path=PATHS[change.entity],
+            body=dumps(published_row(change)),
+            shows=shows(change),
+            revision=change.revision,
+        )
+
     def pack(self, items: Sequence[Prepared]) -> Sequence[Wire]:
         """See `ports.Connector.pack`."""
         size = self.settings.batch
-        return [_together(items[start : start + size]) for start in range(0, len(items), size)]
+        found: list[Wire] = []
+        for path in dict.fromkeys(item.path for item in items):
+            mine = [item for item in items if item.path == path]
+            found += [_together(mine[start : start + size]) for start in range(0, len(mine), size)]
+        return found
 
     async def send(self, wire: Wire) -> Sequence[Outcome]:
         """See `ports.Connector.send`."""
@@ -242,9 +264,10 @@ class PlainCrmConnector(WithoutLedger):
         if not isinstance(results, list):
             return unknown(wire, "answer_not_readable", at)
         by_tag = {one.get("tag"): one for one in results if isinstance(one, dict)}
-        return [self._item(key, by_tag.get(key), at) for key in wire.items]
+        entity = next((one for one, path in PATHS.items() if path == wire.path), Entity.STANDING)
+        return [self._item(key, by_tag.get(key), entity, at) for key in wire.items]
 
-    def _item(self, key: str, result: Row | None, at: datetime | None) -> Outcome:
+    def _item(self, key: str, result: Row | None, entity: Entity, at: datetime | None) -> Outcome:
         if result is None:
             return Unknown(key=key, reason="item_not_answered", vendor_time=at)
         try:
@@ -252,10 +275,10 @@ class PlainCrmConnector(WithoutLedger):
                 return Unknown(key=key, reason="server_error", vendor_time=at)
             if result["status"] >= 400:
                 return refusal(key, result["status"], result["error"], at)
-            shows = self._rows.standing(result["row"])
-            assert shows.ref is not None
+            shown = self._rows.record(result["row"], Selection(entity=entity))
+            assert shown.ref is not None
             return Applied(
-                key=key, ref=shows.ref, version=shows.version, shows=shows, vendor_time=at
+                key=key, ref=shown.ref, version=shown.version, shows=shown, vendor_time=at
             )
         except UNREADABLE:
             return Unknown(key=key, reason="answer_not_readable", vendor_time=at)
@@ -263,8 +286,27 @@ class PlainCrmConnector(WithoutLedger):
     # Doubt.
 
     async def find_by_key(self, doubts: Sequence[Doubt]) -> Sequence[Sight]:
-        """See `ports.Connector.find_by_key`: the row as it is; nothing is ever made here."""
-        return [await self._look(doubt) for doubt in doubts]
+        """See `ports.Connector.find_by_key`: the row as it is, or the one that bears our key."""
+        return [
+            await (self._look(doubt) if doubt.target else self._search(doubt)) for doubt in doubts
+        ]
+
+    async def _search(self, doubt: Doubt) -> Sight:
+        """A row that an upsert by our key made, if it did."""
+        path = PATHS[doubt.entity]
+        want = Selection(entity=doubt.entity)
+        hits: list[Hit] = []
+        began_at = vendor_time = None
+        async for answer in self._api.pages(path, (("key", doubt.key13),)):
+            began_at = began_at or answer.at
+            vendor_time = answer.at
+            hits += [
+                Hit(key=row["key"], record=self._rows.record(row, want))
+                for row in answer.value["rows"]
+            ]
+        assert began_at is not None
+        assert vendor_time is not None
+        return Sight(key=doubt.key, began_at=began_at, vendor_time=vendor_time, hits=tuple(hits))
 
     async def _look(self, doubt: Doubt) -> Sight:
         assert doubt.target is not None
@@ -324,12 +366,20 @@ def abilities(settings: PlainCrmSettings) -> Abilities:
         search_lag_s=0,
         margin_s=settings.margin_s,
     )
+    published = replace(
+        standing,
+        reads=Reads.STAMP,
+        deletions=Deletions.FEED,
+        page_max=100,
+        actions=frozenset(_UPSERTS),
+    )
     return Abilities(
         side="crm",
         entities={
             Entity.DEAL: read,
             Entity.CUSTOMER: read,
-            Entity.ITEM: read,
+            Entity.ITEM: published,
+            Entity.DOCUMENT: published,
             Entity.STANDING: standing,
         },
         in_flight=settings.in_flight,
@@ -342,7 +392,12 @@ def _is_standing(change: Change) -> bool:
 
 def _table_of(ref: ExternalRef) -> str:
     """Ids begin with what they are of: a standing's is that of its deal or company."""
-    kinds = {"deal": "deals", "company": "companies", "product": "products"}
+    kinds = {
+        "deal": "deals",
+        "company": "companies",
+        "product": "products",
+        "invoice": "invoices",
+    }
     return kinds.get(ref.id.partition("-")[0], "deals")
 
 
@@ -358,7 +413,7 @@ def _together(items: Sequence[Prepared]) -> Wire:
     return Wire(
         wire_key=keys[0] if len(keys) == 1 else wire_key(*keys),
         method="PATCH",
-        path=_PATH,
+        path=items[0].path,
         # The bytes of each row are taken as they are: they were decided already.
         body=b'{"rows":[' + b",".join(item.body for item in items) + b"]}",
         items=tuple(item.key for item in items),

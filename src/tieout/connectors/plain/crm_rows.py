@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tieout.connectors.plain.api import Row
+from tieout.connectors.plain.crm_published import invoice
 from tieout.connectors.plain.values import (
     addresses,
     by_role,
@@ -36,7 +37,12 @@ from tieout.core.model import (
 from tieout.core.money import ZERO
 from tieout.ports import Selection
 
-TABLES = {Entity.DEAL: "deals", Entity.CUSTOMER: "companies", Entity.ITEM: "products"}
+TABLES = {
+    Entity.DEAL: "deals",
+    Entity.CUSTOMER: "companies",
+    Entity.ITEM: "products",
+    Entity.DOCUMENT: "invoices",
+}
 _TEXTS = ("status", "number", "books_id", "currency", "message")
 _FLAGS = ("overdue", "credited_in_part", "refund_due")
 _DAYS = ("issue_date", "due_date", "last_payment_on")
@@ -63,6 +69,8 @@ class CrmReader:
                 return self._customer(row, want)
             case Entity.ITEM:
                 return self._item(row, want)
+            case Entity.DOCUMENT:
+                return invoice(self._connection, row, want.shape)
             case Entity.STANDING:
                 return self.standing(row, want.shape)
             case _:
@@ -150,7 +158,9 @@ class CrmReader:
             number=text(row, "number"),
             name=text(row, "name"),
             tax_class=text(row, "tax_class"),
+            unit=text(row, "unit"),
             price=number_or_none(row, "price"),
+            cost=number_or_none(row, "cost"),
             active=bool(row["active"]),
             extra=extra(row, want.extra),
             shape=want.shape,

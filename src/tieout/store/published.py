@@ -1,0 +1,63 @@
+"""What the CRM shows of the books: whose a record is over there, and which numbers are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tieout.core.model import Entity, ExternalRef
+from tieout.store import codec
+from tieout.store.database import Tx
+from tieout.storing import NumberTaken
+
+
+def sources_of(tx: Tx, connection: str, entity: Entity, ids: Sequence[str]) -> dict[str, str]:
+    """The customer or deal of the CRM that each of these records of the books belongs to."""
+    if not ids:
+        return {}
+    return {
+        row[0]: row[1]
+        for row in tx.rows(
+            "SELECT r.id, min(s.source_id) FROM ref r JOIN slot s ON s.workspace = r.workspace"
+            " AND s.key13 = r.key13 AND s.kind IN ('C', 'D') WHERE r.workspace = %(ws)s"
+            " AND r.connection = %(connection)s AND r.entity = %(entity)s"
+            " AND r.role IN ('current', 'former') AND r.id = ANY(%(ids)s)"
+            " GROUP BY r.id ORDER BY r.id",
+            connection=connection,
+            entity=str(entity),
+            ids=list(ids),
+        )
+    }
+
+
+def numbers_taken(
+    tx: Tx, connection: str, entity: Entity, numbers: Sequence[str]
+) -> dict[str, list[NumberTaken]]:
+    """Records that are there and bear one of these numbers, by number; linked ones first."""
+    found: dict[str, list[NumberTaken]] = {}
+    if not numbers:
+        return found
+    for row in tx.rows(
+        "SELECT m.number, m.record::text, r.key13 FROM mirror m LEFT JOIN ref r"
+        " ON r.workspace = m.workspace AND r.connection = m.connection AND r.entity = m.entity"
+        " AND r.id = m.id WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
+        " AND m.entity = %(entity)s AND m.gone_at IS NULL AND m.number = ANY(%(numbers)s)"
+        " ORDER BY m.number, r.key13 NULLS LAST, m.id",
+        connection=connection,
+        entity=str(entity),
+        numbers=list(numbers),
+    ):
+        found.setdefault(row[0], []).append(
+            NumberTaken(record=codec.decode_record(entity, row[1]), linked=row[2] is not None)
+        )
+    return found
+
+
+def wake_for_link(tx: Tx, ref: ExternalRef, now: datetime) -> None:
+    """What waits until this record of the books belongs to somebody in the CRM is due."""
+    tx.run(
+        "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1,"
+        " since = %(now)s WHERE workspace = %(ws)s AND parked = 'link' AND parked_on = %(on)s",
+        on=f"{ref.entity}:{ref.id}",
+        now=now,
+    )

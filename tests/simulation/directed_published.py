@@ -1,0 +1,184 @@
+"""Directed histories of what the CRM shows of the books: items to quote with, and invoices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from scenes import Scene, history
+from tieout.core.policy import FlowMode
+from tieout.store import pages, people
+
+SHOWN: dict[str, Any] = {"shown": FlowMode.AUTO}
+
+
+def products(s: Scene) -> dict[str, Mapping[str, Any]]:
+    """The CRM's products by number; two with one number fail the history."""
+    rows = list(s.world.crm.rows.live("products"))
+    found = {row["number"]: row for row in rows}
+    assert len(found) == len(rows), rows
+    return found
+
+
+def invoices(s: Scene) -> dict[str, Mapping[str, Any]]:
+    """The CRM's invoices by number; two with one number fail the history."""
+    rows = list(s.world.crm.rows.live("invoices"))
+    found = {row["number"]: row for row in rows}
+    assert len(found) == len(rows), rows
+    return found
+
+
+async def quiet_run_writes_nothing(s: Scene) -> None:
+    """Once nobody does anything, nothing is written."""
+    before = len(s.world.crm.received)
+    await s.settle()
+    assert len(s.world.crm.received) == before
+
+
+@history(options=SHOWN)
+async def p01_items_follow_the_books(s: Scene) -> None:
+    """New, repriced, renumbered and discontinued items; what people overwrite is undone."""
+    s.world.in_book("create_item", number="NEW-1", name="New thing", price="310.50")
+    await s.settle()
+    shown = products(s)
+    assert {"CONS", "LIC", "SUP", "NEW-1"} <= set(shown)
+    assert (shown["NEW-1"]["name"], shown["NEW-1"]["price"]) == ("New thing", Decimal("310.50"))
+    await quiet_run_writes_nothing(s)
+
+    s.world.in_book("edit_item", number="NEW-1", price="333.00", new_number="NEW-2")
+    s.world.in_book("edit_item", number="SUP", active=False)
+    await s.world.wait(70)
+    await s.settle()
+    shown = products(s)
+    assert "NEW-1" not in shown
+    assert shown["NEW-2"]["price"] == Decimal("333.00")
+    assert shown["SUP"]["active"] is False
+
+    s.world.crm.rows.edit(dict_of(s, "NEW-2"), {"price": Decimal("1.00")})
+    await s.world.wait(70)
+    await s.settle()
+    assert products(s)["NEW-2"]["price"] == Decimal("333.00")
+    await quiet_run_writes_nothing(s)
+    s.none_open()
+
+
+def dict_of(s: Scene, number: str) -> dict[str, Any]:
+    """The row itself, to be edited as a person would."""
+    return next(row for row in s.world.crm.rows.live("products") if row["number"] == number)
+
+
+@history(options=SHOWN)
+async def p02_items_known_already_are_taken(s: Scene) -> None:
+    """A product with the item's number is the item; two of them are for a person."""
+    s.world.crm.act("create_product", {"number": "TWICE", "name": "One", "price": Decimal(1)})
+    s.world.crm.act("create_product", {"number": "TWICE", "name": "Other", "price": Decimal(1)})
+    s.world.in_book("create_item", number="TWICE", name="Twice", price="5.00")
+    await s.settle()
+    before = [row for row in s.world.crm.rows.live("products") if row["number"] == "TWICE"]
+    assert [row["name"] for row in before] == ["One", "Other"]
+    codes = s.world.rows(
+        "SELECT code FROM exception_case WHERE workspace = %(ws)s AND closed_at IS NULL"
+    )
+    assert codes == [("number_twice_in_crm",)]
+    s.world.crm.rows.edit(before[1], {"number": "OTHER"})
+    await s.world.wait(70)
+    await s.settle()
+    assert products(s)["TWICE"]["name"] == "Twice"
+    assert "OTHER" in products(s)
+    s.none_open()
+
+
+@history(options=SHOWN)
+async def p03_lost_answers_make_nothing_twice(s: Scene) -> None:
+    """An answer that is lost behind the commit, or a commit that comes late: one product."""
+    for number, kind in enumerate(("drop_after_commit", "commit_late", "drop_before"), 1):
+        code = f"N{number}"
+        s.world.crm.faults.add(
+            {"kind": kind, "method": "PATCH", "path": "/products", "times": 1, "seconds": 40}
+        )
+        s.world.in_book("create_item", number=code, name=code, price="10.00")
+        await s.settle()
+        assert products(s)[code]["price"] == Decimal("10.00")
+    await quiet_run_writes_nothing(s)
+
+
+@history(options=SHOWN)
+async def p04_invoices_of_linked_customers(s: Scene) -> None:
+    """Ours and those that a person made, as they are booked, paid and credited; no others."""
+    deal, draft = await s.linked("1000.00")
+    await s.settle()
+    assert invoices(s) == {}
+    s.world.in_book("book", draft=draft)
+    stranger = s.world.in_book("create_customer", name="Främmande AB")["id"]
+    line = {"item": "CONS", "quantity": 1, "unit_price": Decimal(70)}
+    ours = next(row["customer"] for row in s.world.live())
+    for customer in (stranger, ours):
+        s.world.in_book("create_invoice", customer=customer, lines=[line], booked=True)
+    await s.world.wait(130)
+    await s.settle()
+    shown = invoices(s)
+    assert {row["company"] for row in shown.values()} == {s.company}
+    assert sorted(row["net"] for row in shown.values()) == [Decimal(70), Decimal(1000)]
+    by_deal = {row["deal"]: row for row in shown.values()}
+    assert by_deal[deal]["net"] == Decimal(1000)
+    assert by_deal[deal]["status"] == "booked"
+    assert [line["quantity"] for line in by_deal[deal]["lines"]] == [1]
+    await quiet_run_writes_nothing(s)
+
+    number = by_deal[deal]["number"]
+    invoice = next(row for row in s.world.live() if row["number"] == number)
+    s.world.in_book("pay", invoice=invoice["id"], amount="250.00")
+    await s.world.wait(70)
+    await s.settle()
+    assert invoices(s)[number]["status"] == "partly_paid"
+    assert invoices(s)[number]["open"] == invoice["gross"] - 250
+    await quiet_run_writes_nothing(s)
+
+
+@history(options=SHOWN)
+async def p05_history_comes_with_the_link(s: Scene) -> None:
+    """Invoices of a customer that nobody had linked are shown as soon as it is."""
+    account = s.world.crm.rows.row("companies", s.company)
+    known = s.world.in_book(
+        "create_customer",
+        name=account["name"],
+        org_number=account["org_number"],
+        address=account["address"],
+    )["id"]
+    line = {"item": "CONS", "quantity": 2, "unit_price": Decimal(70)}
+    s.world.in_book("create_invoice", customer=known, lines=[line], booked=True)
+    await s.settle()
+    assert invoices(s) == {}
+    s.deal("1000.00")
+    await s.settle()
+    # A person says that the customer of that name is it.
+    books = s.world.engine().policy.books[0].connection
+
+    def work(tx: Any) -> None:
+        subject = f"customer:{books}:{s.company}"
+        now = s.world.clock.now()
+        people.add_verdict(tx, subject, "is", [known], "ada", "", now)
+        pages.make_due(tx, "nordic/documents/book", ["deal-1"], now)
+
+    await s.world.do(work)
+    await s.settle()
+    assert [row["net"] for row in invoices(s).values()] == [Decimal(140)]
+    assert {row["company"] for row in invoices(s).values()} == {s.company}
+    await quiet_run_writes_nothing(s)
+
+
+@history(options=SHOWN)
+async def p06_deleted_in_the_crm_is_told(s: Scene) -> None:
+    """What a person deletes in the CRM is not made again behind their back."""
+    s.world.in_book("create_item", number="GONE", name="Gone", price="10.00")
+    await s.settle()
+    row = dict_of(s, "GONE")
+    s.world.crm.rows.delete("products", row)
+    await s.world.wait(70)
+    await s.settle()
+    assert "GONE" not in products(s)
+    codes = s.world.rows(
+        "SELECT code FROM exception_case WHERE workspace = %(ws)s AND closed_at IS NULL"
+    )
+    assert codes == [("deleted_in_crm",)]
