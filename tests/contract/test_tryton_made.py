@@ -12,7 +12,7 @@ from contract.connector_contract import create, new_customer, prepared, run, sen
 from support.tryton_rig import TrytonRig, method_of, number_of
 from support.tryton_server import RunningTryton, tryton_group, tryton_plant  # noqa: F401
 from tieout.core.change import Action, Applied, Change, Wanted
-from tieout.core.model import Document, Entity, ExternalRef, ItemRef, Line, LineKind
+from tieout.core.model import Address, Document, Entity, ExternalRef, ItemRef, Line, LineKind
 from tieout.ports import HttpRequest, HttpResponse
 
 D = Decimal
@@ -192,5 +192,26 @@ def test_bytes_of_another_process_are_sent_and_read_whole(rig: TrytonRig) -> Non
         assert isinstance(done, Applied)
         assert reads(rig) - before == 1
         assert done.shows == await whole(rig, done.ref)
+
+    run(story())
+
+
+def test_a_run_reads_anew_what_figures_hang_on_and_little_else(rig: TrytonRig) -> None:
+    async def story() -> None:
+        first = await rig.connector.company()
+        before = len(rig.transport.requests)
+        assert await rig.connector.company() == first
+        asked = [method_of(request) for request in rig.transport.requests[before:]]
+        assert len(asked) <= 9, asked
+        assert "model.account.tax.search_read" in asked
+        assert "model.account.configuration.search_read" in asked
+        assert "model.country.country.search_read" not in asked
+        # Except where something is named that was not there.
+        rig.admin.create("country.country", {"code": "EE", "name": "Estonia"})
+        customer = rig.customer(
+            addresses=(Address(lines=("Pikk 1",), postcode="10123", city="Tallinn", country="EE"),),
+            identifiers=(),
+        )
+        await prepared(rig, create(rig, source(), customer))
 
     run(story())

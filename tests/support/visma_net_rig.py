@@ -7,11 +7,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from random import Random
 from typing import Any
+from urllib.parse import urlencode
 
 from contract.connector_contract import ContractRig
 from support.fakes import ManualClock, MemorySecrets
 from support.inprocess import InProcessTransport
 from tieout.connectors.visma_net import VismaNetConnector, VismaNetSettings
+from tieout.connectors.visma_net.settings import SERVICE_SCOPES
 from tieout.core.change import Action, Wanted
 from tieout.core.model import (
     Address,
@@ -25,7 +27,7 @@ from tieout.core.model import (
     LineKind,
     PartyKind,
 )
-from tieout_sandbox.kit import SandboxClock
+from tieout_sandbox.kit import SandboxClock, dumps, loads, make_request
 from tieout_sandbox.visma_net import CLIENT_ID, CLIENT_SECRET, TENANT_ID, VismaNetSimulator
 
 NAME = "visma-net"
@@ -96,6 +98,39 @@ class VismaNetRig(ContractRig):
         """The number of a customer."""
         found = next(r for r in self.live("customer") if str(r["internalId"]) == ref.id)
         return str(found["number"])
+
+    def order(self, customer: ExternalRef, **more: Any) -> str:
+        """Somebody makes a sales order by the order service; its number."""
+        token = self.token()
+        line = {"inventoryId": "CONS", "quantity": 2, "unitPrice": 100, "hasManualPrice": True}
+        number = self.customer_number(customer)
+        body = {"type": "SO", "customer": {"id": number, "order": "PO-1"}, "orderLines": [line]}
+        request = make_request(
+            "POST",
+            f"{HOST}/api/v3/SalesOrders",
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            body=dumps({**body, **more}),
+        )
+        answer = self.sim.vendor(request)
+        assert answer.status == 201, answer.body
+        return answer.headers["Location"].rpartition("/")[2]
+
+    def token(self) -> str:
+        """A token of the service application."""
+        fields = {
+            "grant_type": "client_credentials",
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "tenant_id": TENANT_ID,
+            "scope": SERVICE_SCOPES,
+        }
+        request = make_request(
+            "POST",
+            f"{HOST}/connect/token",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=urlencode(fields).encode(),
+        )
+        return str(loads(self.sim.vendor(request).body)["access_token"])
 
     # The contract.
 
@@ -234,13 +269,7 @@ class VismaNetRig(ContractRig):
         return len(self.live("customerinvoice")) + len(self.live("customercreditnote"))
 
     def break_permission(self) -> None:
-        self.sim.token_revoked(_nothing())
-
-
-def _nothing() -> Any:
-    from tieout_sandbox.kit import make_request
-
-    return make_request("GET", f"{HOST}/v1/customer")
+        self.sim.token_revoked(make_request("GET", f"{HOST}/v1/customer"))
 
 
 def number_of(ref: ExternalRef) -> str:

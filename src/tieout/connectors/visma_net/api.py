@@ -26,11 +26,11 @@ CUSTOMERS, ITEMS = "/v1/customer", "/v1/inventory"
 INVOICES, CREDIT_NOTES = "/v1/customerinvoice", "/v1/customercreditnote"
 DEBIT_NOTES, PAYMENTS = "/v1/customerdebitnote", "/v1/customerpayment"
 BALANCES, PERIODS = "/v1/customer/balance", "/v1/financialperiod"
-ORGANIZATION = "/v1/organization"
+ORGANIZATION, CLASSES = "/v1/organization", "/v1/customer/customerclass"
 # What has no pages is answered whole, whatever is asked.
 _BARE = frozenset(
     {"/v1/vat", "/v1/vatcategory", "/v1/currency", "/v1/branch", PERIODS, "/v1/dimension",
-     ORGANIZATION, "/v1/unitofmeasure", "/v2/currencyrate", "/v1/contact", "/v1/numbersequence"}
+     ORGANIZATION, "/v1/unitofmeasure", "/v2/currencyrate", CLASSES}
 )  # fmt: skip
 # What is expanded by default will change, says the vendor: each is said.
 _NO_EXPANDS: Query = tuple(
@@ -121,11 +121,15 @@ class VismaNetApi:
         """A customer by the number that people use, which may change."""
         return await self.one(f"{CUSTOMERS}/{segment(number)}", f"{CUSTOMERS}/{{number}}")
 
-    async def sheet(self, path: str, query: Query = (), *, page: int = 1, size: int = 0) -> Sheet:
+    async def sheet(
+        self, path: str, query: Query = (), *, page: int = 1, size: int = 0, skip: int = 0
+    ) -> Sheet:
         """One page of a list. The size may be cut without a word, so nobody reckons with it."""
         asked: Query = (*query, *EXPANDS.get(path, ()))
-        if path not in _BARE:
-            size = size or self.settings.page_size
+        size = size or self.settings.page_size
+        if path == BALANCES:
+            asked = (*asked, ("numberToRead", str(size)), ("skipRecords", str(skip)))
+        elif path not in _BARE:
             asked = (*asked, ("pageNumber", str(page)), ("pageSize", str(size)))
         response = await self.ask(path, path, asked)
         if not 200 <= response.status < 300:
@@ -148,7 +152,7 @@ class VismaNetApi:
         where there is none an empty page does, or one that brings nothing new."""
         seen: set[str] = set()
         while True:
-            sheet = await self.sheet(path, query, page=page)
+            sheet = await self.sheet(path, query, page=page, skip=len(seen))
             fresh = {key_of(row) for row in sheet.rows} - seen
             if not fresh:
                 return

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.visma_net.api import (
+    CLASSES,
     CUSTOMERS,
     INVOICES,
     PAYMENTS,
@@ -170,7 +171,7 @@ async def _customer_findings(api: VismaNetApi) -> list[Finding]:
     attribute = api.settings.customer_attribute
     if not attribute:
         return []
-    classes = await api.whole("/v1/customer/customerclass")
+    classes = await api.whole(CLASSES)
     wanted = api.settings.customer_class
     if wanted and all(text_of(row, "id") != wanted for row in classes):
         known = ", ".join(sorted(text_of(row, "id") for row in classes))

@@ -282,7 +282,9 @@ class _Book:
                 continue
             size = amount_of(row, "paymentAmount")
             back = kind in ("Refund", "VoidPayment")
-            used = min(applied.get((kind, number), ZERO), size) if not back else size
+            # One that came back later is money all the same, that of its return is against it.
+            whole = back or text_of(row, "status") == "Voided"
+            used = size if whole else min(applied.get((kind, number), ZERO), size)
             sign = 1 if back else -1
             found.append(self._posting("money", sign * used, day, row))
             if not back:

@@ -43,8 +43,13 @@ class OrderService:
         self.client = client
         self._headers = headers
 
-    async def changed(self, since: datetime | None) -> AsyncIterator[list[dict[str, Any]]]:
-        """Whole orders that changed since then; its stamps are UTC, and pages count from 0."""
+    async def changed(
+        self, since: datetime | None, given: Mapping[str, str], seen: dict[str, str]
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """
+        Whole orders that changed since then, but those that were given in this state; its stamps
+        are UTC, and pages count from 0. Notes in ``seen`` the state of each that the list shows.
+        """
         page = 0
         narrowed = () if since is None else (("modifiedSince", f"{wall_text(since)}Z"),)
         while True:
@@ -53,9 +58,13 @@ class OrderService:
             rows = found.get("value") if isinstance(found, dict) else None
             if not isinstance(rows, list):
                 raise TransientError("The Sales Order service's answer has not its form.")
-            whole = [
-                await self.one(f"{text_of(row, 'type')}/{text_of(row, 'orderId')}") for row in rows
-            ]
+            fresh = []
+            for row in rows:
+                number = f"{text_of(row, 'type')}/{text_of(row, 'orderId')}"
+                seen[number] = text_of(row, "lastModified")
+                if given.get(number) != seen[number]:
+                    fresh.append(number)
+            whole = [await self.one(number) for number in fresh]
             yield [row for row in whole if row is not None]
             page += 1
             if not rows or page * _PAGE >= int(found.get("totalCount") or 0):

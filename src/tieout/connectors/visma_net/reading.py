@@ -396,12 +396,15 @@ class OrderReader:
             return
         names = await self._api.names()
         now = self._api.now()
-        since = timed.get("orders")
-        async for rows in self._service.changed(datetime.fromisoformat(since) if since else None):
+        before = timed.get("orders") or {}
+        since = datetime.fromisoformat(before["since"]) if before else None
+        seen: Marks = {}
+        async for rows in self._service.changed(since, before.get("given") or {}, seen):
             customers = await directory.of([orders.named_customer(row) for row in rows])
             yield Page(records=tuple(orders.order(row, names, customers, want) for row in rows))
-        overlap = timedelta(seconds=self._api.settings.overlap_s)
-        timed["orders"] = (now - overlap).isoformat()
+        edge = now - timedelta(seconds=self._api.settings.overlap_s)
+        kept = {number: at for number, at in seen.items() if at >= wall_text(edge)}
+        timed["orders"] = {"since": edge.isoformat(), "given": kept}
 
     async def payload(self, number: str) -> Row | None:
         """One order by type and number ('SO/000223')."""

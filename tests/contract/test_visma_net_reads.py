@@ -1,0 +1,451 @@
+"""Reading from Visma.net: stamps without a zone, what met an invoice, the ledger's own figures."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contract.connector_contract import (
+    CUSTOMERS,
+    DOCUMENTS,
+    new_customer,
+    new_document,
+    pages,
+    records,
+    run,
+)
+from contract.test_visma_net_writes import lines, read, released
+from support.visma_net_rig import VismaNetRig, number_of
+from tieout.core.ageing import ItemKind
+from tieout.core.model import (
+    Balance,
+    Code,
+    Customer,
+    Document,
+    DocumentKind,
+    Entity,
+    ExternalRef,
+    Item,
+)
+from tieout.core.status import Status
+from tieout.core.tax import Treatment
+from tieout.engine.facts import standing_of
+from tieout.ports import Selection
+
+NET = Decimal("12165.20")
+
+
+# --- what changed --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zone", ["utc", "local"])
+@pytest.mark.parametrize("form", ["bare", "z", "offset"])
+def test_no_change_is_lost_or_given_twice_whatever_zone_a_stamp_has(zone: str, form: str) -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        rig.assume("stamp_zone", zone)
+        rig.assume("stamp_form", form)
+        refs = [await new_customer(rig, f"00{n}") for n in range(3)]
+        found = await pages(rig, CUSTOMERS)
+        assert set(records(found)) == set(refs)
+        for minutes in (1, 30, 61, 119, 600):
+            rig.clock.advance(minutes * 60)
+            quiet = await pages(rig, CUSTOMERS, found[-1].cursor)
+            assert records(quiet) == {}, minutes
+            rig.touch(refs[1])
+            rig.clock.advance(1)
+            found = await pages(rig, CUSTOMERS, quiet[-1].cursor)
+            assert set(records(found)) == {refs[1]}, minutes
+
+    run(story())
+
+
+def test_the_night_when_summer_time_ends_loses_nothing() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        rig.assume("stamp_zone", "local")
+        customer = await new_customer(rig)
+        # From 24 November to half past two in the morning of 31 October 2027, still summer time.
+        rig.clock.advance((341 * 24 - 8) * 3600 - 15 * 60 - 47 - 30 * 60)
+        found = await pages(rig, CUSTOMERS)
+        for _ in range(8):
+            rig.clock.advance(20 * 60)
+            rig.touch(customer)
+            rig.clock.advance(5)
+            found = await pages(rig, CUSTOMERS, found[-1].cursor)
+            assert set(records(found)) == {customer}
+
+    run(story())
+
+
+def test_a_time_is_never_asked_without_its_condition() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        await new_customer(rig)
+        for entity in (Entity.CUSTOMER, Entity.DOCUMENT, Entity.ITEM):
+            found = await pages(rig, Selection(entity=entity))
+            await pages(rig, Selection(entity=entity), found[-1].cursor)
+        asked = [r.url for r in rig.transport.requests if "lastModifiedDateTime=" in r.url]
+        assert asked
+        assert all("lastModifiedDateTimeCondition=%3E%3D" in url for url in asked)
+        assert not any("Z&" in url for url in asked)
+
+    run(story())
+
+
+def test_a_quiet_read_of_documents_gives_nothing() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        customer = await new_customer(rig)
+        await new_document(rig, customer)
+        found = await pages(rig, DOCUMENTS)
+        rig.clock.advance(61)
+        later = await pages(rig, DOCUMENTS, found[-1].cursor)
+        assert records(later) == {}
+
+    run(story())
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_payment_is_seen_whether_or_not_it_moves_the_stamp(moves: bool) -> None:
+    async def story() -> None:
+        rig = VismaNetRig(open_invoices_every_s=300)
+        rig.assume("payment_moves_invoice", moves)
+        invoice = await released(rig)
+        found = await pages(rig, DOCUMENTS)
+        rig.clock.advance(3600)
+        rig.act("pay", document=number_of(invoice), amount="1000.00")
+        found = await pages(rig, DOCUMENTS, found[-1].cursor)
+        part = records(found)[invoice]
+        assert isinstance(part, Document)
+        assert part.paid == 1000
+        rig.clock.advance(3600)
+        rig.act("pay", document=number_of(invoice))
+        found = await pages(rig, DOCUMENTS, found[-1].cursor)
+        whole = records(found)[invoice]
+        assert isinstance(whole, Document)
+        assert standing_of(whole).status == Status.PAID
+
+    run(story())
+
+
+def test_a_deleted_draft_is_missing_from_the_whole_list() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        customer = await new_customer(rig)
+        _, _, kept = await new_document(rig, customer, "006A")
+        _, _, gone = await new_document(rig, customer, "006B")
+        rig.delete(gone.ref)
+        found = await pages(rig, DOCUMENTS)
+        whole = [page for page in found if page.whole]
+        assert {r.ref for page in whole for r in page.records} == {kept.ref}
+        assert {page.scope for page in whole} == {"draft:"}
+
+    run(story())
+
+
+def test_a_record_that_the_vendor_could_not_read_is_told_and_never_dropped() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        customer = await new_customer(rig)
+        _, _, outcome = await new_document(rig, customer)
+        rig.act("set_error_info", document=number_of(outcome.ref), text="Cannot read taxes")
+        found = await pages(rig, DOCUMENTS)
+        unread = {ref: finding for page in found for ref, finding in page.unread}
+        assert set(unread) == {outcome.ref}
+        assert unread[outcome.ref].code == "not_read"
+
+    run(story())
+
+
+# --- what closed an invoice ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("types", ["name", "code"])
+def test_money_credit_discount_and_write_off_are_told_apart(types: str) -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        rig.assume("application_doc_type", types)
+        refs = [await released(rig, f"006{n}", lines=lines("1000.00")) for n in range(5)]
+        numbers = [number_of(ref) for ref in refs]
+        rig.act("pay", document=numbers[0])
+        rig.act("credit", document=numbers[1])
+        rig.act("write_off", document=numbers[2])
+        rig.act("cash_discount", document=numbers[3], discount="25.00")
+        rig.act("pay", document=numbers[4], amount="500.00")
+        rig.act("credit", document=numbers[4], net="100.00")
+        found = [await read(rig, ref) for ref in refs]
+        assert [standing_of(one).status for one in found] == [
+            Status.PAID,
+            Status.CREDITED,
+            Status.WRITTEN_OFF,
+            Status.PAID,
+            Status.PARTLY_PAID,
+        ]
+        assert found[0].paid == 1250
+        assert found[0].last_payment_on == date(2026, 11, 24)
+        assert found[3].discounted == 25
+        assert (found[4].paid, found[4].credited) == (500, 125)
+        assert found[4].totals is not None
+        assert found[4].totals.open == 625
+        assert len(found[1].credited_by) == 1
+        (note,) = await rig.connector.get(found[1].credited_by, DOCUMENTS)
+        assert isinstance(note, Document)
+        assert note.kind is DocumentKind.CREDIT_NOTE
+        assert note.credits == (refs[1],)
+        assert note.totals is not None
+        assert (note.totals.gross, note.totals.open) == (-1250, 0)
+        # The note has no key of ours, whatever it copied.
+        assert note.carrier_text == ""
+
+    run(story())
+
+
+@pytest.mark.parametrize("shown", ["VoidPayment", "Payment"])
+def test_a_payment_that_came_back_leaves_the_invoice_open(shown: str) -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        rig.assume("voided_payment", shown)
+        invoice = await released(rig)
+        paid = rig.act("pay", document=number_of(invoice))
+        assert standing_of(await read(rig, invoice)).status == Status.PAID
+        rig.act("void_payment", payment=paid["refNbr"])
+        after = await read(rig, invoice)
+        assert after.totals is not None
+        assert after.totals.open == after.totals.gross
+        assert after.paid == 0
+
+    run(story())
+
+
+def test_an_overdue_charge_is_no_sale() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        invoice = await released(rig)
+        charge = rig.act("overdue_charge", document=number_of(invoice), amount="35.00")
+        found = records(await pages(rig, DOCUMENTS))
+        ref = ExternalRef(invoice.connection, "document", f"charge:{charge['referenceNumber']}")
+        told = found[ref]
+        assert isinstance(told, Document)
+        assert not told.sale
+        assert told.booked
+
+    run(story())
+
+
+def test_a_number_that_two_series_share_names_two_documents() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        rig.act("restart_series", series="ARCREDIT", start="100245")
+        invoice = await released(rig)
+        assert number_of(invoice) == "100245"
+        rig.act("credit", document="100245")
+        refs = set(records(await pages(rig, DOCUMENTS)))
+        assert {ref.id for ref in refs} == {"invoice:100245", "note:100245"}
+
+    run(story())
+
+
+# --- the company's lists -------------------------------------------------------------------------
+
+
+def test_items_say_what_vat_they_get_and_which_may_be_sold() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        found = records(await pages(rig, Selection(entity=Entity.ITEM)))
+        by_number = {i.number: i for i in found.values() if isinstance(i, Item)}
+        taxes = {one.treatment: one.rate for one in by_number["CONS"].tax}
+        assert taxes == {
+            Treatment.DOMESTIC_RATE: Decimal("0.25"),
+            Treatment.EU_SERVICE_REVERSE_CHARGE: 0,
+            Treatment.SERVICE_OUTSIDE_EU: 0,
+        }
+        ticket = {one.treatment: one.rate for one in by_number["TICKET"].tax}
+        assert ticket[Treatment.DOMESTIC_RATE] == Decimal("0.12")
+        assert ticket[Treatment.EU_GOODS_EXEMPT] == 0
+        course = {one.treatment: one.rate for one in by_number["COURSE"].tax}
+        assert course[Treatment.EXEMPT] == 0
+        assert not by_number["PUMP"].active
+        assert not by_number["OLD"].active
+        assert by_number["CONS"].service
+        assert by_number["KIT/A"].price == Decimal("1249.50")
+
+    run(story())
+
+
+def test_codes_are_told_with_what_they_mean() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        found = records(await pages(rig, Selection(entity=Entity.CODE)))
+        codes = {(c.kind, c.code): c for c in found.values() if isinstance(c, Code)}
+        assert codes["terms", "30"].facts["days"] == 30
+        assert not codes["terms", "R3"].active
+        assert codes["tax", "31"].facts["rate"] == Decimal("0.15")
+        assert codes["currency", "EUR"].facts["rate"] == Decimal("11.4325")
+        assert codes["department", "200"].name == "Oslo"
+        assert not codes["department", "900"].active
+        assert codes["project", "P1000"].facts["tasks"] == "1, 2"
+        assert not codes["project", "P2000"].active
+        assert ("branch", "1") in codes
+        assert ("unit", "TIME") in codes
+
+    run(story())
+
+
+def test_balances_are_those_of_the_ledger() -> None:
+    async def story() -> None:
+        rig = VismaNetRig(page_size=2)
+        invoice = await released(rig, lines=lines("1000.00"))
+        for number in range(4):
+            await new_customer(rig, f"C{number}")
+        rig.act("pay", document=number_of(invoice), amount="250.00")
+        found = await pages(rig, Selection(entity=Entity.BALANCE))
+        told = [r for page in found for r in page.records]
+        assert len(told) == 5
+        owed = [r.open for r in told if isinstance(r, Balance) and r.open]
+        assert owed == [Decimal(1000)]
+        assert all(page.whole for page in found)
+
+    run(story())
+
+
+def test_a_customer_on_hold_is_read_so() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        customer = await new_customer(rig)
+        rig.act("set_customer_status", customer=rig.customer_number(customer), status="CreditHold")
+        (found,) = await rig.connector.get([customer], CUSTOMERS)
+        assert isinstance(found, Customer)
+        assert found.credit_stop
+        assert found.active
+        assert found.extra["carrier"]
+
+    run(story())
+
+
+def test_orders_are_read_where_the_connection_says_so() -> None:
+    async def story() -> None:
+        rig = VismaNetRig(orders=True)
+        customer = await new_customer(rig)
+        number = rig.order(customer)
+        found = await pages(rig, DOCUMENTS)
+        (order,) = [r for r in records(found).values() if isinstance(r, Document)]
+        assert order.ref is not None
+        assert order.ref.id == f"order:SO/{number}"
+        assert order.kind is DocumentKind.ORDER
+        assert order.customer == customer
+        assert order.totals is not None
+        assert (order.totals.net, order.totals.gross) == (200, 250)
+        assert [one.item.number for one in order.lines if one.item] == ["CONS"]
+        assert await rig.connector.get([order.ref], DOCUMENTS) == [order]
+        rig.clock.advance(3600)
+        assert records(await pages(rig, DOCUMENTS, found[-1].cursor)) == {}
+
+    run(story())
+
+
+# --- the ledger ----------------------------------------------------------------------------------
+
+
+def test_the_ledger_lists_what_is_booked_in_these_days() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        first = await released(rig, "006A")
+        customer = await new_customer(rig, "C2")
+        await new_document(rig, customer, "006B")  # a draft
+        rig.act("credit", document=number_of(first))
+        rig.clock.advance(10 * 86_400)
+        second = await released(rig, "006C")
+        november = [d async for part in rig.connector.ledger(
+            date(2026, 11, 1), date(2026, 11, 30)) for d in part]  # fmt: skip
+        assert {d.ref.id.partition(":")[0] for d in november if d.ref} == {"invoice", "note"}
+        december = [d async for part in rig.connector.ledger(
+            date(2026, 12, 1), date(2026, 12, 31)) for d in part]  # fmt: skip
+        assert [d.ref for d in december] == [second]
+
+    run(story())
+
+
+def _invoices(rig: VismaNetRig) -> Any:
+    async def story() -> None:
+        refs = [await released(rig, f"006{n}", lines=lines("1000.00")) for n in range(6)]
+        numbers = [number_of(ref) for ref in refs]
+        rig.clock.advance(8 * 86_400)  # December
+        rig.act("pay", document=numbers[0])
+        rig.act("pay", document=numbers[1], amount="1500.00")  # 250.00 stays on account
+        rig.act("credit", document=numbers[2], net="200.00")
+        rig.act("write_off", document=numbers[3])
+        rig.act("cash_discount", document=numbers[4], discount="25.00")
+        paid = rig.act("pay", document=numbers[5])
+        rig.act("void_payment", payment=paid["refNbr"])
+        await released(rig, "006Z", lines=lines("400.00"))
+
+    return story()
+
+
+def test_the_receivables_roll_forward_to_the_ledgers_own_balance() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        await _invoices(rig)
+        december = (date(2026, 12, 1), date(2026, 12, 31))
+        rolled = await rig.connector.subledger(*december)
+        assert rolled is not None
+        assert rolled.opening == 7500
+        sums: dict[str, Decimal] = {}
+        for posting in rolled.postings:
+            sums[posting.kind] = sums.get(posting.kind, Decimal(0)) + posting.amount
+        assert sums["invoice"] == 500
+        assert sums["credit_note"] == -250
+        assert sums["write_off"] == -1250
+        assert sums["discount"] == -25
+        assert sums["on_account"] == -250
+        assert sums["money"] == -(1250 + 1250 + 1225)
+        closing = sum((item.open for item in rolled.items), Decimal(0))
+        assert rolled.opening + sum(sums.values(), Decimal(0)) == closing
+        control = await rig.connector.control(date(2026, 12, 31))
+        assert control is not None
+        assert (control.balance, control.currency, control.account) == (closing, "NOK", "1500")
+        kinds = {item.kind for item in rolled.items}
+        assert kinds == {ItemKind.INVOICE, ItemKind.ON_ACCOUNT}
+        before = await rig.connector.subledger(date(2026, 11, 1), date(2026, 11, 30))
+        assert before is not None
+        assert sum((item.open for item in before.items), Decimal(0)) == 7500
+        november = await rig.connector.control(date(2026, 11, 30))
+        assert november is not None
+        assert november.balance == 7500
+
+    run(story())
+
+
+def test_the_balance_is_not_told_for_a_day_inside_a_period_that_is_over() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        await released(rig)
+        rig.clock.advance(40 * 86_400)
+        assert await rig.connector.control(date(2026, 11, 25)) is None
+        assert await rig.connector.control(date(2026, 11, 30)) is not None
+
+    run(story())
+
+
+def test_a_payment_at_another_rate_leaves_an_exchange_difference() -> None:
+    async def story() -> None:
+        rig = VismaNetRig(customer_class="2", zone_domestic="01")
+        customer = await new_customer(rig, currency="EUR")
+        _, _, outcome = await new_document(rig, customer, currency="EUR", lines=lines("100.00"))
+        rig.book(outcome.ref)
+        rig.act("pay", document=number_of(outcome.ref), rate="11.5000")
+        rolled = await rig.connector.subledger(date(2026, 11, 1), date(2026, 11, 30))
+        assert rolled is not None
+        sums = {posting.kind: posting.amount for posting in rolled.postings}
+        control = await rig.connector.control(date(2026, 11, 30))
+        assert control is not None
+        assert control.balance == 0
+        assert rolled.items == ()
+        assert sum(sums.values(), Decimal(0)) == 0
+        assert sums["exchange"] == rolled.exchange_gain > 0
+
+    run(story())
