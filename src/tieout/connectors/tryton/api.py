@@ -174,11 +174,6 @@ class TrytonApi:
             if len(page) < size:
                 return
 
-    async def exists(self, model: str) -> bool:
-        """Whether the database has that model (its module is active)."""
-        count = await self.call("model.ir.model.search_count", [["name", "=", model]], 0, None)
-        return bool(count)
-
     async def on_change(
         self, model: str, values: Mapping[str, object], names: Sequence[str]
     ) -> Any:

@@ -1,4 +1,4 @@
-"""What ids mean in this company, and how it is set: read once an hour, values only."""
+"""What ids mean in this company, and how it is set. Values only."""
 
 from __future__ import annotations
 
@@ -176,6 +176,11 @@ class BooksKeeper:
     """
     Reads the company's settings and lists, and keeps them for an hour. ``learn`` is told each
     time.
+
+    What figures and mappings hang on (taxes, rules, terms, currencies, dimensions, settings) is
+    read anew for each run. What an update of the database or a person of theirs changes once in
+    years (its modules, countries, languages, journals) is read once an hour, and when something
+    is named that is not in it.
     """
 
     def __init__(self, api: TrytonApi, learn: Callable[[Books], None]) -> None:
@@ -183,13 +188,20 @@ class BooksKeeper:
         self._learn = learn
         self._books: Books | None = None
         self._at_ms = 0
+        self._frame: _Frame | None = None
+        self._frame_at_ms = 0
         self._lock = asyncio.Lock()
 
-    async def get(self, *, fresh: bool = False) -> Books:
-        """The company's words, at most an hour old; ``fresh`` reads them now."""
+    async def get(self, *, fresh: bool = False, whole: bool = False) -> Books:
+        """
+        The company's words, at most an hour old; ``fresh`` reads them now, ``whole`` also what
+        hardly ever changes.
+        """
         async with self._lock:
-            age = self._api.clock.steady() - self._at_ms
-            if self._books is None or fresh or age > _LIVE_MS:
+            now = self._api.clock.steady()
+            if whole or self._frame is None or now - self._frame_at_ms > _LIVE_MS:
+                self._frame, self._books = None, None
+            if self._books is None or fresh or now - self._at_ms > _LIVE_MS:
                 self._books = await self._read()
                 self._at_ms = self._api.clock.steady()
                 self._learn(self._books)
@@ -203,15 +215,18 @@ class BooksKeeper:
     async def _read(self) -> Books:
         api = self._api
         api.company = await self._users_company()
-        company = await self._company()
-        lists = await self._lists()
-        party = int(company["party"])
-        address = await api.search("party.address", [["party", "=", party]], ["country.code"])
+        companies = await self._companies()
+        company = next(row for row in companies if row["id"] == api.company)
+        if self._frame is None:
+            self._frame = await self._read_frame()
+            self._frame_at_ms = api.clock.steady()
+        frame = self._frame
+        lists = await self._lists(_asked(api.company, analytic=frame.analytic))
+        address = rows_of(linked(company, "party"), "addresses")
         terms = terms_of(lists["account.invoice.payment_term"])
         dimension, dimension_id, dimension_names = _dimensions(lists["analytic_account.account"])
         currencies = [_currency(row) for row in lists["currency.currency"]]
         by_id = {entry.id: entry for entry in currencies}
-        journals = lists["account.journal"]
         configuration = lists["account.configuration"][0]
         taxes = lists["account.tax"]
         return Books(
@@ -221,9 +236,9 @@ class BooksKeeper:
             country=next((text_of(linked(row, "country"), "code") for row in address), ""),
             currency=by_id[int(company["currency"])],
             time_zone=text_of(company, "timezone") or "UTC",
-            series=await self._series(),
-            has_key=await self._has_key(),
-            has_sales=await api.exists("sale.sale"),
+            series=frame.series,
+            has_key=frame.has_key,
+            has_sales=frame.sales,
             has_analytic=bool(lists["analytic_account.account"]),
             by_line=configuration.get("tax_rounding") == "line",
             cancels_posted=bool(company.get("cancel_invoice_out")),
@@ -234,14 +249,14 @@ class BooksKeeper:
                 for name in ("currency_exchange_credit_account", "currency_exchange_debit_account")
                 if (account := id_of(configuration, name)) is not None
             ),
-            journal=_revenue_journal(journals),
-            own_parties=tuple(int(row["party"]) for row in lists["company.company"]),
-            journals={int(row["id"]): text_of(row, "code") for row in journals},
+            journal=_revenue_journal(frame.journals),
+            own_parties=tuple(int(row["party"]) for row in companies),
+            journals={int(row["id"]): text_of(row, "code") for row in frame.journals},
             currencies={entry.code: entry for entry in currencies},
             currency_by_id=by_id,
-            countries={text_of(r, "code"): int(r["id"]) for r in lists["country.country"]},
-            country_by_id={int(r["id"]): text_of(r, "code") for r in lists["country.country"]},
-            languages={text_of(r, "code"): int(r["id"]) for r in lists["ir.lang"]},
+            countries={text_of(r, "code"): int(r["id"]) for r in frame.countries},
+            country_by_id={int(r["id"]): text_of(r, "code") for r in frame.countries},
+            languages={text_of(r, "code"): int(r["id"]) for r in frame.languages},
             terms_code=terms[0],
             terms_id=terms[1],
             terms_days=terms[2],
@@ -279,42 +294,35 @@ class BooksKeeper:
             )
         return company
 
-    async def _company(self) -> Payload:
-        names = ["party", "party.name", "currency", "timezone", "cancel_invoice_out"]
-        rows = await self._api.search("company.company", [["id", "=", self._api.company]], names)
-        if not rows:
+    async def _companies(self) -> list[Payload]:
+        """All companies that the user sees, that of the connection among them."""
+        names = ["party", "party.name", "party.addresses.country.code", "currency", "timezone",
+                 "cancel_invoice_out"]  # fmt: skip
+        rows = await self._api.search("company.company", [], names)
+        if not any(row["id"] == self._api.company for row in rows):
             raise ConnectionBrokenError(
                 f"The user of {self._api.name} has no access to company {self._api.company}.",
                 code="rights_missing",
                 hint="Add the company to the user's companies in Tryton.",
             )
-        return rows[0]
+        return rows
 
-    async def _lists(self) -> dict[str, list[Payload]]:
-        own = ["company", "=", self._api.company]
-        analytic = await self._api.exists("analytic_account.account")
-        asked: dict[str, tuple[list[object], Sequence[str]]] = {
-            "company.company": ([], ["party"]),
-            "currency.currency": ([], ["code", "rounding", "digits", "rates.date"]),
-            "country.country": ([], ["code", "name"]),
-            "ir.lang": ([], ["code"]),
-            "account.invoice.payment_term": ([], TERMS_FIELDS),
-            "account.tax": ([own, ["active", "in", [True, False]]], TAX_FIELDS),
-            "account.tax.rule": ([own, ["kind", "in", ["sale", "both"]]], _RULE_FIELDS),
-            "account.journal": ([], ["code", "type"]),
-            "account.configuration": (
-                [],
-                [
-                    "tax_rounding",
-                    "default_account_receivable",
-                    "currency_exchange_journal",
-                    "currency_exchange_credit_account",
-                    "currency_exchange_debit_account",
-                ],
-            ),
-        }
-        if analytic:
-            asked["analytic_account.account"] = ([own], ["name", "code", "type", "root"])
+    async def _read_frame(self) -> _Frame:
+        lists = await self._lists(_FRAME_LISTS)
+        wanted = ["sale.sale", "analytic_account.account"]
+        there = await self._api.search("ir.model", [["name", "in", wanted]], ["name"])
+        models = {text_of(row, "name") for row in there}
+        return _Frame(
+            series=await series_of(self._api),
+            has_key=await self._has_key(),
+            sales="sale.sale" in models,
+            analytic="analytic_account.account" in models,
+            countries=lists["country.country"],
+            languages=lists["ir.lang"],
+            journals=lists["account.journal"],
+        )
+
+    async def _lists(self, asked: Mapping[str, _Asked]) -> dict[str, list[Payload]]:
         found: dict[str, list[Payload]] = {"analytic_account.account": []}
         for model, (domain, names) in asked.items():
             try:
@@ -323,12 +331,9 @@ class BooksKeeper:
                 if model in _NEEDED or error.code != "rights_missing":
                     raise
                 found[model] = []
-        if not found["account.configuration"]:
+        if "account.configuration" in asked and not found["account.configuration"]:
             raise TransientError("The accounting of this company is not set up in Tryton.")
         return found
-
-    async def _series(self) -> str:
-        return await series_of(self._api)
 
     async def _has_key(self) -> bool:
         if self._api.settings.carrier == "reference":
@@ -340,8 +345,50 @@ class BooksKeeper:
         return True
 
 
-_NEEDED = ("company.company", "currency.currency", "account.tax", "account.configuration",
-           "account.journal")  # fmt: skip
+_Asked = tuple[list[object], Sequence[str]]
+_NEEDED = ("currency.currency", "account.tax", "account.configuration", "account.journal")
+_FRAME_LISTS: dict[str, _Asked] = {
+    "country.country": ([], ["code"]),
+    "ir.lang": ([], ["code"]),
+    "account.journal": ([], ["code", "type"]),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """What hardly ever changes."""
+
+    series: str
+    has_key: bool
+    sales: bool
+    analytic: bool
+    countries: Sequence[Payload]
+    languages: Sequence[Payload]
+    journals: Sequence[Payload]
+
+
+def _asked(company: int, *, analytic: bool) -> dict[str, _Asked]:
+    """The lists that are read for each run, with what to read of them."""
+    own = ["company", "=", company]
+    asked: dict[str, _Asked] = {
+        "currency.currency": ([], ["code", "rounding", "digits", "rates.date"]),
+        "account.invoice.payment_term": ([], TERMS_FIELDS),
+        "account.tax": ([own, ["active", "in", [True, False]]], TAX_FIELDS),
+        "account.tax.rule": ([own, ["kind", "in", ["sale", "both"]]], _RULE_FIELDS),
+        "account.configuration": (
+            [],
+            [
+                "tax_rounding",
+                "default_account_receivable",
+                "currency_exchange_journal",
+                "currency_exchange_credit_account",
+                "currency_exchange_debit_account",
+            ],
+        ),
+    }
+    if analytic:
+        asked["analytic_account.account"] = ([own], ["name", "code", "type", "root"])
+    return asked
 
 
 async def series_of(api: TrytonApi) -> str:

@@ -108,7 +108,7 @@ async def check(api: TrytonApi, keeper: BooksKeeper) -> list[Finding]:
     try:
         series = await series_of(api)
         found += _series_findings(series)
-        books = await keeper.get(fresh=True)
+        books = await keeper.get(whole=True)
         found += await _right_findings(api)
         if any(finding.severity is Severity.ERROR for finding in found):
             return found

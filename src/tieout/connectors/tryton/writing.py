@@ -89,6 +89,10 @@ class Writer:
             said = getattr(record, "terms", "")
             if said and books.find_terms(said) is None:
                 return await self._keeper.get(fresh=True)
+            if isinstance(record, Customer) and not _knows_countries(record, books):
+                return await self._keeper.get(whole=True)
+            if isinstance(record, Document) and books.journal is None:
+                return await self._keeper.get(whole=True)
             if isinstance(record, Document) and not self._can_book(record, books):
                 return await self._keeper.get(fresh=True)
             for line in record.lines if isinstance(record, Document) else ():
@@ -532,6 +536,11 @@ def _together(items: Sequence[Prepared]) -> bytes:
     calls = [loads(item.body) for item in items]
     values: list[Any] = [row for call in calls for row in call["params"][0]]
     return call_body(calls[0]["method"], [values, calls[0]["params"][-1]], raw=True)
+
+
+def _knows_countries(record: Customer, books: Books) -> bool:
+    said = {address.country.upper() for address in record.addresses if address.country}
+    return said <= set(books.countries)
 
 
 def _makes_invoices(sent: Sent) -> bool:
