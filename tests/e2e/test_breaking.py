@@ -282,33 +282,3 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_sent() -> None:
         assert ran["exit_code"] == 0, ran
         made = [r for r in books.records("customerinvoicedrafts") if not r.get("_deleted")]
         assert len(made) == 3
-
-
-# --- every command, whatever there is ------------------------------------------------------------
-
-EMPTY = (
-    ("status",), ("status", "--all"), ("exceptions", "list"), ("plan",), ("plan", "--no-read"),
-    ("run", "--once"), ("reconcile",), ("reconcile", "--month", "2020-01"), ("prove",), ("doctor",),
-    ("config", "history"), ("config", "diff"), ("config", "validate"), ("connection", "list"),
-    ("log", "verify"), ("why", "D-107"), ("apply", "--yes"), ("exceptions", "show", "EX-1"),
-    ("exceptions", "retry", "EX-9"), ("exceptions", "dismiss", "EX-9", "--reason", "x"),
-    ("exceptions", "answer", "EX-9", "--new"), ("log", "verify", "--report", "2020-01"),
-    ("connection", "test", "sf"), ("connection", "test", "nobody"), ("help", "item_no_code"),
-    ("help", "nothing_such"), ("plan", "P-1"), ("plan", "x"), ("apply", "P-99", "--yes"),
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("bad", [False, True])
-def test_every_command_answers_with_one_object(evening: Evening, bad: bool) -> None:
-    if bad:
-        # Nobody answers over there.
-        for side in (evening.crm, evening.books):
-            side.process.send_signal(signal.SIGKILL)
-            side.process.wait()
-    for words in EMPTY:
-        told = one_object(evening.tieout.inside(*words, "--json"))
-        assert told["schema"].startswith("tieout."), words
-        assert told["exit_code"] != 1, (words, told)
-        assert (told["error"] is None) is (told["exit_code"] in (0, 8, 9, 10)) or told["error"], (
-            words
-        )
