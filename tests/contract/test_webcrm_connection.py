@@ -274,7 +274,7 @@ def test_a_token_that_may_only_read_is_told_at_the_first_write(status: int) -> N
         else:
             (outcome,) = await found.connector.send(wire)
             assert isinstance(outcome, Rejected)
-            assert outcome.findings[0].code == "right_missing"
+            assert outcome.findings[0].code == "rights_missing"
         assert found.row("Deliveries", number)["DeliveryCustom4"] == ""
 
     asyncio.run(story())

@@ -170,7 +170,7 @@ def test_numbers_of_deals_and_organisations_may_be_equal() -> None:
         (made,) = await found.connector.prepare([missing])
         assert isinstance(made, Refused)
         assert made.stale
-        assert [f.code for f in made.findings] == ["record_gone"]
+        assert [f.code for f in made.findings] == ["target_missing"]
 
     run(story())
 
@@ -201,7 +201,7 @@ def test_a_drop_down_gets_its_whole_string() -> None:
             [standing_change("K", f"deal:{number}", status="partly_paid")]
         )
         assert isinstance(made, Refused)
-        assert made.findings[0].code == "value_refused"
+        assert made.findings[0].code == "value_not_accepted"
         assert "partly_paid" in made.findings[0].message
 
     run(story())
@@ -255,8 +255,8 @@ def test_the_answer_to_an_array_is_not_believed(answer: str) -> None:
             outcome = outcomes[f"K{twin}"]
             assert isinstance(outcome, Rejected)
             (finding,) = outcome.findings
-            assert str(other) in finding.message or finding.code != "value_taken"
-            assert finding.code in ("value_taken", "value_refused")
+            assert str(other) in finding.message or finding.code != "twin_number"
+            assert finding.code in ("twin_number", "value_not_accepted")
         for number in good:
             assert found.row("Deliveries", number)["DeliveryCustom4"] == "booked"
 
@@ -391,7 +391,7 @@ def test_a_value_that_was_swallowed_is_not_taken_for_done() -> None:
         found.assume("long_text", "cut")
         (outcome,) = await found.connector.send(wire)
         assert isinstance(outcome, Rejected)
-        assert outcome.findings[0].code == "value_refused"
+        assert outcome.findings[0].code == "value_not_accepted"
         assert "DeliveryCustom4" in outcome.findings[0].message
 
     run(story())

@@ -210,7 +210,7 @@ def test_many_standings_go_in_arrays_and_a_twin_does_not_stop_the_others(
     shown: Any = {n: pair.webcrm_row("Deliveries", n)["DeliveryCustom4"] for n in numbers}
     assert set(shown.values()) == {"draft"}
     assert {pair.webcrm_row("Deliveries", n)["DeliveryCustom4"] for n in twins} == {""}
-    cases = pair.cases("value_taken")
+    cases = pair.cases("twin_number")
     assert len(cases) == 2
     assert "number D-9 of another delivery" in cases[0].message
     assert len(pair.drafts()) == 7

@@ -234,6 +234,31 @@ CODES: dict[str, Help] = {
     ),
     "object_missing": Help("The user cannot see a kind of record.", "Grant the permission set."),
     "field_missing": Help("The user cannot see a field.", "Grant the permission set."),
+    "field_not_chosen": Help(
+        "No field was named for something that the books say, so the CRM does not show it.",
+        "Name a custom field in the connection's settings, or leave it.",
+    ),
+    "company_unknown": Help(
+        "The system does not tell which company or organisation it belongs to.",
+        "Name it in the connection's settings, once and for ever.",
+    ),
+    "country_unknown": Help(
+        "A country is written in a way that is not known; it is not guessed, and the address "
+        "counts as incomplete.",
+        "Correct it in the CRM, or say which country is meant in the connection's settings.",
+    ),
+    "scripts_refused": Help(
+        "The CRM takes no queries, so that changes are found by reading whole lists.", TEST
+    ),
+    "lineage_unproven": Help(
+        "A deal that becomes a delivery under a new number could not be known again.",
+        "Let Tieout write the ERP id of opportunities and deliveries.",
+    ),
+    "twin_number": Help(
+        "Two deliveries of the CRM have one number; until that is mended nothing can be written on "
+        "either.",
+        "Give one of them another number there.",
+    ),
     "permission_set_missing": Help(
         "The Salesforce package is in the org, but the connection's user does not have its "
         "permission set, so it cannot see the package's fields.",

@@ -82,7 +82,7 @@ class Checker:
                     raise
                 found.append(
                     Finding(
-                        code="right_missing",
+                        code="rights_missing",
                         message=f"The application token may not read {resource}.",
                         hint="Give the token that right in webCRM: Configuration, Integration, "
                         "API, REST.",

@@ -58,13 +58,13 @@ def read_error(response: HttpResponse, what: str) -> SyncError:
     if response.status == 403:
         return ConnectionBrokenError(
             f"The application token may not read {what}.",
-            code="right_missing",
+            code="rights_missing",
             hint="Give the token that right in webCRM: Configuration, Integration, API, REST.",
         )
     if 400 <= response.status < 500:
         return ConnectionBrokenError(
             f"webCRM refuses to tell {what}: {words_of(response)}",
-            code="call_refused",
+            code="refused_by_system",
             hint="Run tieout connection test; keep its output for support.",
         )
     return garbled(what)
@@ -84,7 +84,7 @@ def refused(record: str, response: HttpResponse) -> Finding:
     words = words_of(response)
     if response.status == 403:
         return Finding(
-            code="right_missing",
+            code="rights_missing",
             message=f"The application token may not write {record}.",
             hint="Give the token that right in webCRM: Configuration, Integration, API, REST.",
             values={"vendor_code": str(response.status), "vendor_message": words},
@@ -97,7 +97,7 @@ def refused(record: str, response: HttpResponse) -> Finding:
 def refusal(record: str, words: str, code: str = "") -> Finding:
     """A refusal in webCRM's own words."""
     return Finding(
-        code="refused",
+        code="refused_by_system",
         message=f"webCRM does not take {record}: {words}",
         hint="Correct the record in webCRM, or ask its administrator.",
         values={"vendor_code": code, "vendor_message": words},
@@ -107,7 +107,7 @@ def refusal(record: str, words: str, code: str = "") -> Finding:
 def twins(record: str, number: str, others: str, words: str) -> Finding:
     """Two deliveries have one number: webCRM lets nobody change either through the API."""
     return Finding(
-        code="value_taken",
+        code="twin_number",
         message=f"{record} has the number {number} of another delivery ({others}); while two have "
         "it, webCRM lets nothing be written on either.",
         hint="Give one of them another number in webCRM.",
@@ -119,7 +119,7 @@ def twins(record: str, number: str, others: str, words: str) -> Finding:
 def gone(record: str) -> Finding:
     """The record is not there any more."""
     return Finding(
-        code="record_gone",
+        code="target_missing",
         message=f"{record} is not in webCRM any more.",
         hint="It is read again.",
     )
@@ -128,7 +128,7 @@ def gone(record: str) -> Finding:
 def not_kept(record: str, fields: str) -> Finding:
     """webCRM said yes, and the record shows something else."""
     return Finding(
-        code="value_refused",
+        code="value_not_accepted",
         message=f"webCRM took the values for {record} without an error, but {fields} does not "
         "show them.",
         hint="Look at these fields in webCRM's configuration: length, drop-down, switched off.",

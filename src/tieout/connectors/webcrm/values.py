@@ -260,7 +260,7 @@ def _option(field: SystemField, text: str) -> Wire | Unfit:
 def _unfit(field: SystemField, message: str) -> Unfit:
     return Unfit(
         Finding(
-            code="value_refused",
+            code="value_not_accepted",
             message=message,
             hint="Correct the value, or change the field in webCRM's configuration.",
             place=field.name,

@@ -292,7 +292,7 @@ class Writer:
 
     async def _twin(self, kind: str, body: Mapping[str, Any], finding: Finding) -> Finding:
         """Two deliveries with one number can be made, and then neither can be changed."""
-        if kind != "Delivery" or finding.code != "refused":
+        if kind != "Delivery" or finding.code != "refused_by_system":
             return finding
         number = int(body["DeliveryId"])
         try:
