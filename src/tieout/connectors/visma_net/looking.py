@@ -38,11 +38,18 @@ class Looker:
         self._reader = reader
 
     async def find_by_key(self, doubts: Sequence[Doubt]) -> list[Sight]:
-        """One look for each doubt; see `ports.Connector.find_by_key`."""
+        """
+        One look for each doubt; see `ports.Connector.find_by_key`. The company is asked for first:
+        where it cannot be seen any more, everything looks absent.
+        """
+        if doubts:
+            await self._api.organization()
         return await in_order([self._sight(doubt) for doubt in doubts])
 
     async def trace(self, refs: Sequence[ExternalRef]) -> list[Fate]:
         """What became of records: a draft that was released keeps its number and is an invoice."""
+        if refs:
+            await self._api.organization()
         return await in_order([self._fate(ref) for ref in refs])
 
     async def _fate(self, ref: ExternalRef) -> Fate:

@@ -1,0 +1,224 @@
+"""The sign-in to Visma.net, the company behind it, and what `connection test` names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from contract.connector_contract import CUSTOMERS, new_customer, pages, records, run
+from support.fakes import MemorySecrets
+from support.visma_net_rig import HOST, NAME, VismaNetRig
+from tieout.bootstrap_systems import SYSTEMS
+from tieout.connectors.visma_net import VismaNetConnector, VismaNetSettings
+from tieout.core.errors import ConfigurationError, ConnectionBrokenError
+from tieout.core.finding import Finding
+from tieout_sandbox.visma_net import CLIENT_SECRET, COMPANY_ID, CUSTOMER_TENANT_ID, TENANT_ID
+from tieout_sandbox.visma_net.credentials import INTERACTIVE_CLIENT_ID, REFRESH_TOKEN
+
+
+def reconnected(rig: VismaNetRig, **settings: Any) -> VismaNetRig:
+    rig.settings = replace(rig.settings, **settings)
+    rig.connector = rig.connect()
+    return rig
+
+
+def interactive(rig: VismaNetRig, **settings: Any) -> VismaNetRig:
+    rig.secrets = MemorySecrets(
+        rig.clock,
+        client_id=INTERACTIVE_CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        refresh_token=REFRESH_TOKEN,
+    )
+    return reconnected(rig, grant="refresh", **{"company_number": COMPANY_ID, **settings})
+
+
+def codes(found: Sequence[Finding], severity: str = "error") -> list[str]:
+    return [finding.code for finding in found if finding.severity == severity]
+
+
+def test_the_service_application_signs_in_to_the_companys_tenant() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        company = await rig.connector.company()
+        assert company.id == TENANT_ID
+        assert (company.name, company.currency) == ("Fjordtun Teknikk AS", "NOK")
+        assert (company.country, company.time_zone) == ("NO", "Europe/Oslo")
+        assert company.facts["company_number"] == "923609016"
+        (token,) = [r for r in rig.transport.requests if r.url.endswith("/connect/token")]
+        form = parse_qs(token.body.decode())
+        assert form["grant_type"] == ["client_credentials"]
+        assert form["tenant_id"] == [TENANT_ID]
+        assert "vismanet_erp_service_api:update" in form["scope"][0]
+        # No header names the company: its tenant does.
+        assert all("ipp-company-id" not in r.headers for r in rig.transport.requests)
+
+    run(story())
+
+
+def test_the_customers_tenant_gives_a_token_and_a_reason() -> None:
+    async def story() -> None:
+        rig = reconnected(VismaNetRig(), tenant_id=CUSTOMER_TENANT_ID)
+        found = await rig.connector.check()
+        assert codes(found) == ["sign_in_withdrawn"]
+        assert "tenant" in found[-1].hint
+        with pytest.raises(ConnectionBrokenError) as broken:
+            await rig.connector.company()
+        assert "tenant" in broken.value.hint
+
+    run(story())
+
+
+def test_a_person_signs_in_and_names_the_company() -> None:
+    async def story() -> None:
+        rig = interactive(VismaNetRig())
+        company = await rig.connector.company()
+        assert company.id == f"{TENANT_ID}/{COMPANY_ID}"
+        customer = await new_customer(rig)
+        assert set(records(await pages(rig, CUSTOMERS))) == {customer}
+        asked = [r for r in rig.transport.requests if "/connect/" not in r.url]
+        assert all(r.headers["ipp-company-id"] == COMPANY_ID for r in asked)
+        # The refresh token is given once: the new one is kept before it is used.
+        assert await rig.secrets.get(NAME, "refresh_token") != REFRESH_TOKEN
+        rig.clock.advance(2 * 3600)
+        assert await rig.connector.company() == company
+
+    run(story())
+
+
+def test_a_wrong_company_is_no_company_with_nothing_in_it() -> None:
+    async def story() -> None:
+        rig = interactive(VismaNetRig(), company_number="999")
+        found = await rig.connector.check()
+        assert codes(found) == ["company_not_seen"]
+        with pytest.raises(ConnectionBrokenError) as broken:
+            await pages(rig, CUSTOMERS)
+        assert broken.value.code == "company_not_seen"
+
+    run(story())
+
+
+def test_another_company_than_the_one_it_was_bound_to_stops_everything() -> None:
+    async def story() -> None:
+        rig = reconnected(VismaNetRig(), company_id="another")
+        assert codes(await rig.connector.check()) == ["company_changed"]
+        with pytest.raises(ConnectionBrokenError) as broken:
+            await rig.connector.company()
+        assert broken.value.code == "company_changed"
+
+    run(story())
+
+
+def test_a_user_without_the_role_is_told_so() -> None:
+    async def story() -> None:
+        rig = interactive(VismaNetRig())
+        rig.sim.sign_in.role = False
+        assert codes(await rig.connector.check()) == ["licence_missing"]
+
+    run(story())
+
+
+def test_a_good_connection_has_nothing_wrong() -> None:
+    async def story() -> None:
+        rig = VismaNetRig(default_terms="30", orders=True)
+        found = await rig.connector.check()
+        assert codes(found) == []
+        assert codes(found, "warning") == ["discounts_automatic"]
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"default_terms": "Net 77"}, "terms_unmapped"),
+        ({"zone_eu": "77"}, "tax_unresolved"),
+        ({"customer_class": "77"}, "not_found"),
+        ({"customer_attribute": "NOSUCH"}, "attribute_missing"),
+    ],
+)
+def test_what_is_set_and_does_not_exist_is_named(settings: dict[str, str], code: str) -> None:
+    async def story() -> None:
+        rig = reconnected(VismaNetRig(), **settings)
+        assert codes(await rig.connector.check()) == [code]
+
+    run(story())
+
+
+def test_a_closed_period_is_seen_at_once() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        before = await rig.connector.company()
+        assert before.first_open_day == date(2025, 1, 1)
+        for month in range(1, 13):
+            rig.act("close_period", period=f"2025{month:02d}")
+        for month in range(1, 12):
+            rig.act("close_period", period=f"2026{month:02d}")
+        after = await rig.connector.company()
+        assert after.first_open_day == date(2026, 12, 1)
+        assert "period_closed" in codes(await rig.connector.check(), "warning")
+
+    run(story())
+
+
+@pytest.mark.parametrize("end", ["exclusive", "inclusive"])
+def test_the_last_day_of_a_period_belongs_to_it_whatever_its_end_means(end: str) -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        rig.assume("period_end", end)
+        company = await rig.connector.company()
+        assert company.last_open_day == date(2027, 12, 31)
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"carrier": "note"},
+        {"draft_status": "open"},
+        {"grant": "password"},
+        {"customer_attribute": ""},
+        {"page_size": 0},
+        {"in_flight": 20},
+        {"budget_share": "2"},
+        {"api_url": "http://erp.example"},
+        {"overlap_s": -1},
+        {"calls_per_hour": 0},
+    ],
+)
+def test_settings_that_are_wrong_are_refused(values: dict[str, Any]) -> None:
+    rig = VismaNetRig()
+    settings = replace(rig.settings, number_start=0)
+    assert list(settings.problems()) == []
+    with pytest.raises(ConfigurationError):
+        VismaNetConnector(
+            NAME, replace(settings, **values), rig.transport, rig.secrets, rig.clock, Random(1)
+        )
+
+
+def test_settings_come_back_from_texts() -> None:
+    made = VismaNetSettings.from_mapping(
+        {"orders": "true", "page_size": "100", "totals_rule": "per_line", "tenant_id": "T"}
+    )
+    assert (made.orders, made.page_size, made.totals_rule) == (True, 100, "per_line")
+    with pytest.raises(ValueError, match="no such setting: pagesize"):
+        VismaNetSettings.from_mapping({"pagesize": 1})
+
+
+def test_both_ways_to_sign_in_can_be_added() -> None:
+    system = SYSTEMS["visma_net"]
+    assert [grant.name for grant in system.grants] == ["client_credentials", "refresh"]
+    for grant in system.grants:
+        settings = system.make_settings({**grant.settings, "tenant_id": "T", "api_url": HOST})
+        assert list(settings.problems()) == []
+        if grant.browser is not None:
+            address = grant.browser(settings)
+            assert address.pkce
+            assert "offline_access" in address.scope
+            assert "vismanet_erp_interactive_api:create" in address.scope
