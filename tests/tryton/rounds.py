@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
@@ -82,6 +83,7 @@ def serve_crm(since: str) -> None:
     from tieout_sandbox.kit.serve import serve
     from tieout_sandbox.salesforce import SalesforceSimulator
 
+    _end_with_parent()
     clock = FastClock(since)
     sim = SalesforceSimulator(
         seed=1, size=0, clock=SandboxClock(clock.now, start=clock.now()), package=True
@@ -102,10 +104,12 @@ def stand_by(root: str, since: str, longest_s: str) -> None:
     import tieout.store.postgres  # noqa: F401
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    home = os.getpid()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
             code = 1
+            _end_with_parent(home)
             try:
                 settle = line.strip() == "settle"
                 clock = FastClock(since)
@@ -119,6 +123,18 @@ def stand_by(root: str, since: str, longest_s: str) -> None:
                 sys.stdout.flush()
                 os._exit(code)
         _say(f"pid {child}")
+
+
+def _end_with_parent(parent: int = 0) -> None:
+    """Ends with the parent, however it ends: when it is another one, or the input is at its end."""
+
+    def watch() -> None:
+        while os.getppid() == parent or (not parent and os.read(0, 4096)):
+            if parent:
+                time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _hasten(connector: Any, longest_s: int) -> None:
@@ -393,7 +409,9 @@ class Engines:
         return True
 
     def close(self) -> None:
-        """No further ones."""
+        """No further ones, and an end to the one that runs."""
+        if self.pid:
+            self.kill()
         _end(self._home)
 
 
@@ -563,6 +581,8 @@ def main() -> None:
     parser.add_argument("--carrier", choices=("auto", "reference"), default="auto")
     parser.add_argument("--longest", type=int, default=20, help="seconds; 600 as in real life")
     asked = parser.parse_args()
+    # Told to end, it ends what it has started: as at Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from support.database import database
     from support.tryton_server import _plant, venv
 
