@@ -212,6 +212,14 @@ CODES: dict[str, Help] = {
     "company_changed": Help(
         "The sign-in leads to another company than before. Nothing is read or written.", ROTATE
     ),
+    "company_not_seen": Help(
+        "The system shows no company at all; some show a wrong one as empty, not as an error.",
+        "Check the company's number and tenant id, and that the user may see that company.",
+    ),
+    "licence_missing": Help(
+        "The user of the connection has no licence for the company.",
+        "Its administrator gives the user the role for the API.",
+    ),
     "company_inactive": Help("The company is not active, or read-only, at the vendor.", TEST),
     "connection_missing": Help("There is no connection of that name.", "tieout connection add"),
     "connection_exists": Help("There is a connection of that name.", "tieout connection list"),
@@ -440,6 +448,36 @@ CODES: dict[str, Help] = {
         "Report it with the reference; the log has the details and no customer's data.",
     ),
     # What books say by their own words
+    "attribute_missing": Help(
+        "The attribute that carries our key is not set up for the customer's class.",
+        "Finance adds it to the class; or draw customer numbers instead (number_start).",
+    ),
+    "customer_number_missing": Help(
+        "A new customer has nothing that tells it from a second try.",
+        "Set number_start of the connection to a range of your own.",
+    ),
+    "dimension_unknown": Help(
+        "A dimension of a line does not exist in the books.",
+        "Add it there, or correct the mapping of dimensions.",
+    ),
+    "dimension_ended": Help(
+        "A dimension of a line has ended in the books.",
+        "Open it there, or correct the mapping of dimensions.",
+    ),
+    "discount_out_of_range": Help("The discount of a line is below 0 or above 1.", DEAL),
+    "discounts_automatic": Help(
+        "The books give discounts by themselves; one on whole documents changes their totals.",
+        "Finance ends discounts of documents, or lives with the difference that is shown.",
+    ),
+    "number_series": Help(
+        "The number series of the books takes no numbers of ours.",
+        "Finance allows manual numbers on import for the series, or set number_start to 0.",
+    ),
+    "release_failed": Help(
+        "A document could not be released as it stands.",
+        "Finance takes it off hold, prints, mails or approves it, and releases it there.",
+    ),
+    "too_many_lines": Help("The document has more lines than the books take.", DEAL),
     "rights_missing": Help(
         "The user of the connection lacks a right in that system.",
         "The administrator there grants it; " + TEST,

@@ -68,7 +68,7 @@ _FIELDS: Mapping[str, tuple[str, str]] = {
     "branchid": ("dimension_unknown", "Branch {0} does not exist in Visma.net."),
     "accountid": ("account_missing", "Account {0} does not exist in Visma.net."),
     "attributeid": ("attribute_missing", "Attribute {0} is not set up for the customer's class."),
-    "adjdrefnbr": ("bad_allocation", "Document {0} cannot be set off."),
+    "adjdrefnbr": ("value_not_accepted", "Document {0} cannot be set off."),
 }  # fmt: skip
 # Words of the vendor's sentences, the most telling first.
 _SIGNS: tuple[tuple[str, str, str], ...] = (
@@ -89,10 +89,10 @@ _SIGNS: tuple[tuple[str, str, str], ...] = (
      "The attribute is not set up for the customer's class."),
     (r"stock item", "item_not_usable",
      "A stock item cannot stand on an invoice; it goes through a sales order."),
-    (r"inactive|no sales|not sold|cannot be sold|has status", "not_usable",
+    (r"inactive|no sales|not sold|cannot be sold|has status", "value_not_accepted",
      "Something in it cannot be used in Visma.net now."),
     (r"post(al)? ?code", "address_incomplete", "The post code has not the form of its country."),
-    (r"rounding difference", "rounding_too_large",
+    (r"rounding difference", "value_not_accepted",
      "The rounding of the invoice is above the company's limit."),
 )  # fmt: skip
 
