@@ -6,6 +6,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from tieout.core.policy import FlowMode
 from tieout_sandbox.kit.simulator import ActionError
 from world import World
 
@@ -48,7 +49,9 @@ class Cast:
         """Something, by chance; what is not possible is noted and left."""
         kind = self.random.random()
         try:
-            if kind < 0.22:
+            if self.world.shown is not FlowMode.OFF and self.random.random() < 0.2:
+                self.in_catalogue()
+            elif kind < 0.22:
                 self.fault()
             elif kind < 0.28:
                 self.jump(self.random.randrange(2))
@@ -58,6 +61,35 @@ class Cast:
                 self.in_book(self.random.choice(BOOK_ACTS))
         except ActionError as error:
             self.world.note(f"not possible: {error}")
+
+    def in_catalogue(self) -> None:
+        """Items that come, change and go; and products that somebody writes over in the CRM."""
+        chance, world = self.random, self.world
+        numbers = sorted(row["number"] for row in world.book.ledger.live("items"))
+        kind = chance.choice(("new", "price", "price", "name", "number", "off", "on", "overwrite"))
+        price = Decimal(chance.choice((100, 250, 999)))
+        number = chance.choice(numbers)
+        match kind:
+            case "new":
+                code = f"N{len(numbers)}"
+                world.in_book("create_item", number=code, name=f"Item {code}", price=price)
+            case "price":
+                world.in_book("edit_item", number=number, price=price)
+            case "name":
+                world.in_book("edit_item", number=number, name=f"{number} {price}")
+            case "number":
+                if number.startswith("N"):
+                    world.in_book("edit_item", number=number, new_number=f"{number}X")
+            case "off" | "on":
+                if number.startswith("N"):
+                    world.in_book("edit_item", number=number, active=kind == "on")
+            case _:
+                rows = [row for row in world.crm.rows.live("products") if row.get("key")]
+                if rows:
+                    row = chance.choice(rows)
+                    world.crm.rows.edit(row, {"price": Decimal(1)})
+                    world.note(f"crm product {row['number']} is written over")
+        world.happened[f"catalogue: {kind}"] += 1
 
     # --- what goes wrong ---
 

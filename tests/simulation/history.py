@@ -21,7 +21,7 @@ from mortal import Death, Mortal
 from quiet import document_slot, dump
 from stories import Stories
 from tieout.core.errors import SyncError
-from tieout.core.policy import BrakePolicy
+from tieout.core.policy import BrakePolicy, FlowMode
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.engine.context import Engine
 from tieout_sandbox.kit.simulator import ActionError
@@ -361,6 +361,7 @@ def play(
             braked=braked,
             brakes=tight if chance.random() < 0.3 else BrakePolicy(),
             forgets_claims=forgets_claims,
+            shown=FlowMode.AUTO if seed // len(FAMILIES) % 3 == 0 else FlowMode.OFF,
         )
         kept.append(world)
         world.note(f"{variant}")

@@ -14,6 +14,7 @@ from typing import Any
 import invariants
 from invariants import Violation
 from tieout.core.keys import KeyKind, Slot, keys_in
+from tieout.core.policy import FlowMode
 from tieout.engine.facts import mirror_row
 from tieout.store import codec
 from tieout.store.database import BlockingRunner
@@ -36,6 +37,9 @@ class Quiet:
         await self.log()
         self.documents()
         self.amounts()
+        if self.world.shown is not FlowMode.OFF:
+            self.items()
+            self.invoices()
         await self.mirror()
         await self.nothing_more("16: a further run")
         if last == "publish":
@@ -96,6 +100,62 @@ class Quiet:
             invoiced += there
         if sold != invoiced:
             raise Violation(f"21: sold {sold}, invoiced {invoiced}")
+
+    def items(self) -> None:
+        """22: the CRM's products are the books' items, each once."""
+        held = self._held_in("items")
+        products = list(self.world.crm.rows.live("products"))
+        for item in self.world.book.ledger.live("items"):
+            mine = [row for row in products if row["number"] == item["number"]]
+            if item["id"] in held or (not mine and not item["active"]):
+                continue
+            if len(mine) != 1:
+                raise Violation(f"22: {item['number']} is {len(mine)} products")
+            for name in ("name", "price", "active"):
+                if mine[0][name] != item[name]:
+                    raise Violation(
+                        f"22: {item['number']}: {name} is {mine[0][name]}, not {item[name]}"
+                    )
+
+    def invoices(self) -> None:
+        """23: every booked document of a linked customer is in the CRM once, to the cent."""
+        world = self.world
+        held, shown = self._held_in("invoices"), list(world.crm.rows.live("invoices"))
+        linked = {
+            row[0]
+            for row in world.rows(
+                "SELECT r.id FROM ref r JOIN slot s ON s.workspace = r.workspace"
+                " AND s.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.entity = 'customer'"
+                " AND s.kind = 'C' AND r.role IN ('current', 'former')"
+            )
+        }
+        for row in world.documents():
+            if row["_deleted"] or row["status"] != "booked" or row["customer"] not in linked:
+                continue
+            source = _ref(world, row)
+            key13 = published_slot(world, source)
+            mine = [one for one in shown if (one["key"] or "").startswith(key13)]
+            if source in held:
+                continue
+            if len(mine) != 1:
+                raise Violation(f"23: {source} is {len(mine)} invoices in the CRM")
+            sign = -1 if row["type"] == "credit_note" else 1
+            for name in ("net", "gross"):
+                if mine[0][name] != sign * row[name]:
+                    raise Violation(
+                        f"23: {source}: {name} is {mine[0][name]}, not {sign * row[name]}"
+                    )
+
+    def _held_in(self, flow: str) -> set[str]:
+        """Sources of a flow about which a person was asked."""
+        return {
+            row[0]
+            for row in self.world.rows(
+                "SELECT source_id FROM exception_case WHERE workspace = %(ws)s"
+                " AND closed_at IS NULL AND split_part(lane, '/', 2) = %(flow)s",
+                flow=flow,
+            )
+        }
 
     def at_rest(self) -> None:
         """17 and 10: nothing is on its way."""
@@ -291,6 +351,16 @@ def document_slot(world: World, deal: str) -> str:
         source_id=deal,
         company=world.book.company_id,
         kind=KeyKind.DOCUMENT,
+    ).key13
+
+
+def published_slot(world: World, source: str) -> str:
+    """The 13 characters of what the CRM shows of a document of the books."""
+    return Slot(
+        crm_org=world.crm.org_id,
+        source_id=source,
+        company=world.book.company_id,
+        kind=KeyKind.INVOICE,
     ).key13
 
 

@@ -46,6 +46,9 @@ def crm_fan_out(policy: BridgePolicy) -> tuple[FanOut, ...]:
                 name = lane(policy.name, flow, book.connection)
                 rules.append(FanOut(lane=name, entity=entity, source="published"))
                 rules.append(FanOut(lane=name, entity=entity, source="parked"))
+        if policy.invoices.mode is not FlowMode.OFF:
+            name = lane(policy.name, INVOICES, book.connection)
+            rules.append(FanOut(lane=name, entity=Entity.CUSTOMER, source="invoices_of_customer"))
     return tuple(rules)
 
 

@@ -289,6 +289,11 @@ _SOURCES: Mapping[str, str] = {
     "self": "SELECT unnest(%(ids)s::text[])",
     "linked": "SELECT source_id FROM slot WHERE workspace = %(ws)s AND kind = 'C'"
     " AND source_id = ANY(%(ids)s)",
+    "invoices_of_customer": "SELECT m.id FROM slot s JOIN ref r ON r.workspace = s.workspace"
+    " AND r.key13 = s.key13 AND r.entity = 'customer' AND r.role = 'current' JOIN mirror m"
+    " ON m.workspace = r.workspace AND m.connection = r.connection AND m.entity = 'document'"
+    " AND m.customer_id = r.id AND m.kind <> 'draft' WHERE s.workspace = %(ws)s AND s.kind = 'C'"
+    " AND s.source_id = ANY(%(ids)s)",
     "published": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
     " AND s.key13 = r.key13 AND s.kind IN ('A', 'H') WHERE r.workspace = %(ws)s"
     " AND r.connection = %(connection)s AND r.entity = %(entity)s AND r.id = ANY(%(ids)s)",

@@ -18,8 +18,11 @@ def sources_of(tx: Tx, connection: str, entity: Entity, ids: Sequence[str]) -> d
     return {
         row[0]: row[1]
         for row in tx.rows(
-            "SELECT r.id, min(s.source_id) FROM ref r JOIN slot s ON s.workspace = r.workspace"
-            " AND s.key13 = r.key13 AND s.kind IN ('C', 'D') WHERE r.workspace = %(ws)s"
+            # A customer that was merged away in the CRM stands under the one that is left.
+            "SELECT r.id, min(w.source_id) FROM ref r JOIN slot s ON s.workspace = r.workspace"
+            " AND s.key13 = r.key13 AND s.kind IN ('C', 'D') JOIN slot w"
+            " ON w.workspace = s.workspace AND w.key13 = coalesce(s.alias_of, s.key13)"
+            " WHERE r.workspace = %(ws)s"
             " AND r.connection = %(connection)s AND r.entity = %(entity)s"
             " AND r.role IN ('current', 'former') AND r.id = ANY(%(ids)s)"
             " GROUP BY r.id ORDER BY r.id",
