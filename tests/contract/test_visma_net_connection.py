@@ -15,6 +15,7 @@ from contract.connector_contract import CUSTOMERS, new_customer, pages, records,
 from support.fakes import MemorySecrets
 from support.visma_net_rig import HOST, NAME, VismaNetRig
 from tieout.bootstrap_systems import SYSTEMS
+from tieout.cli.commands.connection import _settings
 from tieout.connectors.visma_net import VismaNetConnector, VismaNetSettings
 from tieout.core.errors import ConfigurationError, ConnectionBrokenError
 from tieout.core.finding import Finding
@@ -126,9 +127,10 @@ def test_a_user_without_the_role_is_told_so() -> None:
 def test_a_good_connection_has_nothing_wrong() -> None:
     async def story() -> None:
         rig = VismaNetRig(default_terms="30", orders=True)
+        assert await rig.connector.check() == []
+        rig.act("set_discount", code="DOC2", percent=2)
         found = await rig.connector.check()
-        assert codes(found) == []
-        assert codes(found, "warning") == ["discounts_automatic"]
+        assert [finding.code for finding in found] == ["discounts_automatic"]
 
     run(story())
 
@@ -209,6 +211,10 @@ def test_settings_come_back_from_texts() -> None:
     assert (made.orders, made.page_size, made.totals_rule) == (True, 100, "per_line")
     with pytest.raises(ValueError, match="no such setting: pagesize"):
         VismaNetSettings.from_mapping({"pagesize": 1})
+
+
+def test_a_code_that_begins_with_0_stays_one() -> None:
+    assert _settings(["zone_eu=02", "page_size=100"]) == {"zone_eu": "02", "page_size": 100}
 
 
 def test_both_ways_to_sign_in_can_be_added() -> None:

@@ -367,7 +367,9 @@ def _settings(pairs: Sequence[str]) -> dict[str, Any]:
         *groups, last = key.split(".")
         for name in groups:
             target = target.setdefault(name, {})
-        target[last] = int(value) if value.isdigit() else value
+        # 02 is a code, not the number 2.
+        number = value.isdigit() and str(int(value)) == value
+        target[last] = int(value) if number else value
     return found
 
 

@@ -206,7 +206,7 @@ def _has(row: Payload, attribute: str) -> bool:
 
 
 async def _discount_findings(api: VismaNetApi) -> list[Finding]:
-    rows = await api.whole("/v1/discount")
+    rows = [row for row in await api.whole("/v1/discount") if row.get("active") is not False]
     if not rows:
         return []
     codes = ", ".join(sorted({text_of(row, "discountCode") for row in rows}))
