@@ -239,11 +239,16 @@ _SETTING = {
 }
 
 
+def _word(ours: str) -> str:
+    words = {"open": "open amount", "status": "status in the books", "paid": "amount paid"}
+    return words.get(ours, ours.replace("_", " "))
+
+
 def _missing(board: Board, ours: str, theirs: str) -> Finding:
     return Finding(
         code="field_missing",
         message=f"{board.kind} has no field {theirs} that is switched on in webCRM, so the "
-        f"{ours.replace('_', ' ')} is not shown there.",
+        f"{_word(ours)} is not shown there.",
         hint="Switch it on in webCRM's configuration, or name another one: "
         f"{_SETTING[board.kind]}.{ours}.",
         severity=Severity.ERROR,
@@ -255,8 +260,8 @@ def _missing(board: Board, ours: str, theirs: str) -> Finding:
 def _unset(kind: str, ours: str) -> Finding:
     return Finding(
         code="field_not_chosen",
-        message=f"No field of {kind} is named for the {ours} in the books, so it is not shown.",
-        hint=f"Name a custom field: --set {_SETTING[kind]}.{ours}={kind}Custom1",
+        message=f"No field of {kind} is named for the {_word(ours)}, so it is not shown.",
+        hint=f"Name a custom field when you add the connection: {_SETTING[kind]}.{ours}.",
         severity=Severity.INFO,
         place=f"{_SETTING[kind]}.{ours}",
     )
