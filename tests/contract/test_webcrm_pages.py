@@ -447,7 +447,7 @@ def test_a_converted_deal_with_a_new_id_is_known_by_what_we_wrote_on_it() -> Non
         assert got is not None
         assert got.lines == deal.lines  # type: ignore[union-attr]
         await show(other, f"deal:{number}", books_id="invoice:1", status="booked")
-        assert found.row("Deliveries", new)["DeliveryErpId"] == f"{number}/invoice:1"
+        assert found.row("Deliveries", new)["DeliveryErpId"] == f"T{number}/invoice:1"
         assert found.row("Deliveries", new)["DeliveryCustom4"] == "booked"
         (fate,) = await other.connector.trace([deal_ref(number)])
         assert fate.kind is FateKind.PRESENT
@@ -473,11 +473,21 @@ def test_a_copy_is_a_deal_of_its_own() -> None:
         await show(found, f"deal:{number}", books_id="draft:1", status="draft")
         clone = int(found.act("clone_deal", deal=number)["OpportunityId"])
         # As a system would do it whose copies carry everything.
-        found.act("edit_deal", deal=clone, set={"ErpId": f"{number}/draft:1"})
+        found.act("edit_deal", deal=clone, set={"ErpId": f"T{number}/draft:1"})
         read = deals(await found.read(DEALS))
         assert set(read) == {f"deal:{number}", f"deal:{clone}"}
         await show(found, f"deal:{clone}", books_id="draft:2")
-        assert found.row("Opportunities", clone)["OpportunityErpId"] == f"{clone}/draft:2"
+        assert found.row("Opportunities", clone)["OpportunityErpId"] == f"T{clone}/draft:2"
+
+    run(story())
+
+
+@pytest.mark.parametrize("erp_id", ["2026/17", "1/2", "T99999999/draft:1", "T/1", "X1/draft:1"])
+def test_what_another_program_wrote_into_erp_id_means_nothing(erp_id: str) -> None:
+    async def story() -> None:
+        found = rig()
+        number = found.deal(set={"ErpId": erp_id})
+        assert set(deals(await found.read(DEALS))) == {f"deal:{number}"}
 
     run(story())
 
@@ -490,7 +500,7 @@ def test_two_that_claim_to_be_one_deal_are_not_chosen_between() -> None:
         await show(found, f"deal:{number}", books_id="draft:1")
         new = int(found.act("win", deal=number)["DeliveryId"])
         clone = int(found.act("clone_deal", deal=new)["OpportunityId"])
-        found.act("edit_deal", deal=clone, set={"ErpId": f"{number}/draft:1"})
+        found.act("edit_deal", deal=clone, set={"ErpId": f"T{number}/draft:1"})
         pages = await found.read(DEALS)
         assert deals(pages) == {}
         assert codes(pages) == ["record_unreadable", "record_unreadable"]

@@ -455,9 +455,14 @@ def test_get_keeps_the_order_and_says_what_is_not_there() -> None:
 
 @pytest.mark.parametrize("status", [404, 400, 410, 204, 500])
 @pytest.mark.parametrize("body", ["json", "html", "empty"])
-def test_a_record_that_is_not_there_is_none_however_it_is_said(status: int, body: str) -> None:
+@pytest.mark.parametrize("changes", ["queries", "lists"])
+def test_a_record_that_is_not_there_is_none_however_it_is_said(
+    status: int, body: str, changes: str
+) -> None:
     async def story() -> None:
-        found = rig()
+        found = rig(changes=changes)
+        if changes == "lists":
+            found.assume("script_most", 5)
         number = found.deal()
         found.assume("status_not_found", status)
         found.assume("error_body", body)

@@ -83,7 +83,7 @@ def test_a_standing_is_shown_with_the_handshake_in_one_write_and_nothing_else_is
         (body,) = loads(request.body)
         assert body == {
             "DeliveryId": number,
-            "DeliveryErpId": f"{number}/invoice:8a6c0f1e00004000800000000000000a",
+            "DeliveryErpId": f"T{number}/invoice:8a6c0f1e00004000800000000000000a",
             "DeliveryCustom3": "100234",
             "DeliveryCustom4": "booked",
             "DeliveryCustom5": "2026-12-24",

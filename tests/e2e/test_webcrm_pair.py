@@ -57,7 +57,7 @@ def test_a_won_delivery_becomes_customer_and_draft_and_its_status_comes_back(
     row = pair.webcrm_row("Deliveries", number)
     assert row["DeliveryCustom4"] == "draft"
     assert row["DeliveryErpStatus"] == "Synchronized"
-    assert row["DeliveryErpId"].startswith(f"{number}/draft:")
+    assert row["DeliveryErpId"].startswith(f"T{number}/draft:")
     assert not row["DeliveryErpSyncDateTime"].startswith("0001")
     assert pair.cases() == []
     quiet(pair)
@@ -68,7 +68,7 @@ def test_a_won_delivery_becomes_customer_and_draft_and_its_status_comes_back(
     assert row["DeliveryCustom3"] == str(made["InvoiceNumber"])
     assert row["DeliveryCustom4"] == "booked"
     assert Decimal(row["DeliveryCustom6"]) == draft["TotalAmount"]
-    assert row["DeliveryErpId"].startswith(f"{number}/invoice:")
+    assert row["DeliveryErpId"].startswith(f"T{number}/invoice:")
     balance = pair.webcrm_row("Organisations", pair.organisation())["OrganisationCustom7"]
     assert Decimal(balance) == draft["TotalAmount"]
     quiet(pair)
@@ -175,7 +175,7 @@ def test_an_opportunity_that_was_invoiced_and_then_converted_is_invoiced_once(
         pair.run()
         row = pair.webcrm_row("Deliveries", new)
         assert row["DeliveryCustom4"] == "booked"
-        assert row["DeliveryErpId"].startswith(f"{number}/invoice:")
+        assert row["DeliveryErpId"].startswith(f"T{number}/invoice:")
         assert pair.drafts() == []
         assert pair.cases() == []
         quiet(pair)

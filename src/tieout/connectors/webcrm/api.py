@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 from tieout.connectors.http.client import ApiClient, Call
 from tieout.connectors.http.json import loads
-from tieout.connectors.http.traffic import Observer
+from tieout.connectors.http.traffic import Exchange, Observer
 from tieout.connectors.webcrm import scripts
 from tieout.connectors.webcrm.errors import garbled, mapping_of, read_error, throttled, words_of
 from tieout.connectors.webcrm.settings import WebcrmSettings
@@ -79,7 +81,7 @@ class WebcrmApi:
             budgets=(budget_window(settings),),
             in_flight=IN_FLIGHT,
             throttled=throttled,
-            observer=observer,
+            observer=_without_users(observer),
         )
         self._metadata: dict[str, tuple[Row, ...]] = {}
         self._users: dict[int, Row] | None = None
@@ -144,14 +146,17 @@ class WebcrmApi:
         return await self._listed(kind, number)
 
     async def _listed(self, kind: str, number: int) -> Row | None:
-        """The same by a script: an empty array is a plain no."""
+        """The same by a script, or by the list: an empty array is a plain no."""
         script = scripts.select(kind, where=scripts.any_id(f"{kind}Id", (number,)))
         try:
             rows = await self.script(script, size=2)
-        except ScriptRefusedError as refused:
-            raise TransientError(
-                f"webCRM does not tell {kind} {number}: {refused}", code="answer_garbled"
-            ) from None
+        except ScriptRefusedError:
+            # Then the list tells: it is long, and this is rare.
+            async for page in self.pages(f"/{RESOURCES[kind]}"):
+                rows = [row for row in page if row.get(f"{kind}Id") == number]
+                if rows:
+                    return rows[0]
+            return None
         return rows[0] if rows else None
 
     async def lines(self, kind: str, number: int) -> list[Row]:
@@ -235,6 +240,20 @@ class WebcrmApi:
         told = server_time(response)
         if told is not None:
             self.vendor_time, self._told_at = told, self._clock.steady()
+
+
+def _without_users(observer: Observer | None) -> Observer | None:
+    """The same, but users' records carry passwords and tickets, and are shown to nobody."""
+    if observer is None:
+        return None
+    tell = observer
+
+    def told(exchange: Exchange) -> None:
+        if urlsplit(exchange.request.url).path.startswith("/Users") and exchange.response:
+            exchange = replace(exchange, response=replace(exchange.response, body=b""))
+        tell(exchange)
+
+    return told
 
 
 def budget_window(settings: WebcrmSettings) -> BudgetWindow:

@@ -18,7 +18,8 @@ from tieout.connectors.webcrm.values import RowError, id_at, text_at
 
 DEALS = ("Delivery", "Opportunity")
 ERP_ID_MOST = 50
-_ROOT = re.compile(r"(\d{1,10})/")
+# Other programs number documents like 2026/17; ours begins with a letter.
+_ROOT = re.compile(r"T(\d{1,10})/")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 
 
@@ -27,13 +28,20 @@ def erp_id(root: int, books_id: str | None) -> str:
     if not books_id:
         return ""
     plain = _UUID.sub(lambda found: found.group().replace("-", ""), books_id)
-    return f"{root}/{plain}"[:ERP_ID_MOST]
+    return f"T{root}/{plain}"[:ERP_ID_MOST]
+
+
+def books_id_in(text: str) -> str:
+    """The id in the books that an `ErpId` says, without what we put before it."""
+    found = _ROOT.match(text)
+    return text[found.end() :] if found else text
 
 
 def root_in(kind: str, row: Row) -> int:
-    """The root that a row's `ErpId` names; 0 where it names none."""
+    """The root that a row's `ErpId` names; 0 where it names none, or a later number."""
     found = _ROOT.match(text_at(row, f"{kind}ErpId"))
-    return int(found.group(1)) if found else 0
+    root = int(found.group(1)) if found else 0
+    return root if root <= id_at(row, f"{kind}Id") else 0
 
 
 class Lineage:
@@ -93,7 +101,7 @@ class Lineage:
     async def _claims(self, root: int) -> list[tuple[str, int]]:
         found: list[tuple[str, int]] = []
         for kind in DEALS:
-            rows = await self._feed.beginning(kind, f"{kind}ErpId", f"{root}/")
+            rows = await self._feed.beginning(kind, f"{kind}ErpId", f"T{root}/")
             found += [(kind, id_at(row, f"{kind}Id")) for row in rows]
         return found
 

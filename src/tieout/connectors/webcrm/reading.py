@@ -53,6 +53,10 @@ _LINE_FIELDS = frozenset(
     )
 )
 Problems = list[tuple[ExternalRef, Finding]]
+# Shape, table and id; stamp and digest.
+_Key = tuple[str, str, int]
+_State = tuple[str, str]
+_REMEMBERED = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +130,8 @@ class Reader:
         self.feed = feed
         self.lineage = lineage
         self._lines = LineFeed(api, feed, settings)
-        self._handed: dict[tuple[str, str, int], str] = {}
+        self._handed: dict[_Key, _State] = {}
+        self._fields: dict[str, tuple[Sequence[Row], SystemFields]] = {}
         self._overlap = timedelta(seconds=settings.overlap_s)
 
     # What changed.
@@ -197,7 +202,7 @@ class Reader:
             page = await self._page(table, fresh, want, sweep, translator) if fresh else None
             yield page, sweep
             # Only now has whoever reads taken them.
-            self._handed.update(handed)
+            self._hand_over(handed)
 
     async def _around(
         self, table: str, since: str | None, sweep: Sweep
@@ -225,20 +230,31 @@ class Reader:
 
     def _fresh(
         self, table: str, want: Selection, rows: Sequence[Row], since: str | None
-    ) -> tuple[list[Row], dict[tuple[str, str, int], str]]:
+    ) -> tuple[list[Row], dict[_Key, _State]]:
         """Without what this reader handed over in the very same state: the overlap comes again."""
-        handed = {
-            (want.shape, table, id_at(row, f"{table}Id")): hashlib.sha256(dumps(row)).hexdigest()
+        states: dict[_Key, _State] = {
+            (want.shape, table, id_at(row, f"{table}Id")): (
+                stamp_text(row.get(f"{table}UpdatedAt")),
+                hashlib.sha256(dumps(row)).hexdigest(),
+            )
             for row in rows
         }
-        if since is None:
-            return list(rows), handed
+        if since is None or len(states) != len(rows):
+            return list(rows), states
         fresh = [
             row
-            for (key, digest), row in zip(handed.items(), rows, strict=False)
-            if self._handed.get(key) != digest
+            for (key, state), row in zip(states.items(), rows, strict=True)
+            if self._handed.get(key) != state
         ]
-        return (fresh if len(handed) == len(rows) else list(rows)), handed
+        return fresh, states
+
+    def _hand_over(self, states: Mapping[_Key, _State]) -> None:
+        """Remembers what can come again: nothing older than two overlaps does."""
+        self._handed.update(states)
+        now = self._api.server_now()
+        if now is not None and len(self._handed) > _REMEMBERED:
+            oldest = _earlier(now.isoformat(), 3 * self._overlap)
+            self._handed = {k: s for k, s in self._handed.items() if s[0] >= oldest}
 
     async def _persons(self, since: str, sweep: Sweep) -> AsyncIterator[tuple[set[int], Sweep]]:
         """The deals of persons that changed: their names and addresses stand on the document."""
@@ -253,7 +269,7 @@ class Reader:
                 deals = await self.feed.listed(kind, f"{kind}PersonId", persons)
                 numbers.update([await self.lineage.root(kind, row) for row in deals.values()])
             yield numbers, sweep
-            self._handed.update(handed)
+            self._hand_over(handed)
 
     async def _moved_lines(self, since: str, sweep: Sweep) -> AsyncIterator[tuple[set[int], Sweep]]:
         """The deals whose lines moved: by a script where that can be asked, else now and then."""
@@ -447,7 +463,11 @@ class Reader:
 
     async def fields(self, kind: str) -> SystemFields:
         """The fields of one kind that are switched on."""
-        return read_metadata(kind, await self._api.metadata(kind))
+        told = await self._api.metadata(kind)
+        known = self._fields.get(kind)
+        if known is None or known[0] is not told:
+            known = self._fields[kind] = (told, read_metadata(kind, told))
+        return known[1]
 
     async def unknown(self, want: Selection) -> list[tuple[ExternalRef, Finding]]:
         """The paths of a selection that this system does not have, with the closest names."""

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from tieout.connectors.webcrm.api import Row
 from tieout.connectors.webcrm.feed import Feed
 from tieout.connectors.webcrm.ids import DEAL, ORGANISATION, number_of
-from tieout.connectors.webcrm.lineage import Lineage, erp_id
+from tieout.connectors.webcrm.lineage import Lineage, books_id_in, erp_id
 from tieout.connectors.webcrm.reading import Reader
 from tieout.connectors.webcrm.settings import WebcrmSettings
 from tieout.connectors.webcrm.system import SystemField, enum_name, native
@@ -160,7 +160,7 @@ class Standings:
             return flag_at(row, field.name)
         text = text_at(row, field.name)
         if ours == "books_id" and field.name.endswith("ErpId"):
-            text = text.partition("/")[2] or text
+            text = books_id_in(text)
         return text or None
 
     def changed(
