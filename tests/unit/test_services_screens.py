@@ -242,6 +242,23 @@ EX_31 = case(
 )
 
 
+def test_the_head_of_a_plan_in_many_currencies_has_room() -> None:
+    rows = tuple(
+        line("write", f"D-{number}", "A", "23456789.00", currency=currency)
+        for number, currency in enumerate(("SEK", "SEK", "EUR", "NOK", "DKK", "USD", "GBP"))
+    )
+    few, many = (replace(october(), lines=chosen, bridge="nordic") for chosen in (rows[:3], rows))
+    assert (
+        "SEK 46,913,578.00, EUR 23,456,789.00 net, read"
+        in plan_lines(few, STOCKHOLM, full=False)[0]
+    )
+    head = plan_lines(many, STOCKHOLM, full=False)[0]
+    assert "SEK 46,913,578.00 and 5 more currencies net, read" in head
+    assert len(head) <= 100
+    longest = replace(many, bridge="b" * 40)
+    assert len(plan_lines(longest, STOCKHOLM, full=False)[0]) <= 100
+
+
 def test_one_exception_with_all_that_helps() -> None:
     found = Detail(
         case=EX_31,
@@ -257,6 +274,14 @@ def test_one_exception_with_all_that_helps() -> None:
         "Add it to tables/items.csv. It then closes by itself.",
         'Closest: MON-2 "Montage plus 2h". The fix frees 1 deal, 9,640.00.',
     ]
+
+
+def test_a_long_sentence_goes_on_in_the_next_line() -> None:
+    message = "Isberga Rakennus Oy: support 2026-11 is in CHF; visma-demo takes SEK, DKK, EUR, NOK."
+    one = case(1, "currency_not_allowed", message=message, hint="See https://x.example/" + "a" * 99)
+    lines = exceptions_command.show_lines(Detail(case=one, value="", unsent=True), NOW)
+    assert [line for line in lines if len(line) > 100] == ["https://x.example/" + "a" * 99]
+    assert "No draft was made, nothing was sent." in " ".join(lines)
 
 
 def test_what_to_do_is_said_in_a_few_words() -> None:

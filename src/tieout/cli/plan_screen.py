@@ -54,8 +54,16 @@ def title_line(plan: Planned, zone: tzinfo) -> str:
         return f"{name}  {plan.bridge}  nothing to do, {read}"
     number = len({line.source_id for line in deals})
     total = sums([(line.net, line.currency) for line in deals])
-    net = f", {sums_text(total, named=True)} net" if total else ""
-    return f"{name}  {plan.bridge}  {count(number, 'deal')} due{net}, {read}"
+    head = f"{name}  {plan.bridge}  {count(number, 'deal')} due"
+    said = [f", {sums_text(total, named=True)} net" if total else ""]
+    if len(total) > 1:
+        more = count(len(total) - 1, "more currency", "more currencies")
+        said.append(f", {sums_text(total[:1], named=True)} and {more} net")
+    # With many currencies the first one has room, the others are counted.
+    return next(
+        (line for net in said if len(line := f"{head}{net}, {read}") <= WIDTH),
+        f"{head}, {read}",
+    )
 
 
 def plan_lines(plan: Planned, zone: tzinfo, *, full: bool, estimate: str = "") -> list[str]:

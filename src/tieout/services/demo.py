@@ -96,7 +96,7 @@ go too, from another terminal:
     tieout reconcile --receivables
 
 `tie-out.html` is about the deals won since {since}. `tieout reconcile` is about all that there
-are: those won before stand in it as left out by rule. The next `tieout demo` makes all this anew.
+are: those won before stand in it as excluded by rule. The next `tieout demo` makes all this anew.
 {more}"""
 
 

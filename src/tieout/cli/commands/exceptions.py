@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
@@ -226,6 +227,11 @@ async def show(session: Session, which: Number) -> Result:
     )
 
 
+def _wrapped(text: str) -> list[str]:
+    """Sentences in lines of a screen; what is to be copied stays in one piece."""
+    return wrap(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
 def show_lines(found: Detail, now: datetime) -> list[str]:
     """The whole of one exception: record, what it means, what to do, what the fix frees."""
     from tieout.cli.formats import age, amount, count
@@ -248,9 +254,9 @@ def show_lines(found: Detail, now: datetime) -> list[str]:
     lines.append(", ".join(part for part in parts if part))
     settles = case.closed_at is None and case.details.get("hold_on")
     meaning = " No draft was made, nothing was sent." if found.unsent else ""
-    lines.append(f"{case.message}{meaning}")
+    lines += _wrapped(f"{case.message}{meaning}")
     if case.hint:
-        lines.append(f"{case.hint} It then closes by itself." if settles else case.hint)
+        lines += _wrapped(f"{case.hint} It then closes by itself." if settles else case.hint)
     for one in found.candidates:
         told = [one[1] or one[0], one[2], one[3]]
         if one[4]:

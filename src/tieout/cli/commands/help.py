@@ -23,7 +23,11 @@ async def help_code(
     if not code:
         rows = [(name, entry.what) for name, entry in CODES.items()]
         items = [{"code": name, **entry._asdict()} for name, entry in CODES.items()]
-        return Result(data=listing(items), lines=table((Column(), Column()), rows, None))
+        return Result(
+            data=listing(items),
+            lines=table((Column(), Column()), rows, None),
+            notes=["Commands: tieout --help"],
+        )
     found = CODES.get(code)
     if found is None:
         import difflib
