@@ -293,7 +293,7 @@ def test_a_zip_that_the_org_does_not_understand(tieout: Program, salesforce: Sim
 def test_a_user_without_the_right(tieout: Program, salesforce: Simulator) -> None:
     salesforce.post("actions/set_switch", name="metadata_rights", value=False)
     told = tieout("salesforce", "deploy", "crm", "--json").object
-    assert (told["exit_code"], told["error"]["code"]) == (4, "right_missing")
+    assert (told["exit_code"], told["error"]["code"]) == (4, "rights_missing")
     assert "Modify Metadata" in told["error"]["message"]
 
 

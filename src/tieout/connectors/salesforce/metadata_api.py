@@ -309,7 +309,7 @@ def _refusal(
         return ConnectionBrokenError(
             "The user of this connection may not deploy metadata (right Modify Metadata Through "
             "Metadata API Functions). Nothing was changed.",
-            code="right_missing",
+            code="rights_missing",
             hint="Let an administrator deploy the zip: tieout salesforce package --out tieout.zip",
         )
     error = read_error(response)
