@@ -8,7 +8,8 @@ from typing import Any
 
 from scenes import Scene, history
 from tieout.core.policy import FlowMode
-from tieout.store import pages, people
+from tieout.store import pages, people, sales
+from world import BOOK, CRM
 
 SHOWN: dict[str, Any] = {"shown": FlowMode.AUTO}
 
@@ -134,6 +135,20 @@ async def p04_invoices_of_linked_customers(s: Scene) -> None:
     assert invoices(s)[number]["status"] == "partly_paid"
     assert invoices(s)[number]["open"] == invoice["gross"] - 250
     await quiet_run_writes_nothing(s)
+
+    s.world.make_deal(s.company, "500.00", state="open")
+    s.world.in_book("create_invoice", customer=ours, lines=[line], booked=False)
+    await s.world.wait(70)
+    await s.settle()
+    found: list[sales.SalesSum] = []
+    await s.world.do(lambda tx: found.extend(sales.sums(tx, CRM, [BOOK], None, None)))
+    assert {(one.kind, one.linked, one.net, one.count) for one in found} == {
+        ("invoiced", True, Decimal(1070), 2),
+        ("invoiced", False, Decimal(70), 1),
+        ("ongoing", True, Decimal(70), 1),
+        ("open", True, Decimal(500), 1),
+    }
+    assert {one.customer for one in found if not one.linked} == {"Främmande AB"}
 
 
 @history(options=SHOWN)

@@ -38,6 +38,7 @@ _ORDER = (
     "why",
     "reconcile",
     "prove",
+    "report",
     "log",
     "sandbox",
     "help",
