@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,6 +22,7 @@ from tieout.connectors.salesforce.settings import (
     DEAL_STANDING,
 )
 from tieout.core.errors import ConfigurationError
+from tieout.core.model import Document, LineKind
 from tieout.core.status import Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,6 +133,33 @@ def test_an_invoice_has_the_status_words_of_the_core() -> None:
         for value in FIELDS["Tieout_Invoice__c.Status__c"].iter(f"{{{NS['m']}}}value")
     ]
     assert sorted(values) == sorted(status.value for status in Status)
+
+
+def test_an_invoice_shows_what_the_books_tell_of_a_document() -> None:
+    """The fields in which a document of the core is shown, one by one."""
+    places = {
+        "kind": "Kind__c",
+        "number": "Number__c",
+        "raw_status": "Vendor_Status__c",
+        "booked": "Booked__c",
+        "customer": "Account__c",
+        "issue_date": "Issue_Date__c",
+        "due_date": "Due_Date__c",
+        "last_payment_on": "Last_Payment__c",
+        "currency": "Erp_Currency__c",
+        "totals": "Total__c",
+        "paid": "Paid__c",
+        "credited": "Credited__c",
+        "sale": "Sale__c",
+        "url": "Erp_Url__c",
+    }
+    assert set(places) <= {entry.name for entry in fields(Document)}
+    assert {f"Tieout_Invoice__c.{name}" for name in places.values()} <= set(FIELDS)
+    kinds = [
+        _text(value, "fullName")
+        for value in FIELDS["Tieout_Invoice_Line__c.Kind__c"].iter(f"{{{NS['m']}}}value")
+    ]
+    assert sorted(kinds) == sorted(kind.value for kind in LineKind)
 
 
 def test_it_has_every_field_that_the_connector_writes_by_default() -> None:
@@ -332,3 +361,15 @@ def test_an_installed_program_has_the_source(tmp_path: Path) -> None:
     place, sha256 = told.stdout.split()
     assert Path(place) == installed / "tieout" / "salesforce_package"
     assert sha256 == hashlib.sha256(metadata_package.build().zipped()).hexdigest()
+
+
+def test_the_reference_page_has_every_field_with_its_label() -> None:
+    page = (ROOT / "docs" / "reference" / "salesforce-package.md").read_text(encoding="utf-8")
+    heads = {"Opportunity": "Opportunity, Order and Quote", "Order": "", "Quote": ""}
+    for place, field in FIELDS.items():
+        owner, name = place.split(".")
+        head = heads.get(owner, owner)
+        if head:
+            title = f"## {head}\n" if owner.endswith("__c") else f"## On {head}\n"
+            section = page.partition(title)[2].partition("\n## ")[0]
+            assert f"| `{name}` | {_text(field, 'label')} |" in section, place

@@ -25,6 +25,7 @@ INVOICE_STATUS = (
     ("written_off", "Written off"),
 )
 INVOICE_KIND = (("invoice", "Invoice"), ("credit_note", "Credit note"))
+LINE_KIND = (("item", "Item"), ("text", "Text"), ("charge", "Charge"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +162,7 @@ def load_schema(options: Options) -> dict[str, ObjectType]:
         "@stages": tuple((stage, stage) for stage in options.stages),
         "@invoice_status": INVOICE_STATUS,
         "@invoice_kind": INVOICE_KIND,
+        "@line_kind": LINE_KIND,
     }
     schema: dict[str, ObjectType] = {}
     current: ObjectType | None = None
