@@ -67,10 +67,10 @@ def test_the_customers_tenant_gives_a_token_and_a_reason() -> None:
         rig = reconnected(VismaNetRig(), tenant_id=CUSTOMER_TENANT_ID)
         found = await rig.connector.check()
         assert codes(found) == ["sign_in_withdrawn"]
-        assert "tenant" in found[-1].hint
+        assert "tenant" in found[-1].message
         with pytest.raises(ConnectionBrokenError) as broken:
             await rig.connector.company()
-        assert "tenant" in broken.value.hint
+        assert "tenant" in broken.value.message
 
     run(story())
 

@@ -47,6 +47,7 @@ EXPANDS: dict[str, Query] = {
     ),
 }
 _NAMES_LIVE_MS = 3600 * 1000
+_SEEN_MS = 60 * 1000
 _PATIENCE = 5
 
 
@@ -74,6 +75,7 @@ class VismaNetApi:
         self.seen_at: datetime | None = None
         self._names: Names | None = None
         self._names_at_ms = 0
+        self._company_at_ms: int | None = None
         self._names_lock = asyncio.Lock()
 
     def now(self) -> datetime:
@@ -224,6 +226,13 @@ class VismaNetApi:
         """The company's words as they were last read; None before the first time."""
         return self._names
 
+    async def require_company(self) -> None:
+        """
+        Makes sure that the company was seen within the last minute. Raises as `organization` does.
+        """
+        if self._company_at_ms is None or self.clock.steady() - self._company_at_ms > _SEEN_MS:
+            await self.organization()
+
     async def organization(self) -> Row:
         """
         The organisation behind the sign-in. An empty list is no answer to believe: the wrong
@@ -238,6 +247,7 @@ class VismaNetApi:
                 code="company_not_seen",
                 hint="Check company_number, and that the user may see that company.",
             )
+        self._company_at_ms = self.clock.steady()
         return rows[0]
 
     async def _read_names(self) -> Names:
@@ -306,9 +316,13 @@ def at_rest(totals: Sequence[int | None], count: int) -> bool:
 
 
 def explained(error: ConnectionBrokenError) -> ConnectionBrokenError:
-    """A refused token, with the usual reason why a fresh one is refused as well."""
+    """A fresh token that was refused, with the usual reason for it."""
     if error.code == "sign_in_withdrawn" and not error.hint:
-        return ConnectionBrokenError(error.message, code=error.code, hint=WRONG_TENANT)
+        return ConnectionBrokenError(
+            WRONG_TENANT,
+            code=error.code,
+            hint="Connect the application to the company's own tenant in Visma App Store.",
+        )
     return error
 
 

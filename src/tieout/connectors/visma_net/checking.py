@@ -14,7 +14,6 @@ from tieout.connectors.visma_net.api import (
     PERIODS,
     VismaNetApi,
 )
-from tieout.connectors.visma_net.errors import WRONG_TENANT
 from tieout.connectors.visma_net.names import Names, Period, read_periods
 from tieout.connectors.visma_net.orders import OrderService
 from tieout.connectors.visma_net.translate import zones_of
@@ -82,8 +81,7 @@ async def check(api: VismaNetApi, orders: OrderService | None) -> list[Finding]:
         found += await _discount_findings(api)
         found += await _order_findings(orders) if api.settings.orders else []
     except ConnectionBrokenError as error:
-        hint = error.hint or (WRONG_TENANT if error.code == "sign_in_withdrawn" else "")
-        return [*found, Finding(code=error.code, message=error.message, hint=hint)]
+        return [*found, Finding(code=error.code, message=error.message, hint=error.hint)]
     return found
 
 

@@ -14,8 +14,8 @@ from tieout.core.finding import Finding
 from tieout.ports import HttpResponse
 
 WRONG_TENANT = (
-    "If the sign-in itself works, its tenant id is that of the customer and not of the company: "
-    "the application has to be connected to the company's own tenant."
+    "Visma.net gives a token and does not take it: its tenant id is that of the customer and not "
+    "of the company, or the application was taken off the company."
 )
 
 

@@ -103,7 +103,7 @@ class Reader:
         All that may have changed since the cursor; see `ports.Connector.changes_since`. A company
         that cannot be seen is shown as one with nothing in it, so that it is asked for first.
         """
-        await self._api.organization()
+        await self._api.require_company()
         match want.entity:
             case Entity.CUSTOMER:
                 stream = self._listed((CUSTOMERS,), want, cursor, resume)
@@ -258,7 +258,7 @@ class Reader:
 
     async def keys(self, entity: Entity) -> AsyncIterator[Sequence[tuple[ExternalRef, str]]]:
         """Ids and versions, complete or an error."""
-        await self._api.organization()
+        await self._api.require_company()
         names = await self._api.names()
         match entity:
             case Entity.CUSTOMER | Entity.ITEM:
