@@ -46,6 +46,13 @@ EXPANDS: dict[str, Query] = {
         (("expandApplications", "true"), ("expandTaxDetails", "true")),
     ),
 }
+_NARROW: dict[str, Query] = {
+    ITEMS: (
+        *_NO_EXPANDS,
+        ("expandAccountInformation", "false"),
+        ("expandInventoryUnits", "false"),
+    )
+}
 _NAMES_LIVE_MS = 3600 * 1000
 _SEEN_MS = 60 * 1000
 _PATIENCE = 5
@@ -124,10 +131,20 @@ class VismaNetApi:
         return await self.one(f"{CUSTOMERS}/{segment(number)}", f"{CUSTOMERS}/{{number}}")
 
     async def sheet(
-        self, path: str, query: Query = (), *, page: int = 1, size: int = 0, skip: int = 0
+        self,
+        path: str,
+        query: Query = (),
+        *,
+        page: int = 1,
+        size: int = 0,
+        skip: int = 0,
+        expand: bool = True,
     ) -> Sheet:
-        """One page of a list. The size may be cut without a word, so nobody reckons with it."""
-        asked: Query = (*query, *EXPANDS.get(path, ()))
+        """
+        One page of a list. The size may be cut without a word, so nobody reckons with it. Without
+        ``expand`` the parts that cost time over there are left out.
+        """
+        asked: Query = (*query, *(EXPANDS.get(path, ()) if expand else _NARROW.get(path, ())))
         size = size or self.settings.page_size
         if path == BALANCES:
             asked = (*asked, ("numberToRead", str(size)), ("skipRecords", str(skip)))
@@ -149,12 +166,14 @@ class VismaNetApi:
             total = 0
         return Sheet(rows=tuple(value), at=self.now(), page=page, total=total)
 
-    async def sheets(self, path: str, query: Query = (), *, page: int = 1) -> AsyncIterator[Sheet]:
+    async def sheets(
+        self, path: str, query: Query = (), *, page: int = 1, expand: bool = True
+    ) -> AsyncIterator[Sheet]:
         """All pages of a list from one on, the last one with what is left; the count ends it, and
         where there is none an empty page does, or one that brings nothing new."""
         seen: set[str] = set()
         while True:
-            sheet = await self.sheet(path, query, page=page, skip=len(seen))
+            sheet = await self.sheet(path, query, page=page, skip=len(seen), expand=expand)
             fresh = {key_of(row) for row in sheet.rows} - seen
             if not fresh:
                 return

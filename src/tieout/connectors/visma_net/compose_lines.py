@@ -113,6 +113,13 @@ class LineMaker:
         A line that only says something: without an item it wants an account, on which nothing is
         booked, and the VAT category of the others, so that it brings no VAT code of its own.
         """
+        if not self._text_account:
+            self._made.wrong(
+                "account_missing",
+                "A line that is text only needs an account, and the items tell none.",
+                hint="Set text_account of the connection.",
+                place="lines",
+            )
         sent = wrapped(
             description=line.text.strip(),
             accountNumber=self._text_account or None,

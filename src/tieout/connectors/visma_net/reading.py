@@ -37,7 +37,6 @@ from tieout.ports import Gone, Page, Selection
 DOCUMENT_LISTS = (INVOICES, CREDIT_NOTES, DEBIT_NOTES)
 _LIST_OF = {"Invoice": INVOICES, "FinCharge": INVOICES, "CreditNote": CREDIT_NOTES,
             "DebitNote": DEBIT_NOTES}  # fmt: skip
-_ENTITIES = {CUSTOMERS: "customer", ITEMS: "item"}
 # So many records are remembered as given, to leave them out of the overlap; above it they are
 # given twice.
 _MEMORY = 2000
@@ -261,35 +260,39 @@ class Reader:
         await self._api.require_company()
         names = await self._api.names()
         match entity:
-            case Entity.CUSTOMER | Entity.ITEM:
-                path = CUSTOMERS if entity is Entity.CUSTOMER else ITEMS
-                name = "internalId" if entity is Entity.CUSTOMER else "inventoryId"
-                async for part in self._all(path):
-                    yield [
-                        (names.ref(_ENTITIES[path], text_of(row, name)), version_of_row(row))
-                        for row in part
-                    ]
+            case Entity.CUSTOMER:
+                lists = [(CUSTOMERS, lambda row: names.ref("customer", text_of(row, "internalId")))]
+            case Entity.ITEM:
+                lists = [(ITEMS, lambda row: names.ref("item", text_of(row, "inventoryId")))]
             case Entity.DOCUMENT:
-                for path in DOCUMENT_LISTS:
-                    async for part in self._all(path):
-                        yield [(_ref_of(row, names), version_of_row(row)) for row in part]
+                lists = [(path, lambda row: _ref_of(row, names)) for path in DOCUMENT_LISTS]
             case Entity.BALANCE:
-                async for part in self._all(BALANCES):
-                    yield [
-                        (names.ref("balance", text_of(row, "customer", "internalId")), "")
-                        for row in part
-                    ]
+                lists = [(BALANCES, lambda row: names.ref("balance", key_of(row)))]
             case Entity.CODE:
                 for _, codes in await read_codes(self._api, Selection(entity=Entity.CODE)):
                     yield [(code.ref, "") for code in codes if code.ref is not None]
+                return
             case _:
                 return
+        for path, ref_of in lists:
+            found = list((await self._all(path, ref_of)).items())
+            for start in range(0, len(found), 1000):
+                yield found[start : start + 1000]
 
-    async def _all(self, path: str) -> AsyncIterator[Sequence[Row]]:
-        """A complete list, each row once."""
-        rows = await self._api.whole(path)
-        for start in range(0, len(rows), 1000):
-            yield rows[start : start + 1000]
+    async def _all(
+        self, path: str, ref_of: Callable[[Payload], ExternalRef]
+    ) -> dict[ExternalRef, str]:
+        """The refs and versions of a complete list; no more of it is held."""
+        for _ in range(5):
+            found: dict[ExternalRef, str] = {}
+            totals: list[int | None] = []
+            async for sheet in self._api.sheets(path, expand=False):
+                totals.append(sheet.total)
+                for row in sheet.rows:
+                    found[ref_of(row)] = "" if path == BALANCES else version_of_row(row)
+            if at_rest(totals, len(found)):
+                return found
+        raise self._api.restless(path)
 
     # --- single records --------------------------------------------------------------------------
 
