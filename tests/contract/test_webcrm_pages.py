@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,40 +12,23 @@ from support.webcrm_rig import (
     CUSTOMERS,
     DEALS,
     NAME,
-    Rig,
-    codes,
+    deal_ref,
     deals,
-    prepared,
     records,
     rig,
-    standing_change,
+    rig_again,
+    stamps,
 )
-from tieout.core.change import Applied, FateKind
+from tieout.core.change import FateKind
 from tieout.core.errors import TransientError
-from tieout.core.model import Deal, DealKind, DealState, Entity, ExternalRef, Record
-from tieout.ports import HttpRequest, Page
+from tieout.core.model import Deal, Entity, ExternalRef, Record
+from tieout.ports import HttpRequest
 
 BOTH = pytest.mark.parametrize("changes", ["queries", "lists"])
 
 
 def run(story: Any) -> None:
     asyncio.run(story)
-
-
-def deal_ref(number: int) -> ExternalRef:
-    return ExternalRef(NAME, "deal", f"deal:{number}")
-
-
-async def stamps(found: Rig, entity: Entity = Entity.DEAL) -> dict[str, str]:
-    return {ref.id: stamp async for keys in found.connector.keys(entity) for ref, stamp in keys}
-
-
-async def show(found: Rig, record_id: str, **values: Any) -> None:
-    """What the books say is written on a record."""
-    (made,) = await prepared(found, standing_change("K", record_id, **values))
-    (wire,) = found.connector.pack([made])
-    (outcome,) = await found.connector.send(wire)
-    assert isinstance(outcome, Applied), outcome
 
 
 # --- changes -----------------------------------------------------------------------------------
@@ -214,12 +195,6 @@ def test_rows_that_move_while_pages_are_read_are_not_lost(changes: str) -> None:
     run(story())
 
 
-def rig_again(found: Rig, changes: str) -> Rig:
-    """The same system, seen by a process that has read nothing yet."""
-    connector = found.again(changes=changes)
-    return Rig(found.clock, found.simulator, found.transport, found.secrets, connector)
-
-
 def test_many_rows_of_one_stamp_are_all_read() -> None:
     async def story() -> None:
         found = rig(page_rows=2)
@@ -354,6 +329,29 @@ def test_scripts_use_only_what_is_known_of_them() -> None:
     run(story())
 
 
+def test_many_deals_cost_few_calls_whichever_kind_they_are() -> None:
+    async def story() -> None:
+        found = rig(lines_every_s=0)
+        kinds = ("add_opportunity", "add_delivery")
+        numbers = [found.deal(kinds[n % 2]) for n in range(600)]
+        pages = await found.read(DEALS)
+        before = len(found.transport.requests)
+        refs = [deal_ref(number) for number in numbers[:200]]
+        got = await found.connector.get(refs, DEALS)
+        assert all(record is not None for record in got)
+        # Seven scripts of thirty ids for either kind, the users and fields being known, the lines
+        # of all deals twice: no call for each deal.
+        assert len(found.transport.requests) - before < 25
+        found.clock.advance(900)
+        again = rig_again(found, "queries")
+        before = len(found.transport.requests)
+        later = await again.read(DEALS, pages[-1].cursor)
+        assert len(deals(later)) == 600
+        assert len(found.transport.requests) - before < 60
+
+    run(story())
+
+
 # --- deletions, merges -------------------------------------------------------------------------
 
 
@@ -397,242 +395,5 @@ def test_deals_of_merged_organisations_belong_to_the_one_that_stayed() -> None:
         later = deals(await found.read(DEALS, pages[-1].cursor))[f"deal:{number}"]
         assert later.customer == ExternalRef(NAME, "customer", f"organisation:{kept}")
         assert f"organisation:{gone}" not in await stamps(found, Entity.CUSTOMER)
-
-    run(story())
-
-
-# --- one deal, whatever it is called -----------------------------------------------------------
-
-
-@pytest.mark.parametrize("created", [True, False])
-def test_a_converted_deal_that_keeps_its_id_is_the_same_deal(created: bool) -> None:
-    async def story() -> None:
-        found = rig(won="flag")
-        found.assume("conversion_keeps_created", created)
-        number = found.deal("add_opportunity")
-        pages = await found.read(DEALS)
-        found.clock.advance(60)
-        found.act("win", deal=number)
-        later = await found.read(DEALS, pages[-1].cursor)
-        (deal,) = deals(later).values()
-        assert (deal.ref, deal.kind) == (deal_ref(number), DealKind.DELIVERY)
-        assert deal.lines == deals(pages)[f"deal:{number}"].lines
-        assert set(await stamps(found)) == {f"deal:{number}"}
-
-    run(story())
-
-
-def test_a_converted_deal_with_a_new_id_is_known_by_what_we_wrote_on_it() -> None:
-    async def story() -> None:
-        found = rig(won="flag")
-        found.assume("conversion_keeps_id", False)
-        number = found.deal("add_opportunity")
-        found.act("win", deal=number, how="flag")
-        pages = await found.read(DEALS)
-        assert deals(pages)[f"deal:{number}"].state is DealState.WON
-        await show(found, f"deal:{number}", books_id="draft:1", status="draft")
-        found.clock.advance(60)
-        new = int(found.act("win", deal=number)["DeliveryId"])
-        assert new != number
-        later = await found.read(DEALS, pages[-1].cursor)
-        (deal,) = deals(later).values()
-        assert deal.ref == deal_ref(number)
-        assert deal.source_id == f"deal:{number}"
-        assert deal.came_from == (deal_ref(new),)
-        assert deal.state is DealState.WON
-        assert await stamps(found) == {f"deal:{number}": deal.version}
-        # Another process finds the row too, and writes to it.
-        other = rig_again(found, "queries")
-        (got,) = await other.connector.get([deal_ref(number)], DEALS)
-        assert got is not None
-        assert got.lines == deal.lines  # type: ignore[union-attr]
-        await show(other, f"deal:{number}", books_id="invoice:1", status="booked")
-        assert found.row("Deliveries", new)["DeliveryErpId"] == f"T{number}/invoice:1"
-        assert found.row("Deliveries", new)["DeliveryCustom4"] == "booked"
-        (fate,) = await other.connector.trace([deal_ref(number)])
-        assert fate.kind is FateKind.PRESENT
-        # Taken back, and won once more: a third number, and still the deal that it was.
-        found.clock.advance(60)
-        found.act("reopen", deal=new)
-        back = found.rows("Opportunities")[0]["OpportunityId"]
-        (again,) = await other.connector.get([deal_ref(number)], DEALS)
-        assert isinstance(again, Deal)
-        assert (again.ref, again.state) == (deal_ref(number), DealState.OPEN)
-        third = int(found.act("win", deal=back)["DeliveryId"])
-        assert len({number, new, back, third}) == 4
-        (last,) = deals(await rig_again(found, "queries").read(DEALS)).values()
-        assert (last.ref, last.kind) == (deal_ref(number), DealKind.DELIVERY)
-
-    run(story())
-
-
-def test_a_copy_is_a_deal_of_its_own() -> None:
-    async def story() -> None:
-        found = rig()
-        number = found.deal()
-        await show(found, f"deal:{number}", books_id="draft:1", status="draft")
-        clone = int(found.act("clone_deal", deal=number)["OpportunityId"])
-        # As a system would do it whose copies carry everything.
-        found.act("edit_deal", deal=clone, set={"ErpId": f"T{number}/draft:1"})
-        read = deals(await found.read(DEALS))
-        assert set(read) == {f"deal:{number}", f"deal:{clone}"}
-        await show(found, f"deal:{clone}", books_id="draft:2")
-        assert found.row("Opportunities", clone)["OpportunityErpId"] == f"T{clone}/draft:2"
-
-    run(story())
-
-
-@pytest.mark.parametrize("erp_id", ["2026/17", "1/2", "T99999999/draft:1", "T/1", "X1/draft:1"])
-def test_what_another_program_wrote_into_erp_id_means_nothing(erp_id: str) -> None:
-    async def story() -> None:
-        found = rig()
-        number = found.deal(set={"ErpId": erp_id})
-        assert set(deals(await found.read(DEALS))) == {f"deal:{number}"}
-
-    run(story())
-
-
-def test_two_that_claim_to_be_one_deal_are_not_chosen_between() -> None:
-    async def story() -> None:
-        found = rig(won="flag")
-        found.assume("conversion_keeps_id", False)
-        number = found.deal("add_opportunity")
-        await show(found, f"deal:{number}", books_id="draft:1")
-        new = int(found.act("win", deal=number)["DeliveryId"])
-        clone = int(found.act("clone_deal", deal=new)["OpportunityId"])
-        found.act("edit_deal", deal=clone, set={"ErpId": f"T{number}/draft:1"})
-        pages = await found.read(DEALS)
-        assert deals(pages) == {}
-        assert codes(pages) == ["record_unreadable", "record_unreadable"]
-        assert "Empty ErpId" in pages[0].unread[0][1].message
-        found.act("edit_deal", deal=clone, set={"ErpId": ""})
-        assert set(deals(await found.read(DEALS))) == {f"deal:{number}", f"deal:{clone}"}
-
-    run(story())
-
-
-# --- whatever people do --------------------------------------------------------------------------
-
-
-class People:
-    """Do one random thing at a time."""
-
-    def __init__(self, found: Rig, random: Random) -> None:
-        self.found, self.random = found, random
-        self.organisations = [found.organisation(f"Kund {n}") for n in range(3)]
-        found.item()
-        self.things: list[Callable[[], None]] = [
-            *(self.create, self.convert, self.back, self.edit, self.lines, self.lines),
-            *(self.delete, self.wait, self.wait, self.merge),
-        ]
-        for _ in range(4):
-            self.create()
-
-    def step(self) -> None:
-        self.random.choice(self.things)()
-
-    def some(self, resource: str) -> int | None:
-        key = {"Deliveries": "DeliveryId", "Opportunities": "OpportunityId"}[resource]
-        found = [row[key] for row in self.found.rows(resource)]
-        return self.random.choice(found) if found else None
-
-    def any(self) -> int | None:
-        return self.some(self.random.choice(["Deliveries", "Opportunities"]))
-
-    def create(self) -> None:
-        action = self.random.choice(["add_delivery", "add_opportunity"])
-        self.found.deal(action, organisation=self.random.choice(self.organisations))
-
-    def convert(self) -> None:
-        number = self.some("Opportunities")
-        if number is not None:
-            self.found.act("win", deal=number)
-
-    def back(self) -> None:
-        number = self.some("Deliveries")
-        if number is not None:
-            self.found.act("reopen", deal=number)
-
-    def edit(self) -> None:
-        number = self.any()
-        if number is not None:
-            self.found.act("edit_deal", deal=number, set={"Number": str(self.random.random())})
-
-    def lines(self) -> None:
-        number = self.any()
-        if number is None:
-            return
-        line = {"item": "LAG-1", "quantity": self.random.randrange(1, 9)}
-        mine = [
-            row["QuotationLineId"]
-            for row in self.found.rows("QuotationLines")
-            if row["QuotationLineOpportunityId"] == number
-        ]
-        if mine and self.random.random() < 0.4:
-            self.found.act("edit_lines", deal=number, remove=[self.random.choice(mine)])
-        else:
-            self.found.act("edit_lines", deal=number, add=[line])
-
-    def delete(self) -> None:
-        number = self.any()
-        if number is not None and self.random.random() < 0.5:
-            self.found.act("delete_deal", deal=number)
-
-    def merge(self) -> None:
-        if len(self.organisations) > 1 and self.random.random() < 0.3:
-            gone = self.organisations.pop()
-            self.found.act("merge_organisations", keep=self.organisations[0], remove=gone)
-
-    def wait(self) -> None:
-        self.found.clock.advance(self.random.choice([1, 30, 400, 4000]))
-
-
-class Mirror:
-    """What an engine would keep, and what it does once a day with keys and stamps."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, Deal] = {}
-        self.cursor: bytes | None = None
-
-    def take(self, page: Page) -> None:
-        assert page.unread == ()
-        self.records |= deals([page])
-        self.cursor = page.cursor or self.cursor
-
-    async def sweep(self, found: Rig) -> None:
-        present = await stamps(found)
-        for gone in set(self.records) - set(present):
-            del self.records[gone]
-        newer = [k for k, s in present.items() if k not in self.records or self.version(k) != s]
-        refs = [ExternalRef(NAME, "deal", key) for key in newer]
-        for record in await found.connector.get(refs, DEALS):
-            assert isinstance(record, Deal)
-            assert record.ref is not None
-            self.records[record.ref.id] = record
-
-    def version(self, key: str) -> str | None:
-        return self.records[key].version
-
-
-@pytest.mark.parametrize("seed", range(8))
-@BOTH
-def test_what_was_read_in_parts_is_what_there_is(seed: int, changes: str) -> None:
-    async def story() -> None:
-        random = Random(seed)
-        found = rig(changes=changes, page_rows=2, lines_every_s=random.choice([0, 3600]))
-        people, mirror = People(found, random), Mirror()
-        for _ in range(10):
-            for _ in range(random.randrange(5)):
-                people.step()
-            async for page in found.connector.changes_since(DEALS, mirror.cursor):
-                mirror.take(page)
-                if random.random() < 0.3:
-                    people.step()
-        found.clock.advance(1)
-        async for page in found.connector.changes_since(DEALS, mirror.cursor):
-            mirror.take(page)
-        await mirror.sweep(found)
-        whole = deals(await rig_again(found, changes).read(DEALS))
-        assert mirror.records == whole
 
     run(story())

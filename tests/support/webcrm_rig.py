@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from support.fakes import ManualClock, MemorySecrets
 from support.inprocess import InProcessTransport
 from tieout.connectors.webcrm import WebcrmConnector, WebcrmSettings
-from tieout.core.change import Action, Change, Prepared, Wanted
+from tieout.core.change import Action, Applied, Change, Prepared, Wanted
 from tieout.core.model import Deal, Entity, ExternalRef, Record, Standing
 from tieout.ports import HttpRequest, Page, Selection
 from tieout_sandbox.kit.clock import SandboxClock
@@ -218,3 +218,27 @@ async def prepared(found: Rig, *changes: Change) -> list[Prepared]:
     made = await found.connector.prepare(changes)
     assert all(isinstance(one, Prepared) for one in made), made
     return [one for one in made if isinstance(one, Prepared)]
+
+
+def deal_ref(number: int) -> ExternalRef:
+    """The ref of a deal that has its own number."""
+    return ExternalRef(NAME, "deal", f"deal:{number}")
+
+
+async def stamps(found: Rig, entity: Entity = Entity.DEAL) -> dict[str, str]:
+    """All ids with their stamps."""
+    return {ref.id: stamp async for keys in found.connector.keys(entity) for ref, stamp in keys}
+
+
+async def show(found: Rig, record_id: str, **values: Any) -> None:
+    """What the books say is written on a record."""
+    (made,) = await prepared(found, standing_change("K", record_id, **values))
+    (wire,) = found.connector.pack([made])
+    (outcome,) = await found.connector.send(wire)
+    assert isinstance(outcome, Applied), outcome
+
+
+def rig_again(found: Rig, changes: str) -> Rig:
+    """The same system, seen by a process that has read nothing yet."""
+    connector = found.again(changes=changes)
+    return Rig(found.clock, found.simulator, found.transport, found.secrets, connector)

@@ -159,19 +159,32 @@ class Feed:
 
     async def some(self, kind: str, ids: Iterable[int]) -> dict[int, Row]:
         """Those of the records that are there, by id. What is missing is asked for by itself."""
+        found = await self.either((kind,), ids)
+        return {number: row for number, (_, row) in found.items()}
+
+    async def either(self, kinds: Sequence[str], ids: Iterable[int]) -> dict[int, tuple[str, Row]]:
+        """
+        The records of these ids, of whichever kind they are. One is missing only where it was
+        asked for by itself and is of none of them: lists and scripts may lag.
+        """
         wanted = list(dict.fromkeys(ids))
-        found: dict[int, Row] = {}
-        if len(wanted) > _ONE_BY_ONE and self.by_scripts:
-            found = await self.listed(kind, f"{kind}Id", wanted)
-        if len(wanted) > _WALK and not self.by_scripts:
-            async for rows in self.all(kind):
-                mine = rows_of(rows, f"{kind}Id")
-                found.update({number: mine[number] for number in wanted if number in mine})
+        found: dict[int, tuple[str, Row]] = {}
+        for kind in kinds:
+            left = [number for number in wanted if number not in found]
+            rows: dict[int, Row] = {}
+            if len(wanted) > _ONE_BY_ONE and self.by_scripts:
+                rows = await self.listed(kind, f"{kind}Id", left)
+            elif len(left) > _WALK:
+                async for page in self.all(kind):
+                    mine = rows_of(page, f"{kind}Id")
+                    rows.update({number: mine[number] for number in left if number in mine})
+            found.update({number: (kind, row) for number, row in rows.items()})
         for number in wanted:
-            if number not in found:
+            for kind in kinds if number not in found else ():
                 row = await self._api.one(kind, number)
                 if row is not None:
-                    found[number] = row
+                    found[number] = (kind, row)
+                    break
         return found
 
     async def listed(self, kind: str, field: str, numbers: Sequence[int]) -> dict[int, Row]:

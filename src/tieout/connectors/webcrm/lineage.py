@@ -80,11 +80,7 @@ class Lineage:
 
     async def now(self, roots: Sequence[int]) -> dict[int, tuple[str, Row]]:
         """The rows that deals are now, by root; a deal that is not there is left out."""
-        found: dict[int, tuple[str, Row]] = {}
-        for kind in DEALS:
-            wanted = [root for root in roots if root not in found]
-            for number, row in (await self._feed.some(kind, wanted)).items():
-                found[number] = (kind, row)
+        found = await self._feed.either(DEALS, roots)
         for root in roots:
             if root not in found and self._marks:
                 became = await self._became(root)
@@ -93,10 +89,7 @@ class Lineage:
         return found
 
     async def _is_there(self, number: int) -> bool:
-        for kind in DEALS:
-            if await self._feed.some(kind, (number,)):
-                return True
-        return False
+        return bool(await self._feed.either(DEALS, (number,)))
 
     async def _claims(self, root: int) -> list[tuple[str, int]]:
         found: list[tuple[str, int]] = []

@@ -57,6 +57,7 @@ Problems = list[tuple[ExternalRef, Finding]]
 _Key = tuple[str, str, int]
 _State = tuple[str, str]
 _REMEMBERED = 5000
+_MANY_MOVED = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,13 +182,9 @@ class Reader:
         """One table; of lines and persons the deals that they belong to."""
         since = (sweep.since or {}).get(table)
         if want.entity is Entity.DEAL and table in (_PERSON, _LINES):
-            async for numbers, moved in self._around(table, since, sweep):
-                found = await self.lineage.now(sorted(numbers))
-                for kind in DEALS:
-                    mine = [row for one, row in found.values() if one == kind]
-                    if mine:
-                        yield await self._page(kind, mine, want, moved, translator), moved
-                yield None, moved
+            async for kind, rows, moved in self._around(table, since, sweep):
+                page = await self._page(kind, rows, want, moved, translator) if rows else None
+                yield page, moved
             return
         if since is None:
             pages = self.feed.all(table, sweep.last)
@@ -206,14 +203,15 @@ class Reader:
 
     async def _around(
         self, table: str, since: str | None, sweep: Sweep
-    ) -> AsyncIterator[tuple[set[int], Sweep]]:
+    ) -> AsyncIterator[tuple[str, list[Row], Sweep]]:
+        """The deals around which a person or a line moved, by kind."""
         if since is None:
             # Everything is read, or was: what moves from now on is found by the next read.
-            yield set(), self._at_start(sweep, table)
+            yield DEALS[0], [], self._at_start(sweep, table)
             return
         through = self._persons if table == _PERSON else self._moved_lines
-        async for numbers, moved in through(since, sweep):
-            yield numbers, moved
+        async for kind, rows, moved in through(since, sweep):
+            yield kind, rows, moved
 
     def _began(self, sweep: Sweep) -> Sweep:
         """The beginning by the server's clock, as soon as an answer told its time."""
@@ -256,7 +254,9 @@ class Reader:
             oldest = _earlier(now.isoformat(), 3 * self._overlap)
             self._handed = {k: s for k, s in self._handed.items() if s[0] >= oldest}
 
-    async def _persons(self, since: str, sweep: Sweep) -> AsyncIterator[tuple[set[int], Sweep]]:
+    async def _persons(
+        self, since: str, sweep: Sweep
+    ) -> AsyncIterator[tuple[str, list[Row], Sweep]]:
         """The deals of persons that changed: their names and addresses stand on the document."""
         if not self.feed.by_scripts:
             return
@@ -264,36 +264,38 @@ class Reader:
             fresh, handed = self._fresh(_PERSON, _OF_DEALS, rows, since)
             sweep = sweep.seen(_PERSON, rows)
             persons = [id_at(row, "PersonId") for row in fresh]
-            numbers: set[int] = set()
             for kind in DEALS:
                 deals = await self.feed.listed(kind, f"{kind}PersonId", persons)
-                numbers.update([await self.lineage.root(kind, row) for row in deals.values()])
-            yield numbers, sweep
+                yield kind, list(deals.values()), sweep
             self._hand_over(handed)
 
-    async def _moved_lines(self, since: str, sweep: Sweep) -> AsyncIterator[tuple[set[int], Sweep]]:
+    async def _moved_lines(
+        self, since: str, sweep: Sweep
+    ) -> AsyncIterator[tuple[str, list[Row], Sweep]]:
         """The deals whose lines moved: by a script where that can be asked, else now and then."""
         now = self._began(sweep).began or ""
         by_script = bool(self._settings.line_table) and self.feed.by_scripts
         wait = timedelta(seconds=self._settings.lines_every_s)
         if not by_script and sweep.walked and now and now < _later(sweep.walked, wait):
             # The stamp stays where it is, so that the next walk looks back far enough.
-            yield set(), replace(sweep, high={**sweep.high, _LINES: _later(since, self._overlap)})
+            stays = {**sweep.high, _LINES: _later(since, self._overlap)}
+            yield DEALS[0], [], replace(sweep, high=stays)
             return
         numbers = await self._lines.moved(datetime.fromisoformat(since))
-        found = {
-            await self.lineage.root(kind, row)
-            for number in numbers
-            for kind, row in (await self._natives([number]))
-        }
-        yield found, replace(sweep, walked=now, high={**sweep.high, _LINES: now})
+        if len(numbers) > _MANY_MOVED:
+            async for kind, rows in self._among_all(numbers):
+                yield kind, rows, sweep
+        elif numbers:
+            found = await self.feed.either(DEALS, sorted(numbers))
+            for kind in DEALS:
+                yield kind, [row for one, row in found.values() if one == kind], sweep
+        yield DEALS[0], [], replace(sweep, walked=now, high={**sweep.high, _LINES: now})
 
-    async def _natives(self, numbers: Sequence[int]) -> list[tuple[str, Row]]:
-        found: list[tuple[str, Row]] = []
+    async def _among_all(self, numbers: set[int]) -> AsyncIterator[tuple[str, list[Row]]]:
+        """After an import so many lines are new that reading all deals costs fewer calls."""
         for kind in DEALS:
-            rows = await self.feed.some(kind, numbers)
-            found += [(kind, row) for row in rows.values()]
-        return found
+            async for rows in self.feed.all(kind):
+                yield kind, [row for row in rows if id_at(row, f"{kind}Id") in numbers]
 
     async def _catalogue(self, want: Selection) -> Page:
         """The catalogue as it is: it has no stamps and no pages."""
