@@ -16,9 +16,12 @@ from support.fakes import MemorySecrets
 from support.visma_net_rig import HOST, NAME, VismaNetRig
 from tieout.bootstrap_systems import SYSTEMS
 from tieout.cli.commands.connection import _settings
+from tieout.connectors.http.browser import authorize_address, code_from_address
 from tieout.connectors.visma_net import VismaNetConnector, VismaNetSettings
-from tieout.core.errors import ConfigurationError, ConnectionBrokenError
+from tieout.connectors.visma_net.settings import INTERACTIVE_SCOPES
+from tieout.core.errors import ConfigurationError, ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding
+from tieout.ports import HttpRequest
 from tieout_sandbox.visma_net import CLIENT_SECRET, COMPANY_ID, CUSTOMER_TENANT_ID, TENANT_ID
 from tieout_sandbox.visma_net.credentials import INTERACTIVE_CLIENT_ID, REFRESH_TOKEN
 
@@ -88,6 +91,54 @@ def test_a_person_signs_in_and_names_the_company() -> None:
         assert await rig.secrets.get(NAME, "refresh_token") != REFRESH_TOKEN
         rig.clock.advance(2 * 3600)
         assert await rig.connector.company() == company
+
+    run(story())
+
+
+def test_a_browsers_code_is_traded_once_and_bound_to_who_asked() -> None:
+    async def story() -> None:
+        rig = interactive(VismaNetRig())
+        rig.secrets = MemorySecrets(
+            rig.clock, client_id=INTERACTIVE_CLIENT_ID, client_secret=CLIENT_SECRET
+        )
+        rig.connector = rig.connect()
+        back, verifier = "http://127.0.0.1:8932/callback", "v" * 64
+        address = authorize_address(
+            rig.settings.authorize_url,
+            client_id=INTERACTIVE_CLIENT_ID,
+            redirect_uri=back,
+            scope=INTERACTIVE_SCOPES,
+            state="s",
+            verifier=verifier,
+        )
+        for given in ("w" * 64, verifier):
+            answer = await rig.transport.send(HttpRequest(method="GET", url=address))
+            code = code_from_address(answer.headers["location"], "s")
+            if given != verifier:
+                with pytest.raises(ConnectionBrokenError):
+                    await rig.connector.tokens.exchange_code(code, back, given)
+        await rig.connector.tokens.exchange_code(code, back, verifier)
+        assert (await rig.connector.company()).name == "Fjordtun Teknikk AS"
+        with pytest.raises(ConnectionBrokenError):
+            await rig.connector.tokens.exchange_code(code, back, verifier)
+
+    run(story())
+
+
+def test_a_crash_in_the_renewal_of_a_refresh_token_loses_no_sign_in() -> None:
+    async def story() -> None:
+        rig = interactive(VismaNetRig())
+        rig.assume("old_refresh_token_dies", False)
+        await rig.connector.company()
+        rig.clock.advance(2 * 3600)
+        # The answer with the next token is lost: the one that is stored still works.
+        rig.sim.faults.add(
+            {"kind": "drop_after_commit", "method": "POST", "path": "/connect/token"}
+        )
+        with pytest.raises(TransientError):
+            await rig.connector.company()
+        rig.connector = rig.connect()
+        assert (await rig.connector.company()).name == "Fjordtun Teknikk AS"
 
     run(story())
 

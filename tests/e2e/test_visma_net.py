@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 
 from support.visma_net_pair import CONFIGURATION, VismaNetPair
 from tieout.core.ledger_list import Period
+from tieout_sandbox.kit import ActionError
 
 BUYER = "Havnegata Elektro AS"
 D = Decimal
@@ -177,6 +179,117 @@ def test_an_answer_that_does_not_come_makes_no_second_one(
     assert len(pair.records("customerinvoice")) == 1
     assert pair.shown("D-1")["status"] == "draft"
     quiet(pair)
+
+
+def test_a_lost_answer_while_the_search_lags_behind(make: Callable[..., VismaNetPair]) -> None:
+    pair = make()
+    pair.deal("D-1", BUYER, "1000.00")
+    pair.books.faults.add(
+        {"kind": "search_lag", "method": "POST", "path": "/v2/customerinvoice", "seconds": 25}
+    )
+    pair.books.faults.add(
+        {"kind": "drop_after_commit", "method": "POST", "path": "/v2/customerinvoice"}
+    )
+    pair.run()
+    settle(pair)
+    assert len(pair.records("customerinvoice")) == 1
+    quiet(pair)
+
+
+KINDS = ("drop_after_commit", "drop_before", "truncated", "commit_late", "status", "garbage",
+         "rate_limited", "token_expired", "stale")  # fmt: skip
+CALLS = (
+    ("POST", "/v2/customerinvoice"),
+    ("POST", "/v1/customer"),
+    ("PUT", "/v1/customerinvoice/*"),
+    ("DELETE", "/v1/customerinvoice/*"),
+    ("GET", "/v1/customerinvoice*"),
+    ("GET", "/v1/customer*"),
+)
+
+
+def fault(pair: VismaNetPair, chance: Random) -> None:
+    """Something goes wrong with one of the next calls."""
+    kind = chance.choice(KINDS)
+    method, path = chance.choice(CALLS if kind != "stale" else CALLS[2:3])
+    order: dict[str, Any] = {"kind": kind, "method": method, "path": path}
+    if kind == "commit_late":
+        order["seconds"] = chance.randint(1, 200)
+    if kind == "status":
+        order["status"] = chance.choice((500, 502, 503))
+    pair.books.faults.add(order)
+
+
+def act(pair: VismaNetPair, chance: Random, number: str) -> None:
+    """A person does something about a deal, on either side."""
+    what = chance.choice(("price", "reopen", "win", "book", "note", "pay", "hold"))
+    source = pair.deals[number]
+    try:
+        match what:
+            case "price":
+                pair.price(number, f"{chance.randint(1, 9000)}.{chance.randint(10, 99)}")
+            case "reopen":
+                pair.in_crm("reopen", id=source)
+            case "win":
+                pair.in_crm("win", id=source)
+            case "book":
+                pair.book(number)
+            case "note":
+                pair.in_books("edit_document", document=pair.number_of(number), set={"note": "x"})
+            case "pay":
+                pair.in_books("pay", document=pair.number_of(number))
+            case _:
+                pair.in_books("hold_document", document=pair.number_of(number), on=False)
+    except (AssertionError, ActionError):
+        return  # it has no document, or one in another state
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_there_is_one_document_or_one_question(
+    make: Callable[..., VismaNetPair], seed: int
+) -> None:
+    """Run one alone with -k "question and [SEED]"."""
+    chance = Random(seed)
+    pair = make(background_above=chance.choice((0, 1)))
+    pair.books.act(
+        "set_assumption",
+        {"name": "external_reference_filter", "value": chance.choice(("equals", "contains"))},
+    )
+    pair.books.act(
+        "set_assumption", {"name": "stamp_zone", "value": chance.choice(("utc", "local"))}
+    )
+    numbers = [f"D-{n}" for n in range(1, 5)]
+    for place, number in enumerate(numbers):
+        buyer = (BUYER, "Fjellheim Bygg AS")[place % 2]
+        pair.deal(number, buyer, *(f"{chance.randint(1, 9000)}.99" for _ in range(2)))
+    for _ in range(14):
+        if chance.random() < 0.7:
+            fault(pair, chance)
+        if chance.random() < 0.6:
+            act(pair, chance, chance.choice(numbers))
+        pair.clock.advance(chance.choice((1, 20, 90, 300)))
+        # A brake, too, is an answer while everything fails.
+        pair.braked()
+    pair.books.faults.clear()
+    settle(pair)
+    settle(pair)
+    live: dict[str, list[str]] = {}
+    for row in pair.records("customerinvoice"):
+        live.setdefault(str(row["externalReference"])[:20], []).append(row["referenceNumber"])
+    assert all(len(found) == 1 for found in live.values()), live
+    asked = {case.source_id for case in pair.cases()}
+    for number in numbers:
+        source = pair.deals[number]
+        deal = next(r for r in pair.crm_records("Opportunity") if r["Id"] == source)
+        shown = pair.shown(number)["status"]
+        if deal["IsWon"] and source not in asked:
+            assert shown in ("draft", "booked", "paid"), (number, shown)
+            assert pair.invoice(number)["externalReference"].startswith("TIEOUT-")
+    names = [row["name"] for row in pair.records("customer")]
+    assert len(names) == len(set(names))
+    before = writes(pair)
+    pair.run()
+    assert writes(pair) == before
 
 
 def test_a_job_that_is_finished_with_an_error_inside_is_an_exception(
