@@ -227,9 +227,17 @@ async def show(session: Session, which: Number) -> Result:
     )
 
 
-def _wrapped(text: str) -> list[str]:
-    """Sentences in lines of a screen; what is to be copied stays in one piece."""
-    return wrap(text, 100, break_long_words=False, break_on_hyphens=False)
+def _wrapped(*parts: str) -> list[str]:
+    """Sentences in one line, or each in its own; what is to be copied stays in one piece."""
+    said = [part.strip() for part in parts if part.strip()]
+    whole = " ".join(said)
+    if len(whole) <= 100:
+        return [whole]
+    return [
+        line
+        for part in said
+        for line in wrap(part, 100, break_long_words=False, break_on_hyphens=False)
+    ]
 
 
 def show_lines(found: Detail, now: datetime) -> list[str]:
@@ -254,9 +262,9 @@ def show_lines(found: Detail, now: datetime) -> list[str]:
     lines.append(", ".join(part for part in parts if part))
     settles = case.closed_at is None and case.details.get("hold_on")
     meaning = " No draft was made, nothing was sent." if found.unsent else ""
-    lines += _wrapped(f"{case.message}{meaning}")
+    lines += _wrapped(case.message, meaning)
     if case.hint:
-        lines += _wrapped(f"{case.hint} It then closes by itself." if settles else case.hint)
+        lines += _wrapped(case.hint, "It then closes by itself." if settles else "")
     for one in found.candidates:
         told = [one[1] or one[0], one[2], one[3]]
         if one[4]:

@@ -16,18 +16,14 @@ async def help_code(
     session: Session,
     code: Annotated[str, Argument(help="A code; without one all are listed.")] = "",
 ) -> Result:
-    """Say what a code means and what to do about it."""
+    """Say what a code means and what to do about it; for commands: tieout --help."""
     from tieout.cli.help_codes import CODES
     from tieout.services.usage import UsedWronglyError
 
     if not code:
         rows = [(name, entry.what) for name, entry in CODES.items()]
         items = [{"code": name, **entry._asdict()} for name, entry in CODES.items()]
-        return Result(
-            data=listing(items),
-            lines=table((Column(), Column()), rows, None),
-            notes=["Commands: tieout --help"],
-        )
+        return Result(data=listing(items), lines=table((Column(), Column()), rows, None))
     found = CODES.get(code)
     if found is None:
         import difflib
