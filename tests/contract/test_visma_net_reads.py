@@ -33,7 +33,7 @@ from tieout.core.model import (
 from tieout.core.status import Status
 from tieout.core.tax import Treatment
 from tieout.engine.facts import standing_of
-from tieout.ports import Selection
+from tieout.ports import HttpRequest, Selection
 
 NET = Decimal("12165.20")
 
@@ -77,6 +77,30 @@ def test_the_night_when_summer_time_ends_loses_nothing() -> None:
             rig.clock.advance(5)
             found = await pages(rig, CUSTOMERS, found[-1].cursor)
             assert set(records(found)) == {customer}
+
+    run(story())
+
+
+def test_a_row_that_falls_between_two_pages_is_read_in_another_walk() -> None:
+    """The vendor promises no order: here what changes goes to the end of the list."""
+
+    async def story() -> None:
+        rig = VismaNetRig()
+        refs = [await new_customer(rig, f"00{n}") for n in range(7)]
+        table = rig.sim.company.customers
+        moved: list[str] = []
+
+        def move(request: HttpRequest) -> None:
+            if "pageNumber=2" in request.url and not moved:
+                first = next(iter(table))
+                moved.append(first["_key"])
+                table.remove(first["_key"])
+                table.save({**first, "_version": rig.sim.company.new_version()})
+
+        rig.transport.before = move
+        found = await pages(rig, CUSTOMERS)
+        assert moved
+        assert set(records(found)) == set(refs)
 
     run(story())
 

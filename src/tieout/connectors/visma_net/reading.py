@@ -58,6 +58,7 @@ class Sweep:
     given: Marks = field(default_factory=dict)
     page: int = 1
     total: int | None = None
+    count: int = 0
     began: datetime | None = None
     seen: Marks = field(default_factory=dict)
 
@@ -139,9 +140,11 @@ class Reader:
             at = going.get("at") or {}
             if at.get("path") == path:
                 sweep.page, sweep.total = int(at["page"]), at.get("total")
+                sweep.count = int(at.get("count") or 0)
                 sweep.began = datetime.fromisoformat(at["began"])
             async for rows in self._swept(sweep):
                 marks = {"path": path, "page": sweep.page, "total": sweep.total,
+                         "count": sweep.count,
                          "began": (sweep.began or self._api.now()).isoformat()}  # fmt: skip
                 yield await self._page(rows, path, want, {"done": done, "at": marks, **extra})
             began = sweep.began or self._api.now()
@@ -154,25 +157,24 @@ class Reader:
         The rows of a list, page by page; ``sweep.page`` is the one to go on with. It is walked
         again where rows left it meanwhile: what stood behind them moved to a page read before.
         """
+        overlap = timedelta(seconds=self._api.settings.overlap_s)
         for _ in range(5):
             totals: list[int | None] = [sweep.total] if sweep.page > 1 else []
-            count, first = 0, sweep.page
-            resumed = first > 1
-            async for sheet in self._api.sheets(sweep.path, sweep.query(), page=first):
+            before, keys = sweep.count, set[str]()
+            async for sheet in self._api.sheets(sweep.path, sweep.query(), page=sweep.page):
                 sweep.began = sweep.began or sheet.at
                 totals.append(sheet.total)
-                sweep.total = sheet.total
-                count += len(sheet.rows)
-                sweep.page = sheet.page + 1
-                overlap = timedelta(seconds=self._api.settings.overlap_s)
+                keys.update(key_of(row) for row in sheet.rows)
+                sweep.page, sweep.total = sheet.page + 1, sheet.total
+                sweep.count = before + len(keys)
                 yield sweep.fresh(sheet.rows, self._api.stamps, overlap)
             sweep.began = sweep.began or self._api.now()
             known = [total for total in totals if total is not None]
             shrank = any(later < earlier for earlier, later in pairwise(known))
-            short = not resumed and not at_rest(totals[-1:], count) and count < (known or [0])[-1]
-            if not shrank and not short:
+            # Fewer than there are: one that changed moved, and the next one fell between two pages.
+            if not shrank and (not known or sweep.count >= known[-1]):
                 return
-            sweep.page, sweep.total = 1, None
+            sweep.page, sweep.total, sweep.count = 1, None, 0
         raise self._api.restless(sweep.path)
 
     async def _documents(
