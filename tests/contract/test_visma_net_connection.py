@@ -203,6 +203,17 @@ def test_what_is_set_and_does_not_exist_is_named(settings: dict[str, str], code:
     run(story())
 
 
+def test_a_smaller_quota_than_the_one_that_is_reckoned_with_is_told() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        rig.assume("rate_limit", 600)
+        (finding,) = await rig.connector.check()
+        assert (finding.code, finding.severity) == ("quota_low", "warning")
+        assert "calls_per_hour=600" in finding.hint
+
+    run(story())
+
+
 def test_a_closed_period_is_seen_at_once() -> None:
     async def story() -> None:
         rig = VismaNetRig()

@@ -171,6 +171,39 @@ def test_a_deleted_draft_is_missing_from_the_whole_list() -> None:
     run(story())
 
 
+def test_a_template_of_recurring_invoices_is_none() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        customer = await new_customer(rig)
+        _, _, kept = await new_document(rig, customer, "006A")
+        _, _, other = await new_document(rig, customer, "006B")
+        table = rig.sim.company.documents
+        row = table.get(f"Invoice/{number_of(other.ref)}")
+        assert row is not None
+        table.save({**row, "status": "Scheduled"})
+        assert set(records(await pages(rig, DOCUMENTS))) == {kept.ref}
+        keys = {ref async for part in rig.connector.keys(Entity.DOCUMENT) for ref, _ in part}
+        assert keys == {kept.ref}
+
+    run(story())
+
+
+def test_a_status_that_nobody_has_told_of_is_not_guessed() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        customer = await new_customer(rig)
+        _, _, outcome = await new_document(rig, customer)
+        table = rig.sim.company.documents
+        row = table.get(f"Invoice/{number_of(outcome.ref)}")
+        assert row is not None
+        table.save({**row, "status": "Parked"})
+        found = await pages(rig, DOCUMENTS)
+        assert records(found) == {}
+        assert {finding.code for page in found for _, finding in page.unread} == {"not_read"}
+
+    run(story())
+
+
 def test_a_record_that_the_vendor_could_not_read_is_told_and_never_dropped() -> None:
     async def story() -> None:
         rig = VismaNetRig()

@@ -80,6 +80,7 @@ class VismaNetApi:
         self.clock = clock
         self.stamps = Stamps()
         self.seen_at: datetime | None = None
+        self.calls_per_hour = 0
         self._names: Names | None = None
         self._names_at_ms = 0
         self._company_at_ms: int | None = None
@@ -103,8 +104,11 @@ class VismaNetApi:
         return response
 
     def note(self, response: HttpResponse) -> None:
-        """Keeps the vendor's clock."""
+        """Keeps the vendor's clock, and how many calls an hour it says that there are."""
         self.seen_at = vendor_time(response) or self.seen_at
+        limit = response.headers.get("x-ratelimit-limit", "")
+        if limit.isdecimal():
+            self.calls_per_hour = int(limit)
 
     async def one(self, path: str, template: str, query: Query = ()) -> Row | None:
         """A single object, None where it does not exist. Raises as `problem_of` classifies."""

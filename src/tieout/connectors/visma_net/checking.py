@@ -76,6 +76,7 @@ async def check(api: VismaNetApi, orders: OrderService | None) -> list[Finding]:
         found += clock_findings(api.clock.now(), api.seen_at, "Visma.net's")
         found += _period_findings(api, read_periods(await api.whole(PERIODS)))
         found += _setting_findings(api, names)
+        found += _limit_findings(api)
         found += await _list_findings(api)
         found += await _customer_findings(api)
         found += await _discount_findings(api)
@@ -141,6 +142,18 @@ def _setting_findings(api: VismaNetApi, names: Names) -> Iterator[Finding]:
         yield Finding(
             code="terms_unmapped",
             message=f'default_terms "{said}" do not exist in Visma.net; there are {known}.',
+        )
+
+
+def _limit_findings(api: VismaNetApi) -> Iterator[Finding]:
+    """The vendor does not publish how many calls there are; its answers tell."""
+    told, ours = api.calls_per_hour, api.settings.calls_per_hour
+    if 0 < told < ours:
+        yield Finding(
+            code="quota_low",
+            message=f"Visma.net allows {told} calls an hour here; {api.name} reckons with {ours}.",
+            hint=f"Set calls_per_hour={told}.",
+            severity=Severity.WARNING,
         )
 
 

@@ -33,11 +33,12 @@ from tieout.core.model import Document, DocumentKind, ExternalRef, ItemRef, Line
 from tieout.core.money import ZERO, round_to
 from tieout.ports import Selection
 
-# Not released: still to be edited and deleted. What a template of a recurring one is, nobody books.
+# Not released: still to be edited and deleted. A template of recurring ones is never booked.
 UNRELEASED = frozenset(
     {"Hold", "Balanced", "CreditHold", "PendingPrint", "PendingEmail", "CcHold", "Reserved",
      "Scheduled"}
 )  # fmt: skip
+TEMPLATE = "Scheduled"
 RELEASED = frozenset({"Open", "Closed", "Voided"})
 SYSTEM_LINES = frozenset({"DS", "FR", "RA"})
 NON_PROJECT = "X"

@@ -288,11 +288,15 @@ class Reader:
         for _ in range(5):
             found: dict[ExternalRef, str] = {}
             totals: list[int | None] = []
+            templates: set[str] = set()
             async for sheet in self._api.sheets(path, expand=False):
                 totals.append(sheet.total)
                 for row in sheet.rows:
-                    found[ref_of(row)] = "" if path == BALANCES else version_of_row(row)
-            if at_rest(totals, len(found)):
+                    if text_of(row, "status") == documents.TEMPLATE:
+                        templates.add(key_of(row))
+                    else:
+                        found[ref_of(row)] = "" if path == BALANCES else version_of_row(row)
+            if at_rest(totals, len(found) + len(templates)):
                 return found
         raise self._api.restless(path)
 
@@ -368,6 +372,7 @@ class Reader:
         want: Selection,
         marks: Mapping[str, Any] | None,
     ) -> Page:
+        rows = [row for row in rows if text_of(row, "status") != documents.TEMPLATE]
         make = await self._maker(path, rows, want)
         names = await self._api.names()
         records: list[Record] = []
