@@ -55,9 +55,7 @@ def _visma_browser(settings: Any) -> BrowserAddress:
 
 
 def _visma_net_browser(settings: Any) -> BrowserAddress:
-    from tieout.connectors.visma_net.settings import INTERACTIVE_SCOPES
-
-    return BrowserAddress(url=settings.authorize_url, scope=INTERACTIVE_SCOPES, pkce=True)
+    return BrowserAddress(url=settings.authorize_url, scope=settings.scopes, pkce=True)
 
 
 def _salesforce_browser(settings: Any) -> BrowserAddress:

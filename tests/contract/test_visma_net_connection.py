@@ -18,7 +18,6 @@ from tieout.bootstrap_systems import SYSTEMS
 from tieout.cli.commands.connection import _settings
 from tieout.connectors.http.browser import authorize_address, code_from_address
 from tieout.connectors.visma_net import VismaNetConnector, VismaNetSettings
-from tieout.connectors.visma_net.settings import INTERACTIVE_SCOPES
 from tieout.core.errors import ConfigurationError, ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding
 from tieout.ports import HttpRequest
@@ -58,7 +57,9 @@ def test_the_service_application_signs_in_to_the_companys_tenant() -> None:
         form = parse_qs(token.body.decode())
         assert form["grant_type"] == ["client_credentials"]
         assert form["tenant_id"] == [TENANT_ID]
-        assert "vismanet_erp_service_api:update" in form["scope"][0]
+        assert form["scope"][0].split() == [
+            f"vismanet_erp_service_api:{verb}" for verb in ("read", "create", "update", "delete")
+        ]
         # No header names the company: its tenant does.
         assert all("ipp-company-id" not in r.headers for r in rig.transport.requests)
 
@@ -107,7 +108,7 @@ def test_a_browsers_code_is_traded_once_and_bound_to_who_asked() -> None:
             rig.settings.authorize_url,
             client_id=INTERACTIVE_CLIENT_ID,
             redirect_uri=back,
-            scope=INTERACTIVE_SCOPES,
+            scope=rig.settings.scopes,
             state="s",
             verifier=verifier,
         )

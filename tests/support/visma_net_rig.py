@@ -13,7 +13,6 @@ from contract.connector_contract import ContractRig
 from support.fakes import ManualClock, MemorySecrets
 from support.inprocess import InProcessTransport
 from tieout.connectors.visma_net import VismaNetConnector, VismaNetSettings
-from tieout.connectors.visma_net.settings import SERVICE_SCOPES
 from tieout.core.change import Action, Wanted
 from tieout.core.model import (
     Address,
@@ -29,6 +28,7 @@ from tieout.core.model import (
 )
 from tieout_sandbox.kit import SandboxClock, dumps, loads, make_request
 from tieout_sandbox.visma_net import CLIENT_ID, CLIENT_SECRET, TENANT_ID, VismaNetSimulator
+from tieout_sandbox.visma_net.credentials import SERVICE_SCOPES
 
 NAME = "visma-net"
 HOST = "http://127.0.0.1:8703"
@@ -122,7 +122,7 @@ class VismaNetRig(ContractRig):
             "client_id": CLIENT_ID,
             "client_secret": CLIENT_SECRET,
             "tenant_id": TENANT_ID,
-            "scope": SERVICE_SCOPES,
+            "scope": " ".join(SERVICE_SCOPES),
         }
         request = make_request(
             "POST",

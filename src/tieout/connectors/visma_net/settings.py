@@ -14,19 +14,8 @@ from tieout.core.abilities import TotalsRule
 SERVICE, INTERACTIVE = "client_credentials", "refresh"
 CARRIERS = ("external_reference", "customer_ref")
 _VERBS = ("read", "create", "update", "delete")
-_ORDER_SCOPES = ("visma.net.erp.salesorder:read", "visma.net.erp.salesorder:write")
-SERVICE_SCOPES = " ".join((*(f"vismanet_erp_service_api:{v}" for v in _VERBS), *_ORDER_SCOPES))
-INTERACTIVE_SCOPES = " ".join(
-    (
-        "openid",
-        "profile",
-        "email",
-        "tenants",
-        "offline_access",
-        *(f"vismanet_erp_interactive_api:{v}" for v in _VERBS),
-        *_ORDER_SCOPES,
-    )
-)
+_ORDERS = "visma.net.erp.salesorder:read"
+_PERSON = ("openid", "profile", "email", "tenants", "offline_access")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +152,14 @@ class VismaNetSettings:
         return tenant
 
     @property
+    def scopes(self) -> str:
+        """The rights to ask for: those of orders only where orders are read."""
+        service = self.grant == SERVICE
+        family = "vismanet_erp_service_api" if service else "vismanet_erp_interactive_api"
+        wanted = [*(() if service else _PERSON), *(f"{family}:{verb}" for verb in _VERBS)]
+        return " ".join([*wanted, _ORDERS] if self.orders else wanted)
+
+    @property
     def headers(self) -> dict[str, str]:
         """What every call says besides its token: which company, where a person sees several."""
         if self.grant == INTERACTIVE and self.company_number:
@@ -177,7 +174,7 @@ class VismaNetSettings:
                 grant=Grant.CLIENT_CREDENTIALS,
                 client_auth="form",
                 client_id=self.client_id,
-                scope=SERVICE_SCOPES,
+                scope=self.scopes,
                 extra={"tenant_id": self.tenant_id},
             )
         return SignIn(token_url=self.token_url, client_auth="form", client_id=self.client_id)
