@@ -144,7 +144,12 @@ class TrytonRig(ContractRig):
         self.running = running
         self.clock = RunningClock()
         self.transport = FaultyTransport()  # type: ignore[assignment]
-        self.secrets = MemorySecrets(self.clock, login="tieout", password="tieout-secret")
+        self.secrets = MemorySecrets(
+            self.clock,
+            login="tieout",
+            password="tieout-secret",
+            session=running.session("tieout"),
+        )
         self.settings = TrytonSettings(
             **{
                 "api_url": running.url,

@@ -1,5 +1,6 @@
 """
-A real Tryton for tests: one PostgreSQL and template per run, a database and a server per test.
+A real Tryton for tests: one PostgreSQL and template per run, one server per worker, a database of
+its own per test.
 
 Take the fixtures by name in a `conftest.py`:
 
@@ -8,6 +9,8 @@ Take the fixtures by name in a `conftest.py`:
 
 from __future__ import annotations
 
+import base64
+import http.client
 import itertools
 import os
 import tempfile
@@ -33,6 +36,8 @@ from tieout_sandbox.tryton.template import Template, installed_module, module_fi
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT = "TIEOUT_WITHOUT_TRYTON"
 _number = itertools.count(1)
+# Companies that one server is used for before the next one is started.
+_MOST_SERVED = 10
 
 
 def venv() -> Path:
@@ -54,13 +59,14 @@ def _plan_of_demo() -> Plan:
 
 @dataclass(slots=True, kw_only=True)
 class RunningTryton:
-    """A fresh company in a Tryton of its own. `admin` is logged in and may do everything."""
+    """A fresh company in a database of its own. `admin` is logged in and may do everything."""
 
     server: TrytonServer
     database: str
     plan: Plan
     admin: Tryton
     books: Books
+    alone: bool = True
     _people: dict[str, Tryton] = field(default_factory=dict)
 
     @property
@@ -81,18 +87,55 @@ class RunningTryton:
             self._people[login] = session
         return self._people[login]
 
+    def session(self, login: str) -> str:
+        """A session of one of the plan's people as a connector keeps it: a sign-in is dear."""
+        return self.person(login)._session
+
     def plan_of(self, login: str) -> PersonPlan:
         """Name, password and groups of one of the plan's people."""
         return next(person for person in self.plan.people if person.login == login)
 
     def kill(self) -> None:
-        """The server dies as in a crash."""
+        """The server dies as in a crash. It has to be a server of its own."""
+        assert self.alone, "others use this server: take the fixture tryton_alone"
         self.server.kill()
 
     def restart(self) -> None:
         """The server comes back on the same port; sessions go on."""
+        assert self.alone, "others use this server: take the fixture tryton_alone"
         self.server.stop()
         self.server.start()
+
+
+@dataclass(slots=True)
+class _Shared:
+    """A server that is used by the companies of several tests."""
+
+    server: TrytonServer
+    served: int = 0
+    using: int = 0
+
+    def load(self, database: str) -> None:
+        """
+        Let it load the models of a database that was made after its start. A sign-in alone never
+        does. Which databases there are it asks anew for each name that it is called by.
+        """
+        called = f"{database.replace('_', '-')}.localhost"
+        named = base64.urlsafe_b64encode(database.encode()).decode().rstrip("=")
+        asking = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        try:
+            asking.request("GET", f"/avatar/{named}/none", headers={"Host": called})
+            asking.getresponse().read()
+        finally:
+            asking.close()
+
+    def answers(self) -> bool:
+        """Whether it is there."""
+        try:
+            self.server.client().version()
+        except OSError:
+            return False
+        return True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,6 +152,7 @@ class TrytonPlant:
     modules: str
     plan: Plan
     logs: Path
+    _shared: list[_Shared] = field(default_factory=list)
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -128,14 +172,54 @@ class TrytonPlant:
             serving = self.server(database, settings=settings)
             try:
                 serving.start()
-                admin = serving.client()
-                admin.log_in(ADMIN, ADMIN_PASSWORD)
-                books = find_books(admin)
-                yield RunningTryton(
-                    server=serving, database=database, plan=self.plan, admin=admin, books=books
-                )
+                yield self._entered(serving, database, alone=True)
             finally:
                 serving.stop()
+
+    @contextmanager
+    def sharing(self) -> Iterator[RunningTryton]:
+        """A fresh company in a server that other tests of this process use too (about 0.8 s)."""
+        with self.database() as database:
+            shared = self._serving(database)
+            shared.using += 1
+            try:
+                yield self._entered(shared.server, database, alone=False)
+            finally:
+                shared.using -= 1
+                self._end_used_up()
+
+    def _entered(self, server: TrytonServer, database: str, *, alone: bool) -> RunningTryton:
+        admin = server.client(database)
+        admin.log_in(ADMIN, ADMIN_PASSWORD)
+        books = find_books(admin)
+        return RunningTryton(
+            server=server, database=database, plan=self.plan, admin=admin, books=books, alone=alone
+        )
+
+    def _serving(self, database: str) -> _Shared:
+        """A shared server that has loaded that database."""
+        for shared in self._shared:
+            if shared.served < _MOST_SERVED and shared.answers():
+                shared.load(database)
+                break
+        else:
+            shared = _Shared(self.server(database))
+            shared.server.start()
+            self._shared.append(shared)
+        shared.served += 1
+        return shared
+
+    def _end_used_up(self) -> None:
+        # What a server has loaded of a database stays in its memory (17 MB) when that is gone.
+        for shared in [one for one in self._shared if one.served >= _MOST_SERVED]:
+            if not shared.using:
+                shared.server.stop()
+                self._shared.remove(shared)
+
+    def close(self) -> None:
+        """No shared server goes on."""
+        while self._shared:
+            self._shared.pop().server.stop()
 
     def server(self, *databases: str, settings: dict[str, str] | None = None) -> TrytonServer:
         """A server over these databases, not started."""
@@ -167,7 +251,7 @@ def _plant(place: Path, logs: Path) -> Iterator[TrytonPlant]:
         postgres = Postgres(host=host, user=OWNER)
         plan = plan_of_tests()
         source = Template(venv=place, postgres=postgres, plan=plan)
-        yield TrytonPlant(
+        made = TrytonPlant(
             venv=place,
             postgres=postgres,
             template=source.ensure(),
@@ -175,6 +259,10 @@ def _plant(place: Path, logs: Path) -> Iterator[TrytonPlant]:
             plan=plan,
             logs=logs,
         )
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 @pytest.fixture(scope="session")
@@ -186,15 +274,22 @@ def tryton_plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonPla
 
 @pytest.fixture
 def tryton(tryton_plant: TrytonPlant) -> Iterator[RunningTryton]:
-    """A fresh company and server for this test alone."""
+    """A fresh company for this test alone, in the server of this worker."""
+    with tryton_plant.sharing() as running:
+        yield running
+
+
+@pytest.fixture
+def tryton_alone(tryton_plant: TrytonPlant) -> Iterator[RunningTryton]:
+    """A fresh company and a server for this test alone, which it may kill."""
     with tryton_plant.running() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def tryton_group(tryton_plant: TrytonPlant) -> Iterator[RunningTryton]:
-    """One company and server for all tests of a file, which make what they look at themselves."""
-    with tryton_plant.running() as running:
+    """One company for all tests of a file, which make what they look at themselves."""
+    with tryton_plant.sharing() as running:
         yield running
 
 

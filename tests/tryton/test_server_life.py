@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -68,6 +69,28 @@ def test_two_databases_are_apart(tryton: RunningTryton, tryton_group: RunningTry
         tryton.admin.create("party.party", key)
 
 
+def test_companies_that_share_a_server_share_nothing_else(tryton_plant: TrytonPlant) -> None:
+    plant = replace(tryton_plant, _shared=[])
+    try:
+        with plant.sharing() as first, plant.sharing() as second:
+            pid = first.server.pid
+            assert pid is not None
+            assert (second.port, second.server.pid) == (first.port, pid)
+            first.admin.create("party.party", {"name": "Nordhavn", "tieout_key": "mine"})
+            assert second.admin.search("party.party", [["tieout_key", "=", "mine"]], []) == []
+            assert second.person("anna").search("account.invoice", [], []) == []
+            with pytest.raises(AssertionError, match="others use this server"):
+                second.kill()
+        with plant.sharing() as third:
+            # Nothing of those before is remembered, although it is the same process.
+            assert third.server.pid == pid
+            assert third.admin.search("party.party", [["tieout_key", "=", "mine"]], []) == []
+        assert _group(pid) == [pid]
+    finally:
+        plant.close()
+    assert _wait_until_gone(pid)
+
+
 def test_one_process_may_serve_two_databases(tryton_plant: TrytonPlant) -> None:
     with (
         tryton_plant.database() as first,
@@ -84,38 +107,38 @@ def test_one_process_may_serve_two_databases(tryton_plant: TrytonPlant) -> None:
     assert names == [[first], [second]]
 
 
-def test_what_was_answered_is_there_after_a_kill(tryton: RunningTryton) -> None:
-    made = tryton.admin.create("party.party", {"name": "Nordhavn", "tieout_key": "kept"})
-    port, pid = tryton.port, tryton.server.pid
+def test_what_was_answered_is_there_after_a_kill(tryton_alone: RunningTryton) -> None:
+    made = tryton_alone.admin.create("party.party", {"name": "Nordhavn", "tieout_key": "kept"})
+    port, pid = tryton_alone.port, tryton_alone.server.pid
     assert pid is not None
-    tryton.kill()
+    tryton_alone.kill()
     assert _wait_until_gone(pid)
     with pytest.raises(ConnectionRefusedError):
-        tryton.admin.version()
-    tryton.restart()
-    assert tryton.port == port
-    found = tryton.admin.search("party.party", [["tieout_key", "=", "kept"]], [])
+        tryton_alone.admin.version()
+    tryton_alone.restart()
+    assert tryton_alone.port == port
+    found = tryton_alone.admin.search("party.party", [["tieout_key", "=", "kept"]], [])
     assert [row["id"] for row in found] == [made]
 
 
-def test_a_list_that_was_cut_off_by_a_kill_leaves_no_record(tryton: RunningTryton) -> None:
+def test_a_list_that_was_cut_off_by_a_kill_leaves_no_record(tryton_alone: RunningTryton) -> None:
     rows = [{"name": f"Customer {n}", "tieout_key": f"cut-{n}"} for n in range(800)]
     failed: list[Exception] = []
 
     def create() -> None:
         try:
-            tryton.admin.call("model.party.party.create", rows)
+            tryton_alone.admin.call("model.party.party.create", rows)
         except (OSError, TrytonError) as error:
             failed.append(error)
 
     calling = threading.Thread(target=create)
     calling.start()
     time.sleep(0.5)
-    tryton.kill()
+    tryton_alone.kill()
     calling.join()
     assert len(failed) == 1
-    tryton.restart()
-    assert tryton.admin.search("party.party", [["tieout_key", "like", "cut-%"]], []) == []
+    tryton_alone.restart()
+    assert tryton_alone.admin.search("party.party", [["tieout_key", "like", "cut-%"]], []) == []
 
 
 def test_a_stop_leaves_no_process_and_no_session_of_the_database(
