@@ -53,6 +53,7 @@ from tieout_sandbox.tryton.template import Template
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOKS = "tryton-se"
+ROUNDS = 2
 _BRIDGE_FILE = """\
 bridge: nordic
 crm: sf
@@ -66,6 +67,7 @@ tables:
   payment_terms: {"Net 30": "30", "Net 14": "15", "Net 10": "10"}
 """
 _CREATES = b'"model.account.invoice.create"'
+_READS = b'"model.account.invoice.search_read"'
 
 
 class Domestic(PlainEnricher):
@@ -79,7 +81,10 @@ class Domestic(PlainEnricher):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Seconds and counts of one measurement; drafts are the deals."""
+    """
+    Seconds and counts of one measurement; drafts are the deals. CPU is the mean of all rounds,
+    walls are those of the last one.
+    """
 
     deals: int
     run_s: float
@@ -89,12 +94,13 @@ class Measured:
     bare_s: float
     server_cpu_s: float
     bare_server_cpu_s: float
+    lists_cpu_s: float
     limits: dict[int, float] = field(default_factory=dict)
     beside: dict[str, int] = field(default_factory=dict)
 
     @property
     def per_second(self) -> float:
-        """Drafts per second, from the first list sent to the last one answered."""
+        """Drafts per second, from the first list sent to the last one read back."""
         return self.deals / self.drafting_s
 
     @property
@@ -112,15 +118,14 @@ class Measured:
         sizes = sorted(set(self.lists))
         yield f"Tryton: {self.deals:,} won deals to drafts"
         yield f"  whole run {self.run_s:.1f} s, {self.deals / self.run_s:.0f} deals/s"
-        yield f"  ours, first list to last answer: {self.per_second:.1f} drafts/s"
+        yield f"  ours, first list to the last one read back: {self.per_second:.1f} drafts/s"
         bare = f"{self.bare_per_second:.1f} drafts/s"
         yield f"  bare client, the same {len(self.lists)} lists: {bare}"
         yield f"  ratio {self.ratio:.2f} (target 0.9); lists of {sizes[0]} to {sizes[-1]}"
         ours, theirs = (s / self.deals * 1000 for s in (self.server_cpu_s, self.bare_server_cpu_s))
-        yield (
-            f"  CPU of trytond for a draft: ours {ours:.1f} ms, bare {theirs:.1f} ms,"
-            f" ratio {theirs / ours:.2f} whatever else the machine does"
-        )
+        yield f"  CPU of trytond for a draft: ours {ours:.1f} ms, bare {theirs:.1f} ms"
+        share = self.lists_cpu_s / self.server_cpu_s
+        yield f"  of ours {share:.2f} is for the lists themselves, which both send (target 0.9)"
         for size, speed in self.limits.items():
             yield f"  the server's own limit in lists of {size}: {speed:.1f} drafts/s"
         others = ", ".join(f"{number} {name}" for name, number in self.beside.items())
@@ -141,8 +146,13 @@ class Company:
     database: str
 
     def cpu(self) -> float:
-        """CPU seconds that the server has used."""
-        return ground.cpu_of(self.server.pid or 0)
+        """CPU seconds that the server has used, threads that have ended included."""
+        pid = self.server.pid or 0
+        try:
+            # The kernel's clock of a process: nanoseconds, where /proc counts hundredths.
+            return time.clock_gettime((~pid << 3) | 2)
+        except OSError:
+            return ground.cpu_of(pid)
 
 
 class Plant:
@@ -205,6 +215,7 @@ class Recording:
 
     server_cpu: Callable[[], float] = lambda: 0.0
     cpu_s: float = 0.0
+    lists_cpu_s: float = 0.0
     calls: list[Recorded] = field(default_factory=list)
     began: float = 0.0
     ended: float = 0.0
@@ -215,15 +226,20 @@ class Recording:
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         drafts = _CREATES in request.body
+        before = self.server_cpu()
         if drafts and not self.began:
-            self.began, self._cpu = time.perf_counter(), self.server_cpu()
+            self.began, self._cpu = time.perf_counter(), before
         answer = await self.inner.send(request)
         if drafts:
+            self.lists_cpu_s += self.server_cpu() - before
+        # What was made is read back: that of the last list counts too.
+        counts = drafts or (bool(self.began) and _READS in request.body)
+        if counts:
             self.ended, self.cpu_s = time.perf_counter(), self.server_cpu() - self._cpu
-        elif self.began:
+        if self.began and not drafts:
             self._waiting[_method(request)] += 1
-        if drafts:
-            # What came after the last list is not counted.
+        if counts:
+            # What came after that is not counted.
             self.beside, self._waiting = self.beside + self._waiting, Counter()
         if drafts or b'"model.party.party.create"' in request.body:
             headers = {k: v for k, v in request.headers.items() if k != "Authorization"}
@@ -252,13 +268,49 @@ async def measure(deals: int) -> Measured:
             plant.close()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """One run of ours and the same lists by the bare client, each in a fresh company."""
+
+    wire: Recording
+    run_s: float
+    engine_cpu_s: float
+    bare_s: float
+    bare_cpu_s: float
+
+
 async def _measure(plant: Plant, data: Path, deals: int) -> Measured:
+    # A processor that others use as well is now quick and now slow: ours and the bare client take
+    # turns. What hangs on no such luck is the share that the lists have in one and the same run.
+    rounds = [await _round(plant, data, deals, number) for number in range(ROUNDS)]
+    last = rounds[-1]
+    products = [row for row, _ in ground.PRODUCTS]
+    limits = {}
+    for size in (1, 10, 50, 100, 200):
+        with plant.company(f"limit{size}", products) as company:
+            limits[size] = await _limit(last.wire.calls, company, size, min(deals, 400))
+    return Measured(
+        deals=deals,
+        run_s=last.run_s,
+        drafting_s=last.wire.ended - last.wire.began,
+        engine_cpu_s=last.engine_cpu_s,
+        lists=tuple(len(_rows(call)) for call in last.wire.calls if _CREATES in call.body),
+        bare_s=last.bare_s,
+        server_cpu_s=sum(one.wire.cpu_s for one in rounds) / ROUNDS,
+        bare_server_cpu_s=sum(one.bare_cpu_s for one in rounds) / ROUNDS,
+        lists_cpu_s=sum(one.wire.lists_cpu_s for one in rounds) / ROUNDS,
+        limits=limits,
+        beside=dict(last.wire.beside),
+    )
+
+
+async def _round(plant: Plant, data: Path, deals: int, number: int) -> _Round:
     products = [row for row, _ in ground.PRODUCTS]
     wire = Recording()
     with (
         ground.database() as base,
         ground.simulators(data, 0) as (crm, _),
-        plant.company("ours", products) as company,
+        plant.company(f"ours{number}", products) as company,
     ):
         wire.server_cpu = company.cpu
         wall, cpu = time.perf_counter(), time.process_time()
@@ -267,25 +319,9 @@ async def _measure(plant: Plant, data: Path, deals: int) -> Measured:
         made = len(company.admin.search("account.invoice", [["type", "=", "out"]], []))
     if made != deals:
         raise RuntimeError(f"{made} drafts for {deals} deals")
-    lists = [call for call in wire.calls if _CREATES in call.body]
-    with plant.company("bare", products) as company:
+    with plant.company(f"bare{number}", products) as company:
         bare, bare_cpu = await _bare(wire.calls, company)
-    limits = {}
-    for size in (1, 10, 50, 100, 200):
-        with plant.company(f"limit{size}", products) as company:
-            limits[size] = await _limit(wire.calls, company, size, min(deals, 400))
-    return Measured(
-        deals=deals,
-        run_s=wall,
-        drafting_s=wire.ended - wire.began,
-        engine_cpu_s=cpu,
-        lists=tuple(len(_rows(call)) for call in lists),
-        bare_s=bare,
-        server_cpu_s=wire.cpu_s,
-        bare_server_cpu_s=bare_cpu,
-        limits=limits,
-        beside=dict(wire.beside),
-    )
+    return _Round(wire=wire, run_s=wall, engine_cpu_s=cpu, bare_s=bare, bare_cpu_s=bare_cpu)
 
 
 async def _run(url: str, crm: ground.Served, company: Company, wire: Recording) -> None:
@@ -310,7 +346,10 @@ async def _run(url: str, crm: ground.Served, company: Company, wire: Recording) 
     left.api.client.budget = CallBudget((), clock)
     right = TrytonConnector(
         BOOKS,
-        TrytonSettings(api_url=company.server.url, database=company.database, login="tieout"),
+        # One call at a time, as the bare client does, so that CPU can be told by call.
+        TrytonSettings(
+            api_url=company.server.url, database=company.database, login="tieout", in_flight=1
+        ),
         wire,
         ground.Vault({"password": "tieout-secret"}),
         clock,
