@@ -20,11 +20,18 @@ GROSS_ROOM = 11
 FEW = 12
 
 SIGNS = {"create": "+", "update": "~", "void": "-", "convert": "~", "credit": "+"}
-ENTITIES = {"customer": "customer", "document": "draft", "standing": "status"}
+ENTITIES = {
+    "customer": "customer",
+    "document": "draft",
+    "standing": "status",
+    "item": "item",
+    "invoice": "invoice",
+}
 _LEFT_OUT = {
     "excluded_by_rule": "rule",
     "trigger_not_yet_true": "trigger",
     "other_books": "other books",
+    "other_company": "other books",
     "left_out": "by a person",
     "zero_total": "total is zero",
     "deal_deleted": "deleted",

@@ -170,6 +170,7 @@ class DocumentCase:
 
     ``items`` and ``taxes`` are by our item number, ``rates`` by currency (to the base currency),
     ``released_today`` is the net already released for this customer on this day, in base currency.
+    ``moved``: a rule gives the deal to another company's books now.
     ``found`` is what was found wrong with the deal before it was composed. ``alike``: documents of
     this customer and net in the books that belong to no deal.
     """
@@ -190,6 +191,7 @@ class DocumentCase:
     now: datetime | None = None
     alike: tuple[Document, ...] = ()
     deal_gone: bool = False
+    moved: bool = False
     found: tuple[Finding, ...] = ()
 
 

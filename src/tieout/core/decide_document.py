@@ -118,6 +118,8 @@ def decide_document(
         return _not_wanted(context, "deal_deleted")
     if not included:
         return _not_wanted(context, "excluded_by_rule")
+    if case.moved:
+        return _not_wanted(context, "other_company")
     if step_of(case.deal, case.part) is None:
         return _not_wanted(context, "step_removed")
     if not triggered:
@@ -131,6 +133,7 @@ _SKIPPED = {
     "deal_deleted": "The deal was deleted in the CRM.",
     "excluded_by_rule": "A rule leaves it out.",
     "step_removed": "Its billing plan has no such step any more.",
+    "other_company": "Another company's books take this deal now.",
     "trigger_not_yet_true": "Its trigger is not true.",
 }
 
@@ -142,6 +145,7 @@ def _why(context: _Context, reason: str) -> str:
     return {
         "deal_deleted": f"{named} was deleted in the CRM",
         "excluded_by_rule": f"A rule leaves {named} out",
+        "other_company": f"Another company's books take {named} now",
         "step_removed": f"The billing plan of {named} has no step {context.case.part} any more",
         "trigger_not_yet_true": f"{named} is no longer won"
         if rule is None

@@ -38,6 +38,7 @@ class Closure:
 
     lane: str
     parts: Mapping[str, Sequence[int]]
+    elsewhere: frozenset[str]
     wrong: Mapping[str, Finding]
     customers: Mapping[str, Seen]
     cases: Mapping[str, CustomerCase]
@@ -77,6 +78,15 @@ async def closure_of(
         )
         for source, of_source in known.items()
     }
+    # Another company has a document of theirs, or something on its way.
+    elsewhere = frozenset(
+        source
+        for source, of_source in known.items()
+        if any(
+            state.slot.company != book.company and (state.current or state.operation)
+            for state in of_source
+        )
+    )
     slots = [
         document_slot(engine, book, deal.source_id, part)
         for deal in records
@@ -97,6 +107,7 @@ async def closure_of(
     return Closure(
         lane=lane,
         parts=kept,
+        elsewhere=elsewhere,
         wrong=wrong,
         customers=customers,
         cases=cases,

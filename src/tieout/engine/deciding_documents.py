@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
 from tieout.core.case import (
     Buyer,
@@ -13,6 +14,7 @@ from tieout.core.case import (
     DocumentCase,
     OpState,
     Seen,
+    SlotState,
     Verdict,
 )
 from tieout.core.change import Action
@@ -53,11 +55,22 @@ async def decide_documents(
     for key in sorted(deals):
         deal = deals[key].record
         assert isinstance(deal, Deal)
-        if not _goes_to(engine, book, deal, closure):
-            decisions.append(_elsewhere(lane, deal, closure, engine, book))
+        place = _place(engine, book, deal, closure)
+        if place in (_Place.ELSEWHERE, _Place.HELD_ELSEWHERE):
+            decision = _elsewhere(lane, deal, closure, engine, book)
+            if place is _Place.HELD_ELSEWHERE:
+                decision = replace(
+                    decision,
+                    verdict=Verdict.WAIT,
+                    reason="held_by_other_books",
+                    message="Another company's books still have a document of this deal.",
+                    waits_for=f"deal:{deal.source_id}",
+                )
+            decisions.append(decision)
             continue
         for part in _parts(deal, closure):
             case = _document_case(engine, book, deals[key], part, closure, made, released)
+            case = replace(case, moved=place is _Place.MOVED)
             decision = decide_document(case, engine.policy, lane, engine.rules)
             decision = _held_after_restore(decision, deal, held)
             if decision.verdict is Verdict.WRITE and decision.net is not None:
@@ -120,12 +133,43 @@ def _needed_customers(
     ]
 
 
-def _goes_to(engine: Engine, book: BooksPolicy, deal: Deal, closure: Closure) -> bool:
-    """The first book whose rule holds takes the deal; one that has its document keeps it."""
-    for part in _parts(deal, closure):
-        state = closure.states[document_slot(engine, book, deal.source_id, part).key13]
-        if state.exists and (state.refs or state.operation):
-            return True
+class _Place(StrEnum):
+    """Whose deal it is: ours, ours until its draft is taken back, or another company's."""
+
+    HERE = "here"
+    MOVED = "moved"
+    HELD_ELSEWHERE = "held_elsewhere"
+    ELSEWHERE = "elsewhere"
+
+
+def _place(engine: Engine, book: BooksPolicy, deal: Deal, closure: Closure) -> _Place:
+    """
+    The first book whose rule holds takes the deal, but never while another company has a document
+    of it. One that is booked stays where it is, whatever the rules say later.
+    """
+    states = [
+        closure.states[document_slot(engine, book, deal.source_id, part).key13]
+        for part in _parts(deal, closure)
+    ]
+    has = [state for state in states if state.current is not None or state.operation is not None]
+    routed = _routed(engine, book, deal, closure)
+    if has:
+        return _Place.HERE if routed or _booked(has, closure) else _Place.MOVED
+    if not routed:
+        return _Place.ELSEWHERE
+    return _Place.HELD_ELSEWHERE if deal.source_id in closure.elsewhere else _Place.HERE
+
+
+def _booked(states: Sequence[SlotState], closure: Closure) -> bool:
+    found = [closure.documents.get(one.current.ref.id) for one in states if one.current]
+    return any(
+        seen is not None and isinstance(seen.record, Document) and seen.record.booked
+        for seen in found
+    )
+
+
+def _routed(engine: Engine, book: BooksPolicy, deal: Deal, closure: Closure) -> bool:
+    """Whether the first rule that holds is that of these books."""
     if engine.policy.books[0].when is None:
         return engine.policy.books[0].connection == book.connection
     seen = closure.customers.get(deal.customer.id) if deal.customer else None

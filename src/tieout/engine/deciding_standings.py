@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 from tieout.core.case import (
     Decision,
     RefRole,
+    SlotState,
     StandingCase,
     Verdict,
 )
@@ -54,6 +55,16 @@ async def decide_standings(
                 Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="deal_deleted")
             )
             continue
+        if _of_another_company(by_source.get(key, []), book):
+            decisions.append(
+                Decision(
+                    lane=lane,
+                    source_id=key,
+                    verdict=Verdict.SKIP,
+                    reason="shown_by_another_company",
+                )
+            )
+            continue
         ref = ExternalRef(engine.policy.crm, "standing", key)
         wanted = deal_standing(
             ref,
@@ -74,47 +85,91 @@ async def decide_standings(
     return decisions
 
 
+def _of_another_company(slots: Sequence[SlotState], book: BooksPolicy) -> bool:
+    """Whether the deal went over to another company, whose document is what it shows."""
+    owners = {state.current.ref.connection for state in slots if state.current is not None}
+    return bool(owners) and book.connection not in owners
+
+
 async def decide_balances(
     engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str]
 ) -> list[Decision]:
-    """What each customer should show: its number in the books, open and overdue amounts."""
+    """
+    What each customer should show: its number in the books, open and overdue amounts.
+
+    One that is linked in the books of several companies shows the sum of what it owes them in its
+    currency; the first of them decides.
+    """
     sources = await engine.store.mirror(engine.policy.crm, Entity.CUSTOMER, ids)
-    customers = {key: customer_slot(engine, book, key) for key in ids}
-    linked = await engine.store.slots(list(customers.values()))
-    in_books = {
-        key: state.current.ref.id
-        for key in ids
-        if (state := linked[customers[key].key13]).current is not None
-    }
-    records = await engine.store.mirror(book.connection, Entity.CUSTOMER, list(in_books.values()))
-    documents = await engine.store.documents_of_customers(book.connection, list(in_books.values()))
+    accounts = [await _accounts(engine, one, ids) for one in engine.policy.books]
     slots = {key: standing_slot(engine, book, key) for key in ids}
     states = await engine.store.slots(list(slots.values()))
     mode = engine.policy.status.mode
     decisions = []
     for key in ids:
         seen = sources.get(key)
-        target = records.get(in_books.get(key, ""))
-        if seen is None or seen.gone or target is None:
+        linked = [found[key] for found in accounts if key in found]
+        if seen is None or seen.gone or not linked:
             decisions.append(
                 Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="not_linked")
             )
             continue
+        if linked[0].connection != book.connection:
+            decisions.append(
+                Decision(
+                    lane=lane,
+                    source_id=key,
+                    verdict=Verdict.SKIP,
+                    reason="shown_by_another_company",
+                )
+            )
+            continue
         ref = ExternalRef(engine.policy.crm, "standing", key)
-        record = target.record
-        assert isinstance(record, Customer)
-        open_ones = [d for d in documents.get(in_books[key], []) if isinstance(d, Document)]
+        documents = [document for account in linked for document in account.documents]
         wanted = customer_standing(
             ref,
-            record,
-            open_ones,
+            linked[0].customer,
+            documents,
             today=engine.today(book.connection),
             last_day=lambda due: engine.enrich.last_day(due, book.seller),
         )
         case = StandingCase(ref=ref, of="customer", wanted=wanted, state=states[slots[key].key13])
         decided = replace(decide_standing(case, lane, mode), source_id=key)
-        decisions.append(_until_late(engine, book, decided, open_ones))
+        decisions.append(_until_late(engine, book, decided, documents))
     return decisions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Account:
+    """A customer of the CRM in the books of one company, with its open documents."""
+
+    connection: str
+    customer: Customer
+    documents: tuple[Document, ...]
+
+
+async def _accounts(engine: Engine, book: BooksPolicy, ids: Sequence[str]) -> dict[str, _Account]:
+    """By CRM customer; those that are not linked in these books are left out."""
+    slots = {key: customer_slot(engine, book, key) for key in ids}
+    linked = await engine.store.slots(list(slots.values()))
+    in_books = {
+        key: state.current.ref.id
+        for key in ids
+        if (state := linked[slots[key].key13]).current is not None
+    }
+    records = await engine.store.mirror(book.connection, Entity.CUSTOMER, list(in_books.values()))
+    documents = await engine.store.documents_of_customers(book.connection, list(in_books.values()))
+    found = {}
+    for key, own in in_books.items():
+        target = records.get(own)
+        if target is None or not isinstance(target.record, Customer):
+            continue
+        found[key] = _Account(
+            connection=book.connection,
+            customer=target.record,
+            documents=tuple(d for d in documents.get(own, []) if isinstance(d, Document)),
+        )
+    return found
 
 
 def _until_late(

@@ -74,13 +74,17 @@ def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
     ]
     if policy.status.mode is not FlowMode.OFF:
         status = lane(policy.name, STATUS, connection)
-        balances = lane(policy.name, BALANCES, connection)
         rules += [
             FanOut(lane=status, entity=Entity.DOCUMENT, source="slot_source"),
             FanOut(lane=status, entity=Entity.DOCUMENT, source="credited"),
-            FanOut(lane=balances, entity=Entity.DOCUMENT, source="customer_of_slot"),
-            FanOut(lane=balances, entity=Entity.CUSTOMER, source="slot_source"),
         ]
+        # A customer shows what all companies say, decided for the first in which it is linked.
+        for book in policy.books:
+            balances = lane(policy.name, BALANCES, book.connection)
+            rules += [
+                FanOut(lane=balances, entity=Entity.DOCUMENT, source="customer_of_slot"),
+                FanOut(lane=balances, entity=Entity.CUSTOMER, source="slot_source"),
+            ]
     for flow, entity, mode in _published(policy):
         if mode is not FlowMode.OFF:
             name = lane(policy.name, flow, connection)

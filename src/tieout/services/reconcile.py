@@ -237,12 +237,15 @@ def _agreed(
     return agreed, ledger
 
 
+_ENDED = ("step_removed", "other_company", "generation_ended")
+
+
 def _counts(row: StepRow) -> bool:
     """A deal that is no longer won counts as long as something of it is booked."""
-    if row.reason == "other_books":
+    if row.reason in ("other_books", "held_by_other_books"):
         return False
     # A step that the plan lost, whose draft went, is none any more.
-    live = row.won and row.reason not in ("step_removed", "generation_ended")
+    live = row.won and row.reason not in _ENDED
     return live or any(d.kind not in ("draft", "order") for d in row.documents)
 
 

@@ -71,6 +71,8 @@ _STOPS = (
     "trigger_not_yet_true",
     "not_due_yet",
     "other_books",
+    "other_company",
+    "held_by_other_books",
     "step_removed",
     "generation_ended",
 )

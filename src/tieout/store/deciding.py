@@ -16,6 +16,7 @@ from tieout.store import slots as slot_store
 from tieout.store.cases import settle_exceptions
 from tieout.store.database import Tx
 from tieout.store.pages import FIRST_REVISION
+from tieout.store.published import wake_for_deals
 from tieout.storing import DueRow
 
 NOTE = "note"
@@ -92,6 +93,9 @@ def record(
     for decision in ours:
         by_source.setdefault(decision.source_id, []).append(decision)
     _settle_due(tx, [row for row in due if row.source_id in still], by_source, now, shadow)
+    for lane in sorted({decision.lane for decision in ours}):
+        mine = sorted({decision.source_id for decision in ours if decision.lane == lane})
+        wake_for_deals(tx, lane, mine, now)
     return counts
 
 

@@ -56,6 +56,20 @@ def numbers_taken(
     return found
 
 
+def wake_for_deals(tx: Tx, lane: str, source_ids: Sequence[str], now: datetime) -> None:
+    """Other companies wait until a deal's document is gone here: they are decided anew."""
+    if not source_ids:
+        return
+    tx.run(
+        "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1,"
+        " since = %(now)s WHERE workspace = %(ws)s AND parked = 'link' AND lane <> %(lane)s"
+        " AND parked_on = ANY(%(on)s)",
+        lane=lane,
+        on=[f"deal:{source}" for source in source_ids],
+        now=now,
+    )
+
+
 def wake_for_link(tx: Tx, ref: ExternalRef, now: datetime) -> None:
     """What waits until this record of the books belongs to somebody in the CRM is due."""
     tx.run(

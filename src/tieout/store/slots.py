@@ -279,7 +279,8 @@ def put_ref(
     """
     A record of a slot. A slot has one current ref; the one before becomes former.
 
-    None when stored; else the 13 characters of the other slot that has this record already.
+    None when stored; else the 13 characters of the other slot that has this record already. What a
+    row of the CRM shows passes to the slot that wrote it last: another company of the bridge, say.
     """
     other = tx.row(
         "SELECT key13, role FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
@@ -288,7 +289,7 @@ def put_ref(
         entity=ref.entity,
         id=ref.id,
     )
-    if other is not None and other[0] != key13:
+    if other is not None and other[0] != key13 and ref.entity != Entity.STANDING:
         return str(other[0])
     if role is RefRole.CURRENT:
         if ref.entity == Entity.CUSTOMER and other is None:
@@ -307,7 +308,7 @@ def put_ref(
         " evidence, since) VALUES (%(ws)s, %(connection)s, %(entity)s, %(id)s, %(key13)s,"
         " %(generation)s, %(role)s, %(found_by)s, %(evidence)s, %(now)s)"
         " ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET role = excluded.role,"
-        " generation = excluded.generation",
+        " generation = excluded.generation, key13 = excluded.key13",
         connection=ref.connection,
         entity=ref.entity,
         id=ref.id,

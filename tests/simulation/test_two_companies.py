@@ -1,0 +1,207 @@
+"""One CRM with the books of two companies: each deal in the right ones, each customer in both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine as SqlEngine
+
+import virtual_loop
+from mortal import Death
+from support.inprocess import InProcessTransport
+from tieout.connectors.plain import PlainBookConnector
+from tieout.core.errors import SyncError
+from tieout.core.model import Entity
+from tieout.core.policy import BooksPolicy, BridgePolicy, FlowMode, Rule
+from tieout.engine.context import Engine
+from tieout.ports import Selection
+from tieout_sandbox.plain import PlainBook
+from virtual_loop import Simulation
+from world import World
+
+SECOND = "second"
+
+
+def _titled(title: str) -> Rule:
+    def test(scope: Any) -> bool:
+        return bool(scope["deal"]["title"] == title)
+
+    return Rule(text=f"deal.title == '{title}'", test=test)
+
+
+class TwoBooks(World):
+    """The world with a second company, to whose books the deals of that title go."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.other = PlainBook(clock=self.vendor_clock, variant=self.variant, company_id="books-2")
+
+    def policy(self) -> BridgePolicy:
+        policy = super().policy()
+        (first,) = policy.books
+        second = BooksPolicy(
+            connection=SECOND,
+            company=self.other.company_id,
+            seller="SE",
+            base_currency="SEK",
+            time_zone="Europe/Stockholm",
+            when=_titled("Second"),
+        )
+        return replace(policy, books=(replace(first, when=_titled("A deal")), second))
+
+    def engine(self, *given: Any, **more: Any) -> Engine:
+        engine = super().engine(*given, **more)
+        wire = InProcessTransport(self.other, self.clock.now)
+        connector = PlainBookConnector(SECOND, wire, engine.clock, self.settings(), Random(1))
+        engine.connectors = {**engine.connectors, SECOND: connector}
+        engine.selections = {
+            **engine.selections,
+            SECOND: {
+                entity: Selection(entity=entity, shape="s")
+                for entity in (Entity.ITEM, Entity.CUSTOMER, Entity.DOCUMENT)
+            },
+        }
+        return engine
+
+
+def _play(
+    database: SqlEngine,
+    owner: SqlEngine,
+    name: str,
+    tell: Callable[[TwoBooks], Awaitable[None]],
+    **options: Any,
+) -> None:
+    async def program(simulation: Simulation) -> None:
+        world = TwoBooks(
+            simulation=simulation,
+            database=database,
+            owner=owner,
+            workspace=name,
+            **options,
+        )
+        try:
+            await tell(world)
+        except AssertionError as error:
+            error.add_note("\n".join(world.trace))
+            raise
+
+    virtual_loop.run(program, 1, forgive=(Death, SyncError, asyncio.CancelledError))
+
+
+def _nets(book: PlainBook) -> list[Decimal]:
+    return sorted(row["net"] for row in book.ledger.live("documents"))
+
+
+@pytest.mark.parametrize("shown", [FlowMode.OFF, FlowMode.AUTO])
+def test_a_customer_of_both_companies(
+    app_engine: SqlEngine, owner_engine: SqlEngine, shown: FlowMode
+) -> None:
+    """Deals go to their company; the customer is in both, and shows what both say, one by one."""
+
+    async def tell(world: TwoBooks) -> None:
+        company = world.make_company()
+        mine = world.make_deal(company, "1000.00")
+        theirs = world.make_deal(company, "70.00", title="Second")
+        await world.settle()
+        assert _nets(world.book) == [Decimal(1000)]
+        assert _nets(world.other) == [Decimal(70)]
+        for deal in (mine, theirs):
+            assert world.exceptions(deal) == []
+        deals = world.crm.rows.tables["deals"]
+        assert [deals[deal]["books"]["status"] for deal in (mine, theirs)] == ["draft", "draft"]
+        doubts = world.rows(
+            "SELECT key, detail FROM operation WHERE workspace = %(ws)s AND state = 'doubt'"
+        )
+        assert doubts == []
+        assert world.exceptions() == []
+
+        (draft,) = world.other.ledger.live("documents")
+        world.other.act("book", {"draft": draft["id"]})
+        await world.wait(130)
+        await world.settle()
+        assert deals[theirs]["books"]["status"] == "booked"
+        assert deals[mine]["books"]["status"] == "draft"
+        owed = world.crm.rows.row("companies", company)["books"]["open"]
+        assert owed == draft["gross"]
+
+        (draft,) = world.book.ledger.live("documents")
+        world.book.act("book", {"draft": draft["id"]})
+        await world.wait(130)
+        await world.settle()
+        shown = world.crm.rows.row("companies", company)["books"]
+        assert shown["open"] == owed + draft["gross"]
+        received = len(world.crm.received)
+        await world.settle()
+        assert len(world.crm.received) == received
+
+    _play(app_engine, owner_engine, f"two-{shown}", tell, shown=shown)
+
+
+def test_a_deal_that_goes_over_to_the_other_company(
+    app_engine: SqlEngine, owner_engine: SqlEngine
+) -> None:
+    """Its untouched draft is taken back, the other company's is made, and that is what it shows."""
+
+    async def tell(world: TwoBooks) -> None:
+        company = world.make_company()
+        deal = world.make_deal(company, "1000.00")
+        await world.settle()
+        assert _nets(world.book) == [Decimal(1000)]
+        world.in_crm("edit", deal=deal, title="Second")
+        await world.wait(130)
+        await world.settle()
+        assert (_nets(world.book), _nets(world.other)) == ([], [Decimal(1000)])
+        assert world.crm.rows.tables["deals"][deal]["books"]["status"] == "draft"
+        assert world.exceptions() == []
+        received = len(world.crm.received)
+        await world.settle()
+        assert len(world.crm.received) == received
+
+    _play(app_engine, owner_engine, "over", tell)
+
+
+def test_a_booked_one_stays_in_its_company(app_engine: SqlEngine, owner_engine: SqlEngine) -> None:
+    """What the rules say later makes no second invoice."""
+
+    async def tell(world: TwoBooks) -> None:
+        company = world.make_company()
+        deal = world.make_deal(company, "1000.00")
+        await world.settle()
+        (draft,) = world.book.ledger.live("documents")
+        world.in_book("book", draft=draft["id"])
+        await world.wait(130)
+        await world.settle()
+        world.in_crm("edit", deal=deal, title="Second")
+        await world.wait(130)
+        await world.settle()
+        assert (_nets(world.book), _nets(world.other)) == ([Decimal(1000)], [])
+        assert world.crm.rows.tables["deals"][deal]["books"]["status"] == "booked"
+
+    _play(app_engine, owner_engine, "stays", tell)
+
+
+def test_the_other_company_waits_while_an_answer_is_missing(
+    app_engine: SqlEngine, owner_engine: SqlEngine
+) -> None:
+    """A draft whose answer was lost may be there: first it is found and taken back."""
+
+    async def tell(world: TwoBooks) -> None:
+        company = world.make_company()
+        deal = world.make_deal(company, "1000.00")
+        world.fault("commit_late", path="/drafts", seconds=150)
+        await world.run_once()
+        world.in_crm("edit", deal=deal, title="Second")
+        for _ in range(6):
+            await world.wait(20)
+            await world.run_once()
+            assert _nets(world.other) == []
+        await world.settle()
+        assert (_nets(world.book), _nets(world.other)) == ([], [Decimal(1000)])
+
+    _play(app_engine, owner_engine, "waits", tell)
