@@ -61,8 +61,30 @@ def quiet(pair: VismaNetPair) -> None:
     assert result.brakes == ()
 
 
-def test_from_the_won_deal_to_the_payment(make: Callable[..., VismaNetPair]) -> None:
+OTHERWISE = {
+    "location_host": "http",
+    "single_as_array": True,
+    "null_fields": "written",
+    "business_error_status": 500,
+    "not_found_body": "empty",
+    "v2_location": "v2",
+    "stamp_zone": "local",
+    "stamp_form": "offset",
+    "metadata_missing": True,
+    "external_reference_filter": "contains",
+    "application_doc_type": "code",
+    "payment_moves_invoice": False,
+    "period_end": "inclusive",
+}
+
+
+@pytest.mark.parametrize("temper", [{}, OTHERWISE], ids=["usual", "otherwise"])
+def test_from_the_won_deal_to_the_payment(
+    make: Callable[..., VismaNetPair], temper: dict[str, Any]
+) -> None:
     pair = make()
+    for name, value in temper.items():
+        pair.in_books("set_assumption", name=name, value=value)
     pair.deal("D-1", BUYER, "1095.00", "250.50")
     pair.run()
     (customer,) = pair.records("customer")
