@@ -81,11 +81,18 @@ class Rig:
         return len(self.transport.to("/services/data/"))
 
 
-def rig(*, size: int = 0, seed: int = 1, secrets: dict[str, str] | None = None, **more: Any) -> Rig:
-    """A connector that signs in by JWT to a fresh org."""
+def rig(
+    *,
+    size: int = 0,
+    seed: int = 1,
+    secrets: dict[str, str] | None = None,
+    package: bool = True,
+    **more: Any,
+) -> Rig:
+    """A connector that signs in by JWT to a fresh org, with our package in it or bare."""
     clock = ManualClock(START)
     simulator = SalesforceSimulator(
-        seed=seed, size=size, clock=SandboxClock(clock.now, start=START), package=True
+        seed=seed, size=size, clock=SandboxClock(clock.now, start=START), package=package
     )
     known = credentials()
     settings: dict[str, Any] = {
