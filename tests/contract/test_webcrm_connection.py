@@ -71,6 +71,22 @@ def test_another_system_than_before_is_refused_and_nothing_is_read() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_where_webcrm_does_not_tell_its_system_a_person_has_to(status: int) -> None:
+    async def story() -> None:
+        found = rig()
+        found.fault("status", path="/Auth", status=status, body={"Message": "no"}, times=None)
+        (told,) = await found.connector.check()
+        assert told.code == "company_unknown"
+        assert "system_id" in told.hint
+        named = rig(system_id="nordljus-dk")
+        named.fault("status", path="/Auth", status=status, body={"Message": "no"}, times=None)
+        company = await named.connector.company()
+        assert (company.id, company.facts["told"]) == ("nordljus-dk", False)
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("answer", ["is_error", "401"])
 def test_a_token_that_is_not_known_is_tried_once_and_never_shown(answer: str) -> None:
     async def story() -> None:

@@ -295,8 +295,8 @@ class Translator:
             code="country_unknown",
             message=f'{text_at(row, "OrganisationName")} is in "{name}", which is no country that '
             "is known here, so its address counts as incomplete.",
-            hint=f'tieout connection settings: countries."{name}" = two letters, or correct it '
-            "on the organisation.",
+            hint="Correct it on the organisation; or say which it is in the connection's settings "
+            "(countries).",
             place="OrganisationCountry",
             hold_on="customer",
             values={"country": name},
