@@ -69,7 +69,10 @@ _STYLES = {"ok": "good", "fail": "bad", "warn": "warn", "miss": "strong"}
 async def add(
     session: Session,
     system: Annotated[
-        str, Argument(help="salesforce, visma_eaccounting, visma_net, tryton", show_default=False)
+        str,
+        Argument(
+            help="salesforce, webcrm, visma_eaccounting, visma_net, tryton", show_default=False
+        ),
     ] = "",
     name: Annotated[str, Option("--name", help="What to call it.", show_default=False)] = "",
     grant: Annotated[
