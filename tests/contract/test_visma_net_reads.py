@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +20,7 @@ from contract.connector_contract import (
     run,
 )
 from contract.test_visma_net_writes import lines, read, released
+from support.inprocess import InProcessTransport
 from support.visma_net_rig import VismaNetRig, number_of
 from tieout.core.ageing import ItemKind
 from tieout.core.model import (
@@ -33,7 +36,7 @@ from tieout.core.model import (
 from tieout.core.status import Status
 from tieout.core.tax import Treatment
 from tieout.engine.facts import standing_of
-from tieout.ports import HttpRequest, Selection
+from tieout.ports import HttpRequest, HttpResponse, Selection
 
 NET = Decimal("12165.20")
 
@@ -184,6 +187,58 @@ def test_a_template_of_recurring_invoices_is_none() -> None:
         assert set(records(await pages(rig, DOCUMENTS))) == {kept.ref}
         keys = {ref async for part in rig.connector.keys(Entity.DOCUMENT) for ref, _ in part}
         assert keys == {kept.ref}
+
+    run(story())
+
+
+@pytest.mark.parametrize(("kind", "read_as"), [("CashSale", "cash"), ("SmallCreditWo", "")])
+def test_what_else_stands_in_the_list_of_invoices(kind: str, read_as: str) -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        invoice = await released(rig)
+
+        def other(body: bytes) -> bytes:
+            return body.replace(b'"documentType":"Invoice"', f'"documentType":"{kind}"'.encode())
+
+        rig.transport = AlteredReads(rig.sim, rig.sim.clock.now, other)
+        rig.connector = rig.connect()
+        found = await pages(rig, DOCUMENTS)
+        wanted = {f"{read_as}:{number_of(invoice)}"} if read_as else set()
+        assert {ref.id for ref in records(found)} == wanted
+        keys = {ref async for part in rig.connector.keys(Entity.DOCUMENT) for ref, _ in part}
+        assert {ref.id for ref in keys} == wanted
+        assert len(await rig.connector.get(sorted(keys), DOCUMENTS)) == len(wanted)
+
+    run(story())
+
+
+class AlteredReads(InProcessTransport):
+    """A wire that changes what is read."""
+
+    def __init__(
+        self, simulator: Any, now: Callable[[], datetime], alter: Callable[[bytes], bytes]
+    ) -> None:
+        super().__init__(simulator, now)
+        self._alter = alter
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        answer = await super().send(request)
+        return replace(answer, body=self._alter(answer.body))
+
+
+def test_a_type_that_is_not_known_is_told_and_asked_for_without_a_fault() -> None:
+    async def story() -> None:
+        rig = VismaNetRig()
+        await released(rig)
+        rig.transport = AlteredReads(
+            rig.sim,
+            rig.sim.clock.now,
+            lambda body: body.replace(b'"documentType":"Invoice"', b'"documentType":"NoUpdate"'),
+        )
+        rig.connector = rig.connect()
+        unread = {ref for page in await pages(rig, DOCUMENTS) for ref, _ in page.unread}
+        assert {ref.id.partition(":")[0] for ref in unread} == {"noupdate"}
+        assert await rig.connector.get(sorted(unread), DOCUMENTS) == [None]
 
     run(story())
 

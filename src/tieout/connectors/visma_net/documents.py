@@ -61,6 +61,17 @@ class Reading:
         return self.names.ref("customer", internal) if internal else None
 
 
+def is_document(payload: Payload) -> bool:
+    """
+    Whether a row of a list is a document of its own: no template, and none of the write-offs and
+    payments that some lists have among them; those are told by what they met.
+    """
+    if text_of(payload, "status") == TEMPLATE:
+        return False
+    kind = text_of(payload, "documentType")
+    return kind not in settling.MONEY and kind not in settling.WRITE_OFFS
+
+
 def is_released(payload: Payload) -> bool:
     """Whether a document is booked. Raises ValueError for a status that nobody has told of."""
     status = text_of(payload, "status")
@@ -81,6 +92,8 @@ def document(payload: Payload, reading: Reading) -> Document:
     require_readable(payload)
     names, want = reading.names, reading.want
     kind = text_of(payload, "documentType") or "Invoice"
+    if kind not in _RESOURCES:
+        raise ValueError(f"document type {kind!r}")
     number = text_of(payload, "referenceNumber")
     credit, booked = kind == _CREDIT, is_released(payload)
     currency = text_of(payload, "currencyId") or names.currency
@@ -145,6 +158,7 @@ def document(payload: Payload, reading: Reading) -> Document:
 _RESOURCES = {
     "Invoice": "customerinvoice",
     "FinCharge": "customerinvoice",
+    "CashSale": "customerinvoice",
     _CREDIT: "customercreditnote",
     "DebitNote": "customerdebitnote",
 }

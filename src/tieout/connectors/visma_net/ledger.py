@@ -33,6 +33,7 @@ from tieout.ports import Control, Posting, Subledger
 
 CUSTOMER_BALANCES = "/v2/customer/balance"
 _LISTS = (INVOICES, CREDIT_NOTES, DEBIT_NOTES)
+_POSTED = {"CreditNote": "credit_note", "FinCharge": "fee", "SmallCreditWo": "write_off"}
 
 
 class CustomerLedger:
@@ -46,6 +47,7 @@ class CustomerLedger:
         """See `ports.Connector.ledger`: released documents by their date, compared here again."""
         for path in _LISTS:
             rows = await self._released(path, first, last)
+            rows = [row for row in rows if documents.is_document(row)]
             if rows:
                 records = await self._reader.records(rows, path)
                 yield [record for record in records if isinstance(record, Document)]
@@ -248,7 +250,7 @@ class _Book:
             day = day_of(claim, "documentDate")
             size = _base(claim, "amount", self.names)
             if day is not None and first <= day <= last:
-                ours = {"CreditNote": "credit_note", "FinCharge": "fee"}.get(kind, "invoice")
+                ours = _POSTED.get(kind, "invoice")
                 sign = -1 if kind == "CreditNote" else 1
                 found.append(self._posting(ours, sign * size, day, claim))
             if kind == "CreditNote":

@@ -16,7 +16,7 @@ from tieout.connectors.visma_net.api import (
     in_order,
     key_of,
 )
-from tieout.connectors.visma_net.documents import TEMPLATE
+from tieout.connectors.visma_net.documents import is_document
 from tieout.connectors.visma_net.making import carried
 from tieout.connectors.visma_net.reading import Reader, place_of
 from tieout.connectors.visma_net.stamps import CREATED
@@ -155,7 +155,7 @@ class Looker:
                 if text_of(row, "customer", "number") == number
                 and ((made := self._api.stamps.latest(row, CREATED)) is None or made >= earliest)
                 and not keys_in(_carried_by(row))
-                and text_of(row, "status") != TEMPLATE
+                and is_document(row)
             ]
             found += await self._reader.records(rows, path)
         return found

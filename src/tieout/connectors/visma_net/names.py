@@ -288,6 +288,8 @@ HEADS: Mapping[str, tuple[str, bool]] = {
     "draft_debit": ("DebitNote", False),
     "debit": ("DebitNote", True),
     "charge": ("FinCharge", True),
+    "draft_cash": ("CashSale", False),
+    "cash": ("CashSale", True),
 }
 _BY_TYPE = {place: head for head, place in HEADS.items()}
 

@@ -35,7 +35,8 @@ from tieout.core.model import Balance, Code, Document, Entity, ExternalRef, Reco
 from tieout.ports import Gone, Page, Selection
 
 DOCUMENT_LISTS = (INVOICES, CREDIT_NOTES, DEBIT_NOTES)
-_LIST_OF = {"Invoice": INVOICES, "FinCharge": INVOICES, "CreditNote": CREDIT_NOTES,
+_LIST_OF = {"Invoice": INVOICES, "FinCharge": INVOICES, "CashSale": INVOICES,
+            "CreditNote": CREDIT_NOTES,
             "DebitNote": DEBIT_NOTES}  # fmt: skip
 # So many records are remembered as given, to leave them out of the overlap; above it they are
 # given twice.
@@ -288,15 +289,15 @@ class Reader:
         for _ in range(5):
             found: dict[ExternalRef, str] = {}
             totals: list[int | None] = []
-            templates: set[str] = set()
+            others: set[str] = set()
             async for sheet in self._api.sheets(path, expand=False):
                 totals.append(sheet.total)
                 for row in sheet.rows:
-                    if text_of(row, "status") == documents.TEMPLATE:
-                        templates.add(key_of(row))
+                    if path in DOCUMENT_LISTS and not documents.is_document(row):
+                        others.add(key_of(row))
                     else:
                         found[ref_of(row)] = "" if path == BALANCES else version_of_row(row)
-            if at_rest(totals, len(found) + len(templates)):
+            if at_rest(totals, len(found) + len(others)):
                 return found
         raise self._api.restless(path)
 
@@ -372,7 +373,8 @@ class Reader:
         want: Selection,
         marks: Mapping[str, Any] | None,
     ) -> Page:
-        rows = [row for row in rows if text_of(row, "status") != documents.TEMPLATE]
+        if path in DOCUMENT_LISTS:
+            rows = [row for row in rows if documents.is_document(row)]
         make = await self._maker(path, rows, want)
         names = await self._api.names()
         records: list[Record] = []
@@ -447,6 +449,8 @@ def place_of(ref: ExternalRef) -> tuple[str, str]:
             return orders.ORDERS, number
         case ("document", known) if known in HEADS:
             return _LIST_OF[HEADS[known][0]], number
+        case ("document", _) if number:
+            return INVOICES, number  # of a type that is not understood
     raise ValueError(f"{ref} is no record of this system")
 
 
