@@ -12,12 +12,13 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: demo test test-tryton-8.2 lint unit bench simulate clean help
+.PHONY: demo test test-long test-tryton-8.2 lint unit bench simulate clean help
 
 help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"
 	@echo "make demo BOOKS=tryton   the same with a real Tryton as its books"
-	@echo "make test      lint, types, import rules, all tests (under ten minutes on two cores)"
+	@echo "make test      lint, types, import rules, tests (about ten minutes on two cores)"
+	@echo "make test-long what takes a minute each: whole demos, a real-shaped pipeline, rounds of kills"
 	@echo "make lint      ruff, import rules, types"
 	@echo "make test-tryton-8.2   the tests against a real Tryton, in its series 8.2"
 	@echo "make simulate  once-only over many seeded histories: SEEDS=1000 FIRST=1"
@@ -35,11 +36,16 @@ demo: $(STAMP) $(if $(filter tryton,$(BOOKS)),$(TRYTON)/.installed)
 
 test: $(STAMP) $(NEEDS_TRYTON) lint
 	$(if $(NEEDS_TRYTON),@$(PREPARE))
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+
+# What .ci/run does besides, and what a release needs.
+test-long: $(STAMP) $(NEEDS_TRYTON)
+	$(if $(NEEDS_TRYTON),@$(PREPARE))
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 
 test-tryton-8.2: $(STAMP) $(TRYTON82)/.installed
 	@TIEOUT_TRYTON_VENV=$(CURDIR)/$(TRYTON82) $(PREPARE)
-	TIEOUT_TRYTON_VENV=$(CURDIR)/$(TRYTON82) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/tryton
+	TIEOUT_TRYTON_VENV=$(CURDIR)/$(TRYTON82) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/tryton $(wildcard tests/contract/test_tryton_*.py)
 
 lint: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks tryton
