@@ -351,6 +351,21 @@ def test_one_that_still_runs_is_followed_instead_of_a_second_one(
     assert (other["exit_code"], other["error"]["code"]) == (3, "deployment_unknown")
 
 
+def test_an_org_that_falls_silent_is_asked_again_later(
+    tieout: Program, made: Path, salesforce: Simulator
+) -> None:
+    salesforce.post("faults", method="GET", path=f"{DEPLOY}/*", kind="status", status=503, times=4)
+    told = tieout("salesforce", "deploy", "crm", "--json").object
+    assert (told["exit_code"], told["data"]["state"]) == (9, "unknown")
+    assert activity(made)[-1]["state"] == "unknown"
+    [command] = told["next"]
+    assert command == f"tieout salesforce deploy crm --resume {told['data']['deployment']}"
+    followed = tieout(*command.split()[1:])
+    assert followed.code == 0
+    assert followed.out.startswith(f"deployed  {ALL} components")
+    assert deployments(salesforce) == 1
+
+
 def test_a_session_that_ends_meanwhile_is_renewed(tieout: Program, salesforce: Simulator) -> None:
     salesforce.post("faults", method="GET", path=f"{DEPLOY}/*", kind="token_expired")
     assert tieout("salesforce", "deploy", "crm").code == 0

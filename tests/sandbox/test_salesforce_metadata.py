@@ -16,6 +16,7 @@ from salesforce_client import DATA, START, Client, StillClock
 
 from tieout.connectors.salesforce import metadata_package
 from tieout_sandbox.kit import Response, SandboxClock
+from tieout_sandbox.kit.cli import run
 from tieout_sandbox.salesforce import SalesforceSimulator
 
 NS = "http://soap.sforce.com/2006/04/metadata"
@@ -507,3 +508,8 @@ def test_a_reset_takes_the_package_away_again(org: Client) -> None:
     assert org.raw("POST", "/_sandbox/reset").status == 200
     org.token = org.sign_in()
     assert "Erp_Status__c" not in names(org, "Opportunity")
+
+
+def test_another_system_has_no_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "visma_eaccounting", "--with-package"]) == 2
+    assert "leave out --with-package" in capsys.readouterr().err
