@@ -85,6 +85,7 @@ class WebcrmApi:
         )
         self._metadata: dict[str, tuple[Row, ...]] = {}
         self._users: dict[int, Row] | None = None
+        self._setup: Row | None = None
 
     # Reading.
 
@@ -171,6 +172,16 @@ class WebcrmApi:
         response = await self._answer(Call(path="/QuotationLines/LinkedData"))
         return _array(response, "/QuotationLines/LinkedData")
 
+    async def catalogue_setup(self) -> Row:
+        """How the catalogue is set up: which columns are used. Read once, until `forget`."""
+        if self._setup is None:
+            response = await self._answer(Call(path="/QuotationLines/LinkedSetup"))
+            found = mapping_of(response)
+            if response.status != 200 or found is None:
+                raise read_error(response, "the setup of the catalogue")
+            self._setup = found
+        return self._setup
+
     async def metadata(self, kind: str) -> tuple[Row, ...]:
         """The fields of an entity that are switched on. Read once, until `forget`."""
         if kind not in self._metadata:
@@ -201,6 +212,7 @@ class WebcrmApi:
         """The next question about fields and users asks webCRM again."""
         self._metadata.clear()
         self._users = None
+        self._setup = None
 
     async def principal(self) -> Row:
         """What `GET /Auth` tells about the sign-in; its form is documented nowhere."""

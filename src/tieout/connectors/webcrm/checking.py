@@ -61,6 +61,7 @@ class Checker:
             found.extend(await self._countries())
             found.extend(await self._currencies())
             found.extend(self._lineage())
+            found.extend(await self._key_column())
             now, theirs = self._clock.now(), self._api.vendor_time
             found.extend(clock_findings(now, theirs, "webCRM's"))
         except ConnectionBrokenError as error:
@@ -199,6 +200,25 @@ class Checker:
                 )
             )
         return found
+
+    async def _key_column(self) -> list[Finding]:
+        """Whether the column of the catalogue that carries our key is used."""
+        column = self._settings.line.key
+        if not column:
+            return []
+        setup = await self._api.catalogue_setup()
+        if setup.get(f"QuotationLineLinkedSetupUseLinkedField{column.removeprefix('Data')}"):
+            return []
+        return [
+            Finding(
+                code="field_missing",
+                message=f"The catalogue does not use the column {column}, which is to carry our "
+                "key, so no item of the books can be made there.",
+                hint="Switch the column on in webCRM's setup of quotation lines, or name another "
+                "one: line.key.",
+                place="line.key",
+            )
+        ]
 
     def _lineage(self) -> list[Finding]:
         """Where opportunities are invoiced, what they become has to be known again."""

@@ -13,6 +13,8 @@ from tieout.connectors.webcrm.checking import Checker
 from tieout.connectors.webcrm.feed import Feed
 from tieout.connectors.webcrm.fields import WRITABLE, FieldWriter
 from tieout.connectors.webcrm.ids import ref_of
+from tieout.connectors.webcrm.items import PATH as ITEMS_PATH
+from tieout.connectors.webcrm.items import ItemWriter
 from tieout.connectors.webcrm.lineage import Lineage
 from tieout.connectors.webcrm.looking import Looker
 from tieout.connectors.webcrm.reading import Reader
@@ -107,6 +109,8 @@ class WebcrmConnector(WithoutLedger):
         self._standings = Standings(name, self._reader, settings)
         self._writer = Writer(name, self.api, feed, self._standings, settings, clock)
         self._fields = FieldWriter(self._reader, settings)
+        self._items = ItemWriter(self.api, self._reader, settings)
+        self._clock = clock
         self._looker = Looker(name, self.api, self._reader, self._standings, clock)
         self._checker = Checker(
             self.api, feed, self._reader, self._standings, settings, clock, self.company
@@ -194,6 +198,9 @@ class WebcrmConnector(WithoutLedger):
         numbered = list(enumerate(changes))
         shown = [(at, c) for at, c in numbered if c.entity is Entity.STANDING]
         made = await self._writer.prepare_standings(shown)
+        items = [(at, c) for at, c in numbered if c.entity is Entity.ITEM]
+        done = await self._items.prepare([change for _, change in items])
+        made.update(zip((at for at, _ in items), done, strict=True))
         for at, change in numbered:
             if change.entity in WRITABLE:
                 made[at] = await self._fields.prepare(change)
@@ -207,11 +214,22 @@ class WebcrmConnector(WithoutLedger):
 
     async def send(self, wire: Wire) -> Sequence[Outcome]:
         """See `ports.Connector.send`. A wire whose method is GET has nothing left to do."""
+        if wire.method != "GET" and wire.path.startswith(ITEMS_PATH):
+            return await self._items.send(wire)
         return await self._writer.send(wire)
 
     async def find_by_key(self, doubts: Sequence[Doubt]) -> Sequence[Sight]:
-        """See `ports.Connector.find_by_key`: the records as they are; there are no creates."""
-        return await self._looker.find(doubts)
+        """
+        See `ports.Connector.find_by_key`: of items those that carry our key, of all else, of
+        which we create none, the records as they are.
+        """
+        began = self.api.server_now() or self._clock.now()
+        items = [doubt for doubt in doubts if doubt.entity is Entity.ITEM]
+        others = [doubt for doubt in doubts if doubt.entity is not Entity.ITEM]
+        sights = await self._items.find(items, began, self._clock.now())
+        sights += await self._looker.find(others) if others else []
+        by_key = {sight.key: sight for sight in sights}
+        return [by_key[doubt.key] for doubt in doubts]
 
     async def trace(self, refs: Sequence[ExternalRef]) -> Sequence[Fate]:
         """See `ports.Connector.trace`."""
@@ -266,6 +284,11 @@ def abilities(settings: WebcrmSettings) -> Abilities:
         deletions=Deletions.KEYS,
         page_max=settings.page_rows,
         whole_list_every_s=_ITEMS_EVERY_S,
+        actions=frozenset({Action.CREATE, Action.UPDATE} if settings.line.key else ()),
+        serial_by="connection",
+        guard=Guard.SEARCHABLE,
+        timeout_s=settings.timeout_s,
+        longest_s=_LONGEST_S,
     )
     standing = EntityAbilities(
         reads=Reads.NONE,

@@ -91,11 +91,15 @@ class DealFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFields:
-    """Which of the columns `Data1` to `Data9` of lines and catalogue hold what."""
+    """
+    Which of the columns `Data1` to `Data9` of lines and catalogue hold what. ``key`` is one that
+    is ours, for items that the books bring; '' writes none.
+    """
 
     item: str = "Data1"
     name: str = "Data2"
     unit: str = "Data3"
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,9 +244,12 @@ class WebcrmSettings:
             ("line.item", self.line.item),
             ("line.name", self.line.name),
             ("line.unit", self.line.unit),
+            ("line.key", self.line.key),
         ):
             if column and column not in _COLUMNS:
                 found.append(f"{label} is one of Data1 to Data9, not {column!r}.")
+        if self.line.key and self.line.key in (self.line.item, self.line.name, self.line.unit):
+            found.append(f"line.key is a column of its own; {self.line.key} holds something else.")
         return found
 
     def _numbers(self) -> list[str]:

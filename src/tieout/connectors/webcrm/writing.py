@@ -147,7 +147,7 @@ class Writer:
         quiet = sorted((item for item in items if not item.body), key=_resource)
         for resource, group in groupby(quiet, key=_resource):
             found.append(_nothing(resource, list(group)))
-        single = [item for item in items if item.body and item.method == "PUT"]
+        single = [item for item in items if item.body and item.method != "PATCH"]
         found.extend(_alone(item) for item in single)
         shown = [item for item in items if item.body and item.method == "PATCH"]
         shown.sort(key=_resource)

@@ -1,0 +1,255 @@
+"""
+Items of the books in webCRM's catalogue for quotation lines: made once, corrected, never deleted.
+
+A column of the catalogue that is ours (`line.key`) carries our key; without it nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from tieout.connectors.http.client import Call
+from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.webcrm import errors
+from tieout.connectors.webcrm.api import Row, WebcrmApi, server_time
+from tieout.connectors.webcrm.ids import ITEM, number_of
+from tieout.connectors.webcrm.reading import ITEM_ID, Reader
+from tieout.connectors.webcrm.settings import WebcrmSettings
+from tieout.connectors.webcrm.translate import Shape
+from tieout.connectors.webcrm.values import number_at, text_at
+from tieout.connectors.webcrm.writing import not_possible
+from tieout.core.change import (
+    Action,
+    Applied,
+    Change,
+    Deferred,
+    Doubt,
+    Hit,
+    Outcome,
+    Prepared,
+    Refused,
+    Rejected,
+    Sight,
+    Unknown,
+    Wire,
+)
+from tieout.core.errors import SyncError, TransientError
+from tieout.core.finding import Finding
+from tieout.core.keys import key_in
+from tieout.core.model import Item
+from tieout.ports import HttpResponse, LostError, NotSentError
+
+PATH = "/QuotationLines/LinkedData"
+_STEM = "QuotationLineLinkedDataItem"
+_EMPTY = "-"
+_UNSENT_WAIT_S = 30
+_ACTIONS = frozenset({Action.CREATE, Action.UPDATE})
+
+
+class ItemWriter:
+    """Prepares and sends items, one at a time."""
+
+    def __init__(self, api: WebcrmApi, reader: Reader, settings: WebcrmSettings) -> None:
+        self._api = api
+        self._reader = reader
+        self._settings = settings
+        self._key = f"{_STEM}{settings.line.key}" if settings.line.key else ""
+
+    async def prepare(self, changes: Sequence[Change]) -> list[Prepared | Refused]:
+        """Each change as bytes, after one read of the catalogue."""
+        if not self._key:
+            return [Refused(key=c.key, findings=(_no_column(),)) for c in changes]
+        rows = {id_of(row): row for row in await self._api.catalogue()} if changes else {}
+        return [await self._one(change, rows) for change in changes]
+
+    async def _one(self, change: Change, rows: Mapping[int, Row]) -> Prepared | Refused:
+        wanted = change.wanted.record if change.wanted is not None else None
+        if change.action not in _ACTIONS or not isinstance(wanted, Item):
+            return Refused(key=change.key, findings=(not_possible(change),))
+        number = number_of(change.target.id, ITEM) if change.target is not None else 0
+        row = rows.get(number)
+        if change.action is Action.UPDATE and row is None:
+            gone = errors.gone(f"item {wanted.number or number}")
+            return Refused(key=change.key, findings=(gone,), stale=True)
+        assert change.wanted is not None
+        values = self._values(wanted, change.wanted.fields)
+        if row is None:
+            columns = {f"{_STEM}Data{place}": _EMPTY for place in await self._used()}
+            body = {ITEM_ID: 0, f"{_STEM}EntityType": "Product", **columns, **values}
+            body[self._key] = change.key
+            # What was not sent is shown as nothing, and an amount as zero.
+            amounts = {f"{_STEM}Price": Decimal(0), f"{_STEM}CostPrice": Decimal(0)}
+            shown: Row = {**amounts, **body}
+        else:
+            moved = {name: one for name, one in values.items() if not _same(one, row.get(name))}
+            body = {ITEM_ID: number, **moved} if moved else {}
+            shown = {**row, **moved}
+        translator = await self._reader.translator()
+        shape = Shape(digest=wanted.shape)
+        shows = translator.item({**shown, ITEM_ID: number or 1}, shape)
+        return Prepared(
+            key=change.key,
+            entity=change.entity,
+            action=change.action,
+            target=change.target,
+            method="POST" if row is None else "PUT",
+            path=PATH if row is None else f"{PATH}/{number}",
+            body=dumps(body) if body else b"",
+            witness={"number": wanted.number},
+            shows=replace(shows, ref=change.target),
+            read=translator.item(row, shape) if row is not None else None,
+            revision=change.revision,
+        )
+
+    def _values(self, wanted: Item, names: frozenset[str]) -> dict[str, Any]:
+        columns = self._settings.line
+        places = {"number": columns.item, "name": columns.name, "unit": columns.unit}
+        found: dict[str, Any] = {
+            f"{_STEM}{column}": getattr(wanted, name) or _EMPTY
+            for name, column in places.items()
+            if name in names and column
+        }
+        for name, place in (("price", "Price"), ("cost", "CostPrice")):
+            amount = getattr(wanted, name)
+            if name in names and amount is not None:
+                found[f"{_STEM}{place}"] = amount
+        return found
+
+    async def _used(self) -> list[int]:
+        """The columns that are used: none of them may be empty."""
+        setup = await self._api.catalogue_setup()
+        stem = "QuotationLineLinkedSetupUseLinkedField"
+        return [place for place in range(1, 10) if setup.get(f"{stem}{place}") is True]
+
+    # Sending.
+
+    async def send(self, wire: Wire) -> list[Outcome]:
+        """One write; then the item is read."""
+        (key,) = wire.items
+        call = Call(
+            method=wire.method,
+            path=wire.path,
+            headers=wire.headers,
+            body=wire.body,
+            template=PATH if wire.path == PATH else f"{PATH}/{{id}}",
+            timeout_s=self._settings.timeout_s,
+        )
+        try:
+            response = await self._api.write(call)
+        except NotSentError:
+            return [Deferred(key=key, retry_after_s=_UNSENT_WAIT_S, reason="connection refused")]
+        except LostError:
+            return [Unknown(key=key, reason="the answer was lost")]
+        except TransientError as error:
+            wait = error.retry_after_s or _UNSENT_WAIT_S
+            return [Deferred(key=key, retry_after_s=wait, reason=error.message)]
+        return [await self._outcome(key, wire, response, server_time(response))]
+
+    async def _outcome(
+        self, key: str, wire: Wire, response: HttpResponse, at: datetime | None
+    ) -> Outcome:
+        status = response.status
+        if status == 429:
+            wait = errors.throttled(response) or errors.THROTTLED_WAIT_S
+            return Deferred(key=key, retry_after_s=wait, reason="too many calls", vendor_time=at)
+        if status not in (200, 201, 204):
+            body = loads(wire.body)
+            if 400 <= status < 500 and status not in (408, 425):
+                label = f"item {body.get(f'{_STEM}{self._settings.line.item}') or body[ITEM_ID]}"
+                finding = errors.refused(label, response)
+                return Rejected(key=key, findings=(finding,), vendor_time=at)
+            return Unknown(key=key, reason=f"webCRM answered {status}", vendor_time=at)
+        try:
+            row = await self._written(wire, response)
+        except SyncError as error:
+            reason = f"written, and could not be looked at: {error.message}"
+            return Unknown(key=key, reason=reason, vendor_time=at)
+        if row is None:
+            return Unknown(key=key, reason="written, and not found", vendor_time=at)
+        sent = loads(wire.body)
+        wrong = [n for n, one in sent.items() if n != ITEM_ID and not _same(one, row.get(n))]
+        if wrong and wire.method == "PUT":
+            finding = errors.not_kept(f"item {id_of(row)}", ", ".join(wrong))
+            return Rejected(key=key, findings=(finding,), vendor_time=at)
+        shows = (await self._reader.translator()).item(row, Shape())
+        assert shows.ref is not None
+        return Applied(key=key, ref=shows.ref, shows=shows, vendor_time=at)
+
+    async def _written(self, wire: Wire, response: HttpResponse) -> Row | None:
+        """The item that a write made or changed: by its number, or by our key in the catalogue."""
+        number = int(wire.path.rpartition("/")[2]) if wire.path != PATH else _told(response)
+        rows = await self._api.catalogue()
+        if number:
+            return next((row for row in rows if id_of(row) == number), None)
+        (key,) = wire.items
+        mine = [row for row in rows if text_at(row, self._key) == key]
+        return mine[0] if len(mine) == 1 else None
+
+    # Looking.
+
+    async def find(self, doubts: Sequence[Doubt], began: datetime, now: datetime) -> list[Sight]:
+        """
+        One look for each: the items that carry a key of the slot. The catalogue is one list, so
+        that nothing hides between two of its pages.
+        """
+        rows = await self._api.catalogue() if doubts else []
+        translator = await self._reader.translator()
+        found: list[Sight] = []
+        for doubt in doubts:
+            hits = tuple(
+                Hit(key=key, record=translator.item(row, Shape()))
+                for row in rows
+                if self._key and (key := key_in(text_at(row, self._key), doubt.key13))
+            )
+            target = doubt.target
+            number = number_of(target.id, ITEM) if target is not None else 0
+            row = next((row for row in rows if number and id_of(row) == number), None)
+            found.append(
+                Sight(
+                    key=doubt.key,
+                    began_at=began,
+                    vendor_time=self._api.vendor_time or now,
+                    hits=hits,
+                    target=translator.item(row, Shape()) if row is not None else None,
+                    target_gone=bool(number) and row is None,
+                    complete=bool(self._key),
+                )
+            )
+        return found
+
+
+def id_of(row: Row) -> int:
+    """The number of a row of the catalogue."""
+    value = row.get(ITEM_ID)
+    return value if isinstance(value, int) else 0
+
+
+def _told(response: HttpResponse) -> int:
+    """The new number that an answer tells: bare, in an object, or not at all."""
+    try:
+        told = loads(response.body) if response.body else 0
+    except ValueError:
+        return 0
+    if isinstance(told, Mapping):
+        return id_of(told)
+    return told if isinstance(told, int) and not isinstance(told, bool) else 0
+
+
+def _same(wanted: Any, shown: Any) -> bool:
+    if isinstance(wanted, (Decimal, int)) and not isinstance(wanted, bool):
+        return Decimal(wanted) == (number_at({"v": shown}, "v") or Decimal(0))
+    return str(wanted) == str(shown or "")
+
+
+def _no_column() -> Finding:
+    return Finding(
+        code="action_not_possible",
+        message="Items are written to webCRM's catalogue only where one of its columns carries "
+        "our key.",
+        hint="Make a column for it and name it in the connection: line.key=Data9. Or switch "
+        "flows.items off.",
+    )
