@@ -11,7 +11,17 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from contract.connector_contract import CUSTOMERS, new_customer, pages, records, run
+from contract.connector_contract import (
+    CUSTOMERS,
+    DOCUMENTS,
+    doubt,
+    look,
+    new_customer,
+    new_document,
+    pages,
+    records,
+    run,
+)
 from support.fakes import MemorySecrets
 from support.visma_net_rig import HOST, NAME, VismaNetRig
 from tieout.bootstrap_systems import SYSTEMS
@@ -20,6 +30,7 @@ from tieout.connectors.http.browser import authorize_address, code_from_address
 from tieout.connectors.visma_net import VismaNetConnector, VismaNetSettings
 from tieout.core.errors import ConfigurationError, ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding
+from tieout.core.model import Entity
 from tieout.ports import HttpRequest
 from tieout_sandbox.visma_net import CLIENT_SECRET, COMPANY_ID, CUSTOMER_TENANT_ID, TENANT_ID
 from tieout_sandbox.visma_net.credentials import INTERACTIVE_CLIENT_ID, REFRESH_TOKEN
@@ -152,6 +163,29 @@ def test_a_wrong_company_is_no_company_with_nothing_in_it() -> None:
         with pytest.raises(ConnectionBrokenError) as broken:
             await pages(rig, CUSTOMERS)
         assert broken.value.code == "company_not_seen"
+
+    run(story())
+
+
+def test_a_company_that_is_not_seen_any_more_makes_nothing_absent() -> None:
+    async def story() -> None:
+        rig = interactive(VismaNetRig(number_start=0))
+        customer = await new_customer(rig)
+        change, made, outcome = await new_document(rig, customer)
+        asked = doubt(rig, change, made, customer)
+        assert len((await look(rig, asked)).hits) == 1
+        # The person loses the company; the same answers come for whatever is asked.
+        reconnected(rig, company_number="999")
+        for ask in (
+            rig.connector.find_by_key([asked]),
+            rig.connector.trace([outcome.ref]),
+            rig.connector.get([outcome.ref], DOCUMENTS),
+        ):
+            with pytest.raises(ConnectionBrokenError):
+                await ask
+        with pytest.raises(ConnectionBrokenError):
+            async for _ in rig.connector.keys(Entity.DOCUMENT):
+                pass
 
     run(story())
 

@@ -305,6 +305,9 @@ class Reader:
 
     async def get(self, refs: Sequence[ExternalRef], want: Selection) -> list[Record | None]:
         """The records now, in order; None where one is not there, or is another thing by now."""
+        if refs:
+            # To a company that cannot be seen, nothing is there.
+            await self._api.require_company()
         if refs and refs[0].entity in ("balance", "code"):
             return await self._whole(refs, want)
         unique = list(dict.fromkeys(refs))
