@@ -234,3 +234,34 @@ def test_another_process_on_an_empty_database_adopts_what_is_there(database_url:
             other.run()
             assert len(pair.drafts()) == 1
             assert other.cases() == []
+
+
+def test_items_of_the_books_can_be_quoted_with_and_follow(database_url: str) -> None:
+    text = CONFIGURATION.replace(
+        "  status: {mode: auto}", "  items: {mode: auto}\n  status: {mode: auto}"
+    )
+    with WebcrmPair(database_url, text, crm={"line": {"key": "Data4"}}) as pair:
+        pair.act("set_columns", columns=["Varenummer", "Navn", "Enhed", "Tieout"])
+        articles = {row["Number"]: row for row in pair.records("articles") if row["IsActive"]}
+        pair.run()
+        stem = "QuotationLineLinkedDataItem"
+
+        def catalogue() -> dict[str, Any]:
+            rows = pair.webcrm.entities()["QuotationLineLinkedData"]()
+            return {row[f"{stem}Data1"]: row for row in rows if not row.get("_deleted")}
+
+        shown = catalogue()
+        assert set(articles) <= set(shown)
+        some = articles["KONS-1"]
+        assert shown["KONS-1"][f"{stem}Price"] == some["NetPrice"]
+        pair.clock.advance(3700)
+        pair.run()
+        quiet(pair)
+        pair.in_books("edit_article", article="KONS-1", set={"NetPrice": Decimal("1999.50")})
+        pair.clock.advance(3700)
+        pair.run()
+        assert catalogue()["KONS-1"][f"{stem}Price"] == Decimal("1999.5")
+        pair.clock.advance(3700)
+        pair.run()
+        quiet(pair)
+        assert len(catalogue()) == len(shown)
