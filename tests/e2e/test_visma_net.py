@@ -117,6 +117,31 @@ def test_from_the_won_deal_to_the_payment(
     quiet(pair)
 
 
+def test_a_quiet_run_costs_the_same_however_much_is_linked(
+    make: Callable[..., VismaNetPair],
+) -> None:
+    pair = make()
+
+    def calls() -> int:
+        pair.run()
+        before = len(pair.books_wire.requests)
+        pair.run()
+        return len(pair.books_wire.requests) - before
+
+    pair.deal("D-1", BUYER, "1000.00")
+    pair.run()
+    few = calls()
+    for number in range(2, 9):
+        pair.deal(f"D-{number}", f"Kunde {number} AS", "1000.00")
+    pair.run()
+    for number in range(2, 9):
+        pair.in_books("pay", document=pair.book(f"D-{number}"))
+    pair.run()
+    pair.clock.advance(900)
+    assert calls() == few
+    assert few <= 14
+
+
 def test_a_deal_edited_and_reopened_while_its_draft_is_a_draft(
     make: Callable[..., VismaNetPair],
 ) -> None:
