@@ -25,8 +25,8 @@ from support.webcrm_rig import (
     standing_change,
 )
 from tieout.connectors.http.json import loads
-from tieout.core.change import Action, Change, Wanted
-from tieout.core.model import Customer, Deal, Entity, ExternalRef
+from tieout.core.change import Action, Applied, Change, Wanted
+from tieout.core.model import Customer, Deal, Entity, ExternalRef, Item
 from tieout.ports import HttpRequest
 
 pytestmark = pytest.mark.shared
@@ -159,12 +159,29 @@ async def everything(found: Rig) -> None:
             target=refs[0],
         ),
     ]
-    for wire in connector.pack(await prepared(found, *changes)):
-        await connector.send(wire)
+    item = Item(number="PUMP-1", name="Vattenpump", unit="st", price=Decimal("1249.50"))
+    named = frozenset({"number", "name", "unit", "price", "active"})
+    wanted = Wanted(record=item, fields=named)
+    for row in found.rows("QuotationLineLinkedData")[:1]:
+        ref = ExternalRef(NAME, "item", f"item:{row['QuotationLineLinkedDataItemId']}")
+        changes.append(
+            Change(key="F", entity=Entity.ITEM, action=Action.UPDATE, wanted=wanted, target=ref)
+        )
+    await send(found, changes)
+    other = Wanted(record=Item(number="PUMP-2", name="Pump", price=Decimal(5)), fields=named)
+    made = Change(key="G" * 16, entity=Entity.ITEM, action=Action.CREATE, wanted=other)
+    await send(found, [made])
+
+
+async def send(found: Rig, changes: list[Change]) -> None:
+    for wire in found.connector.pack(await prepared(found, *changes)):
+        for outcome in await found.connector.send(wire):
+            assert isinstance(outcome, Applied), outcome
 
 
 async def _all_requests(changes: str) -> Rig:
-    found = rig(changes=changes, size=3, lines_every_s=0, page_rows=60)
+    found = rig(changes=changes, size=3, lines_every_s=0, page_rows=60, line={"key": "Data4"})
+    found.act("set_columns", columns=["Varenummer", "Navn", "Enhed", "Tieout"])
     await everything(found)
     return found
 
@@ -185,6 +202,7 @@ def test_every_request_is_one_that_the_vendor_knows(description: Description, ch
         "/Organisations/{id}",
         "/QuotationLines",
         "/QuotationLines/LinkedData",
+        "/QuotationLines/LinkedData/{id}",
         "/Users",
     } <= description.templates
     wanted = "/Queries" if changes == "queries" else "/Organisations/FindByUpdateDates"
@@ -200,7 +218,7 @@ def test_nothing_is_ever_deleted() -> None:
         "PATCH",
     }
     posts = [r for r in found.transport.requests if r.method == "POST"]
-    assert {urlsplit(r.url).path for r in posts} == {"/Auth/ApiLogin"}
+    assert {urlsplit(r.url).path for r in posts} == {"/Auth/ApiLogin", "/QuotationLines/LinkedData"}
 
 
 def test_scripts_ask_only_tables_and_fields_that_were_seen(description: Description) -> None:

@@ -141,6 +141,24 @@ def test_only_what_differs_is_corrected() -> None:
     run(story())
 
 
+def test_an_item_that_was_there_before_the_column_gets_our_key_with_its_first_change() -> None:
+    async def story() -> None:
+        found = rig(line={"key": "Data4"})
+        number = found.item("PUMP-1", "1.00")
+        found.act("set_columns", columns=["Varenummer", "Navn", "Enhed", "Farve", "Tieout"])
+        found = replace(found, connector=found.again(line={"key": "Data5"}))
+        ref = next(one.ref for one in records(await found.read(ITEMS)).values() if one.ref
+                   and one.ref.id == f"item:{number}")  # fmt: skip
+        change = replace(create(), action=Action.UPDATE, target=ref)
+        _, outcome = await write(found, change)
+        assert isinstance(outcome, Applied), outcome
+        (row,) = pumps(found)
+        stem = "QuotationLineLinkedDataItem"
+        assert (row[f"{stem}Data4"], row[f"{stem}Data5"]) == ("-", KEY)
+
+    run(story())
+
+
 @pytest.mark.parametrize("kind", ["drop_after_commit", "drop_before", "truncated"])
 def test_a_lost_answer_is_doubt_and_our_key_tells(kind: str) -> None:
     async def story() -> None:

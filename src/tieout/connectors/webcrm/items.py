@@ -86,6 +86,8 @@ class ItemWriter:
             shown: Row = {**amounts, **body}
         else:
             moved = {name: one for name, one in values.items() if not _same(one, row.get(name))}
+            if moved:
+                moved = {**await self._filled(row, change.key), **moved}
             body = {ITEM_ID: number, **moved} if moved else {}
             shown = {**row, **moved}
         translator = await self._reader.translator()
@@ -117,6 +119,17 @@ class ItemWriter:
             amount = getattr(wanted, name)
             if name in names and amount is not None:
                 found[f"{_STEM}{place}"] = amount
+        return found
+
+    async def _filled(self, row: Row, key: str) -> dict[str, Any]:
+        """
+        What an item that was there before a column was used lacks: webCRM takes no change of one
+        with an empty column. Ours gets the key, so that it is known from then on.
+        """
+        names = [f"{_STEM}Data{place}" for place in await self._used()]
+        found = {name: _EMPTY for name in names if not row.get(name)}
+        if (row.get(self._key) or _EMPTY) == _EMPTY:
+            found[self._key] = key
         return found
 
     async def _used(self) -> list[int]:
