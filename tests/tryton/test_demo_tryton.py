@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,11 @@ def test_a_whole_demo_on_tryton_explains_itself_to_the_cent(here: Path, installe
     names = [line[4:12].strip() for line in heads]
     assert names == ["start", "plan", "apply", "again", "books", "status", "tie out"]
     assert "nothing to write" in heads[3]
+    # What the books refused is told with the reason of each.
+    refused = re.search(r"(\d+) refused", heads[2])
+    told_why = [line for line in done.stdout.splitlines() if line.startswith("    refused  ")]
+    assert len(told_why) == (int(refused.group(1)) if refused else 0)
+    assert all(": " in line and "exceptions list" not in line for line in told_why), told_why
     assert "unexplained 0.00" in heads[6]
     assert "Explained to the cent." in done.stdout
     for sentence in (

@@ -255,7 +255,7 @@ class _Showing:
         return made
 
     async def _apply(self, opened: Opened, engine: Engine, made: Planned) -> Applied:
-        from tieout.services import applying, running
+        from tieout.services import applying, exceptions, running
 
         applied = await applying.apply(engine, opened.store, made, who=engine.who)
         states = applied.states()
@@ -264,7 +264,11 @@ class _Showing:
         after = await running.run_once(engine, opened.store)
         self.data["applied"] = states
         told = ", ".join(f"{number:,} {word}" for word, number in states.items())
-        self.step("apply", f"{made.name}: {told}", _applied_lines(engine, applied, after.written))
+        lines = _applied_lines(engine, applied, after.written)
+        if states.get("refused"):
+            cases = await exceptions.listing(opened.store, engine.bridge, engine.policy.crm)
+            lines = [*_refused_lines(applied, cases), *lines]
+        self.step("apply", f"{made.name}: {told}", lines)
         return applied
 
     async def _again(self, opened: Opened, engine: Engine, before: Applied) -> None:
@@ -441,6 +445,28 @@ def _applied_lines(engine: Engine, applied: Applied, written_back: int) -> list[
     documents = [pair for pair in applied.done if pair[0].entity == "document"]
     rows = done_lines(engine, replace(applied, done=[*customers[:1], *documents[:2]]))
     return [*rows, f"run: the standing of {written_back:,} deals and customers goes to Salesforce"]
+
+
+def _refused_lines(applied: Applied, cases: Sequence[Case]) -> list[str]:
+    """What the books refused, each with their reason: it waits for a person now."""
+    from textwrap import wrap
+
+    from tieout.services.applying import state_word
+
+    lines: list[str] = []
+    for line, written in applied.done:
+        if written is None or state_word(written) != "refused":
+            continue
+        about = [case for case in cases if case.key13 == line.key13]
+        about += [case for case in cases if case.source_id == line.source_id]
+        case = next(
+            (case for case in about if case.code == written.detail), next(iter(about), None)
+        )
+        why = case.message if case is not None else written.detail or "tieout exceptions list"
+        name = (line.number if line.entity == "document" else "") or line.title
+        said = f"refused  {name}: {why}"
+        lines += wrap(said, _ROOM, subsequent_indent=" " * 9)
+    return lines
 
 
 def _tie_out_lines(lines: Sequence[str]) -> list[str]:
