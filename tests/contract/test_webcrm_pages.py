@@ -17,6 +17,7 @@ from support.webcrm_rig import (
     records,
     rig,
     rig_again,
+    show,
     stamps,
 )
 from tieout.core.change import FateKind
@@ -151,6 +152,25 @@ def test_a_person_that_changes_changes_its_deals() -> None:
         contact = deals(later)[f"deal:{number}"].billing_contact
         assert contact is not None
         assert contact.email == "ny@kund.example"
+
+    run(story())
+
+
+def test_a_change_that_scripts_show_late_is_found_by_the_overlap() -> None:
+    async def story() -> None:
+        found = rig()
+        number, other = found.deal(), found.deal()
+        first = await found.read(DEALS)
+        found.clock.advance(1300)
+        found.fault("search_lag", seconds=60, method="PATCH", path="/Deliveries")
+        await show(found, f"deal:{number}", status="booked")
+        found.clock.advance(1)
+        found.act("edit_deal", deal=other, set={"Number": "soon"})
+        pages = await found.read(DEALS, first[-1].cursor)
+        assert set(deals(pages)) == {f"deal:{other}"}
+        found.clock.advance(90)
+        later = await found.read(DEALS, pages[-1].cursor)
+        assert set(deals(later)) == {f"deal:{number}"}
 
     run(story())
 

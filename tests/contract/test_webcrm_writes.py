@@ -30,6 +30,7 @@ from tieout.core.change import (
     Refused,
     Rejected,
     Sight,
+    Stale,
     Unknown,
     Wanted,
     Wire,
@@ -393,6 +394,44 @@ def test_a_value_that_was_swallowed_is_not_taken_for_done() -> None:
         assert isinstance(outcome, Rejected)
         assert outcome.findings[0].code == "value_not_accepted"
         assert "DeliveryCustom4" in outcome.findings[0].message
+
+    run(story())
+
+
+def test_a_delivery_that_was_taken_back_meanwhile_is_decided_anew() -> None:
+    async def story() -> None:
+        found = rig()
+        numbers = [found.deal() for _ in range(2)]
+        changes = [standing_change(f"K{n}", f"deal:{n}", status="booked") for n in numbers]
+        wire = await one_wire(found, *changes)
+        found.act("reopen", deal=numbers[0])
+        outcomes = await found.connector.send(wire)
+        assert [type(outcome) for outcome in outcomes] == [Stale, Applied]
+        single = Change(
+            key="K",
+            entity=Entity.DEAL,
+            action=Action.UPDATE,
+            wanted=Wanted(record=Deal(number="9"), fields=frozenset({"number"})),
+            target=ExternalRef(NAME, "deal", f"deal:{numbers[1]}"),
+        )
+        wire = await one_wire(found, single)
+        found.act("reopen", deal=numbers[1])
+        (outcome,) = await found.connector.send(wire)
+        assert isinstance(outcome, Stale)
+
+    run(story())
+
+
+def test_a_script_that_lags_is_not_taken_for_a_write_that_was_swallowed() -> None:
+    async def story() -> None:
+        found = rig()
+        numbers = [found.deal(lines=[]) for _ in range(5)]
+        found.clock.advance(120)
+        changes = [standing_change(f"K{n}", f"deal:{n}", status="draft") for n in numbers]
+        wire = await one_wire(found, *changes)
+        found.fault("search_lag", seconds=45, method="PATCH", path="/Deliveries")
+        outcomes = await found.connector.send(wire)
+        assert all(isinstance(outcome, Applied) for outcome in outcomes), outcomes
 
     run(story())
 

@@ -89,8 +89,6 @@ def refused(record: str, response: HttpResponse) -> Finding:
             hint="Give the token that right in webCRM: Configuration, Integration, API, REST.",
             values={"vendor_code": str(response.status), "vendor_message": words},
         )
-    if response.status in (404, 410):
-        return gone(record)
     return refusal(record, words, str(response.status))
 
 

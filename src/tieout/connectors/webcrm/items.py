@@ -34,6 +34,7 @@ from tieout.core.change import (
     Refused,
     Rejected,
     Sight,
+    Stale,
     Unknown,
     Wire,
 )
@@ -169,6 +170,8 @@ class ItemWriter:
         if status == 429:
             wait = errors.throttled(response) or errors.THROTTLED_WAIT_S
             return Deferred(key=key, retry_after_s=wait, reason="too many calls", vendor_time=at)
+        if status in (404, 410) and wire.method == "PUT":
+            return Stale(key=key, vendor_time=at)
         if status not in (200, 201, 204):
             body = loads(wire.body)
             if 400 <= status < 500 and status not in (408, 425):

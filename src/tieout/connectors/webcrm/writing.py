@@ -27,6 +27,7 @@ from tieout.core.change import (
     Prepared,
     Refused,
     Rejected,
+    Stale,
     Unknown,
     Wire,
 )
@@ -211,10 +212,20 @@ class Writer:
             return _all(wire, lambda key: _deferred(key, 0, "goes again in a shorter list", at))
         found: list[Outcome] = []
         for key, (kind, body) in zip(wire.items, _sent(wire), strict=True):
+            if status in (404, 410) and await self._is_gone(kind, body):
+                found.append(Stale(key=key, vendor_time=at))
+                continue
             finding = errors.refused(_label(kind, body), response)
             finding = await self._twin(kind, body, finding)
             found.append(Rejected(key=key, findings=(finding,), vendor_time=at))
         return found
+
+    async def _is_gone(self, kind: str, body: Mapping[str, Any]) -> bool:
+        """Whether the record is not there, or not of that kind any more: then it is read anew."""
+        try:
+            return await self._api.one(kind, int(body[f"{kind}Id"])) is None
+        except SyncError:
+            return False
 
     async def _verified(
         self, wire: Wire, response: HttpResponse, at: datetime | None
@@ -266,7 +277,7 @@ class Writer:
     ) -> Outcome:
         label = _label(kind, body)
         if row is None:
-            return Rejected(key=key, findings=(errors.gone(label),), vendor_time=at)
+            return Stale(key=key, vendor_time=at)
         wrong = await self._differing(kind, body, row)
         if wrong:
             words = hint if hint and not hint.isdigit() else ""
