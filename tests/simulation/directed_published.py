@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from scenes import Scene, history
-from tieout.core.policy import FlowMode
+from tieout.core.mapping.fields import Owner
+from tieout.core.policy import CustomerPolicy, FlowMode
 from tieout.store import pages, people, sales
 from world import BOOK, CRM
 
@@ -197,3 +198,93 @@ async def p06_deleted_in_the_crm_is_told(s: Scene) -> None:
         "SELECT code FROM exception_case WHERE workspace = %(ws)s AND closed_at IS NULL"
     )
     assert codes == [("deleted_in_crm",)]
+
+
+BOTH: dict[str, Any] = {
+    "customers": CustomerPolicy(
+        both=True, owners={"emails": Owner.BOOKS, "phones": Owner.LATEST, "name": Owner.LATEST}
+    )
+}
+
+
+def account(s: Scene) -> Mapping[str, Any]:
+    """The company in the CRM."""
+    return s.world.crm.rows.row("companies", s.company)
+
+
+def known(s: Scene) -> Mapping[str, Any]:
+    """The one customer of the books."""
+    (row,) = s.world.book.ledger.live("customers")
+    return row
+
+
+@history(options=BOTH)
+async def p10_each_field_has_its_owner(s: Scene) -> None:
+    """The books' e-mail comes back, the later telephone wins, whichever side it came from."""
+    await s.linked()
+    s.world.in_book("edit_customer", customer=known(s)["id"], email="ny@kund.example")
+    s.world.in_crm("edit_company", company=s.company, phone="08-1")
+    await s.world.wait(70)
+    await s.settle()
+    assert account(s)["email"] == known(s)["email"] == "ny@kund.example"
+    assert account(s)["phone"] == known(s)["phone"] == "08-1"
+    await quiet_run_writes_nothing(s)
+
+    s.world.in_book("edit_customer", customer=known(s)["id"], phone="08-2")
+    await s.world.wait(70)
+    await s.settle()
+    assert account(s)["phone"] == known(s)["phone"] == "08-2"
+
+    s.world.in_crm("edit_company", company=s.company, email="gammal@kund.example")
+    await s.world.wait(70)
+    await s.settle()
+    assert account(s)["email"] == known(s)["email"] == "ny@kund.example"
+    await quiet_run_writes_nothing(s)
+    s.none_open()
+
+
+@history(options=BOTH)
+async def p11_both_edit_one_field_between_two_runs(s: Scene) -> None:
+    """The later edit wins where the latest counts; where nobody owns it, a person is asked."""
+    await s.linked()
+    s.world.in_book("edit_customer", customer=known(s)["id"], name="Böckernas AB")
+    await s.world.wait(5)
+    s.world.in_crm("edit_company", company=s.company, name="Säljarens AB")
+    await s.world.wait(70)
+    await s.settle()
+    assert account(s)["name"] == known(s)["name"] == "Säljarens AB"
+    await quiet_run_writes_nothing(s)
+
+    s.world.in_crm("edit_company", company=s.company, name="Ett AB")
+    await s.world.wait(5)
+    s.world.in_book("edit_customer", customer=known(s)["id"], name="Två AB")
+    await s.world.wait(70)
+    await s.settle()
+    assert account(s)["name"] == known(s)["name"] == "Två AB"
+
+    s.world.in_crm("edit_company", company=s.company, contact="Ada")
+    s.world.in_book("edit_customer", customer=known(s)["id"], contact="Bo")
+    await s.world.wait(70)
+    await s.settle()
+    assert s.world.exceptions(s.company) == ["both_changed"]
+    s.world.in_book("edit_customer", customer=known(s)["id"], contact="Ada")
+    await s.world.wait(70)
+    await s.settle()
+    s.none_open()
+
+
+@history(options=BOTH)
+async def p12_both_move_and_an_answer_is_lost(s: Scene) -> None:
+    """One field to each side at once, and the CRM's answer lost: both arrive, nothing is undone."""
+    await s.linked()
+    s.world.crm.faults.add(
+        {"kind": "drop_after_commit", "method": "PATCH", "path": "/companies", "times": 1}
+    )
+    s.world.in_book("edit_customer", customer=known(s)["id"], phone="08-3")
+    s.world.in_crm("edit_company", company=s.company, name="Nya AB")
+    await s.world.wait(70)
+    await s.settle()
+    for name, value in (("phone", "08-3"), ("name", "Nya AB")):
+        assert account(s)[name] == known(s)[name] == value
+    await quiet_run_writes_nothing(s)
+    s.none_open()

@@ -89,6 +89,7 @@ class World(Tables):
     book_settings: Mapping[str, Any] = field(default_factory=dict)
     crm_settings: Mapping[str, Any] = field(default_factory=dict)
     shown: FlowMode = FlowMode.OFF
+    customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     policy_changes: dict[str, Any] = field(default_factory=dict)
     sweep_s: int = 60
     merges_move_stamps: bool = True
@@ -219,7 +220,7 @@ class World(Tables):
                     time_zone="Europe/Stockholm",
                 ),
             ),
-            customers=CustomerPolicy(),
+            customers=self.customers,
             documents=documents,
             status=StatusPolicy(),
             items=ItemPolicy(mode=self.shown, cost=True),

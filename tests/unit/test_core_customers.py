@@ -34,7 +34,7 @@ from tieout.core.case import (
     Verdict,
 )
 from tieout.core.change import Action
-from tieout.core.decide_customer import decide_customer, match, wanted_customer
+from tieout.core.decide_customer import decide_customer, fields_back, match, wanted_customer
 from tieout.core.decide_standing import decide_standing
 from tieout.core.finding import Finding
 from tieout.core.keys import KeyKind, operation_key
@@ -289,7 +289,7 @@ def test_a_change_in_the_crm_is_written_and_nothing_else() -> None:
     assert change.wanted is not None
     assert (change.action, change.target) == (Action.UPDATE, books_ref("customer", "318"))
     assert (change.wanted.fields, change.version) == (frozenset({"name"}), "9")
-    assert change.base == books_customer()
+    assert change.base == books_customer(version="9")
 
 
 def test_a_change_in_the_books_stays() -> None:
@@ -448,3 +448,36 @@ def test_a_standing_on_its_way_is_waited_for_and_one_that_waits_is_replaced() ->
     assert (same.verdict, same.supersede) == (Verdict.WAIT, False)
     other = decide_standing(standing_case(Standing(status="draft"), state=ready), "l")
     assert (other.verdict, other.supersede) == (Verdict.WRITE, True)
+
+
+# --- both ways --------------------
+
+
+def both(**owners: Owner) -> CustomerPolicy:
+    """The flow in both directions with these owners."""
+    return CustomerPolicy(both=True, owners=owners)
+
+
+def back(source: Customer, shown: Customer, policy: CustomerPolicy) -> tuple[str, ...]:
+    """What the CRM takes over from the books."""
+    case = in_step(source, shown)
+    wanted, _ = wanted_customer(source, policy)
+    return fields_back(case, policy, wanted, shown)
+
+
+def test_what_the_books_own_goes_to_the_crm_wherever_it_differs() -> None:
+    policy = both(name=Owner.BOOKS)
+    assert back(customer(name="Tallmo AB"), books_customer(), policy) == ("name",)
+    assert back(customer(), books_customer(name="Tallmo Trä AB"), policy) == ("name",)
+    assert back(customer(), books_customer(), policy) == ()
+
+
+def test_the_later_side_counts_and_an_empty_field_clears_nothing() -> None:
+    policy = both(name=Owner.LATEST)
+    assert back(customer(), books_customer(name="Tallmo Trä AB"), policy) == ("name",)
+    assert back(customer(name="Tallmo AB"), books_customer(), policy) == ()
+    assert back(customer(), books_customer(name=""), policy) == ()
+
+
+def test_without_an_owner_the_crm_takes_over_nothing() -> None:
+    assert back(customer(), books_customer(name="Tallmo Trä AB"), both()) == ()

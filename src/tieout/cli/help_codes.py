@@ -102,6 +102,14 @@ CODES: dict[str, Help] = {
         "The customer is not in the books yet, and may not be made.", SHOW
     ),
     "customer_inactive": Help("The customer is no longer active in the books.", SHOW),
+    "owners_without_both": Help(
+        "Owners of customers' fields are named, but customers go to the books only.",
+        "Set flows.customers.direction to both, or take owners out.",
+    ),
+    "owner_of_mapped_field": Help(
+        "A field that a mapping makes cannot be written back to the CRM.",
+        "Take the mapping out, or the owner.",
+    ),
     "number_twice_in_crm": Help(
         "Several records of the CRM have the number of one item of the books.",
         "Give all but one of them another number, or none; the one that is left is taken for it.",

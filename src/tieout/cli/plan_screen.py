@@ -25,6 +25,7 @@ ENTITIES = {
     "document": "draft",
     "standing": "status",
     "item": "item",
+    "account": "account",
     "invoice": "invoice",
 }
 _LEFT_OUT = {

@@ -357,6 +357,9 @@ def _in_step(
         return _decision(
             case, lane, Verdict.HOLD, finding.code, finding.message, findings=(finding,)
         )
+    if policy.both and fields_back(case, policy, wanted, shown):
+        # First the CRM gets what the books changed: then both sides have one base again.
+        return _decision(case, lane, Verdict.NOTHING, "goes_to_crm")
     if not changed:
         if link is None or link.wanted != wanted or link.shown != shown:
             return _decision(case, lane, Verdict.AGREED, "agreed", agreed=(wanted, shown))
@@ -367,7 +370,8 @@ def _in_step(
         action=Action.UPDATE,
         wanted=Wanted(record=wanted, fields=frozenset(changed)),
         target=current.ref,
-        base=link.shown if link else None,
+        # What is overwritten is what this decision saw, not what both once agreed on.
+        base=shown,
         version=shown.version,
     )
     return replace(_write(case, policy, lane, change, "update", wanted), differs=tuple(changed))
@@ -386,7 +390,7 @@ def _fields_to_write(
     conflicts: list[str] = []
     for name, default in FIELDS.items():
         rule = by_name.get(name)
-        owner = rule.owner if rule else default
+        owner = rule.owner if rule else policy.owners.get(name, default)
         mode = rule.mode if rule else Mode.OVERWRITE
         if owner is Owner.BOOKS or mode is Mode.CREATE_ONLY:
             continue
@@ -401,14 +405,58 @@ def _fields_to_write(
         if mode is Mode.IF_EMPTY and getattr(shown, name):
             continue
         if verdict is Moved.BOTH_CHANGED:
-            # Where no mapping names an owner, the flow says who is right.
-            side = _right(owner if rule else policy.conflict, case.source, shown)
+            # Where nobody names an owner, the flow says who is right.
+            named = rule is not None or name in policy.owners
+            side = _right(owner if named else policy.conflict, case.source, shown)
             if side is None:
                 conflicts.append(name)
             if side is not Owner.CRM:
                 continue
         changed.append(name)
     return changed, conflicts
+
+
+# Fields that the CRM has by our own names, so that they can be written there.
+BACK = ("name", "identifiers", "addresses", "emails", "phones", "contact_name", "language")
+
+
+def fields_back(
+    case: CustomerCase, policy: CustomerPolicy, wanted: Customer, shown: Customer
+) -> tuple[str, ...]:
+    """
+    Names of fields whose value in the books is to be shown in the CRM.
+
+    Those that the books own, wherever they differ; those of the latest, or of the side that the
+    flow prefers, where the books moved since both agreed. A field that a mapping makes is never
+    written back, an empty one clears nothing.
+    """
+    mapped = {rule.target for rule in policy.fields}
+    mapped |= {"emails"} if "email" in mapped else set()
+    mapped |= {"phones"} if "phone" in mapped else set()
+    link = case.state.link
+    found = []
+    for name in BACK:
+        theirs = getattr(shown, name)
+        if name in mapped or not theirs or _content(wanted, name) == _content(shown, name):
+            continue
+        owner = policy.owners.get(name, FIELDS[name])
+        if owner is Owner.BOOKS:
+            found.append(name)
+            continue
+        if link is None or not link.known:
+            continue
+        verdict = compare(
+            _content(wanted, name),
+            _content(link.wanted, name),
+            _content(shown, name),
+            _content(link.shown, name),
+        )
+        side = owner if name in policy.owners else policy.conflict
+        theirs_only = owner is Owner.LATEST and verdict is Moved.TARGET_CHANGED
+        both = verdict is Moved.BOTH_CHANGED
+        if theirs_only or (both and _right(side, case.source, shown) is Owner.BOOKS):
+            found.append(name)
+    return tuple(found)
 
 
 def _right(owner: Owner, source: Customer, shown: Customer) -> Owner | None:

@@ -27,6 +27,7 @@ class KeyKind(StrEnum):
     STANDING = "S"
     ITEM = "A"
     INVOICE = "H"
+    ACCOUNT = "B"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,12 +72,19 @@ class BooksPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerPolicy:
-    """``when`` None: a customer is made when a deal needs it. ``match`` in order of trust."""
+    """
+    ``when`` None: a customer is made when a deal needs it. ``match`` in order of trust.
+
+    ``both``: what the books own, or changed last, also goes to the CRM. ``owners`` says whose word
+    counts for fields of ours that no mapping names; without one the usual owner's.
+    """
 
     mode: FlowMode = FlowMode.AUTO
     when: Rule | None = None
     match: tuple[str, ...] = ("external_id", "tax_number", "name_postcode")
     conflict: Owner = Owner.MANUAL
+    both: bool = False
+    owners: Mapping[str, Owner] = field(default_factory=dict)
     fields: tuple[FieldRule, ...] = ()
 
 

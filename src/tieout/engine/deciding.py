@@ -9,6 +9,7 @@ from tieout.core.case import Decision
 from tieout.core.policy import FlowMode
 from tieout.engine import lanes
 from tieout.engine.context import Engine
+from tieout.engine.deciding_accounts import decide_accounts
 from tieout.engine.deciding_customers import decide_customers
 from tieout.engine.deciding_documents import decide_documents
 from tieout.engine.deciding_published import decide_invoices, decide_items
@@ -67,7 +68,7 @@ async def record_window(
 
 def _mode(engine: Engine, flow: str) -> FlowMode:
     match flow:
-        case lanes.CUSTOMERS:
+        case lanes.CUSTOMERS | lanes.ACCOUNTS:
             return engine.policy.customers.mode
         case lanes.DOCUMENTS:
             return engine.policy.documents.mode
@@ -91,6 +92,8 @@ async def decide_window(engine: Engine, lane: str, due: Sequence[DueRow]) -> lis
             if engine.registers is not None:
                 await engine.registers.before(engine, book, ids)
             return await decide_documents(engine, lane, book, ids)
+        case lanes.ACCOUNTS:
+            return await decide_accounts(engine, lane, book, ids)
         case lanes.STATUS:
             return await decide_standings(engine, lane, book, ids)
         case lanes.ITEMS:
@@ -106,12 +109,15 @@ def all_lanes(engine: Engine) -> list[str]:
     found = []
     for flow in (
         lanes.ITEMS,
+        lanes.ACCOUNTS,
         lanes.CUSTOMERS,
         lanes.DOCUMENTS,
         lanes.STATUS,
         lanes.BALANCES,
         lanes.INVOICES,
     ):
+        if flow == lanes.ACCOUNTS and not engine.policy.customers.both:
+            continue
         if _mode(engine, flow) is not FlowMode.OFF:
             found += [lanes.lane(engine.bridge, flow, books) for books in engine.books]
     return found

@@ -14,7 +14,9 @@ from tieout.storing import FanOut
 CUSTOMERS, DOCUMENTS, STATUS, BALANCES = "customers", "documents", "status", "balances"
 # What the CRM shows of records that the books own.
 ITEMS, INVOICES = "items", "invoices"
-TO_CRM = frozenset({STATUS, BALANCES, ITEMS, INVOICES})
+# Fields of linked customers that the books own or changed last.
+ACCOUNTS = "accounts"
+TO_CRM = frozenset({STATUS, BALANCES, ITEMS, INVOICES, ACCOUNTS})
 # No lane of the engine's: cases about the books' own documents stand under it.
 LEDGER = "ledger"
 
@@ -41,6 +43,9 @@ def crm_fan_out(policy: BridgePolicy) -> tuple[FanOut, ...]:
             own = "linked" if policy.customers.when is None else "self"
             customers = lane(policy.name, CUSTOMERS, book.connection)
             rules.append(FanOut(lane=customers, entity=Entity.CUSTOMER, source=own))
+            if policy.customers.both:
+                accounts = lane(policy.name, ACCOUNTS, book.connection)
+                rules.append(FanOut(lane=accounts, entity=Entity.CUSTOMER, source="linked"))
         for flow, entity, mode in _published(policy):
             if mode is not FlowMode.OFF:
                 name = lane(policy.name, flow, book.connection)
@@ -85,6 +90,9 @@ def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
                 FanOut(lane=balances, entity=Entity.DOCUMENT, source="customer_of_slot"),
                 FanOut(lane=balances, entity=Entity.CUSTOMER, source="slot_source"),
             ]
+    if policy.customers.both and policy.customers.mode is not FlowMode.OFF:
+        accounts = lane(policy.name, ACCOUNTS, connection)
+        rules.append(FanOut(lane=accounts, entity=Entity.CUSTOMER, source="slot_source"))
     for flow, entity, mode in _published(policy):
         if mode is not FlowMode.OFF:
             name = lane(policy.name, flow, connection)

@@ -142,8 +142,25 @@ class Books(Strict):
 class CustomerFlow(Group):
     """Customers of the CRM to the books."""
 
-    direction: Literal["to_books"] = Field(
-        default="to_books", description="Customers go to the books; there is no other direction."
+    direction: Literal["to_books", "both"] = Field(
+        default="to_books",
+        description="to_books, or both: then what the books own, or changed last, goes to the CRM.",
+    )
+    owners: dict[
+        Literal[
+            "name",
+            "identifiers",
+            "addresses",
+            "emails",
+            "phones",
+            "contact_name",
+            "language",
+        ],
+        Literal["crm", "books", "latest", "manual"],
+    ] = Field(
+        default_factory=dict,
+        description="With direction both: whose word counts for a field that no mapping makes. "
+        "Left out: crm.",
     )
     mode: FlowMode = Field(
         default=FlowMode.AUTO,

@@ -45,6 +45,7 @@ def rule_problems(
     found += [*_nothing_said(tree), *_terms_twice(tree)]
     if model is not None:
         found += _connections(tree, model)
+        found += _owners(tree, model)
     return found
 
 
@@ -169,6 +170,34 @@ def _terms_twice(tree: Located) -> Iterator[Problem]:
             key=("mapping", "customer", "payment_terms"),
             value="payment_terms",
         )
+
+
+_ROLES = {"emails": "email", "phones": "phone"}
+
+
+def _owners(tree: Located, model: BridgeFile) -> Iterator[Problem]:
+    """An owner that nobody would ask is a mistake that only shows months later."""
+    given = model.flows.customers
+    path = ("flows", "customers", "owners")
+    if given.owners and given.direction != "both":
+        yield problem_at(
+            tree.key_place(*path),
+            "owners_without_both",
+            "owners counts only with direction: both.",
+            hint="Set flows.customers.direction to both, or take owners out.",
+            key=path,
+        )
+    for name in given.owners:
+        row = getattr(model.mapping.customer, _ROLES.get(name, name), None)
+        if row is not None:
+            yield problem_at(
+                tree.key_place(*path, name),
+                "owner_of_mapped_field",
+                f"{name} is made by a mapping, which cannot be turned round.",
+                hint=f"Take mapping.customer.{_ROLES.get(name, name)} out, or this owner.",
+                key=(*path, name),
+                value=name,
+            )
 
 
 def _connections(tree: Located, model: BridgeFile) -> Iterator[Problem]:

@@ -95,6 +95,8 @@ def compile_policy(
             when=compiler.rule("flows", "customers", "when"),
             match=flows.customers.match,
             conflict=Owner(flows.customers.conflict),
+            both=flows.customers.direction == "both",
+            owners={name: Owner(word) for name, word in flows.customers.owners.items()},
             fields=tuple(compiler.customer_fields()),
         ),
         documents=DocumentPolicy(

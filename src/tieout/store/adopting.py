@@ -27,6 +27,7 @@ _FLOWS = {
     KeyKind.CUSTOMER: "customers",
     KeyKind.ITEM: "items",
     KeyKind.INVOICE: "invoices",
+    KeyKind.ACCOUNT: "accounts",
 }
 _DEAD = ["cancelled", "credited"]
 

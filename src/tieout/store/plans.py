@@ -15,7 +15,7 @@ from tieout.store import codec
 from tieout.store.database import Tx
 
 # Customers before documents before what is shown in the CRM; then by source.
-RANKS = {"item": 0, "customer": 1, "document": 2, "standing": 3, "invoice": 4}
+RANKS = {"item": 0, "account": 0, "customer": 1, "document": 2, "standing": 3, "invoice": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def line_of(decision: Decision) -> PlanLine:
     """A decision as a row of a plan."""
     change = decision.change
     # What the CRM shows of an invoice is no document of a deal's.
-    published = _entity_of(decision.lane) in ("item", "invoice")
+    published = _entity_of(decision.lane) in ("item", "invoice", "account")
     entity = str(change.entity) if change and not published else _entity_of(decision.lane)
     predicted = decision.predicted
     return PlanLine(
@@ -73,7 +73,12 @@ def line_of(decision: Decision) -> PlanLine:
 
 def _entity_of(lane: str) -> str:
     flow = lane.split("/")[1]
-    entities = {"customers": "customer", "documents": "document", "items": "item"}
+    entities = {
+        "customers": "customer",
+        "documents": "document",
+        "items": "item",
+        "accounts": "account",
+    }
     return entities.get(flow, "invoice" if flow == "invoices" else "standing")
 
 

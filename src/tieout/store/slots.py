@@ -31,6 +31,7 @@ ENTITY_OF = {
     KeyKind.PAYMENT: Entity.PAYMENT,
     KeyKind.ITEM: Entity.ITEM,
     KeyKind.INVOICE: Entity.DOCUMENT,
+    KeyKind.ACCOUNT: Entity.CUSTOMER,
 }
 
 

@@ -113,6 +113,8 @@ class PlainCrm(Simulator):
                 after = int(request.param("after") or 0)
                 rows = [wire(row) for row in self.rows.gone[after:]]
                 return json_response(200, {"rows": rows, "last": len(self.rows.gone)})
+            case ("PATCH", "companies"):
+                return self._batch(request, self._company)
             case ("PATCH", ("products" | "invoices") as table):
                 return self._batch(request, lambda row: self._published(table, row))
             case ("GET", ("deals" | "companies" | "products" | "invoices") as table):
@@ -162,6 +164,12 @@ class PlainCrm(Simulator):
         return _answered(
             asked,
             lambda: self.rows.write_standing(str(asked.get("id")), asked.get("fields") or {}),
+        )
+
+    def _company(self, asked: Row) -> Row:
+        return _answered(
+            asked,
+            lambda: self.rows.write_company(str(asked.get("id")), asked.get("fields") or {}),
         )
 
     def _published(self, table: str, asked: Row) -> Row:

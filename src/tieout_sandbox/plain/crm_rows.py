@@ -265,6 +265,15 @@ class CrmRows:
             }
         )
 
+    def write_company(self, row_id: str, fields: Row) -> Row:
+        """Sets a company's own fields, as a person would."""
+        row = self.row("companies", row_id)
+        unknown = set(fields) - set(COMPANY_FIELDS)
+        if unknown:
+            raise RefusedError(422, "field_unknown", ", ".join(sorted(unknown)))
+        self.edit(row, fields)
+        return row
+
     def write_standing(self, row_id: str, fields: Row) -> Row:
         """Sets what the books say on a deal or company; moves its stamp like any edit."""
         table = "companies" if row_id.startswith("company-") else "deals"

@@ -193,7 +193,8 @@ class PlainCrmConnector(WithoutLedger):
         return [self._prepare(change) for change in changes]
 
     def _prepare(self, change: Change) -> Prepared | Refused:
-        if change.wanted is not None and change.entity in PATHS and change.action in _UPSERTS:
+        mine = _UPSERTS if change.entity is not Entity.CUSTOMER else (Action.UPDATE,)
+        if change.wanted is not None and change.entity in PATHS and change.action in mine:
             return self._published(change)
         target = change.target
         if change.wanted is None or target is None or not _is_standing(change):
@@ -377,7 +378,7 @@ def abilities(settings: PlainCrmSettings) -> Abilities:
         side="crm",
         entities={
             Entity.DEAL: read,
-            Entity.CUSTOMER: read,
+            Entity.CUSTOMER: replace(published, actions=frozenset({Action.UPDATE})),
             Entity.ITEM: published,
             Entity.DOCUMENT: published,
             Entity.STANDING: standing,

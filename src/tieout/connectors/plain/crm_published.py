@@ -7,9 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from tieout.connectors.plain.api import Row
-from tieout.connectors.plain.values import day, instant, number, number_or_none, text, wire_value
+from tieout.connectors.plain.values import (
+    address_row,
+    day,
+    instant,
+    number,
+    number_or_none,
+    text,
+    wire_value,
+)
 from tieout.core.change import Change
 from tieout.core.model import (
+    Customer,
     Document,
     DocumentKind,
     Entity,
@@ -22,7 +31,11 @@ from tieout.core.model import (
     Totals,
 )
 
-PATHS: Mapping[Entity, str] = {Entity.ITEM: "/products", Entity.DOCUMENT: "/invoices"}
+PATHS: Mapping[Entity, str] = {
+    Entity.ITEM: "/products",
+    Entity.DOCUMENT: "/invoices",
+    Entity.CUSTOMER: "/companies",
+}
 _PLAIN = ("number", "raw_status", "booked", "currency", "paid", "credited", "sale", "url")
 _DAYS = ("issue_date", "due_date", "last_payment_on")
 _EXTRA = ("status", "deal")
@@ -50,6 +63,8 @@ def shows(change: Change) -> Record:
 
 
 def _fields(record: Record, names: frozenset[str]) -> dict[str, Any]:
+    if isinstance(record, Customer):
+        return _company(record, names)
     if isinstance(record, Item):
         return {name: wire_value(getattr(record, name)) for name in sorted(names)}
     assert isinstance(record, Document)
@@ -71,6 +86,29 @@ def _fields(record: Record, names: frozenset[str]) -> dict[str, Any]:
         found |= {name: record.extra.get(name) for name in _EXTRA}
     if "lines" in names:
         found["lines"] = [_line_row(line) for line in record.lines]
+    return found
+
+
+def _company(record: Customer, names: frozenset[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        name: getattr(record, name) for name in ("name", "language") if name in names
+    }
+    if "contact_name" in names:
+        found["contact"] = record.contact_name
+    if "emails" in names:
+        found["email"] = record.emails.get("invoice") or record.emails.get("general")
+    if "phones" in names:
+        found["phone"] = record.phones.get("general")
+    if "addresses" in names:
+        found["address"] = address_row(record.address("billing"))
+        if record.address("shipping"):
+            found["shipping"] = address_row(record.address("shipping"))
+    if "identifiers" in names:
+        numbers = {"company": "org_number", "vat": "vat_number", "einvoice": "einvoice"}
+        for kind, name in numbers.items():
+            number = record.identifier(kind)
+            if number is not None:
+                found[name] = number.raw
     return found
 
 
