@@ -22,7 +22,6 @@ from contract.connector_contract import (
 from contract.test_visma_net_writes import lines, read, released
 from support.inprocess import InProcessTransport
 from support.visma_net_rig import VismaNetRig, number_of
-from tieout.core.ageing import ItemKind
 from tieout.core.model import (
     Balance,
     Code,
@@ -455,109 +454,5 @@ def test_orders_are_read_where_the_connection_says_so() -> None:
         assert await rig.connector.get([order.ref], DOCUMENTS) == [order]
         rig.clock.advance(3600)
         assert records(await pages(rig, DOCUMENTS, found[-1].cursor)) == {}
-
-    run(story())
-
-
-# --- the ledger ----------------------------------------------------------------------------------
-
-
-def test_the_ledger_lists_what_is_booked_in_these_days() -> None:
-    async def story() -> None:
-        rig = VismaNetRig()
-        first = await released(rig, "006A")
-        customer = await new_customer(rig, "C2")
-        await new_document(rig, customer, "006B")  # a draft
-        rig.act("credit", document=number_of(first))
-        rig.clock.advance(10 * 86_400)
-        second = await released(rig, "006C")
-        november = [d async for part in rig.connector.ledger(
-            date(2026, 11, 1), date(2026, 11, 30)) for d in part]  # fmt: skip
-        assert {d.ref.id.partition(":")[0] for d in november if d.ref} == {"invoice", "note"}
-        december = [d async for part in rig.connector.ledger(
-            date(2026, 12, 1), date(2026, 12, 31)) for d in part]  # fmt: skip
-        assert [d.ref for d in december] == [second]
-
-    run(story())
-
-
-def _invoices(rig: VismaNetRig) -> Any:
-    async def story() -> None:
-        refs = [await released(rig, f"006{n}", lines=lines("1000.00")) for n in range(6)]
-        numbers = [number_of(ref) for ref in refs]
-        rig.clock.advance(8 * 86_400)  # December
-        rig.act("pay", document=numbers[0])
-        rig.act("pay", document=numbers[1], amount="1500.00")  # 250.00 stays on account
-        rig.act("credit", document=numbers[2], net="200.00")
-        rig.act("write_off", document=numbers[3])
-        rig.act("cash_discount", document=numbers[4], discount="25.00")
-        paid = rig.act("pay", document=numbers[5])
-        rig.act("void_payment", payment=paid["refNbr"])
-        await released(rig, "006Z", lines=lines("400.00"))
-
-    return story()
-
-
-def test_the_receivables_roll_forward_to_the_ledgers_own_balance() -> None:
-    async def story() -> None:
-        rig = VismaNetRig()
-        await _invoices(rig)
-        december = (date(2026, 12, 1), date(2026, 12, 31))
-        rolled = await rig.connector.subledger(*december)
-        assert rolled is not None
-        assert rolled.opening == 7500
-        sums: dict[str, Decimal] = {}
-        for posting in rolled.postings:
-            sums[posting.kind] = sums.get(posting.kind, Decimal(0)) + posting.amount
-        assert sums["invoice"] == 500
-        assert sums["credit_note"] == -250
-        assert sums["write_off"] == -1250
-        assert sums["discount"] == -25
-        assert sums["on_account"] == -250
-        assert sums["money"] == -(1250 + 1250 + 1225)
-        closing = sum((item.open for item in rolled.items), Decimal(0))
-        assert rolled.opening + sum(sums.values(), Decimal(0)) == closing
-        control = await rig.connector.control(date(2026, 12, 31))
-        assert control is not None
-        assert (control.balance, control.currency, control.account) == (closing, "NOK", "1500")
-        kinds = {item.kind for item in rolled.items}
-        assert kinds == {ItemKind.INVOICE, ItemKind.ON_ACCOUNT}
-        before = await rig.connector.subledger(date(2026, 11, 1), date(2026, 11, 30))
-        assert before is not None
-        assert sum((item.open for item in before.items), Decimal(0)) == 7500
-        november = await rig.connector.control(date(2026, 11, 30))
-        assert november is not None
-        assert november.balance == 7500
-
-    run(story())
-
-
-def test_the_balance_is_not_told_for_a_day_inside_a_period_that_is_over() -> None:
-    async def story() -> None:
-        rig = VismaNetRig()
-        await released(rig)
-        rig.clock.advance(40 * 86_400)
-        assert await rig.connector.control(date(2026, 11, 25)) is None
-        assert await rig.connector.control(date(2026, 11, 30)) is not None
-
-    run(story())
-
-
-def test_a_payment_at_another_rate_leaves_an_exchange_difference() -> None:
-    async def story() -> None:
-        rig = VismaNetRig(customer_class="2", zone_domestic="01")
-        customer = await new_customer(rig, currency="EUR")
-        _, _, outcome = await new_document(rig, customer, currency="EUR", lines=lines("100.00"))
-        rig.book(outcome.ref)
-        rig.act("pay", document=number_of(outcome.ref), rate="11.5000")
-        rolled = await rig.connector.subledger(date(2026, 11, 1), date(2026, 11, 30))
-        assert rolled is not None
-        sums = {posting.kind: posting.amount for posting in rolled.postings}
-        control = await rig.connector.control(date(2026, 11, 30))
-        assert control is not None
-        assert control.balance == 0
-        assert rolled.items == ()
-        assert sum(sums.values(), Decimal(0)) == 0
-        assert sums["exchange"] == rolled.exchange_gain > 0
 
     run(story())

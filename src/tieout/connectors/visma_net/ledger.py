@@ -6,7 +6,7 @@ Each is asked for by a filter of its own, and not taken from the change feed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -25,13 +25,21 @@ from tieout.connectors.visma_net.api import (
 from tieout.connectors.visma_net.documents import Pair
 from tieout.connectors.visma_net.names import Names, document_ref, read_periods
 from tieout.connectors.visma_net.reading import Reader
-from tieout.connectors.visma_net.values import Payload, amount_of, day_of, number_of, text_of
+from tieout.connectors.visma_net.values import (
+    Payload,
+    amount_of,
+    day_of,
+    number_of,
+    rows_of,
+    text_of,
+)
 from tieout.core.ageing import ItemKind, OpenItem
 from tieout.core.model import Document
 from tieout.core.money import ZERO, round_to
 from tieout.ports import Control, Posting, Subledger
 
 CUSTOMER_BALANCES = "/v2/customer/balance"
+_Key = tuple[str, str]
 _LISTS = (INVOICES, CREDIT_NOTES, DEBIT_NOTES)
 _POSTED = {"CreditNote": "credit_note", "FinCharge": "fee", "SmallCreditWo": "write_off"}
 
@@ -142,7 +150,7 @@ class _Book:
         found = []
         rest = _base(claim, "amount", self.names)
         left = _own(claim, "amount", self.names)
-        rate = rest / left if left else Decimal(1)
+        rate = self._rate_of(claim)
         for one in settling.applications(claim, at_all=True):
             if one.day is None:
                 continue
@@ -154,57 +162,93 @@ class _Book:
             found.append(_Met(one.day, claim, one.kind, one.number, amount, both - amount))
         return found
 
+    def _rate_of(self, claim: Payload) -> Decimal:
+        """What one unit of a document's currency is in the company's, as it was booked."""
+        currency = text_of(claim, "currencyId")
+        told = number_of(claim, "exchangeRate")
+        if currency in ("", self.names.currency) or not told:
+            return Decimal(1)
+        divides = self.names.rates.get(currency, (ZERO, ""))[1] == "Divide"
+        return 1 / told if divides else told
+
+    def _share(self, row: Payload, amount: Decimal) -> Decimal:
+        """An amount of a credit note or a payment in the company's currency; all of it is all."""
+        if "documentType" in row:
+            own, base = _own(row, "amount", self.names), _base(row, "amount", self.names)
+        else:
+            base = amount_of(row, "paymentAmount")
+            own = number_of(row, "paymentAmountInCurrency") or base
+        if not own or own == base:
+            return amount
+        sign = -1 if amount < 0 else 1
+        return sign * base if abs(amount) == own else self._rounded(amount * base / own)
+
+    def _refunded(self, refund: Payload) -> list[tuple[_Key, Decimal, Decimal]]:
+        """What a refund took: the credit, and how much of it and of the refund, in base."""
+        known = {_key_of(row): row for row in (*self.claims, *self.money)}
+        found = []
+        for line in rows_of(refund, "paymentLines"):
+            of = settling.kind_of(text_of(line, "documentType"))
+            key = (of, text_of(line, "refNbr"))
+            amount = amount_of(line, "amountPaid")
+            credit = known.get(key)
+            off = self._share(credit, amount) if credit is not None else amount
+            found.append((key, off, self._share(refund, amount)))
+        return found
+
     def _rounded(self, amount: Decimal) -> Decimal:
         return round_to(amount, self.names.places(self.names.currency))
 
     # --- open items ------------------------------------------------------------------------------
 
     def items(self, day: date) -> list[OpenItem]:
-        """What was open at the end of the day: claims, credit notes, and money on account."""
-        found = []
-        used: dict[tuple[str, str], Decimal] = {}
+        """
+        What was open at the end of the day: every document from its own day on, less what met it
+        by then. What was applied, refunded or taken back later does not count.
+        """
+        left: dict[_Key, Decimal] = {}
+        rows: dict[_Key, Payload] = {}
+        for key, row, amount in self._documents(day):
+            left[key] = left.get(key, ZERO) + amount
+            rows.setdefault(key, row)
         for claim in self.claims:
-            if text_of(claim, "documentType") == "CreditNote":
-                continue
-            left = _base(claim, "amount", self.names) if _by(claim, "documentDate", day) else ZERO
-            for met in self.met(claim):
+            for met in self.met(claim) if _is_claim(claim) else ():
                 if met.day <= day:
-                    left -= met.amount + met.discount
-                    used[met.kind, met.number] = (
-                        used.get((met.kind, met.number), ZERO) + met.amount + self._exchange(met)
-                    )
-            if left:
-                found.append(self._item(claim, left, _claim_kind(claim)))
-        for row, kind, number, amount in self._credits():
-            dated = day_of(row, "documentDate") or day_of(row, "applicationDate")
-            if dated is None or dated > day:
-                continue
-            left = amount - used.get((kind, number), ZERO)
-            if left:
-                what = ItemKind.CREDIT_NOTE if kind == "CreditNote" else ItemKind.ON_ACCOUNT
-                found.append(self._item(row, -left, what))
-        return found
+                    _add(left, _key_of(claim), -(met.amount + met.discount))
+                    _add(left, (met.kind, met.number), met.amount + self._exchange(met))
+        for refund in self.money:
+            if text_of(refund, "type") == "Refund" and _by(refund, "applicationDate", day):
+                for key, off, back in self._refunded(refund):
+                    _add(left, key, off)
+                    _add(left, _key_of(refund), -back)
+        return [self._item(rows[key], amount, key[0]) for key, amount in left.items() if amount]
 
-    def _credits(self) -> list[tuple[Row, str, str, Decimal]]:
-        """Credit notes and money with their sizes in base currency; refunds took from them."""
-        back: dict[tuple[str, str], Decimal] = {}
-        found = []
+    def _documents(self, day: date) -> Iterator[tuple[_Key, Payload, Decimal]]:
+        """
+        Every document that there was, with what it does to the receivables. A payment that was
+        taken back has a second one beside it, under its own number.
+        """
         for row in self.claims:
-            if text_of(row, "documentType") == "CreditNote":
-                for one in settling.applications(row):
-                    if one.kind == "Refund":
-                        key = ("CreditNote", text_of(row, "referenceNumber"))
-                        back[key] = back.get(key, ZERO) + one.amount
-        for row in self.claims:
-            if text_of(row, "documentType") == "CreditNote":
-                number = text_of(row, "referenceNumber")
-                size = _base(row, "amount", self.names) - back.get(("CreditNote", number), ZERO)
-                found.append((row, "CreditNote", number, size))
+            kind = text_of(row, "documentType")
+            if _by(row, "documentDate", day) and (_is_claim(row) or kind == "CreditNote"):
+                size = _base(row, "amount", self.names)
+                yield _key_of(row), row, -size if kind == "CreditNote" else size
         for row in self.money:
             kind, number = text_of(row, "type"), text_of(row, "refNbr")
-            if kind in ("Payment", "Prepayment") and text_of(row, "status") != "Voided":
-                found.append((row, kind, number, amount_of(row, "paymentAmount")))
-        return found
+            if kind not in settling.MONEY or not _by(row, "applicationDate", day):
+                continue
+            size = amount_of(row, "paymentAmount")
+            if kind == "VoidPayment":
+                yield (
+                    ("Payment" if self._has("Payment", number) else "Prepayment", number),
+                    row,
+                    size,
+                )
+            else:
+                yield (kind, number), row, size if kind == "Refund" else -size
+
+    def _has(self, kind: str, number: str) -> bool:
+        return any(_key_of(row) == (kind, number) for row in self.money)
 
     def _exchange(self, met: _Met) -> Decimal:
         """What a payment brought more than the claim was booked with: its own rate is another."""
@@ -226,8 +270,11 @@ class _Book:
         in_currency = met.amount * size / rest
         return self._rounded(in_currency * base / own) - met.amount
 
-    def _item(self, row: Payload, left: Decimal, kind: ItemKind) -> OpenItem:
+    def _item(self, row: Payload, left: Decimal, of: str) -> OpenItem:
         number = text_of(row, "referenceNumber") or text_of(row, "refNbr")
+        kind = {"CreditNote": ItemKind.CREDIT_NOTE, "FinCharge": ItemKind.FEE}.get(
+            of, ItemKind.ON_ACCOUNT if of in settling.MONEY else ItemKind.INVOICE
+        )
         due = day_of(row, "documentDueDate") or day_of(row, "documentDate")
         return OpenItem(
             ref=f"{text_of(row, 'documentType') or text_of(row, 'type')}:{number}",
@@ -244,19 +291,18 @@ class _Book:
     def postings(self, first: date, last: date) -> list[Posting]:
         """What moved the receivables in these days."""
         found: list[Posting] = []
-        applied: dict[tuple[str, str], Decimal] = {}
+        applied: dict[_Key, Decimal] = {}
         for claim in self.claims:
             kind = text_of(claim, "documentType")
+            if not _is_claim(claim) and kind != "CreditNote":
+                continue
             day = day_of(claim, "documentDate")
             size = _base(claim, "amount", self.names)
             if day is not None and first <= day <= last:
-                ours = _POSTED.get(kind, "invoice")
                 sign = -1 if kind == "CreditNote" else 1
-                found.append(self._posting(ours, sign * size, day, claim))
-            if kind == "CreditNote":
-                continue
-            for met in self.met(claim):
-                if met.kind in settling.MONEY and met.day <= last:
+                found.append(self._posting(_POSTED.get(kind, "invoice"), sign * size, day, claim))
+            for met in self.met(claim) if _is_claim(claim) else ():
+                if met.day <= last:
                     key = (met.kind, met.number)
                     applied[key] = applied.get(key, ZERO) + met.amount + self._exchange(met)
                 if first <= met.day <= last:
@@ -273,9 +319,7 @@ class _Book:
             found.append(self._posting("exchange", self._exchange(met), met.day, met.claim))
         return found
 
-    def _of_money(
-        self, first: date, last: date, applied: dict[tuple[str, str], Decimal]
-    ) -> list[Posting]:
+    def _of_money(self, first: date, last: date, applied: Mapping[_Key, Decimal]) -> list[Posting]:
         found = []
         for row in self.money:
             kind, number = text_of(row, "type"), text_of(row, "refNbr")
@@ -286,9 +330,12 @@ class _Book:
             back = kind in ("Refund", "VoidPayment")
             # One that came back later is money all the same, that of its return is against it.
             whole = back or text_of(row, "status") == "Voided"
-            used = size if whole else min(applied.get((kind, number), ZERO), size)
+            used = size if whole else max(ZERO, min(applied.get((kind, number), ZERO), size))
             sign = 1 if back else -1
             found.append(self._posting("money", sign * used, day, row))
+            if kind == "Refund":
+                differ = sum((off - own for _, off, own in self._refunded(row)), ZERO)
+                found.append(self._posting("exchange", differ, day, row))
             if not back:
                 found.append(self._posting("on_account", -(size - used), day, row))
         return found
@@ -316,9 +363,21 @@ class _Book:
         )
 
 
-def _claim_kind(claim: Payload) -> ItemKind:
-    fee = text_of(claim, "documentType") == "FinCharge"
-    return ItemKind.FEE if fee else ItemKind.INVOICE
+def _key_of(row: Payload) -> _Key:
+    """Type and number: the number alone may name two."""
+    kind = text_of(row, "documentType") or text_of(row, "type")
+    return kind, text_of(row, "referenceNumber") or text_of(row, "refNbr")
+
+
+def _is_claim(row: Payload) -> bool:
+    """Whether a document is something that a customer owes until it is met."""
+    return text_of(row, "documentType") in (*settling.CLAIMS, "SmallCreditWo")
+
+
+def _add(left: dict[_Key, Decimal], key: _Key, amount: Decimal) -> None:
+    """Adds to a document that is there; what is not read has nothing to be added to."""
+    if key in left:
+        left[key] += amount
 
 
 def _by(row: Payload, name: str, day: date) -> bool:
