@@ -35,7 +35,7 @@ from tieout.core.change import (
     Wanted,
     Wire,
 )
-from tieout.core.model import Customer, Deal, Entity, ExternalRef, Standing
+from tieout.core.model import Address, Customer, Deal, Entity, ExternalRef, Standing
 from tieout.ports import Selection
 
 D = Decimal
@@ -536,6 +536,50 @@ def test_an_organisation_is_updated_by_the_fields_that_are_named(answer: str, un
         assert isinstance(read, Customer)
         assert isinstance(made.shows, Customer)
         assert (read.number, read.terms) == (made.shows.number, made.shows.terms)
+
+    run(story())
+
+
+def test_an_address_is_written_as_one_text_and_a_country_by_its_name_here() -> None:
+    async def story() -> None:
+        found = rig(countries={"Norge": "NO"})
+        number = found.organisation()
+        lines, names = ("Karl Johans gate 1", "3. etg"), ("addresses", "phones", "emails")
+        there = Address(lines=lines, postcode="0154", city="Oslo", country="NO")
+        record = Customer(
+            addresses=(there,),
+            phones={"general": "+47 22 00 00 00"},
+            emails={"general": "faktura@ny.example"},
+        )
+        (outcome,) = await sent(found, customer_change(number, record, *names))
+        assert isinstance(outcome, Applied), outcome
+        row = found.row("Organisations", number)
+        assert row["OrganisationAddress"] == "Karl Johans gate 1\n3. etg"
+        assert (row["OrganisationCity"], row["OrganisationCountry"]) == ("Oslo", "Norge")
+        (read,) = await found.connector.get([outcome.ref], CUSTOMERS)
+        assert isinstance(read, Customer)
+        assert read.address() == there
+        assert read.emails["invoice"] == "faktura@ny.example"
+        # The same country under another name, or other ends of lines, is no change.
+        found.act("edit_organisation", organisation=number, set={"Country": "Norway"})
+        (made,) = await prepared(found, customer_change(number, record, *names))
+        assert made.body == b""
+
+    run(story())
+
+
+def test_a_country_that_the_system_has_no_name_for_is_not_guessed() -> None:
+    async def story() -> None:
+        found = rig()
+        number = found.organisation()
+        record = Customer(addresses=(Address(postcode="0154", city="Oslo", country="NO"),))
+        (made,) = await found.connector.prepare([customer_change(number, record, "addresses")])
+        assert isinstance(made, Refused)
+        assert [f.code for f in made.findings] == ["country_unknown"]
+        named = Customer(contact_name="Mette Holm")
+        (made,) = await found.connector.prepare([customer_change(number, named, "contact_name")])
+        assert isinstance(made, Refused)
+        assert [f.code for f in made.findings] == ["field_not_chosen"]
 
     run(story())
 

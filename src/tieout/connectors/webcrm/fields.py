@@ -9,11 +9,13 @@ from typing import Any
 from tieout.connectors.http.json import dumps
 from tieout.connectors.webcrm import errors
 from tieout.connectors.webcrm.api import RESOURCES, Row
+from tieout.connectors.webcrm.countries import country_code
 from tieout.connectors.webcrm.ids import number_for
 from tieout.connectors.webcrm.reading import Reader
 from tieout.connectors.webcrm.settings import WebcrmSettings
-from tieout.connectors.webcrm.system import SystemField, SystemFields, place_on, unknown_field
-from tieout.connectors.webcrm.values import Unfit, Wire, same, to_wire
+from tieout.connectors.webcrm.system import SystemFields, native, place_on, unknown_field
+from tieout.connectors.webcrm.translate import address_lines
+from tieout.connectors.webcrm.values import Unfit, Wire, same, text_at, to_wire
 from tieout.connectors.webcrm.writing import no_record, not_possible
 from tieout.core.change import Action, Change, Prepared, Refused
 from tieout.core.finding import Finding
@@ -92,8 +94,14 @@ class FieldWriter:
         body: dict[str, Wire] = {}
         findings: list[Finding] = []
         for ours in sorted(change.wanted.fields):
+            if ours == "addresses":
+                self._address(change.wanted.record, row, fields, body, findings)
+                continue
             for theirs, value in self._places(ours, kind, change.wanted.record):
-                field = fields.field(theirs) if theirs else None
+                if not theirs:
+                    findings.append(_no_place(kind, ours))
+                    continue
+                field = fields.field(theirs)
                 if field is None or theirs.removeprefix(kind) in _SERVER:
                     findings.append(unknown_field(theirs or ours, fields))
                     continue
@@ -103,6 +111,45 @@ class FieldWriter:
                 elif not same(field, wire, row.get(field.name)):
                     body[field.name] = wire
         return body, findings
+
+    def _address(
+        self,
+        record: Record,
+        row: Row,
+        fields: SystemFields,
+        body: dict[str, Wire],
+        findings: list[Finding],
+    ) -> None:
+        """The billing address, as one text and a country's name; what says the same is left."""
+        wanted = record.address() if isinstance(record, Customer) else None
+        if wanted is None:
+            return
+        values = {"OrganisationPostCode": wanted.postcode, "OrganisationCity": wanted.city}
+        if address_lines(text_at(row, "OrganisationAddress")) != wanted.lines:
+            values["OrganisationAddress"] = "\n".join(wanted.lines)
+        shown = text_at(row, "OrganisationCountry")
+        if wanted.country and country_code(shown, self._settings.countries) != wanted.country:
+            name = self._country(wanted.country, fields)
+            if not name:
+                findings.append(_no_name(wanted.country))
+            values["OrganisationCountry"] = name
+        for name, value in values.items():
+            field = fields.field(name) or native(name)
+            wire = to_wire(field, value)
+            if isinstance(wire, Unfit):
+                findings.append(wire.finding)
+            elif not same(field, wire, row.get(name)):
+                body[name] = wire
+
+    def _country(self, code: str, fields: SystemFields) -> str:
+        """What this system calls a country: by the settings, or by its drop-down; never a guess."""
+        for name, known in self._settings.countries.items():
+            if known == code:
+                return name
+        field = fields.field("OrganisationCountry")
+        options = field.options if field is not None else ()
+        found = [one for one in options if country_code(one, self._settings.countries) == code]
+        return found[0] if len(found) == 1 else ""
 
     def _places(self, ours: str, kind: str, record: Record) -> Sequence[tuple[str, Any]]:
         """Where a field of ours is kept in this system: usually one field, '' for none."""
@@ -127,7 +174,8 @@ class FieldWriter:
     def _customer_places(self, ours: str, record: Customer) -> Sequence[tuple[str, Any]]:
         account = self._settings.account
         if ours == "emails":
-            return [(account.invoice_email, record.emails.get("invoice"))]
+            address = record.emails.get("invoice") or record.emails.get("general")
+            return [(account.invoice_email, address)]
         if ours == "phones":
             return [("OrganisationTelephone", record.phones.get("general"))]
         if ours == "identifiers":
@@ -150,11 +198,25 @@ class FieldWriter:
         return [(names.get(ours, ""), getattr(record, ours, None))]
 
 
-def extra_names(
-    bodies: Sequence[Mapping[str, Any]], fields: Mapping[str, SystemField]
-) -> list[str]:
-    """The fields that stored bodies set, to be read when their fate is in doubt."""
-    return [name for name in dict.fromkeys(n for body in bodies for n in body) if name in fields]
+def _no_place(kind: str, ours: str) -> Finding:
+    return Finding(
+        code="field_not_chosen",
+        message=f"No field of {kind} is named for the {ours.replace('_', ' ')}, so it cannot be "
+        "written there.",
+        hint="Name one in the connection's settings, or let the CRM own it: "
+        "flows.customers.owners.",
+        place=ours,
+    )
+
+
+def _no_name(code: str) -> Finding:
+    return Finding(
+        code="country_unknown",
+        message=f"It is not known what this webCRM calls the country {code}.",
+        hint="Say it in the connection's settings (countries), such as Sverige: SE.",
+        place="OrganisationCountry",
+        values={"country": code},
+    )
 
 
 def _place(kind: str, name: str) -> str:

@@ -343,15 +343,15 @@ class Translator:
     # Parts.
 
     def _address(self, row: Row) -> Address | None:
-        street = text_at(row, "OrganisationAddress").replace("\r\n", "\n").replace("\r", "\n")
+        lines = address_lines(text_at(row, "OrganisationAddress"))
         postcode = text_at(row, "OrganisationPostCode")
         city = text_at(row, "OrganisationCity")
         country = country_code(text_at(row, "OrganisationCountry"), self.settings.countries)
-        if not (street or postcode or city or country):
+        if not (lines or postcode or city or country):
             return None
         return Address(
             role="billing",
-            lines=tuple(part.strip() for part in street.split("\n") if part.strip()),
+            lines=lines,
             postcode=postcode,
             city=city,
             country=country,
@@ -370,6 +370,12 @@ class Translator:
 
     def _ref(self, entity: Entity, number: int) -> ExternalRef:
         return ref_of(self.connection, entity, number)
+
+
+def address_lines(text: str) -> tuple[str, ...]:
+    """The lines of an address, which is one text."""
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    return tuple(part.strip() for part in plain.split("\n") if part.strip())
 
 
 def currency_code(settings: WebcrmSettings, name: str) -> str:
