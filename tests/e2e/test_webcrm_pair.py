@@ -265,3 +265,27 @@ def test_items_of_the_books_can_be_quoted_with_and_follow(database_url: str) -> 
         pair.run()
         quiet(pair)
         assert len(catalogue()) == len(shown)
+
+
+def test_what_the_books_own_of_a_customer_comes_to_the_organisation(database_url: str) -> None:
+    text = CONFIGURATION.replace(
+        "    match: [external_id",
+        "    direction: both\n    owners: {phones: books, addresses: latest}\n"
+        "    match: [external_id",
+    )
+    with WebcrmPair(database_url, text) as pair:
+        pair.sell("D-1", "12000.00")
+        pair.run()
+        settle(pair, 1)
+        quiet(pair)
+        (customer,) = pair.records("customers")
+        change = {"Telephone": "+46 8 123 45 67", "InvoiceCity": "Nacka"}
+        pair.in_books("edit_customer", customer=customer["Id"], set=change)
+        settle(pair, 1)
+        row = pair.webcrm_row("Organisations", pair.organisation())
+        assert row["OrganisationTelephone"] == "+46 8 123 45 67"
+        assert row["OrganisationCity"] == "Nacka"
+        assert row["OrganisationAddress"] == "Sandkajen 14\n2 tr"
+        assert row["OrganisationCountry"] == "Sverige"
+        assert pair.cases() == []
+        quiet(pair)
