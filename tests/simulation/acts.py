@@ -51,6 +51,8 @@ class Cast:
         try:
             if self.world.shown is not FlowMode.OFF and self.random.random() < 0.2:
                 self.in_catalogue()
+            elif self.world.customers.both and self.random.random() < 0.2:
+                self.on_customers()
             elif kind < 0.22:
                 self.fault()
             elif kind < 0.28:
@@ -61,6 +63,18 @@ class Cast:
                 self.in_book(self.random.choice(BOOK_ACTS))
         except ActionError as error:
             self.world.note(f"not possible: {error}")
+
+    def on_customers(self) -> None:
+        """Addresses of the same customers, edited on either side."""
+        chance, world = self.random, self.world
+        name = chance.choice(("email", "phone"))
+        value = f"{name}-{chance.randrange(1000)}@kund.example"
+        rows = [row["id"] for row in world.book.ledger.live("customers")]
+        if rows and chance.random() < 0.5:
+            world.in_book("edit_customer", customer=chance.choice(rows), **{name: value})
+        else:
+            world.in_crm("edit_company", company=chance.choice(self.companies), **{name: value})
+        world.happened["customers edited"] += 1
 
     def in_catalogue(self) -> None:
         """Items that come, change and go; and products that somebody writes over in the CRM."""

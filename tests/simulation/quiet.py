@@ -40,6 +40,8 @@ class Quiet:
         if self.world.shown is not FlowMode.OFF:
             self.items()
             self.invoices()
+        if self.world.customers.both:
+            self.customers()
         await self.mirror()
         await self.nothing_more("16: a further run")
         if last == "publish":
@@ -100,6 +102,26 @@ class Quiet:
             invoiced += there
         if sold != invoiced:
             raise Violation(f"21: sold {sold}, invoiced {invoiced}")
+
+    def customers(self) -> None:
+        """24: two-way fields of linked customers are the same on both sides."""
+        held = self._held_in("customers") | self._held_in("accounts")
+        links = self.world.rows(
+            "SELECT s.source_id, r.id FROM slot s JOIN ref r ON r.workspace = s.workspace"
+            " AND r.key13 = s.key13 AND r.role = 'current' AND r.entity = 'customer'"
+            " WHERE s.workspace = %(ws)s AND s.kind = 'C' AND s.alias_of IS NULL ORDER BY 1"
+        )
+        customers = {row["id"]: row for row in self.world.book.ledger.live("customers")}
+        companies = {row["id"]: row for row in self.world.crm.rows.live("companies")}
+        for source, target in links:
+            mine, theirs = companies.get(source), customers.get(target)
+            if source in held or mine is None or theirs is None:
+                continue
+            for name in ("email", "phone"):
+                if theirs[name] and (mine[name] or "") != theirs[name]:
+                    raise Violation(
+                        f"24: {source}: {name} is {mine[name]} here, {theirs[name]} in the books"
+                    )
 
     def items(self) -> None:
         """22: the CRM's products are the books' items, each once."""
