@@ -378,6 +378,8 @@ def test_a_rate_that_is_not_the_one_that_is_meant_is_refused() -> None:
         ({"po_number": "9" * 41}, "text_too_long"),
         ({"currency": "CHF"}, "currency_not_allowed"),
         ({"lines": lines("100.00", item="SHOP")}, "net_differs"),
+        ({"lines": lines("100.005")}, "value_too_fine"),
+        ({"lines": lines("100.00", quantity=Decimal("0.125"))}, "value_too_fine"),
     ],
 )
 def test_what_would_be_refused_is_found_before(values: dict[str, Any], code: str) -> None:
@@ -388,6 +390,22 @@ def test_what_would_be_refused_is_found_before(values: dict[str, Any], code: str
         (made,) = await rig.connector.prepare([change])
         assert isinstance(made, Refused), made
         assert code in [finding.code for finding in made.findings]
+
+    run(story())
+
+
+def test_a_company_that_keeps_finer_prices() -> None:
+    async def story() -> None:
+        rig = VismaNetRig(price_decimals=4, quantity_decimals=3)
+        rig.act("set_preference", name="priceDecimals", value=4)
+        rig.act("set_preference", name="quantityDecimals", value=3)
+        customer = await new_customer(rig)
+        fine = lines("100.0055", quantity=Decimal("0.125"))
+        _, made, outcome = await new_document(rig, customer, lines=fine)
+        assert isinstance(outcome.shows, Document)
+        assert outcome.shows.lines == made.shows.lines  # type: ignore[union-attr]
+        assert outcome.shows.lines[0].unit_price == Decimal("100.0055")
+        assert outcome.shows.lines[0].stated_net == Decimal("12.50")
 
     run(story())
 

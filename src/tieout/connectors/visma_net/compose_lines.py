@@ -20,7 +20,6 @@ from tieout.core.money import ZERO, line_net, round_to
 
 TEXT_LENGTH = 256
 MAX_LINES = 1000
-_PRICE_DECIMALS, _QUANTITY_DECIMALS = 6, 6
 Row = dict[str, Any]
 
 
@@ -140,8 +139,8 @@ class LineMaker:
         item = self._found(line, place)
         number = text_of(item, "inventoryNumber")
         text = line.text or (line.item.name if line.item else "") or text_of(item, "description")
-        quantity = self._exact(line.quantity, _QUANTITY_DECIMALS, "quantity", place)
-        price = self._exact(line.unit_price, _PRICE_DECIMALS, "unit_price", place)
+        quantity = self._exact(line.quantity, self._settings.quantity_decimals, "quantity", place)
+        price = self._exact(line.unit_price, self._settings.price_decimals, "unit_price", place)
         category = line.tax_code or text_of(item, "vatCode", "id")
         sent = wrapped(
             inventoryNumber=number,

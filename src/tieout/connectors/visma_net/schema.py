@@ -126,7 +126,10 @@ def abilities(settings: VismaNetSettings) -> Abilities:
                 serial_by="customer",
                 version=VersionCheck.IF_MATCH,
                 lengths={"our_reference": 60, "your_reference": 255, "po_number": 40},
-                decimals={"quantity": 2, "unit_price": 2},
+                decimals={
+                    "quantity": settings.quantity_decimals,
+                    "unit_price": settings.price_decimals,
+                },
                 guard=Guard.SEARCHABLE,
                 carrier_length=23,
                 longest_s=_LONGEST_S,

@@ -39,9 +39,11 @@ class VismaNetSettings:
     what the company fills in for segments that a line does not name ('100-00').
 
     ``draft_status`` is 'hold' or 'balanced', the state in which invoices are made.
-    ``rounds_to_unit``: the company rounds invoices to whole units. ``totals_rule`` is what
-    documents have shown of how it rounds VAT. ``release_in_background`` waits for the outcome of a
-    release itself; documents of more than ``background_above`` lines are made so too (0: never).
+    ``rounds_to_unit``: the company rounds invoices to whole units. ``price_decimals`` and
+    ``quantity_decimals`` are those that it keeps: what is finer would be rounded before it is
+    multiplied. ``totals_rule`` is what documents have shown of how it rounds VAT.
+    ``release_in_background`` waits for the outcome of a release itself; documents of more than
+    ``background_above`` lines are made so too (0: never).
     """
 
     api_url: str = "https://api.finance.visma.net"
@@ -66,6 +68,8 @@ class VismaNetSettings:
     default_subaccount: str = ""
     draft_status: str = "hold"
     rounds_to_unit: bool = False
+    price_decimals: int = 2
+    quantity_decimals: int = 2
     orders: bool = False
     totals_rule: TotalsRule = TotalsRule.UNKNOWN
     release_in_background: bool = True
@@ -126,6 +130,8 @@ class VismaNetSettings:
             yield f"number_start: 0, or a number of 1 to 10 digits, not {self.number_start}."
         for name, low, high in (
             ("number_width", 0, 10),
+            ("price_decimals", 0, 6),
+            ("quantity_decimals", 0, 6),
             ("page_size", 1, 5000),
             ("in_flight", 1, 8),
         ):
