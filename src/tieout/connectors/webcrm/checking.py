@@ -8,7 +8,7 @@ from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.webcrm.api import WebcrmApi
 from tieout.connectors.webcrm.countries import country_code
 from tieout.connectors.webcrm.feed import Feed
-from tieout.connectors.webcrm.reading import Reader, has_field
+from tieout.connectors.webcrm.reading import Reader
 from tieout.connectors.webcrm.settings import WebcrmSettings
 from tieout.connectors.webcrm.standing import Standings
 from tieout.connectors.webcrm.system import place_on, unknown_field
@@ -117,7 +117,7 @@ class Checker:
             fields = await self._reader.fields(kind)
             for name in names:
                 place = place_on(kind, name) if kind == "Delivery" and name else name
-                if name and not has_field(fields, place):
+                if name and not fields.has(place):
                     finding = unknown_field(name, fields)
                     found.append(
                         Finding(

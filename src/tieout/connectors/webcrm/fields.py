@@ -101,7 +101,7 @@ class FieldWriter:
                 if not theirs:
                     findings.append(_no_place(kind, ours))
                     continue
-                field = fields.field(theirs)
+                field = fields.field(theirs) or (native(theirs) if fields.has(theirs) else None)
                 if field is None or theirs.removeprefix(kind) in _SERVER:
                     findings.append(unknown_field(theirs or ours, fields))
                     continue

@@ -480,8 +480,7 @@ class Reader:
             known = [await self.fields(table) for table in tables]
             places = (path if table not in DEALS else place_on(table, path) for table in tables)
             if not any(
-                place and has_field(fields, place)
-                for fields, place in zip(known, places, strict=True)
+                place and fields.has(place) for fields, place in zip(known, places, strict=True)
             ):
                 found.append(unknown_field(path, known[-1]))
         lines = SystemFields(kind="QuotationLine", fields={})
@@ -498,20 +497,6 @@ class Reader:
 
 _NAMES = {"Organisation": "OrganisationName", "Person": "PersonName"}
 _OF_DEALS = Selection(entity=Entity.CONTACT, shape="of deals")
-# Metadata is about what can be configured; these every system has.
-_ALWAYS = frozenset(
-    {
-        *("Id", "CreatedAt", "CreatedBy", "UpdatedAt", "UpdatedBy"),
-        *("ErpId", "ErpStatus", "ErpSyncDateTime", "ErpReadOnly"),
-    }
-)
-
-
-def has_field(fields: SystemFields, name: str) -> bool:
-    """Whether a record of that kind has the field: switched on, or one that all have."""
-    if fields.field(name) is not None:
-        return True
-    return name.removeprefix(fields.kind) in _ALWAYS
 
 
 def _earlier(stamp: str, by: timedelta) -> str:

@@ -13,6 +13,16 @@ from tieout.ports import FieldInfo
 
 KINDS = ("Opportunity", "Delivery", "Organisation", "Person")
 _CUSTOM = re.compile(r"(?:Custom|Plus)\d+|Memo")
+_CONFIGURED = re.compile(
+    r"(?:Opportunity)?(?:(?:Extra)?Custom|Plus|XText|XInt|XDate|XMemo|CheckMark)\d+"
+)
+# Metadata is about what can be configured; these every record has.
+_ALWAYS = frozenset(
+    {
+        *("Id", "CreatedAt", "CreatedBy", "UpdatedAt", "UpdatedBy"),
+        *("ErpId", "ErpStatus", "ErpSyncDateTime", "ErpReadOnly"),
+    }
+)
 _WHOLE = re.compile(r"(?:XInt\d+|Id|Level|Percent\d?|Owner\d?|AssignedTo\d?|Responsible)$")
 _NUMBER = re.compile(r"(?:Value|Discount|Revenue\d+|Price|Quantity|Percentage)$")
 _DATE = re.compile(r"(?:XDate\d+|Date|DateTime|At|FollowUp)$")
@@ -80,11 +90,31 @@ class SystemFields:
         """The field of that name, as it is spelled."""
         return self.fields.get(name)
 
+    def has(self, name: str) -> bool:
+        """
+        Whether a record of this kind has the field: switched on, or one that all systems have.
+
+        Whether the metadata tells of fields that nobody configures is not known: where it tells
+        of none, each of them counts as there.
+        """
+        if name in self.fields:
+            return True
+        stem = name.removeprefix(self.kind)
+        if stem == name or is_custom(stem):
+            return False
+        told = any(not is_custom(one.removeprefix(self.kind)) for one in self.fields)
+        return stem in _ALWAYS or not told
+
     def closest(self, name: str) -> list[str]:
         """Up to three names of fields that look like this one, or are labelled so."""
         labelled = [f.name for f in self.fields.values() if f.label.casefold() == name.casefold()]
         near = difflib.get_close_matches(name, list(self.fields), n=3, cutoff=0.6)
         return list(dict.fromkeys((*labelled, *near)))[:3]
+
+
+def is_custom(stem: str) -> bool:
+    """Whether customers give a field its meaning, by its name without the kind."""
+    return bool(_CONFIGURED.fullmatch(stem))
 
 
 def read_metadata(kind: str, rows: tuple[Mapping[str, Any], ...]) -> SystemFields:
