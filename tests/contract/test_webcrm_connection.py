@@ -22,7 +22,7 @@ from support.webcrm_rig import (
 from tieout.connectors.http.traffic import Exchange
 from tieout.connectors.webcrm import WebcrmConnector, WebcrmSettings
 from tieout.core.abilities import Deletions, Reads
-from tieout.core.change import Applied, Rejected
+from tieout.core.change import Applied, Refused, Rejected
 from tieout.core.errors import ConfigurationError, ConnectionBrokenError
 from tieout.core.finding import Severity
 from tieout.core.model import Entity, ExternalRef
@@ -322,6 +322,27 @@ def test_a_path_that_is_not_there_is_said_with_the_closest() -> None:
         assert "DeliveryStatus" in finding.values["closest"]
         lines = Selection(entity=Entity.DEAL, extra=("line.QuotationLineData4", "line.Nope"))
         assert [f.place for f in await found.connector.unknown_fields(lines)] == ["line.Nope"]
+
+    asyncio.run(story())
+
+
+def test_a_field_that_was_switched_off_is_noticed_within_a_day() -> None:
+    async def story() -> None:
+        found = rig()
+        number = found.deal()
+        change = standing_change("K", f"deal:{number}", status="booked")
+        await prepared(found, change)
+        found.act("configure_field", field="DeliveryCustom4", hidden=True)
+        found.clock.advance(86_401)
+        (refused,) = await found.connector.prepare([change])
+        assert isinstance(refused, Refused)
+        assert [(f.code, f.place) for f in refused.findings] == [
+            ("field_missing", "DeliveryCustom4")
+        ]
+        found.act("configure_field", field="DeliveryCustom4", hidden=False)
+        found.clock.advance(86_401)
+        (made,) = await prepared(found, change)
+        assert b"DeliveryCustom4" in made.body
 
     asyncio.run(story())
 

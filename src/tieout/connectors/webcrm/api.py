@@ -28,6 +28,7 @@ IN_FLIGHT = 1
 _LIST_ROWS = 1000
 # A page that is shorter than asked for need not be the last; one as short as this is.
 _SURELY_LAST = 50
+_LEARNED_MS = 24 * 3600 * 1000
 _NOT_THERE = (204, 404, 410)
 RESOURCES = {
     "Opportunity": "Opportunities",
@@ -86,6 +87,7 @@ class WebcrmApi:
         self._metadata: dict[str, tuple[Row, ...]] = {}
         self._users: dict[int, Row] | None = None
         self._setup: Row | None = None
+        self._learned_at = 0
 
     # Reading.
 
@@ -173,7 +175,8 @@ class WebcrmApi:
         return _array(response, "/QuotationLines/LinkedData")
 
     async def catalogue_setup(self) -> Row:
-        """How the catalogue is set up: which columns are used. Read once, until `forget`."""
+        """How the catalogue is set up: which columns are used. Read once a day."""
+        self._forget_old()
         if self._setup is None:
             response = await self._answer(Call(path="/QuotationLines/LinkedSetup"))
             found = mapping_of(response)
@@ -183,7 +186,8 @@ class WebcrmApi:
         return self._setup
 
     async def metadata(self, kind: str) -> tuple[Row, ...]:
-        """The fields of an entity that are switched on. Read once, until `forget`."""
+        """The fields of an entity that are switched on. Read once a day."""
+        self._forget_old()
         if kind not in self._metadata:
             template = "/FieldsMetadata/{entityTypes}"
             response = await self._answer(Call(path=f"/FieldsMetadata/{kind}", template=template))
@@ -191,7 +195,8 @@ class WebcrmApi:
         return self._metadata[kind]
 
     async def users(self) -> Mapping[int, Row]:
-        """The users by id, without what signs them in. Read once, until `forget`."""
+        """The users by id, without what signs them in. Read once a day."""
+        self._forget_old()
         if self._users is None:
             found: dict[int, Row] = {}
             async for rows in self.pages("/Users"):
@@ -208,8 +213,14 @@ class WebcrmApi:
         passed = timedelta(milliseconds=self._clock.steady() - self._told_at)
         return self.vendor_time + passed - timedelta(seconds=1)
 
+    def _forget_old(self) -> None:
+        """Fields are renamed and switched off: what was learned counts for a day."""
+        if self._clock.steady() - self._learned_at >= _LEARNED_MS:
+            self.forget()
+
     def forget(self) -> None:
         """The next question about fields and users asks webCRM again."""
+        self._learned_at = self._clock.steady()
         self._metadata.clear()
         self._users = None
         self._setup = None

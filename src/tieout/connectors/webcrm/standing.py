@@ -168,7 +168,12 @@ class Standings:
     ) -> tuple[dict[str, Wire], list[Finding]]:
         """The fields of a record that have to change, without the stamp of the change itself."""
         body: dict[str, Wire] = {}
-        findings: list[Finding] = []
+        # Somebody chose that field: to leave it out would be to show less without a word.
+        findings = [
+            _missing(board, ours, theirs)
+            for ours, theirs in board.missing.items()
+            if ours in named and getattr(wanted, ours, None) is not None
+        ]
         for ours, field in board.fields.items():
             if ours not in named or ours not in _STANDING_FIELDS:
                 continue
