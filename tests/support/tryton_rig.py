@@ -144,12 +144,10 @@ class TrytonRig(ContractRig):
         self.running = running
         self.clock = RunningClock()
         self.transport = FaultyTransport()  # type: ignore[assignment]
-        self.secrets = MemorySecrets(
-            self.clock,
-            login="tieout",
-            password="tieout-secret",
-            session=running.session("tieout"),
-        )
+        # Signed in already, where it is the database of that session.
+        here = settings.get("database", running.database) == running.database
+        kept = {"session": running.session("tieout")} if here else {}
+        self.secrets = MemorySecrets(self.clock, login="tieout", password="tieout-secret", **kept)
         self.settings = TrytonSettings(
             **{
                 "api_url": running.url,
