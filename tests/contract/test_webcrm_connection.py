@@ -314,6 +314,28 @@ def test_describe_tells_labels_lengths_and_drop_downs() -> None:
     asyncio.run(story())
 
 
+def test_fields_that_the_metadata_leaves_out_are_told_as_records_show_them() -> None:
+    async def story() -> None:
+        found = rig()
+        found.deal()
+        custom = {
+            "FieldMetadataFriendlyFieldName": "DeliveryCustom4",
+            "FieldMetadataLabel": "Fakturastatus",
+        }
+        for kind in ("Delivery", "Opportunity", "Organisation", "Person"):
+            path = f"/FieldsMetadata/{kind}"
+            found.fault("status", path=path, status=200, body=[custom], times=None)
+        schema = await found.connector.describe()
+        deal = {f.path: f for f in schema.fields["deal"]}
+        assert {"DeliveryCustom4", "DeliveryStatus", "DeliveryOrderValue"} <= set(deal)
+        assert "DeliveryCustom5" not in deal
+        assert deal["DeliveryOrderValue"].type == "number"
+        want = Selection(entity=Entity.DEAL, extra=("DeliveryRisk", "DeliveryCustom5"))
+        assert [f.place for f in await found.connector.unknown_fields(want)] == ["DeliveryCustom5"]
+
+    asyncio.run(story())
+
+
 def test_a_path_that_is_not_there_is_said_with_the_closest() -> None:
     async def story() -> None:
         found = rig()

@@ -8,7 +8,7 @@ from random import Random
 
 from tieout.connectors.http.traffic import Observer
 from tieout.connectors.ledger import WithoutLedger
-from tieout.connectors.webcrm.api import IN_FLIGHT, WebcrmApi, budget_window
+from tieout.connectors.webcrm.api import IN_FLIGHT, RESOURCES, WebcrmApi, budget_window
 from tieout.connectors.webcrm.checking import Checker
 from tieout.connectors.webcrm.feed import Feed
 from tieout.connectors.webcrm.fields import WRITABLE, FieldWriter
@@ -20,6 +20,7 @@ from tieout.connectors.webcrm.looking import Looker
 from tieout.connectors.webcrm.reading import Reader
 from tieout.connectors.webcrm.settings import WebcrmSettings
 from tieout.connectors.webcrm.standing import Standings
+from tieout.connectors.webcrm.system import is_custom, native
 from tieout.connectors.webcrm.translate import LINE_MARK
 from tieout.connectors.webcrm.writing import Writer, not_possible
 from tieout.core.abilities import (
@@ -158,8 +159,12 @@ class WebcrmConnector(WithoutLedger):
         found: dict[str, dict[str, FieldInfo]] = {}
         for kind, entity in _ENTITIES.items():
             fields = found.setdefault(entity.value, {})
-            for field in (await self._reader.fields(kind)).fields.values():
+            known = await self._reader.fields(kind)
+            for field in known.fields.values():
                 fields.setdefault(field.name, field.info())
+            for name in () if known.tells_all else await self._shown(kind):
+                if not is_custom(name.removeprefix(kind)):
+                    fields.setdefault(name, native(name).info())
         lines = [FieldInfo(path=LINE_MARK + name, writable=False) for name in _LINE_COLUMNS]
         lines += [
             FieldInfo(path=f"{LINE_MARK}QuotationLine{name}", type="number", writable=False)
@@ -252,6 +257,11 @@ class WebcrmConnector(WithoutLedger):
         await self._transport.close()
 
     # Inside.
+
+    async def _shown(self, kind: str) -> Sequence[str]:
+        """The fields that one record of a kind shows, switched on or not."""
+        rows = await self.api.page(f"/{RESOURCES[kind]}", 1, 1)
+        return [name for row in rows for name in row if name.startswith(kind)]
 
     async def _require_same(self) -> None:
         """Once in a process: the token still leads to the system that this connection is for."""

@@ -102,8 +102,12 @@ class SystemFields:
         stem = name.removeprefix(self.kind)
         if stem == name or is_custom(stem):
             return False
-        told = any(not is_custom(one.removeprefix(self.kind)) for one in self.fields)
-        return stem in _ALWAYS or not told
+        return stem in _ALWAYS or not self.tells_all
+
+    @property
+    def tells_all(self) -> bool:
+        """Whether the metadata tells of fields that nobody configures, too."""
+        return any(not is_custom(one.removeprefix(self.kind)) for one in self.fields)
 
     def closest(self, name: str) -> list[str]:
         """Up to three names of fields that look like this one, or are labelled so."""
