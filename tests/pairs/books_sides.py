@@ -1,0 +1,396 @@
+"""Finance at work in served books: what a story needs of each system, done in its own screens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from pairs.crm_sides import PLACES
+from pairs.program import Program, secret
+from support.served_project import Served, start
+from support.tryton_server import RunningTryton
+from support.tryton_wire import Wire
+from tieout_sandbox.kit.registry import credentials
+from tieout_sandbox.tryton import acts
+
+# Every run looks at everything, as if these times had passed.
+_AT_EVERY_RUN = ("open_invoices_every_s=0", "balances_every_s=0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A draft: its id over there, whose it is, what it shows with VAT."""
+
+    id: str
+    customer: str
+    gross: Decimal
+
+
+class BooksSide(Protocol):
+    """One company's books. ``unit``: what totals are rounded to. Calls block."""
+
+    country: str
+    currency: str
+    unit: Decimal
+
+    def connect(self, program: Program) -> None:
+        """By `tieout connection add`, under the name that the example has."""
+
+    def prepare(self, item: str) -> None:
+        """The item is there."""
+
+    def known(self, name: str, number: str) -> None:
+        """A customer that was there before us."""
+
+    def customers(self) -> list[str]:
+        """The names of all customers."""
+
+    def drafts(self) -> list[Draft]:
+        """All drafts."""
+
+    def documents(self) -> int:
+        """How many drafts, invoices and credit notes there are."""
+
+    def book(self, draft: Draft) -> str:
+        """The draft becomes an invoice; its number."""
+
+    def pay(self, number: str, amount: Decimal | None = None) -> None:
+        """Money for an invoice: so much, or all that is open."""
+
+    def credit(self, number: str) -> None:
+        """A credit note over the whole invoice, set against it."""
+
+    def lose_answer(self) -> None:
+        """The answer to the next new draft gets lost on its way; the draft is made."""
+
+    def lost(self) -> int:
+        """How many answers were lost."""
+
+    def pass_by(self, seconds: int) -> None:
+        """Its clock goes on by so much, where it has one of its own."""
+
+    def state(self) -> Any:
+        """All that can be written there, with its stamps."""
+
+    def stop(self) -> None:
+        """What was started ends."""
+
+
+@dataclass(slots=True)
+class _Simulated:
+    served: Served
+    country: str = "SE"
+    currency: str = "SEK"
+    unit: Decimal = Decimal("0.01")
+    written: tuple[str, ...] = ()
+
+    def records(self, entity: str) -> list[dict[str, Any]]:
+        """What is there and was not deleted."""
+        return [row for row in self.served.records(entity) if not row.get("_deleted")]
+
+    def lost(self) -> int:
+        """How many answers were lost."""
+        return self.served.struck()
+
+    def pass_by(self, seconds: int) -> None:
+        """By so much."""
+        self.served.move_clock(seconds)
+
+    def state(self) -> Any:
+        """Customers and documents."""
+        return [self.served.records(name) for name in self.written]
+
+    def stop(self) -> None:
+        """The simulator ends."""
+        self.served.process.terminate()
+        self.served.process.wait(timeout=20)
+        if self.served.process.stdout is not None:
+            self.served.process.stdout.close()
+
+
+@dataclass(slots=True)
+class VismaSide(_Simulated):
+    """Visma eAccounting, a Swedish company."""
+
+    served: Served = field(
+        default_factory=lambda: start("visma_eaccounting", "--size", "0", "--rate-limits", "off")
+    )
+    unit: Decimal = Decimal(1)
+    written: tuple[str, ...] = ("customers", "customerinvoicedrafts", "customerinvoices")
+
+    def connect(self, program: Program) -> None:
+        """By a refresh token."""
+        known = credentials("visma_eaccounting")
+        with secret(SECRET=known["client_secret"], TOKEN=known["refresh_token"]):
+            program.well(
+                *("connection", "add", "visma_eaccounting", "--name", "visma-se"),
+                *("--client-id", known["client_id"], "--base-url", self.served.base_url),
+                *("--secret-env", "SECRET", "--refresh-token-env", "TOKEN"),
+                *(word for each in _AT_EVERY_RUN for word in ("--set", each)),
+            )
+
+    def prepare(self, item: str) -> None:
+        """A service with 25 % VAT."""
+        coding = next(
+            row["Id"]
+            for row in self.records("articleaccountcodings")
+            if row["Name"] == "Tjänster 25 %"
+        )
+        if item not in {row["Number"] for row in self.records("articles")}:
+            values = {"Number": item, "Name": "Montage", "CodingId": coding}
+            self.served.act("create_article", set=values)
+
+    def known(self, name: str, number: str) -> None:
+        """A company."""
+        street, postcode, city, _ = PLACES[self.country]
+        self.served.act(
+            "create_customer",
+            set={
+                "Name": name,
+                "CorporateIdentityNumber": number,
+                "InvoiceAddress1": street,
+                "InvoicePostalCode": postcode,
+                "InvoiceCity": city,
+                "InvoiceCountryCode": self.country,
+                "IsPrivatePerson": False,
+                "TermsOfPaymentId": self.records("termsofpayments")[0]["Id"],
+            },
+        )
+
+    def customers(self) -> list[str]:
+        """By name."""
+        return [row["Name"] for row in self.records("customers")]
+
+    def drafts(self) -> list[Draft]:
+        """The list of drafts."""
+        return [
+            Draft(
+                id=row["Id"],
+                customer=row["CustomerName"],
+                gross=Decimal(str(row["TotalAmount"])),
+            )
+            for row in self.records("customerinvoicedrafts")
+        ]
+
+    def documents(self) -> int:
+        """Both lists."""
+        return len(self.drafts()) + len(self.records("customerinvoices"))
+
+    def book(self, draft: Draft) -> str:
+        """Booked today."""
+        return str(self.served.act("book_draft", draft=draft.id)["InvoiceNumber"])
+
+    def pay(self, number: str, amount: Decimal | None = None) -> None:
+        """A part as it comes, the whole by bank."""
+        if amount is None:
+            self.served.act("pay", invoice=number, kind=2)
+        else:
+            self.served.act("pay", invoice=number, amount=str(amount))
+
+    def credit(self, number: str) -> None:
+        """A credit invoice."""
+        self.served.act("credit", invoice=number)
+
+    def lose_answer(self) -> None:
+        """The next POST of a draft."""
+        self.served.fault(kind="drop_after_commit", method="POST", path="/v2/customerinvoicedrafts")
+
+
+@dataclass(slots=True)
+class VismaNetSide(_Simulated):
+    """Visma.net, a Norwegian company. Drafts are invoices on hold."""
+
+    served: Served = field(default_factory=lambda: start("visma_net", "--size", "0"))
+    country: str = "NO"
+    currency: str = "NOK"
+    written: tuple[str, ...] = ("customer", "customerinvoice", "customercreditnote")
+
+    def connect(self, program: Program) -> None:
+        """By a service application."""
+        known = credentials("visma_net")
+        settings = (f"tenant_id={known['tenant_id']}", "zone_eu=02", "zone_abroad=03")
+        every = ("drafts_every_s=0", *_AT_EVERY_RUN)
+        with secret(SECRET=known["client_secret"]):
+            program.well(
+                *("connection", "add", "visma_net", "--client-id", known["client_id"]),
+                *("--secret-env", "SECRET", "--base-url", self.served.base_url),
+                *(word for each in (*settings, *every) for word in ("--set", each)),
+            )
+
+    def prepare(self, item: str) -> None:
+        """The company has it already."""
+        assert item in {row["inventoryNumber"] for row in self.records("inventory")}
+
+    def known(self, name: str, number: str) -> None:
+        """A company."""
+        street, postcode, city, _ = PLACES[self.country]
+        self.served.act(
+            "make_customer",
+            name=name,
+            address={"addressLine1": street, "postalCode": postcode, "city": city},
+            set={"corporateId": number},
+        )
+
+    def customers(self) -> list[str]:
+        """By name."""
+        return [row["name"] for row in self.records("customer")]
+
+    def drafts(self) -> list[Draft]:
+        """Invoices on hold."""
+        return [
+            Draft(
+                id=row["referenceNumber"],
+                customer=row["customer"]["name"],
+                gross=Decimal(str(row["detailTotal"])) + Decimal(str(row["vatTotal"])),
+            )
+            for row in self.records("customerinvoice")
+            if row["status"] == "Hold"
+        ]
+
+    def documents(self) -> int:
+        """Invoices and credit notes."""
+        return len(self.records("customerinvoice")) + len(self.records("customercreditnote"))
+
+    def book(self, draft: Draft) -> str:
+        """Taken off hold and released: it keeps its number."""
+        self.served.act("hold_document", document=draft.id, on=False)
+        self.served.act("release", document=draft.id)
+        return draft.id
+
+    def pay(self, number: str, amount: Decimal | None = None) -> None:
+        """A payment, set against it."""
+        more = {} if amount is None else {"amount": str(amount)}
+        self.served.act("pay", document=number, **more)
+
+    def credit(self, number: str) -> None:
+        """A credit note, matched."""
+        self.served.act("credit", document=number)
+
+    def lose_answer(self) -> None:
+        """The next POST of an invoice."""
+        self.served.fault(kind="drop_after_commit", method="POST", path="/v2/customerinvoice")
+
+
+@dataclass(slots=True)
+class TrytonSide:
+    """A real Tryton, Swedish, with a wire before it on which answers can get lost."""
+
+    running: RunningTryton
+    country: str = "SE"
+    currency: str = "SEK"
+    unit: Decimal = Decimal("0.01")
+    wire: Wire = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.wire = Wire(self.running.port)
+
+    def connect(self, program: Program) -> None:
+        """By login and password."""
+        person = self.running.plan_of("tieout")
+        settings = (f"database={self.running.database}", "drafts_every_s=0", *_AT_EVERY_RUN)
+        with secret(PASSWORD=person.password):
+            program.well(
+                *("connection", "add", "tryton", "--name", "tryton-se", "--user", person.login),
+                *("--secret-env", "PASSWORD", "--base-url", self.wire.url),
+                *(word for each in settings for word in ("--set", each)),
+            )
+
+    def prepare(self, item: str) -> None:
+        """A service with 25 % VAT, made by the administrator."""
+        books = self.running.books
+        self.running.admin.call(
+            "model.product.template.create",
+            [
+                {
+                    "name": "Montage",
+                    "code": item,
+                    "type": "service",
+                    "default_uom": books.units["Hour"],
+                    "list_price": Decimal(1),
+                    "account_category": books.categories["Tjänster 25 %"],
+                    "products": [["create", [{"suffix_code": None}]]],
+                }
+            ],
+        )
+
+    def known(self, name: str, number: str) -> None:
+        """A party with its number."""
+        street, postcode, city, _ = PLACES[self.country]
+        address = {
+            "street": street,
+            "postal_code": postcode,
+            "city": city,
+            "country": self.running.books.countries[self.country],
+            "invoice": True,
+        }
+        identifier = {"type": "se_orgnr", "code": number.replace("-", "")}
+        values = {
+            "name": name,
+            "addresses": [["create", [address]]],
+            "identifiers": [["create", [identifier]]],
+        }
+        self.running.person("anna").create("party.party", values)
+
+    def customers(self) -> list[str]:
+        """All parties but the company itself."""
+        others = [["id", "!=", self.running.books.party]]
+        found = self.running.admin.search("party.party", others, ["name"])
+        return [str(row["name"]) for row in found]
+
+    def _invoices(self, *more: Any) -> list[dict[str, Any]]:
+        names = ["party.name", "total_amount", "number"]
+        return self.running.admin.search(acts.INVOICE, [["type", "=", "out"], *more], names)
+
+    def drafts(self) -> list[Draft]:
+        """Sales invoices in draft."""
+        return [
+            Draft(
+                id=str(row["id"]),
+                customer=row["party."]["name"],
+                gross=row["total_amount"],
+            )
+            for row in self._invoices(["state", "=", "draft"])
+        ]
+
+    def documents(self) -> int:
+        """All of them."""
+        return len(self._invoices())
+
+    def book(self, draft: Draft) -> str:
+        """Posted by the accountant."""
+        anna = self.running.person("anna")
+        acts.post(anna, int(draft.id))
+        return str(anna.read(acts.INVOICE, int(draft.id), "number")["number"])
+
+    def pay(self, number: str, amount: Decimal | None = None) -> None:
+        """By the wizard that pays an invoice."""
+        acts.pay(self.running.person("anna"), self._id(number), amount)
+
+    def credit(self, number: str) -> None:
+        """By the wizard that credits one."""
+        acts.credit(self.running.person("anna"), self._id(number))
+
+    def _id(self, number: str) -> int:
+        (row,) = self._invoices(["number", "=", number])
+        return int(row["id"])
+
+    def lose_answer(self) -> None:
+        """The next call that writes: of a run with one deal of a known customer, its draft."""
+        self.wire.fail("lose")
+
+    def lost(self) -> int:
+        """How many answers were lost."""
+        return self.wire.struck["lose"]
+
+    def pass_by(self, seconds: int) -> None:
+        """It tells its time by the machine's clock."""
+
+    def state(self) -> Any:
+        """Parties and invoices with what tells a write from none."""
+        admin, stamps = self.running.admin, ["_timestamp", "write_date"]
+        return [admin.search(model, [], stamps) for model in ("party.party", acts.INVOICE)]
+
+    def stop(self) -> None:
+        """The wire ends; the server is the fixture's."""
+        self.wire.close()

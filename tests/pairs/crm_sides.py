@@ -1,0 +1,290 @@
+"""Sales at work in a served CRM: what a story needs of Salesforce and of webCRM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from pairs.program import Program
+from support.served_project import Served, start
+from tieout_sandbox.kit.registry import credentials
+
+PLACES = {
+    "SE": ("Storgatan 1", "111 22", "Stockholm", "Sverige"),
+    "NO": ("Storgata 1", "7010", "Trondheim", "Norge"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sold:
+    """A line of a deal: how many, at which price, less how many per cent."""
+
+    quantity: str
+    price: str
+    discount: str = "0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a deal's record shows of the books; None or "" where it shows nothing."""
+
+    status: str
+    number: str
+    open: Decimal | None
+
+
+class CrmSide(Protocol):
+    """One CRM, served. Calls block."""
+
+    served: Served
+
+    def connect(self, program: Program, country: str, currency: str) -> None:
+        """By `tieout connection add`."""
+
+    def prepare(self, item: str, currency: str) -> None:
+        """Its administrator adds the item and the fields that the example names."""
+
+    def customer(self, name: str, number: str, country: str, currency: str) -> str:
+        """A customer with that company number; its id."""
+
+    def win(self, title: str, customer: str, *lines: Sold) -> str:
+        """A deal that is won; its id."""
+
+    def reopen(self, deal: str) -> None:
+        """It is not won any more."""
+
+    def shown(self, deal: str) -> Shown:
+        """What its record shows."""
+
+    def pass_by(self, seconds: int) -> None:
+        """Its clock goes on by so much, where it has one of its own."""
+
+    def state(self) -> Any:
+        """All that can be written there, with its stamps."""
+
+    def stop(self) -> None:
+        """The simulator ends."""
+
+
+def _stop(served: Served) -> None:
+    served.process.terminate()
+    served.process.wait(timeout=20)
+    if served.process.stdout is not None:
+        served.process.stdout.close()
+
+
+@dataclass(slots=True)
+class SalesforceSide:
+    """Salesforce with our package and the custom fields of the examples."""
+
+    served: Served = field(
+        default_factory=lambda: start("salesforce", "--with-package", "--size", "0")
+    )
+    item: str = ""
+    currency: str = ""
+
+    def connect(self, program: Program, country: str, currency: str) -> None:
+        """By a signed assertion."""
+        known = credentials("salesforce")
+        key = program.root / "salesforce.pem"
+        key.write_text(known["private_key"], encoding="utf-8")
+        words = ("--client-id", known["client_id"], "--user", known["username"])
+        where = ("--secret-file", str(key), "--base-url", self.served.base_url)
+        program.well(
+            "connection", "add", "salesforce", *words, *where, "--set", f"currency={currency}"
+        )
+        key.unlink()
+
+    def prepare(self, item: str, currency: str) -> None:
+        """A product, and the fields that differ from org to org."""
+        self.item, self.currency = item, currency
+        for kind, name, shape in (
+            ("Opportunity", "Billing_Plan__c", "string:200"),
+            ("Opportunity", "Delivered_On__c", "date"),
+            ("Opportunity", "Region__c", "string:40"),
+            ("Opportunity", "Project__c", "string:40"),
+            ("Account", "Legal_Name__c", "string:200"),
+        ):
+            self.served.act("create_field", object=kind, field=name, type=shape)
+        self.served.act(
+            "create_product", name="Montage", code=item, price="1249.50", currency=currency
+        )
+
+    def customer(self, name: str, number: str, country: str, currency: str) -> str:
+        """An account with a whole address."""
+        street, postcode, city, _ = PLACES[country]
+        fields = {
+            "BillingStreet": street,
+            "BillingPostalCode": postcode,
+            "BillingCity": city,
+            "BillingCountryCode": country,
+            "Org_Number__c": number,
+            "Payment_Terms__c": "Net 30",
+            "Invoice_Email__c": "faktura@kund.example",
+            "CurrencyIsoCode": currency,
+        }
+        return str(self.served.act("create_account", name=name, fields=fields)["id"])
+
+    def win(self, title: str, customer: str, *lines: Sold) -> str:
+        """An opportunity with products, closed won."""
+        made = self.served.act(
+            "create_opportunity",
+            name=title,
+            account=customer,
+            currency=self.currency,
+            lines=[
+                {
+                    "product": self.item,
+                    "quantity": line.quantity,
+                    "unit_price": line.price,
+                    **({"discount": line.discount} if line.discount != "0" else {}),
+                }
+                for line in lines
+            ],
+        )
+        self.served.act("win", id=made["id"])
+        return str(made["id"])
+
+    def reopen(self, deal: str) -> None:
+        """Back to its last open stage."""
+        self.served.act("reopen", id=deal)
+
+    def shown(self, deal: str) -> Shown:
+        """The fields of our package."""
+        row = _one(self.served.records("Opportunity"), "Id", deal)
+        return Shown(
+            status=row.get("Erp_Status__c") or "",
+            number=row.get("Erp_Invoice_Number__c") or "",
+            open=_amount(row.get("Erp_Open_Amount__c")),
+        )
+
+    def pass_by(self, seconds: int) -> None:
+        """By so much."""
+        self.served.move_clock(seconds)
+
+    def state(self) -> Any:
+        """Deals and customers."""
+        return [self.served.records(name) for name in ("Opportunity", "Account")]
+
+    def stop(self) -> None:
+        """The simulator ends."""
+        _stop(self.served)
+
+
+# What the generated webCRM calls its fields.
+WEBCRM_FIELDS = (
+    "account.org_number=OrganisationCustom1",
+    "account.terms=OrganisationCustom2",
+    "account.invoice_email=OrganisationCustom3",
+    "account.currency=OrganisationCustom6",
+    "account_standing.open=OrganisationCustom7",
+    "account_standing.overdue_amount=OrganisationCustom8",
+    "deal.po_number=OpportunityCustom2",
+    "deal.buyer_reference=OpportunityCustom3",
+    "delivery_standing.number=DeliveryCustom3",
+    "delivery_standing.status=DeliveryCustom4",
+    "delivery_standing.due_date=DeliveryCustom5",
+    "delivery_standing.open=DeliveryCustom6",
+)
+
+
+@dataclass(slots=True)
+class WebcrmSide:
+    """webCRM, where a deal is won when it is a delivery."""
+
+    served: Served = field(default_factory=lambda: start("webcrm", "--size", "0"))
+    item: str = ""
+    currency: str = ""
+    sold: int = 0
+
+    def connect(self, program: Program, country: str, currency: str) -> None:
+        """By an application token."""
+        token = program.root / "webcrm.token"
+        token.write_text(credentials("webcrm")["application_token"], encoding="utf-8")
+        settings = (f"currency={currency}", f"country={country}", *WEBCRM_FIELDS)
+        program.well(
+            *("connection", "add", "webcrm", "--secret-file", str(token)),
+            *("--base-url", self.served.base_url),
+            *(word for each in settings for word in ("--set", each)),
+        )
+        token.unlink()
+
+    def prepare(self, item: str, currency: str) -> None:
+        """An item of the catalogue; the fields are there."""
+        self.item, self.currency = item, currency
+        self.served.act("add_item", item=item, text="Montage", unit="stk", price="1249.50")
+
+    def customer(self, name: str, number: str, country: str, currency: str) -> str:
+        """An organisation with a whole address."""
+        street, postcode, city, called = PLACES[country]
+        values = {
+            "Address": street,
+            "PostCode": postcode,
+            "City": city,
+            "Country": called,
+            "Custom1": number,
+            "Custom2": "30: 30 dage",
+            "Custom3": "faktura@kunde.example",
+            "Custom6": currency,
+        }
+        made = self.served.act("add_organisation", name=name, set=values)
+        return str(made["OrganisationId"])
+
+    def win(self, title: str, customer: str, *lines: Sold) -> str:
+        """A delivery with lines."""
+        self.sold += 1
+        made = self.served.act(
+            "add_delivery",
+            organisation=int(customer),
+            title=title,
+            currency=self.currency,
+            lines=[
+                {
+                    "item": self.item,
+                    "quantity": line.quantity,
+                    "price": line.price,
+                    "discount": line.discount,
+                }
+                for line in lines
+            ],
+            set={"Number": f"D-{self.sold}"},
+        )
+        return str(made["DeliveryId"])
+
+    def reopen(self, deal: str) -> None:
+        """Back to an opportunity."""
+        self.served.act("reopen", deal=int(deal))
+
+    def shown(self, deal: str) -> Shown:
+        """The custom fields of the delivery."""
+        row = _one(self.served.records("Deliveries"), "DeliveryId", int(deal))
+        return Shown(
+            status=row["DeliveryCustom4"],
+            number=row["DeliveryCustom3"],
+            open=_amount(row["DeliveryCustom6"]),
+        )
+
+    def pass_by(self, seconds: int) -> None:
+        """By so much."""
+        self.served.move_clock(seconds)
+
+    def state(self) -> Any:
+        """Deals and customers."""
+        return [self.served.records(name) for name in ("Deliveries", "Organisations")]
+
+    def stop(self) -> None:
+        """The simulator ends."""
+        _stop(self.served)
+
+
+def _one(rows: Sequence[dict[str, Any]], name: str, value: Any) -> dict[str, Any]:
+    return next(row for row in rows if row[name] == value and not row.get("_deleted"))
+
+
+def _amount(shown: Any) -> Decimal | None:
+    return None if shown in (None, "") else Decimal(str(shown))
+
+
+SIDES = {"salesforce": SalesforceSide, "webcrm": WebcrmSide}

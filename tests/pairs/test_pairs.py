@@ -1,0 +1,61 @@
+"""
+Any CRM with any books by configuration alone: one story, six pairs, each made from its example.
+
+Everything goes over HTTP and through the program's own command line. One alone:
+`pytest tests/pairs -k webcrm-tryton`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pairs import scenarios
+from pairs.books_sides import BooksSide, TrytonSide, VismaNetSide, VismaSide
+from pairs.crm_sides import SIDES
+from pairs.pair import Pair, project
+from pairs.program import ROOT
+from support.database import database
+from support.tryton_server import TrytonPlant
+
+SIMULATED: dict[str, type[VismaSide] | type[VismaNetSide]] = {"visma_eaccounting": VismaSide, "visma_net": VismaNetSide}
+PAIRS = [f"{crm}-{books}" for crm in SIDES for books in (*SIMULATED, "tryton")]
+
+
+@pytest.fixture
+def pair(request: pytest.FixtureRequest, tmp_path: Path, worker_id: str) -> Iterator[Pair]:
+    """The pair of that name, connected."""
+    name: str = request.param
+    crm, _, books = name.partition("-")
+    # As root the database runs as another account, which has to pass through.
+    tmp_path.chmod(0o755)
+    with database(f"pair_{name.replace('-', '_')}_{worker_id}") as url:
+        if books in SIMULATED:
+            with project(name, SIDES[crm](), SIMULATED[books](), tmp_path, url) as made:
+                yield made
+        else:
+            plant: TrytonPlant = request.getfixturevalue("tryton_plant")
+            with plant.sharing() as running:
+                side: BooksSide = TrytonSide(running)
+                with project(name, SIDES[crm](), side, tmp_path, url) as made:
+                    yield made
+
+
+@pytest.mark.parametrize("pair", PAIRS, indirect=True)
+def test_the_story_of_every_pair(pair: Pair) -> None:
+    for scenario in scenarios.STORY:
+        try:
+            scenario(pair)
+        except Exception as error:
+            error.add_note(f"{pair.name}: {scenario.__name__}")
+            error.add_note(pair.program("exceptions", "list").out)
+            error.add_note(pair.program("exceptions", "show", "EX-1").out)
+            raise
+
+
+def test_every_pair_has_an_example_and_every_file_is_there() -> None:
+    for name in PAIRS:
+        for file in ("tieout.yaml", "README.md", "tables/items.csv", "tables/terms.csv"):
+            assert (ROOT / "examples" / name / file).is_file(), f"{name}: {file}"
