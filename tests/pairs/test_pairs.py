@@ -20,7 +20,10 @@ from pairs.program import ROOT
 from support.database import database
 from support.tryton_server import TrytonPlant
 
-SIMULATED: dict[str, type[VismaSide] | type[VismaNetSide]] = {"visma_eaccounting": VismaSide, "visma_net": VismaNetSide}
+SIMULATED: dict[str, type[VismaSide] | type[VismaNetSide]] = {
+    "visma_eaccounting": VismaSide,
+    "visma_net": VismaNetSide,
+}
 PAIRS = [f"{crm}-{books}" for crm in SIDES for books in (*SIMULATED, "tryton")]
 
 
