@@ -20,7 +20,8 @@ from tieout.connectors.salesforce.shapes import (
     Shape,
     Source,
 )
-from tieout.connectors.salesforce.translate import RowError, Translator
+from tieout.connectors.salesforce.cells import RowError
+from tieout.connectors.salesforce.translate import Translator
 from tieout.core.model import (
     Contact,
     Customer,

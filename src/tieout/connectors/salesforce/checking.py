@@ -22,6 +22,7 @@ from tieout.connectors.salesforce.shapes import (
 from tieout.connectors.salesforce.standing import Standings
 from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding, Severity
+from tieout.core.model import Entity
 from tieout.ports import Clock
 
 # What a record cannot be understood without; the rest depends on the org.
@@ -106,7 +107,7 @@ class Checker:
         if head is None:
             return [_no_object(source)]
         found.extend(_missing(head))
-        if source.line_object:
+        if source.entity is Entity.DEAL and source.line_object:
             line = await self._api.object(source.line_object)
             found.extend([_no_object_named(source.line_object)] if line is None else _missing(line))
             if line is not None and source.lines not in head.children:

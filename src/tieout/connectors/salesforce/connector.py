@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 from tieout.connectors.http.traffic import Observer
 from tieout.connectors.ledger import WithoutLedger
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import Row, SalesforceApi, budget_window
+from tieout.connectors.salesforce.cells import text_of
 from tieout.connectors.salesforce.checking import Checker, quota_finding
 from tieout.connectors.salesforce.countries import country_code
 from tieout.connectors.salesforce.fields import WRITABLE, FieldWriter
+from tieout.connectors.salesforce.graphs import GRAPHS_MOST
 from tieout.connectors.salesforce.ids import id18
+from tieout.connectors.salesforce.invoices import INVOICE
 from tieout.connectors.salesforce.looking import Looker
+from tieout.connectors.salesforce.publishing import ACTIONS, PUBLISHED, Publisher, no_object
 from tieout.connectors.salesforce.reading import Reader
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.shapes import ALL_SOURCES, LINE_MARK, Shapes
 from tieout.connectors.salesforce.standing import Standings
-from tieout.connectors.salesforce.translate import text_of
 from tieout.connectors.salesforce.writing import COLLECTION_MOST, Writer
 from tieout.core.abilities import (
     Abilities,
@@ -62,7 +66,8 @@ _PARENTS_SHOWN = ("Account", "Owner", "RecordType")
 
 class SalesforceConnector(WithoutLedger):
     """
-    One org. Reads deals, accounts, contacts and products; shows on them what the books say.
+    One org. Reads deals, accounts, contacts and products; shows on them what the books say, and
+    the books' own items and invoices.
 
     Raises ConfigurationError where the settings cannot work at all.
     """
@@ -93,7 +98,8 @@ class SalesforceConnector(WithoutLedger):
         self._standings = Standings(name, self.api, settings)
         self._writer = Writer(name, self.api, self._standings, settings, clock, random)
         self._fields = FieldWriter(self.api, self._reader, settings)
-        self._looker = Looker(name, self.api, self._reader, self._standings, clock)
+        self._publisher = Publisher(name, self.api, self._reader, settings, clock)
+        self._looker = Looker(name, self.api, self._reader, self._standings, settings, clock)
         self._checker = Checker(self.api, self._standings, settings, clock, self.company)
 
     async def company(self) -> Company:
@@ -139,7 +145,8 @@ class SalesforceConnector(WithoutLedger):
                 fields.setdefault(field.name, field.info())
             for relation in _PARENTS_SHOWN if source.entity is Entity.DEAL else ():
                 fields.update(await self._parent_fields(source.object, relation))
-            line = await self.api.object(source.line_object) if source.line_object else None
+            has_lines = source.entity is Entity.DEAL and source.line_object
+            line = await self.api.object(source.line_object) if has_lines else None
             if line is not None:
                 lines = found.setdefault("line", {})
                 for field in line.fields.values():
@@ -152,7 +159,10 @@ class SalesforceConnector(WithoutLedger):
     async def unknown_fields(self, want: Selection) -> Sequence[Finding]:
         """The paths of a selection that this org does not have, each with the closest names."""
         found: list[Finding] = []
-        for source in await self._shapes.sources(want):
+        sources = await self._shapes.sources(want)
+        if want.entity is Entity.DOCUMENT and not sources:
+            found.append(no_object(self.settings.ours(INVOICE), self.name))
+        for source in sources:
             shape = await self._shapes.shape(source, want)
             found.extend(shape.unknown if shape is not None else ())
         return found
@@ -182,11 +192,17 @@ class SalesforceConnector(WithoutLedger):
         return await self._reader.get(refs, want)
 
     async def prepare(self, changes: Sequence[Change]) -> Sequence[Prepared | Refused]:
-        """See `ports.Connector.prepare`. Standings cost one read for all rows of an object."""
+        """
+        See `ports.Connector.prepare`. Standings, items and invoices cost one read for all rows of
+        an object.
+        """
         await self.api.require_same_org()
         numbered = list(enumerate(changes))
         shown = [(at, c) for at, c in numbered if c.entity is Entity.STANDING]
         made = await self._writer.prepare_standings(shown)
+        made |= await self._publisher.prepare(
+            [(a, c) for a, c in numbered if c.entity in PUBLISHED]
+        )
         for at, change in numbered:
             if change.entity in WRITABLE:
                 made[at] = await self._fields.prepare(change)
@@ -203,7 +219,7 @@ class SalesforceConnector(WithoutLedger):
         return await self._writer.send(wire)
 
     async def find_by_key(self, doubts: Sequence[Doubt]) -> Sequence[Sight]:
-        """See `ports.Connector.find_by_key`: the rows as they are; there are no creates."""
+        """See `ports.Connector.find_by_key`: the rows as they are, or those that carry the key."""
         return await self._looker.find(doubts)
 
     async def trace(self, refs: Sequence[ExternalRef]) -> Sequence[Fate]:
@@ -300,13 +316,23 @@ def abilities(settings: SalesforceSettings) -> Abilities:
         longest_s=_LONGEST_S,
         search_lag_s=0,
     )
+    published = replace(
+        standing,
+        reads=Reads.STAMP,
+        stamp_misses=stamped.stamp_misses,
+        deletions=Deletions.FEED,
+        actions=ACTIONS,
+        write_max=GRAPHS_MOST,
+        atomic=False,
+    )
     return Abilities(
         side="crm",
         entities={
             Entity.DEAL: single,
             Entity.CUSTOMER: single,
             Entity.CONTACT: stamped,
-            Entity.ITEM: stamped,
+            Entity.ITEM: published,
+            Entity.DOCUMENT: published,
             Entity.STANDING: standing,
         },
         in_flight=_IN_FLIGHT,

@@ -9,16 +9,26 @@ from typing import Any
 
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import LocatorGoneError, Row, Rows, SalesforceApi
+from tieout.connectors.salesforce.cells import RowError
 from tieout.connectors.salesforce.ids import id18, object_of, row_id, unique
+from tieout.connectors.salesforce.items import Catalogue
 from tieout.connectors.salesforce.settings import SalesforceSettings
-from tieout.connectors.salesforce.shapes import ALL_SOURCES, ROLES, Shape, Shapes, Source
-from tieout.connectors.salesforce.translate import RowError, Translator
+from tieout.connectors.salesforce.shapes import (
+    ALL_SOURCES,
+    ROLES,
+    Shape,
+    Shapes,
+    Source,
+    invoice_source,
+)
+from tieout.connectors.salesforce.translate import Translator
 from tieout.core.errors import TransientError
 from tieout.core.finding import Finding
 from tieout.core.model import Entity, ExternalRef, Record
 from tieout.ports import Gone, Page, Selection
 
 _QUERIES_MOST = 5
+_KEYS_MOST = 50
 _ORDER = "SystemModstamp, Id"
 Place = tuple[str | None, str | None]
 
@@ -114,6 +124,7 @@ class Reader:
         self._api = api
         self._shapes = shapes
         self._settings = settings
+        self.catalogue = Catalogue(api, settings)
 
     async def changes(
         self, want: Selection, cursor: bytes | None, resume: bytes | None
@@ -137,7 +148,7 @@ class Reader:
         ]
         if unknown and resume is None:
             yield Page(unread=tuple(unknown), resume=sweep.pack())
-        translator = await self._translator()
+        translator = await self.translator(want.entity)
         steps = [step for shape in shapes for step in await self._steps(shape, sweep.since)]
         firsts = await self._firsts(steps) if resume is None else {}
         read: set[str] = set()
@@ -177,20 +188,57 @@ class Reader:
 
     async def get(self, refs: Sequence[ExternalRef], want: Selection) -> tuple[Record | None, ...]:
         """See `ports.Connector.get`. A row in the recycle bin is not there."""
-        translator = await self._translator()
+        translator = await self.translator(want.entity)
         found: dict[str, Record] = {}
         asked = [row_id(ref.id) for ref in refs]
         ids = unique(record_id for record_id in asked if record_id is not None)
-        for source in ALL_SOURCES:
-            mine = [record_id for record_id in ids if object_of(record_id) == source.object]
-            if source.entity is not want.entity or not mine:
-                continue
-            shape = await self._shapes.shape(source, want)
+        for source in self._sources_of(want.entity):
+            # What the package's rows are called, each org decides: all ids are of invoices then.
+            mine = [
+                record_id
+                for record_id in ids
+                if want.entity is Entity.DOCUMENT or object_of(record_id) == source.object
+            ]
+            shape = await self._shapes.shape(source, want) if mine else None
             if shape is None:
                 continue
             for row in await self._rows_by_id(shape, mine):
                 found[id18(row["Id"])] = self._record(row, shape, translator)
         return tuple(found.get(one) if one is not None else None for one in asked)
+
+    def _sources_of(self, entity: Entity) -> list[Source]:
+        if entity is Entity.DOCUMENT:
+            return [invoice_source(self._settings)]
+        return [source for source in ALL_SOURCES if source.entity is entity]
+
+    async def shown(self, entity: Entity, ids: Sequence[str]) -> tuple[Shape | None, list[Row]]:
+        """The rows of items or invoices with these ids as they are now, and their columns."""
+        source = self._sources_of(entity)[0]
+        shape = await self._shapes.shape(source, Selection(entity=entity))
+        if shape is None or not ids:
+            return shape, []
+        return shape, await self._rows_by_id(shape, ids)
+
+    async def with_keys(
+        self, entity: Entity, field: str, keys: Sequence[str]
+    ) -> list[tuple[Row, Record]]:
+        """Rows whose key field begins with one of these, those of the recycle bin too."""
+        source = self._sources_of(entity)[0]
+        shape = await self._shapes.shape(source, Selection(entity=entity))
+        head = await self._api.object(source.object)
+        if shape is None or head is None or not head.has(field):
+            return []
+        translator = await self.translator(entity)
+        columns = shape.select()
+        found: list[tuple[Row, Record]] = []
+        for start in range(0, len(keys), _KEYS_MOST):
+            likes = [f"{field} LIKE {soql.text(k + '%')}" for k in keys[start : start + _KEYS_MOST]]
+            where = [f"({' OR '.join(likes)})"]
+            statement = soql.select(columns, source.object, where=where)
+            async for rows in self._all(statement, deleted_too=True):
+                whole = [await self._whole(row, shape) for row in rows.rows]
+                found += [(row, self._record(row, shape, translator)) for row in whole]
+        return found
 
     async def bin_rows(self, object_name: str, ids: Sequence[str]) -> dict[str, Row]:
         """Id, stamp, deletion and merge of rows, those of the recycle bin too, by id."""
@@ -208,13 +256,15 @@ class Reader:
 
     # Inside.
 
-    async def _translator(self) -> Translator:
+    async def translator(self, entity: Entity) -> Translator:
+        """What makes records of that entity out of rows."""
         await self._api.tokens.access()
         return Translator(
             connection=self._name,
             settings=self._settings,
             base_url=await self._api.base(),
             currency=self._settings.currency,
+            price_currency=await self.catalogue.currency() if entity is Entity.ITEM else "",
         )
 
     async def _firsts(self, steps: Sequence[Step]) -> dict[int, Rows]:
@@ -253,7 +303,10 @@ class Reader:
         found: list[Step] = []
         if shape.line_columns:
             found.append(
-                _moved(shape, source.line_object, source.line_parent, since=since),
+                replace(
+                    step := _moved(shape, source.line_object, source.line_parent, since=since),
+                    where=(*step.where, *source.line_where),
+                ),
             )
             if "Product2.ProductCode" in shape.line_columns:
                 found.append(

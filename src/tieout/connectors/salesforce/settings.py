@@ -89,10 +89,14 @@ class DealFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemFields:
-    """The org's names on Product2; '' is a field that it lacks."""
+    """
+    The org's names on Product2; '' is a field that it lacks. ``price_currency`` is that of the list
+    price in an org with several currencies; '' for the corporate one.
+    """
 
     tax_class: str = ""
     service_families: tuple[str, ...] = ()
+    price_currency: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,9 +185,11 @@ class SalesforceSettings:
 
     def packaged(self, name: str) -> str:
         """Our own field under the name that it has in this org, with the package's prefix."""
-        if not self.namespace or name not in _OUR_FIELDS:
-            return name
-        return f"{self.namespace}__{name}"
+        return self.ours(name) if name in _OUR_FIELDS else name
+
+    def ours(self, name: str) -> str:
+        """A name of the package as this org has it, with the package's prefix."""
+        return f"{self.namespace}__{name}" if self.namespace else name
 
     def standing_fields(self, of: str) -> dict[str, str]:
         """Our word → the org's field, for 'deal' or 'customer'. Empty names are left out."""

@@ -7,6 +7,15 @@ from dataclasses import dataclass, replace
 
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import SalesforceApi
+from tieout.connectors.salesforce.invoices import (
+    HEAD_FIELDS,
+    HEAD_OF_LINE,
+    INVOICE,
+    INVOICE_LINE,
+    LINE_FIELDS,
+    LINES,
+)
+from tieout.connectors.salesforce.items import ITEM_FIELDS
 from tieout.connectors.salesforce.org import OrgObject, unknown_field
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.core.finding import Finding
@@ -25,8 +34,8 @@ class Source:
     An object of the vendor's behind an entity of ours.
 
     ``plain`` are fields that any org may have or lack; ``parents`` hold (the field that points,
-    paths through it); ``lines`` names the list of children, ``line_object`` its object and
-    ``line_parent`` the field by which a line points back.
+    paths through it); ``lines`` names the list of children, ``line_object`` its object,
+    ``line_parent`` the field by which a line points back, and ``line_where`` which of them count.
     """
 
     object: str
@@ -38,6 +47,7 @@ class Source:
     line_object: str = ""
     line_parent: str = ""
     line_plain: tuple[str, ...] = ()
+    line_where: tuple[str, ...] = ()
     roles: bool = False
 
 
@@ -200,10 +210,30 @@ PRODUCT = Source(
     object="Product2",
     entity=Entity.ITEM,
     plain=("ProductCode", "Name", "IsActive", "QuantityUnitOfMeasure", "Family"),
+    # The list price of an item stands in the standard price book.
+    lines="PricebookEntries",
+    line_object="PricebookEntry",
+    line_parent="Product2Id",
+    line_plain=("UnitPrice", "IsActive", "CurrencyIsoCode"),
+    line_where=("Pricebook2.IsStandard = true",),
 )
 DEAL_SOURCES = {source.kind: source for source in (OPPORTUNITY, ORDER, QUOTE)}
 OTHER_SOURCES = {source.entity: source for source in (ACCOUNT, CONTACT, PRODUCT)}
 ALL_SOURCES = (*DEAL_SOURCES.values(), *OTHER_SOURCES.values())
+
+
+def invoice_source(settings: SalesforceSettings) -> Source:
+    """The package's rows of invoices, under the names that they have in this org."""
+    ours = settings.ours
+    return Source(
+        object=ours(INVOICE),
+        entity=Entity.DOCUMENT,
+        plain=("CurrencyIsoCode", *(ours(name) for name in HEAD_FIELDS)),
+        lines=ours(LINES),
+        line_object=ours(INVOICE_LINE),
+        line_parent=ours(HEAD_OF_LINE),
+        line_plain=tuple(ours(name) for name in LINE_FIELDS),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +262,8 @@ class Shape:
         # A deleted child is in the list too where the recycle bin is read.
         live = ("IsDeleted = false",)
         if self.line_columns:
-            found.append(f"({soql.select(self.line_columns, source.lines, where=live)})")
+            where = (*live, *source.line_where)
+            found.append(f"({soql.select(self.line_columns, source.lines, where=where)})")
         if self.role_columns:
             found.append(f"({soql.select(self.role_columns, ROLES, where=live)})")
         return found
@@ -250,6 +281,8 @@ class Shapes:
         if want.entity is Entity.DEAL:
             kinds = [k for k in self._settings.sources if not want.kinds or k in want.kinds]
             chosen = [DEAL_SOURCES[kind] for kind in kinds]
+        elif want.entity is Entity.DOCUMENT:
+            chosen = [invoice_source(self._settings)]
         else:
             other = OTHER_SOURCES.get(want.entity)
             chosen = [other] if other is not None else []
@@ -347,7 +380,7 @@ class Shapes:
                 account.tax_group,
             ]
         if source.entity is Entity.ITEM:
-            return [settings.item.tax_class]
+            return [settings.item.tax_class, *(settings.ours(name) for name in ITEM_FIELDS)]
         return []
 
 
@@ -362,7 +395,7 @@ def _columns(head: OrgObject, source: Source, named: Sequence[str]) -> list[str]
 def _line_columns(line: OrgObject, source: Source) -> list[str]:
     found = line.only("Id", *source.line_plain)
     pointer, paths = _PRODUCT
-    if line.has(pointer):
+    if source.entity is Entity.DEAL and line.has(pointer):
         found.extend(paths)
     return found
 

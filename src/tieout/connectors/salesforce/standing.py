@@ -8,13 +8,13 @@ from typing import Any
 
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import Row, SalesforceApi
+from tieout.connectors.salesforce.cells import date_of, number_of, text_of, value_at
 from tieout.connectors.salesforce.ids import id18, object_of, row_id, unique
 from tieout.connectors.salesforce.org import OrgField
 from tieout.connectors.salesforce.settings import (
     NEEDED_STANDING,
     SalesforceSettings,
 )
-from tieout.connectors.salesforce.translate import date_of, number_of, text_of, value_at
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Entity, ExternalRef, Standing
 

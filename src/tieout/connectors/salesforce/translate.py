@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from tieout.connectors.http.json import as_decimal
-from tieout.connectors.salesforce import soql
+from tieout.connectors.salesforce.cells import (
+    Row,
+    RowError,
+    children_of,
+    date_of,
+    moment_of,
+    number_of,
+    text_of,
+    value_at,
+)
 from tieout.connectors.salesforce.countries import country_code
 from tieout.connectors.salesforce.ids import id18, is_id
+from tieout.connectors.salesforce.invoices import invoice
+from tieout.connectors.salesforce.items import COST, list_price, unit_of
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.shapes import ROLES, Shape
 from tieout.core.model import (
@@ -35,8 +45,6 @@ from tieout.core.model import (
 )
 from tieout.ports import Gone
 
-Row = Mapping[str, Any]
-
 _HUNDRED = Decimal(100)
 _ORDER_STATES = {
     "Draft": DealState.OPEN,
@@ -47,18 +55,18 @@ _ORDER_STATES = {
 }
 
 
-class RowError(ValueError):
-    """A row cannot be understood; the text says why, in words for people."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translator:
-    """Knows the connection's name, the org's address, its currency, and the settings."""
+    """
+    Knows the connection's name, the org's address, its currency, and the settings;
+    ``price_currency`` is that of list prices ('' where the org has but one currency).
+    """
 
     connection: str
     settings: SalesforceSettings
     base_url: str
     currency: str
+    price_currency: str = ""
 
     def record(self, row: Row, shape: Shape) -> Record:
         """The record of a row. Raises `RowError` where it has no meaning for us."""
@@ -69,6 +77,8 @@ class Translator:
                 return self._customer(row, shape)
             case Entity.CONTACT:
                 return self._contact_row(row, shape)
+            case Entity.DOCUMENT:
+                return invoice(self.connection, self.settings, row, shape.digest)
             case _:
                 return self._item(row, shape)
 
@@ -288,8 +298,10 @@ class Translator:
             number=text_of(row, "ProductCode"),
             name=text_of(row, "Name"),
             service=text_of(row, "Family") in names.service_families,
-            unit=text_of(row, "QuantityUnitOfMeasure"),
+            unit=unit_of(row, self.settings),
             tax_class=text_of(row, names.tax_class),
+            price=list_price(row, self.price_currency),
+            cost=number_of(row, self.settings.ours(COST)),
             active=bool(row.get("IsActive")),
             extra=extra_of(row, shape.extra),
             shape=shape.digest,
@@ -303,53 +315,6 @@ class Translator:
     def _ref_at(self, row: Row, path: str, entity: Entity) -> ExternalRef | None:
         value = value_at(row, path)
         return self._ref(entity, value) if isinstance(value, str) and is_id(value) else None
-
-
-# Values of a row.
-
-
-def value_at(row: Row, path: str) -> Any:
-    """The value at a path through parents; None where it is empty, or a parent is."""
-    here: Any = row
-    for name in path.split("."):
-        if not isinstance(here, Mapping):
-            return None
-        here = here.get(name)
-    return here
-
-
-def text_of(row: Row, path: str) -> str:
-    """The text at a path; '' for an empty value or an empty path."""
-    value = value_at(row, path) if path else None
-    return "" if value is None else str(value)
-
-
-def number_of(row: Row, path: str) -> Decimal | None:
-    """The number at a path with the scale that it was sent with; None where it is empty."""
-    return as_decimal(value_at(row, path))
-
-
-def date_of(row: Row, path: str) -> date | None:
-    """The date at a path, never moved between time zones; None where it is empty."""
-    value = value_at(row, path) if path else None
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        return date.fromisoformat(value[:10])
-    except ValueError:
-        raise RowError(f"{path} holds {value!r}, which is no date.") from None
-
-
-def moment_of(row: Row, path: str) -> datetime | None:
-    """The time at a path, in UTC; None where it is empty."""
-    value = value_at(row, path)
-    return soql.parse_moment(value) if isinstance(value, str) and value else None
-
-
-def children_of(row: Row, relation: str) -> Sequence[Row]:
-    """The rows of a list of children; an empty list is null on the wire."""
-    found = row.get(relation)
-    return tuple(found.get("records") or ()) if isinstance(found, Mapping) else ()
 
 
 def extra_of(row: Row, paths: Iterable[tuple[str, str]]) -> Extra:

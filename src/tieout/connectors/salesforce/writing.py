@@ -21,6 +21,7 @@ from tieout.connectors.salesforce.errors import (
     item_refusals,
     refusals,
 )
+from tieout.connectors.salesforce.graphs import graph_path, pack_graphs, read_graphs
 from tieout.connectors.salesforce.ids import id18, is_id, object_of, row_id, same_id, unique
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.standing import Board, Standings
@@ -77,6 +78,7 @@ class Writer:
         self._clock = clock
         self._random = random
         self._collection = f"{settings.data_path}/composite/sobjects"
+        self._graph = graph_path(settings.data_path)
 
     async def prepare_standings(
         self, changes: Sequence[tuple[int, Change]]
@@ -154,13 +156,18 @@ class Writer:
     def pack(self, items: Sequence[Prepared]) -> list[Wire]:
         """
         Standings in collections of up to 200 of one object, in the order of their accounts, since
-        rows of one account wait for each other's locks; everything else alone.
+        rows of one account wait for each other's locks; items and invoices as graphs; everything
+        else alone.
         """
         found: list[Wire] = []
         quiet = sorted((item for item in items if not item.body), key=self._look_path)
         for path, group in groupby(quiet, key=self._look_path):
             found.extend(_nothing(path, chunk) for chunk in _pieces(list(group)))
-        single = [item for item in items if item.body and item.path != self._collection]
+        found.extend(
+            pack_graphs(self._graph, [i for i in items if i.body and i.path == self._graph])
+        )
+        many = (self._collection, self._graph)
+        single = [item for item in items if item.body and item.path not in many]
         found.extend(_alone(item) for item in single)
         shown = [item for item in items if item.body and item.path == self._collection]
         shown.sort(key=_lock_order)
@@ -184,6 +191,8 @@ class Writer:
         """Where the rows of an item could be looked at."""
         if item.path == self._collection:
             return f"{self._collection}/{_object(item)}"
+        if item.path == self._graph:
+            return f"{self._graph}/{item.entity.value}"
         return item.path.rpartition("/")[0]
 
     # Sending.
@@ -218,6 +227,8 @@ class Writer:
         name = path.rpartition("/")[2]
         alone = not path.startswith(self._collection)
         entity = _ENTITY.get(name, Entity.DEAL) if alone else Entity.STANDING
+        if path.startswith(self._graph):
+            entity = Entity(name)
         at = self._api.vendor_time
         return [
             Applied(key=key, ref=ExternalRef(self._name, entity.value, one), vendor_time=at)
@@ -228,6 +239,8 @@ class Writer:
         at = server_time(response)
         status = response.status
         if status in (200, 201, 204):
+            if wire.path == self._graph:
+                return read_graphs(self._name, wire, response.body, at, self._refused)
             if wire.path != self._collection:
                 return [self._applied_alone(wire, at)]
             return self._read_collection(wire, response, at)
@@ -248,7 +261,8 @@ class Writer:
                 code=found[0].meaning.code,
                 hint=found[0].meaning.hint,
             )
-        record = _BATCH if wire.path == self._collection else _label(wire.path)
+        batch = wire.path in (self._collection, self._graph)
+        record = _BATCH if batch else _label(wire.path)
         return _all(wire, lambda key: self._refused(key, found, record, at))
 
     def _read_collection(
