@@ -533,3 +533,19 @@ async def h74_settled_by_another_while_it_was_picked(s: Scene) -> None:
     ways = s.world.rows("SELECT DISTINCT found_by, detail FROM operation WHERE workspace = %(ws)s")
     assert ways == [("", "answer")]
     assert s.sent() == 1
+
+
+@history()
+async def h76_taken_back_is_shown(s: Scene) -> None:
+    """The deal whose draft we voided shows it at once, also when the answer was lost."""
+    for kind in ("", "drop_after_commit"):
+        deal, _ = await s.linked()
+        shown = s.world.crm.rows.tables["deals"][deal]["books"]
+        assert shown["status"] == "draft"
+        if kind:
+            s.world.fault(kind, method="DELETE")
+        s.world.in_crm("reopen", deal=deal)
+        await s.settle()
+        shown = s.world.crm.rows.tables["deals"][deal]["books"]
+        assert shown["status"] == "cancelled", kind
+    assert not s.world.live()

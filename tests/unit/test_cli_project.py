@@ -193,7 +193,7 @@ def test_a_simulator_gives_tokens_too() -> None:
 
 
 def test_unknown_names_are_told_with_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="salesforce, visma_eaccounting"):
+    with pytest.raises(ConfigurationError, match="salesforce, webcrm, visma_eaccounting"):
         system_named("sap")
     with pytest.raises(ConfigurationError, match="jwt, refresh, client_credentials"):
         system_named("salesforce").grant("password")

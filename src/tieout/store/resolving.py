@@ -252,11 +252,13 @@ def apply_judgement(
             _due(tx, op, now)
         case Step.DOUBT:
             _doubt(tx, bridge, op, judgement, now)
-    if row is not None:
+    ref = row.ref if row is not None else None
+    if ref is None and judgement.step in (Step.ENDED, Step.APPLIED):
+        # What was taken back concerns who shows it, too.
+        ref = op.change.target if op.change.action is Action.VOID else None
+    if ref is not None:
         others = [rule for rule in fan_out if rule.lane != op.lane and rule.source != "parked"]
-        page_store.fan_out(
-            tx, row.ref.connection, Entity(row.ref.entity), [row.ref.id], others, now
-        )
+        page_store.fan_out(tx, ref.connection, Entity(ref.entity), [ref.id], others, now)
 
 
 def _look_again(tx: Tx, op: ReadyOperation, judgement: Judgement, now: datetime) -> None:

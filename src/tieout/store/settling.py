@@ -377,12 +377,20 @@ def _fan_out_settled(
     """Other lanes learn of what was written; the lane that wrote it does not start again."""
     by_place: dict[tuple[str, str, str], list[str]] = {}
     for one in settled:
-        if one.row is not None:
-            place = (one.row.ref.connection, one.row.ref.entity, one.operation.lane)
-            by_place.setdefault(place, []).append(one.row.ref.id)
+        ref = one.row.ref if one.row is not None else _taken_back(one)
+        if ref is not None:
+            place = (ref.connection, ref.entity, one.operation.lane)
+            by_place.setdefault(place, []).append(ref.id)
     for (connection, entity, lane), ids in sorted(by_place.items()):
         others = [rule for rule in rules if rule.lane != lane and rule.source != "parked"]
         page_store.fan_out(tx, connection, Entity(entity), ids, others, now)
+
+
+def _taken_back(one: Settled) -> ExternalRef | None:
+    """A document that was voided shows nothing, and concerns who showed it all the more."""
+    change = one.operation.change
+    done = isinstance(one.outcome, Applied) and change.action is Action.VOID
+    return change.target if done else None
 
 
 # --- instead of sending --------------------
