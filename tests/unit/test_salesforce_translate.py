@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tieout.connectors.http.json import loads
+from tieout.connectors.salesforce.cells import RowError
 from tieout.connectors.salesforce.settings import AccountFields, DealFields, SalesforceSettings
 from tieout.connectors.salesforce.shapes import (
     ACCOUNT,
@@ -20,7 +21,6 @@ from tieout.connectors.salesforce.shapes import (
     Shape,
     Source,
 )
-from tieout.connectors.salesforce.cells import RowError
 from tieout.connectors.salesforce.translate import Translator
 from tieout.core.model import (
     Contact,

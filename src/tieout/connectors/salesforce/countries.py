@@ -49,3 +49,9 @@ def country_code(name: str) -> str:
     if folded.upper() in _NAMES:
         return folded.upper()
     return _CODES.get(folded, "")
+
+
+def country_name(code: str) -> str:
+    """The country's English name for its two letters; the letters where it is not known."""
+    names = _NAMES.get(code.upper(), "").split()
+    return names[0].replace("_", " ").title() if names else code.upper()

@@ -9,15 +9,17 @@ from typing import Any
 
 from tieout.connectors.http.json import dumps
 from tieout.connectors.salesforce.api import SalesforceApi
+from tieout.connectors.salesforce.countries import country_code, country_name
 from tieout.connectors.salesforce.errors import Refusal
 from tieout.connectors.salesforce.ids import id18, is_id, object_of
 from tieout.connectors.salesforce.org import OrgField, OrgObject, unknown_field
 from tieout.connectors.salesforce.reading import Reader
 from tieout.connectors.salesforce.settings import SalesforceSettings
+from tieout.connectors.salesforce.translate import customer_with
 from tieout.connectors.salesforce.values import Unfit, Wire, same, to_wire
 from tieout.core.change import Action, Change, Prepared, Refused
 from tieout.core.finding import Finding
-from tieout.core.model import Customer, Deal, Entity, Identifier, Record, Scalar
+from tieout.core.model import Address, Customer, Deal, Entity, Identifier, Record, Scalar
 from tieout.ports import Selection
 
 EXTRA_MARK = "extra."
@@ -55,7 +57,7 @@ class FieldWriter:
             wire = to_wire(field, value)
             if isinstance(wire, Unfit):
                 findings.append(wire.finding)
-            elif not same(wire, read.extra.get(field.name)):
+            elif not _shown(wire, read.extra.get(field.name)):
                 body[field.name] = wire
         if findings:
             return Refused(key=change.key, findings=tuple(findings), seen=read)
@@ -80,10 +82,32 @@ class FieldWriter:
             body=dumps(body) if body else b"",
             headers=headers,
             witness={"object": known.name, "version": read.version or ""},
-            shows=_shows(read, change, body),
-            read=read,
+            shows=self._shows(read, change, body),
+            read=_as_known(read, change.base),
             revision=change.revision,
         )
+
+    def _shows(self, read: Customer | Deal, change: Change, body: dict[str, Wire]) -> Record:
+        """
+        The record as it will be: what was read, with what the body says in its place. Fields that
+        a mapping reads are those of the base, since only ours were read.
+        """
+        assert change.wanted is not None
+        wanted = change.wanted.record
+        base = change.base
+        kept = base.extra if isinstance(base, (Customer, Deal)) else {}
+        extra: dict[str, Scalar] = {**read.extra, **kept, **body}
+        shape = base.shape if isinstance(base, (Customer, Deal)) else read.shape
+        if isinstance(read, Customer):
+            after = customer_with(read, {**read.extra, **body}, self._settings)
+            # The version moves with the write; nobody knows it before.
+            return replace(after, extra=extra, shape=shape, version=None)
+        ours = {
+            name: getattr(wanted, name)
+            for name in change.wanted.fields
+            if name != "extra" and not name.startswith(EXTRA_MARK)
+        }
+        return replace(read, **ours, extra=extra, shape=shape, version=None)
 
     def _named(
         self, known: OrgObject, change: Change
@@ -93,7 +117,7 @@ class FieldWriter:
         found: list[tuple[OrgField, Any]] = []
         findings: list[Finding] = []
         for ours in sorted(change.wanted.fields):
-            for theirs, value in self._places(ours, change.wanted.record):
+            for theirs, value in self._places(ours, change.wanted.record, known):
                 field = known.field(theirs) if theirs else None
                 if field is None:
                     findings.append(unknown_field(ours, known, theirs or ours))
@@ -103,7 +127,7 @@ class FieldWriter:
                     found.append((field, value))
         return found, findings
 
-    def _places(self, ours: str, record: Record) -> Sequence[tuple[str, Any]]:
+    def _places(self, ours: str, record: Record, known: OrgObject) -> Sequence[tuple[str, Any]]:
         """Where a field of ours is kept in this org: usually one field, '' for none."""
         if isinstance(record, (Customer, Deal)):
             if ours == "extra":
@@ -112,7 +136,7 @@ class FieldWriter:
                 name = ours[len(EXTRA_MARK) :]
                 return [(name, record.extra.get(name))]
         if isinstance(record, Customer):
-            return self._customer_places(ours, record)
+            return self._customer_places(ours, record, known)
         deal = self._settings.deal
         names = {
             "number": deal.number,
@@ -122,16 +146,31 @@ class FieldWriter:
         }
         return [(names.get(ours, ""), getattr(record, ours, None))]
 
-    def _customer_places(self, ours: str, record: Customer) -> Sequence[tuple[str, Any]]:
+    def _customer_places(
+        self, ours: str, record: Customer, known: OrgObject
+    ) -> Sequence[tuple[str, Any]]:
         account = self._settings.account
         if ours == "emails":
-            return [(account.invoice_email, record.emails.get("invoice"))]
+            field = account.invoice_email or "PersonEmail"
+            address = record.emails.get("invoice") or record.emails.get("general")
+            return [(field, address)] if address or not record.emails else []
         if ours == "phones":
-            return [("Phone", record.phones.get("general"))]
+            number = record.phones.get("general")
+            return [("Phone", number)] if number or not record.phones else []
         if ours == "identifiers":
+            fields = {
+                "company": account.org_number,
+                "vat": self._settings.packaged(account.vat_number),
+            }
+            # A number that the books do not have is no reason to take it from the account.
             return [
-                (account.org_number, _number(record.identifier("company"))),
-                (self._settings.packaged(account.vat_number), _number(record.identifier("vat"))),
+                (field, _number(found))
+                for kind, field in fields.items()
+                if (found := record.identifier(kind)) or not record.identifiers
+            ]
+        if ours == "addresses":
+            return [
+                place for address in record.addresses for place in _address_places(address, known)
             ]
         names = {
             "name": "Name",
@@ -153,18 +192,42 @@ def _number(found: Identifier | None) -> str | None:
     return None if found is None else found.raw or found.normal
 
 
-def _shows(read: Customer | Deal, change: Change, body: dict[str, Wire]) -> Record:
-    """The record as it will be: what was read, with our fields in their places."""
-    assert change.wanted is not None
-    wanted = change.wanted.record
-    extra: dict[str, Scalar] = {**read.extra, **body}
-    ours = {
-        name: getattr(wanted, name)
-        for name in change.wanted.fields
-        if name != "extra" and not name.startswith(EXTRA_MARK)
-    }
-    # The version moves with the write; nobody knows it before.
-    return replace(read, **ours, extra=extra, version=None)
+def _address_places(address: Address, known: OrgObject) -> list[tuple[str, Any]]:
+    """The parts of an address; where countries are a list, only their codes are written."""
+    prefix = {"billing": "Billing", "shipping": "Shipping"}.get(address.role)
+    if prefix is None:
+        return []
+    found: list[tuple[str, Any]] = [
+        (f"{prefix}Street", "\n".join(address.lines)),
+        (f"{prefix}City", address.city),
+        (f"{prefix}PostalCode", address.postcode),
+    ]
+    if address.country and known.has(f"{prefix}CountryCode"):
+        found.append((f"{prefix}CountryCode", address.country))
+    elif address.country:
+        found.append((f"{prefix}Country", country_name(address.country)))
+    return found
+
+
+def _shown(wanted: Wire, shown: Scalar) -> bool:
+    """Whether a field says this already; a country in any language, lines with any break."""
+    if not isinstance(wanted, str) or not isinstance(shown, str):
+        return same(wanted, shown)
+    if same(wanted, shown.replace("\r\n", "\n")):
+        return True
+    return bool(country_code(wanted)) and country_code(wanted) == country_code(shown)
+
+
+def _as_known(read: Customer | Deal, base: Record | None) -> Customer | Deal:
+    """
+    What was read; numbers that did not move are those of the base, where registers have their say.
+    """
+    if not isinstance(read, Customer) or not isinstance(base, Customer):
+        return read
+    numbers, before = (
+        [(one.kind, one.raw) for one in record.identifiers] for record in (read, base)
+    )
+    return replace(read, identifiers=base.identifiers) if numbers == before else read
 
 
 def _refused(change: Change, finding: Finding) -> Refused:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -239,40 +239,18 @@ class Translator:
 
     def _customer(self, row: Row, shape: Shape) -> Customer:
         names = self.settings.account
-        billing = _address(row, "Billing", "billing")
-        shipping = _address(row, "Shipping", "shipping")
-        country = billing.country if billing else ""
-        emails = {
-            "invoice": text_of(row, names.invoice_email),
-            "general": text_of(row, "PersonEmail"),
-        }
-        phone = text_of(row, "Phone")
-        vat = self.settings.packaged(names.vat_number)
         return Customer(
             ref=self._ref(Entity.CUSTOMER, row["Id"]),
             version=text_of(row, "SystemModstamp") or None,
             changed_at=moment_of(row, "SystemModstamp"),
-            number=text_of(row, names.number),
-            name=text_of(row, "Name"),
             kind=PartyKind.PERSON if row.get("IsPersonAccount") else PartyKind.COMPANY,
-            identifiers=tuple(
-                Identifier(kind=kind, country=country or None, raw=text_of(row, field))
-                for kind, field in (("company", names.org_number), ("vat", vat))
-                if text_of(row, field)
-            ),
-            addresses=tuple(found for found in (billing, shipping) if found is not None),
-            emails={role: address for role, address in emails.items() if address},
-            phones={"general": phone} if phone else {},
-            language=text_of(row, names.language),
             currency=text_of(row, "CurrencyIsoCode") or self.currency,
-            terms=text_of(row, names.terms),
-            tax_group=text_of(row, names.tax_group),
-            credit_stop=bool(value_at(row, self.settings.packaged(names.credit_stop))),
             parent=self._ref_at(row, "ParentId", Entity.CUSTOMER),
             owner=text_of(row, "Owner.Name"),
             merged_into=self._ref_at(row, "MasterRecordId", Entity.CUSTOMER),
             extra=_with_flag(row, names.reference_required, extra_of(row, shape.extra)),
             shape=shape.digest,
+            **_told_customer(row, self.settings),
         )
 
     def _contact_row(self, row: Row, shape: Shape) -> Contact:
@@ -394,3 +372,81 @@ def _address(row: Row, prefix: str, role: str) -> Address | None:
         city=city,
         country=country,
     )
+
+
+def customer_with(
+    read: Customer, values: Mapping[str, Any], settings: SalesforceSettings
+) -> Customer:
+    """A customer as its row shows it with these values in its fields; other fields stay."""
+    names = settings.account
+    row: dict[str, Any] = {
+        "Name": read.name,
+        "Phone": read.phones.get("general"),
+        "PersonEmail": read.emails.get("general"),
+    }
+    named = {
+        names.number: read.number,
+        names.terms: read.terms,
+        names.tax_group: read.tax_group,
+        names.language: read.language,
+        names.invoice_email: read.emails.get("invoice"),
+        names.org_number: _raw(read, "company"),
+        settings.packaged(names.vat_number): _raw(read, "vat"),
+        settings.packaged(names.credit_stop): read.credit_stop,
+    }
+    row |= {field: value for field, value in named.items() if field}
+    for prefix, role in _ROLES:
+        address = read.address(role)
+        if address is not None:
+            row |= {
+                f"{prefix}Street": "\n".join(address.lines),
+                f"{prefix}City": address.city,
+                f"{prefix}PostalCode": address.postcode,
+            }
+            # A name that is set anew tells the country where there is no code.
+            part = "Country" if f"{prefix}Country" in values else "CountryCode"
+            row[f"{prefix}{part}"] = address.country
+    row |= values
+    told = _told_customer(row, settings)
+    if [(one.kind, one.raw) for one in told["identifiers"]] == [
+        (one.kind, one.raw) for one in read.identifiers
+    ]:
+        told["identifiers"] = read.identifiers
+    return replace(read, **told)
+
+
+_ROLES = (("Billing", "billing"), ("Shipping", "shipping"))
+
+
+def _raw(customer: Customer, kind: str) -> str | None:
+    found = customer.identifier(kind)
+    return found.raw if found is not None else None
+
+
+def _told_customer(row: Row, settings: SalesforceSettings) -> dict[str, Any]:
+    """What a row says of a customer in fields that can be written."""
+    names = settings.account
+    addresses = [_address(row, prefix, role) for prefix, role in _ROLES]
+    country = addresses[0].country if addresses[0] else ""
+    emails = {
+        "invoice": text_of(row, names.invoice_email),
+        "general": text_of(row, "PersonEmail"),
+    }
+    phone = text_of(row, "Phone")
+    vat = settings.packaged(names.vat_number)
+    return {
+        "number": text_of(row, names.number),
+        "name": text_of(row, "Name"),
+        "identifiers": tuple(
+            Identifier(kind=kind, country=country or None, raw=text_of(row, field))
+            for kind, field in (("company", names.org_number), ("vat", vat))
+            if text_of(row, field)
+        ),
+        "addresses": tuple(found for found in addresses if found is not None),
+        "emails": {role: address for role, address in emails.items() if address},
+        "phones": {"general": phone} if phone else {},
+        "language": text_of(row, names.language),
+        "terms": text_of(row, names.terms),
+        "tax_group": text_of(row, names.tax_group),
+        "credit_stop": bool(value_at(row, settings.packaged(names.credit_stop))),
+    }
