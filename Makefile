@@ -17,6 +17,7 @@ export PIP_ROOT_USER_ACTION = ignore
 help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"
 	@echo "make demo BOOKS=tryton   the same with a real Tryton as its books"
+	@echo "make demo PAIR=webcrm-visma_net   the same with another CRM and other books"
 	@echo "make test      lint, types, import rules, tests (about ten minutes on two cores)"
 	@echo "make test-long what takes a minute each: whole demos, a real-shaped pipeline, rounds of kills"
 	@echo "make lint      ruff, import rules, types"
@@ -31,8 +32,8 @@ NEEDS_TRYTON := $(if $(filter 1,$(TIEOUT_WITHOUT_TRYTON)),,$(TRYTON)/.installed)
 # $(TRYTON)/template, or where TIEOUT_TRYTON_CACHE says.
 PREPARE = PYTHONPATH=tests $(BIN)/python -m support.tryton_server
 
-demo: $(STAMP) $(if $(filter tryton,$(BOOKS)),$(TRYTON)/.installed)
-	@$(BIN)/tieout demo $(if $(BOOKS),--books $(BOOKS))
+demo: $(STAMP) $(if $(filter tryton %-tryton,$(BOOKS) $(PAIR)),$(TRYTON)/.installed)
+	@$(BIN)/tieout demo $(if $(PAIR),--pair $(PAIR),$(if $(BOOKS),--books $(BOOKS)))
 
 test: $(STAMP) $(NEEDS_TRYTON) lint
 	$(if $(NEEDS_TRYTON),@$(PREPARE))

@@ -159,6 +159,6 @@ def test_books_that_no_demo_has(here: Path) -> None:
     done = run(here, "demo", "--books", "xero", timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith(
-        "There are no books xero for a demo; there are visma_eaccounting and tryton."
+        "There are no books xero for a demo; there are visma_eaccounting, visma_net and tryton."
     )
     assert list(here.iterdir()) == []

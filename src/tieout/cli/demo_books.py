@@ -43,13 +43,16 @@ class Books(Protocol):
 
     ``label`` is its name on screens, ``servers`` what is started with the CRM's simulator,
     ``closed_to`` how far books are closed that finance closes today, ``accounts`` how many
-    accounts the CRM's firm has: as many as these books can work on in a minute.
+    accounts the CRM's firm has: as many as these books can work on in a minute. ``country`` and
+    ``currency`` are the company's own.
     """
 
     label: str
     servers: str
     closed_to: str
     accounts: int
+    country: str
+    currency: str
 
     def texts(self, today: date) -> BooksTexts:
         """What the project's files say of them."""
@@ -67,7 +70,7 @@ class Books(Protocol):
         """How to look at them in the vendor's own client: while they run, or after the demo."""
 
 
-VISMA, TRYTON = "visma_eaccounting", "tryton"
+VISMA, VISMA_NET, TRYTON = "visma_eaccounting", "visma_net", "tryton"
 
 
 def books_named(name: str) -> Books:
@@ -77,11 +80,15 @@ def books_named(name: str) -> Books:
         from tieout.cli.demo_visma import VismaBooks
 
         return VismaBooks()
+    if name == VISMA_NET:
+        from tieout.cli.demo_visma_net import VismaNetBooks
+
+        return VismaNetBooks()
     if name == TRYTON:
         from tieout.cli.demo_tryton import TrytonBooks
 
         return TrytonBooks()
     raise UsedWronglyError(
-        f"There are no books {name} for a demo; there are {VISMA} and {TRYTON}.",
+        f"There are no books {name} for a demo; there are {VISMA}, {VISMA_NET} and {TRYTON}.",
         hint=f"tieout demo --books {TRYTON}",
     )

@@ -59,6 +59,8 @@ class TrytonBooks:
     closed_to = "the end of the month"
     # Tryton needs a fifth of a second to post an invoice.
     accounts = 240
+    country = "SE"
+    currency = "SEK"
 
     def texts(self, today: date) -> making.BooksTexts:
         """Invoices are numbered by year."""

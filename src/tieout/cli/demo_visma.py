@@ -26,6 +26,8 @@ class VismaBooks:
     servers = "two simulators"
     closed_to = "today"
     accounts = 620
+    country = "SE"
+    currency = "SEK"
 
     def texts(self, today: date) -> making.BooksTexts:
         """The same whatever the day."""

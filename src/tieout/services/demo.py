@@ -30,7 +30,7 @@ from tieout.store.embedded_place import ELSEWHERE, open_state
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened, System
 
-CRM, BRIDGE = "salesforce-demo", "demo"
+BRIDGE = "demo"
 REPORT, ROWS = "tie-out.html", "tie-out.csv"
 MARK: Final = "demo"
 """The file in `.tieout/` that says whose folder this is; held while a demo runs in it."""
@@ -41,12 +41,12 @@ _OF_THE_ENVIRONMENT = ("TIEOUT_DATABASE_URL", "TIEOUT_KEY", "TIEOUT_KEYS", "TIEO
 _MADE = (FILE, "tables/items.csv", "tables/terms.csv", "README.md", ".gitignore", REPORT, ROWS)
 
 _YAML: Final = """\
-# The demo's bridge: a simulated Salesforce, {what}, and what runs between.
+# The demo's bridge: {crm_what}, {what}, and what runs between.
 bridge: {bridge}
 crm: {crm}
 books:
   - connection: {books}
-    currency: [SEK, EUR, NOK, DKK]     # a deal in dollars or francs becomes an exception
+    currency: [{currencies}]     # a deal in dollars or francs becomes an exception
 
 flows:
   customers: {{mode: auto, match: [external_id, tax_number, name_postcode]}}
@@ -116,8 +116,27 @@ class BooksTexts:
     items: str
     terms: str
     more: str = ""
+    currencies: str = "SEK, EUR, NOK, DKK"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrmTexts:
+    """
+    What the project's files say of the CRM. ``terms`` are the texts in which it names those that
+    the tables of books call ``Net 30``.
+    """
+
+    connection: str
+    what: str
+    terms: Mapping[str, str] = field(default_factory=dict)
+
+
+SALESFORCE: Final = CrmTexts(connection="salesforce-demo", what="a simulated Salesforce")
+WEBCRM: Final = CrmTexts(
+    connection="webcrm-demo",
+    what="a simulated webCRM",
+    terms={f"Net {days}": f"{days}: {days} dage" for days in (10, 14, 20, 30, 60)},
+)
 VISMA: Final = BooksTexts(
     connection="visma-demo",
     command="tieout demo",
@@ -127,6 +146,41 @@ VISMA: Final = BooksTexts(
     invoice="invoice:1010",  # customers have such numbers too
     items=_ITEMS,
     terms=_TERMS,
+)
+
+
+VISMA_NET: Final = BooksTexts(
+    connection="visma-net-demo",
+    command="tieout demo --books visma_net",
+    what="a simulated Visma.net",
+    made_from="two simulators",
+    ended="The simulators",
+    invoice="invoice:100246",
+    items="""\
+from,to,note
+CONS-SR,CONS,these books sell all consulting as one item
+PM,CONS,
+ARCH-D,CONS,
+DEV-D,CONS,
+INT-PKG,CONS,
+WS-HALF,CONS,
+COURSE,CONS,not as the exempt course that these books have
+SUP-M,SUPP,
+ONCALL-M,SUPP,
+LIC-AN-Y,SUPP,a licence is a service to the tax office
+LIC-PO-U,SUPP,
+Travel and expenses,CONS,this product has no code in the CRM
+Data migration,CONS,nor has this one
+""",
+    terms="""\
+from,to,note
+Net 10,10,terms go by their days
+Net 14,14,
+Net 20,14,these books have no 20 days; finance chose the shorter
+Net 30,30,
+Net 60,30EOM,nor 60; finance chose the end of next month
+""",
+    currencies="NOK, SEK, EUR, DKK",
 )
 
 
@@ -166,7 +220,9 @@ def check_folder(root: Path) -> None:
 
 
 @contextmanager
-def demo_project(root: Path, today: date, texts: BooksTexts = VISMA) -> Iterator[Project]:
+def demo_project(
+    root: Path, today: date, texts: BooksTexts = VISMA, crm: CrmTexts = SALESFORCE
+) -> Iterator[Project]:
     """
     The demo's project, made anew, and held against a second demo in the same folder.
 
@@ -186,7 +242,7 @@ def demo_project(root: Path, today: date, texts: BooksTexts = VISMA) -> Iterator
             _clear(root)
         except OSError as error:
             raise _unwritable(root, error) from None
-        yield make_project(root, _files(today - timedelta(days=PERIOD_DAYS), texts))
+        yield make_project(root, _files(today - timedelta(days=PERIOD_DAYS), texts, crm))
     finally:
         os.close(mark)
 
@@ -236,17 +292,19 @@ def _clear_elsewhere(note: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _files(first: date, texts: BooksTexts) -> dict[str, str]:
+def _files(first: date, texts: BooksTexts, crm: CrmTexts) -> dict[str, str]:
     return {
         FILE: _YAML.format(
             bridge=BRIDGE,
-            crm=CRM,
+            crm=crm.connection,
+            crm_what=crm.what,
+            currencies=texts.currencies,
             books=texts.connection,
             what=texts.what,
             first=first.isoformat(),
         ),
         "tables/items.csv": texts.items,
-        "tables/terms.csv": texts.terms,
+        "tables/terms.csv": _terms_of(texts.terms, crm),
         "README.md": _README.format(
             command=texts.command,
             made_from=texts.made_from,
@@ -257,6 +315,14 @@ def _files(first: date, texts: BooksTexts) -> dict[str, str]:
         ),
         ".gitignore": "*\n",
     }
+
+
+def _terms_of(table: str, crm: CrmTexts) -> str:
+    """The table of terms in the CRM's own words."""
+    head, *rows = table.splitlines()
+    named = [row.partition(",") for row in rows]
+    told = [f"{crm.terms.get(name, name)},{rest}" for name, _, rest in named]
+    return "\n".join([head, *told, ""])
 
 
 # --- connecting ----------------------------------------------------------------------------------
@@ -284,20 +350,6 @@ class Access:
     system: System
     settings: Mapping[str, Any]
     secrets: Mapping[str, str] = field(repr=False)
-
-
-def crm_access(address: Address) -> Access:
-    """The connection to the simulated Salesforce."""
-    return Access(
-        name=CRM,
-        system=address.system,
-        settings={
-            "login_url": address.base_url,
-            "audience": address.credentials["jwt_audience"],
-            "user": address.credentials["username"],
-        },
-        secrets=address.secrets("client_id", "private_key"),
-    )
 
 
 async def connect(opened: Opened, accesses: Sequence[Access], who: str) -> None:

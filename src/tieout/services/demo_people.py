@@ -8,8 +8,8 @@ finance does is told here; how it is done in each system's screens, beside what 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -62,6 +62,15 @@ class Company:
     won: int
     customers: int
     articles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many customers and deals a CRM has, and how many of the deals are won."""
+
+    customers: int
+    deals: int
+    won: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,110 +132,58 @@ class Finance(Protocol):
         """Nothing can be booked up to this day any more, or further where periods are longer."""
 
 
-def furnish(crm: Desk, finance: Finance, today: date) -> Company:
+class Sales(Protocol):
+    """What sales people do in their CRM. Calls block; raise ValueError where it is refused."""
+
+    def counts(self) -> Counts:
+        """What there is."""
+
+    def items(self) -> Sequence[NewItem]:
+        """What is sold and has a code."""
+
+    def buyers(self) -> Sequence[KnownCustomer]:
+        """Customers of the books' country with a won deal, a number and a post code, in order."""
+
+    def sell_uncoded(self, deals: int, today: date) -> None:
+        """So many deals are won on a product that has no code anywhere yet."""
+
+    def sell_more(self, deal: str, today: date) -> None:
+        """They add to a deal that is invoiced already, and win a copy of it."""
+
+    def statuses(self) -> Mapping[str, int]:
+        """How many deals show which status of the books."""
+
+
+UNCODED, UNCODED_PRICE = "Montage plus", "9640.00"
+_UNCODED_DEALS = 4
+KNOWN_EVERY = 7
+
+
+def furnish(sales: Sales, finance: Finance, today: date) -> Company:
     """
-    The books before Tieout comes: with items for the CRM's products, with customers that finance
+    The books before Tieout comes: with items for what the CRM sells, with customers that finance
     knows already (one of them twice), and closed to the end of last month.
     """
-    items = _items(crm)
+    items = [*sales.items(), NewItem(code="RESA", name="Resor och utlägg", unit="")]
     finance.add_items(items)
-    sell_uncoded(crm, today)
-    accounts = crm.records("Account")
-    deals = crm.records("Opportunity")
-    won = [deal for deal in deals if deal["IsWon"]]
-    finance.add_customers(_known(accounts, won))
+    sales.sell_uncoded(_UNCODED_DEALS, today)
+    counts = sales.counts()
+    finance.add_customers(_known(sales.buyers()))
     finance.close(today.replace(day=1) - timedelta(days=1))
     return Company(
-        accounts=len(accounts),
-        deals=len(deals),
-        won=len(won),
+        accounts=counts.customers,
+        deals=counts.deals,
+        won=counts.won,
         customers=finance.count_customers(),
         articles=len(items),
     )
 
 
-def _items(crm: Desk) -> list[NewItem]:
-    """One for each product that has a code, and one for travel."""
-    coded = [
-        NewItem(
-            code=row["ProductCode"],
-            name=row["Name"],
-            unit=row.get("QuantityUnitOfMeasure") or "",
-        )
-        for row in crm.records("Product2")
-        if row.get("ProductCode") and row["IsActive"]
-    ]
-    return [*coded, NewItem(code="RESA", name="Resor och utlägg", unit="")]
-
-
-KNOWN_EVERY = 7
-
-
-def _known(accounts: Sequence[Row], won: Sequence[Row]) -> list[KnownCustomer]:
-    """Every seventh Swedish buyer is a customer of the books already; the first one twice."""
-    buyers = {deal["AccountId"] for deal in won}
-    numbered = [
-        row
-        for row in accounts
-        if row["Id"] in buyers
-        and row["BillingCountryCode"] == "SE"
-        and row.get("Org_Number__c")
-        and row.get("BillingPostalCode")
-    ]
-    chosen = numbered[::KNOWN_EVERY]
-    return [
-        KnownCustomer(
-            name=row["Name"] if place else f"{row['Name']} (gammal)",
-            company_number=row["Org_Number__c"],
-            street=row["BillingStreet"],
-            postcode=row["BillingPostalCode"],
-            city=row["BillingCity"],
-            country="SE",
-            email=row.get("Invoice_Email__c") or "",
-        )
-        for place, row in enumerate([*chosen[:1], *chosen])
-    ]
-
-
-# --- sales ---------------------------------------------------------------------------------------
-
-UNCODED = "Montage plus"
-_UNCODED_DEALS = 4
-
-
-def sell_uncoded(crm: Desk, today: date) -> None:
-    """A few deals are won on a product that has no code anywhere yet."""
-    crm.act("create_product", name=UNCODED, price="9640.00", currency="SEK")
-    swedish = [
-        row
-        for row in crm.records("Account", BillingCountryCode="SE", CurrencyIsoCode="SEK")
-        if row["Payment_Terms__c"] == "Net 30" and row["Invoice_Email__c"]
-    ]
-    for number, account in enumerate(swedish[:_UNCODED_DEALS], start=1):
-        made = crm.act(
-            "create_opportunity",
-            name=f"{account['Name']}: {UNCODED}",
-            account=account["Id"],
-            currency="SEK",
-            close_date=today.isoformat(),
-            lines=[{"product": UNCODED, "quantity": number, "unit_price": "9640.00"}],
-        )
-        crm.act("win", id=made["id"], close_date=today.isoformat())
-
-
-def sell_more(crm: Desk, deal: str, today: date) -> None:
-    """Sales adds to a deal whose invoice was booked already, and wins one after the closing."""
-    made = crm.act("clone_opportunity", id=deal, name="Tilläggsarbete")
-    crm.act("win", id=made["id"], close_date=today.isoformat())
-    lines = crm.records("OpportunityLineItem", OpportunityId=deal)
-    if lines:
-        first = lines[0]
-        more = first["Quantity"] + 1
-        crm.act(
-            "edit_lines",
-            id=deal,
-            change=[{"id": first["Id"], "quantity": more, "unit_price": first["UnitPrice"]}],
-        )
+def _known(buyers: Sequence[KnownCustomer]) -> list[KnownCustomer]:
+    """Every seventh buyer is a customer of the books already; the first one twice."""
+    chosen = buyers[::KNOWN_EVERY]
+    twice = [replace(one, name=f"{one.name} (gammal)") for one in chosen[:1]]
+    return [*twice, *chosen]
 
 
 # --- finance -------------------------------------------------------------------------------------
@@ -259,10 +216,11 @@ _LEFT_EVERY = 12
 _PAID_OF_TEN, _IN_PART = 5, 6
 
 
-def book(finance: Finance, drafts: Sequence[Draft], today: date) -> Booked:
+def book(finance: Finance, drafts: Sequence[Draft], today: date, currency: str) -> Booked:
     """
     Finance goes through the drafts: changes two and books one of them, leaves some for later,
     books the rest. Then money arrives, one invoice is credited, and the books are closed to today.
+    The deal of an invoice in this currency is added to later.
     """
     done = Booked()
     chosen: list[Draft] = []
@@ -276,12 +234,14 @@ def book(finance: Finance, drafts: Sequence[Draft], today: date) -> Booked:
             chosen.append(draft)
     invoices = finance.book([draft.id for draft in chosen])
     done.booked = len(invoices)
-    _money(finance, list(zip(chosen, invoices, strict=True)), done)
+    _money(finance, list(zip(chosen, invoices, strict=True)), done, currency)
     finance.close(today)
     return done
 
 
-def _money(finance: Finance, invoices: Sequence[tuple[Draft, Invoice]], done: Booked) -> None:
+def _money(
+    finance: Finance, invoices: Sequence[tuple[Draft, Invoice]], done: Booked, currency: str
+) -> None:
     for place, (draft, invoice) in enumerate(invoices):
         done.invoices.append(invoice.number)
         turn = place % 10
@@ -294,5 +254,5 @@ def _money(finance: Finance, invoices: Sequence[tuple[Draft, Invoice]], done: Bo
         elif turn == _PAID_OF_TEN and done.credited < 1:
             finance.credit(invoice)
             done.credited += 1
-        elif not done.open_deal and draft.currency == "SEK":
+        elif not done.open_deal and draft.currency == currency:
             done.open_deal = draft.deal

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,9 +19,10 @@ from tieout.cli.output import ErrorInfo, Exit, Result, worst
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened
     from tieout.cli.demo_books import Books, Started
+    from tieout.cli.demo_crms import Crm
     from tieout.engine.context import Engine
     from tieout.services.applying import Applied
-    from tieout.services.demo_people import Desk, Finance
+    from tieout.services.demo_people import Finance, Sales
     from tieout.services.planning import Planned
     from tieout.services.project import Project
     from tieout.store.people import Case
@@ -36,7 +37,11 @@ _ROOM = 100 - len(_INDENT)
 
 @command(
     "demo",
-    examples=("tieout demo", "tieout demo --keep --port 8701", "tieout demo --books tryton --keep"),
+    examples=(
+        "tieout demo",
+        "tieout demo --pair webcrm-visma_net",
+        "tieout demo --books tryton --keep",
+    ),
 )
 async def demo(
     session: Session,
@@ -45,28 +50,42 @@ async def demo(
     ] = False,
     port: Annotated[
         int,
-        Option("--port", min=0, max=65534, help="Salesforce here, the books one above; 0: any."),
+        Option("--port", min=0, max=65534, help="The CRM here, the books one above; 0: any."),
     ] = 0,
     books: Annotated[
         str,
-        Option("--books", metavar="SYSTEM", help="visma_eaccounting (simulated), tryton (real)."),
+        Option(
+            "--books",
+            metavar="SYSTEM",
+            help="visma_eaccounting, visma_net (simulated), tryton (real).",
+        ),
     ] = "visma_eaccounting",
+    pair: Annotated[
+        str,
+        Option("--pair", metavar="CRM-BOOKS", help="salesforce or webcrm, with any of the books."),
+    ] = "",
 ) -> Result:
     """Show everything on a generated company: plan, apply, payments, exceptions, tie-out."""
     from tieout.cli import demo_servers
     from tieout.cli.demo_books import books_named
+    from tieout.cli.demo_crms import SALESFORCE, crm_named, pair_named
     from tieout.services import demo as making
 
-    chosen = books_named(books)
+    of_crm, of_books = pair_named(pair) if pair else (SALESFORCE, books)
+    crm, chosen = crm_named(of_crm), books_named(of_books)
     making.on_its_own()
     chosen.check()
     root = making.folder(session.options.project or FOLDER)
     today = session.clock.now().astimezone().date()
     making.check_folder(root)
     texts = chosen.texts(today)
+    if pair:
+        texts = replace(texts, command=f"tieout demo --pair {pair}")
     demo_servers.check_ports(port, 2, texts.command)
-    with making.demo_project(root, today, texts) as project:
-        showing = _Showing(session=session, project=project, today=today, books=chosen, port=port)
+    with making.demo_project(root, today, texts, crm.texts) as project:
+        showing = _Showing(
+            session=session, project=project, today=today, crm=crm, books=chosen, port=port
+        )
         async with AsyncExitStack() as stack:
             await showing.play(stack)
             if keep:
@@ -133,6 +152,7 @@ class _Showing:
     session: Session
     project: Project
     today: date
+    crm: Crm
     books: Books
     port: int
     started: Started | None = None
@@ -144,12 +164,12 @@ class _Showing:
 
     async def play(self, stack: AsyncExitStack) -> None:
         """All steps in their order; what was started is ended by the stack."""
-        opened, engine, crm, finance = await self._start(stack)
+        opened, engine, sales, finance = await self._start(stack)
         made = await self._plan(opened, engine)
         applied = await self._apply(opened, engine, made)
         await self._again(opened, engine, applied)
-        await self._books(crm, finance, applied)
-        await self._status(opened, engine, crm)
+        await self._books(sales, finance, applied)
+        await self._status(opened, engine, sales)
         await self._tie_out(opened, engine)
 
     def result(self) -> Result:
@@ -191,23 +211,19 @@ class _Showing:
 
     # --- the steps -------------------------------------------------------------------------------
 
-    async def _start(self, stack: AsyncExitStack) -> tuple[Opened, Engine, Desk, Finance]:
+    async def _start(self, stack: AsyncExitStack) -> tuple[Opened, Engine, Sales, Finance]:
         from tieout.bootstrap import make_engine, open_project, who_acts
         from tieout.cli.daily import progress_over
         from tieout.cli.demo_books import Start
-        from tieout.cli.demo_servers import Wanted, simulators
+        from tieout.cli.demo_servers import simulators
         from tieout.services import demo as making
-        from tieout.services.demo_people import Desk, furnish
+        from tieout.services.demo_people import furnish
 
         self.began = self.session.clock.steady()
-        size, port = str(self.books.accounts), self.port
+        port = self.port
         above = port + 1 if port else 0
         wanted = (
-            Wanted(
-                system="salesforce",
-                port=port,
-                options=("--with-package", "--size", size, "--seed", str(SEED)),
-            ),
+            self.crm.simulator(port, self.books.accounts, SEED),
             *self.books.simulators(above),
         )
         servers = stack.enter_context(simulators(wanted, self.project.log_file.parent))
@@ -224,10 +240,11 @@ class _Showing:
             ),
         )
         progress_over(self.session)
-        self.addresses = {"Salesforce": crm.base_url, self.books.label: self.started.base_url}
-        desk, finance = Desk(crm.base_url), self.started.finance
-        company = await asyncio.to_thread(furnish, desk, finance, self.today)
-        await making.connect(opened, (making.crm_access(crm), self.started.access), who_acts())
+        self.addresses = {self.crm.label: crm.base_url, self.books.label: self.started.base_url}
+        sales = self.crm.sales(crm.base_url, self.books.currency, self.books.country)
+        finance = self.started.finance
+        company = await asyncio.to_thread(furnish, sales, finance, self.today)
+        await making.connect(opened, (self.crm.access(crm), self.started.access), who_acts())
         engine = await make_engine(opened, making.BRIDGE)
         self.data["bridge"] = making.BRIDGE
         first = self.today - timedelta(days=making.PERIOD_DAYS)
@@ -236,15 +253,15 @@ class _Showing:
             "start",
             f"{self.books.servers}, database",
             [
-                f"Salesforce  {company.accounts:,} accounts, {company.deals:,} opportunities, "
-                f"{company.won:,} won",
+                f"{self.crm.label:<12}{company.accounts:,} {self.crm.customers}, "
+                f"{company.deals:,} {self.crm.deals}, {company.won:,} won",
                 f"{self.books.label:<12}{company.customers:,} customers, "
                 f"{company.articles:,} articles, closed to the end of last month",
                 f"Bridge      {making.BRIDGE}, v1: what is won since {_day(first)} "
                 "becomes a draft invoice",
             ],
         )
-        return opened, engine, desk, finance
+        return opened, engine, sales, finance
 
     async def _plan(self, opened: Opened, engine: Engine) -> Planned:
         from tieout.services import planning
@@ -264,7 +281,7 @@ class _Showing:
         after = await running.run_once(engine, opened.store)
         self.data["applied"] = states
         told = ", ".join(f"{number:,} {word}" for word, number in states.items())
-        lines = _applied_lines(engine, applied, after.written)
+        lines = _applied_lines(engine, applied, after.written, self.crm.label)
         if states.get("refused"):
             cases = await exceptions.listing(opened.store, engine.bridge, engine.policy.crm)
             lines = [*_refused_lines(applied, cases), *lines]
@@ -284,7 +301,7 @@ class _Showing:
         held = len([line for line in made.lines if line.verdict in ("hold", "approval")])
         self.step("again", f"{told}; {held:,} wait for a person, as before")
 
-    async def _books(self, crm: Desk, finance: Finance, applied: Applied) -> None:
+    async def _books(self, sales: Sales, finance: Finance, applied: Applied) -> None:
         from tieout.cli.daily import progress, progress_over
         from tieout.services import demo_people
 
@@ -299,12 +316,13 @@ class _Showing:
             and (line.entity, line.action) == ("document", "create")
         ]
         progress(self.session)(f"Finance works in {self.books.label}")
-        done = await asyncio.to_thread(demo_people.book, finance, drafts, self.today)
+        currency = self.books.currency
+        done = await asyncio.to_thread(demo_people.book, finance, drafts, self.today, currency)
         progress_over(self.session)
         if done.open_deal:
-            await asyncio.to_thread(demo_people.sell_more, crm, done.open_deal, self.today)
+            await asyncio.to_thread(sales.sell_more, done.open_deal, self.today)
         self.data["books"] = done
-        first, last = done.invoices[0], done.invoices[-1]
+        first, *_, last = sorted(done.invoices, key=lambda number: (len(number), number))
         self.step(
             "books",
             f"finance books {done.booked:,} drafts",
@@ -317,12 +335,11 @@ class _Showing:
             ],
         )
 
-    async def _status(self, opened: Opened, engine: Engine, crm: Desk) -> None:
+    async def _status(self, opened: Opened, engine: Engine, sales: Sales) -> None:
         from tieout.services import exceptions, running
 
         ran = await running.run_once(engine, opened.store)
-        shown = await asyncio.to_thread(crm.records, "Opportunity")
-        words = Counter(str(row["Erp_Status__c"]) for row in shown if row.get("Erp_Status__c"))
+        words = Counter(await asyncio.to_thread(sales.statuses))
         cases = await exceptions.listing(opened.store, engine.bridge, engine.policy.crm)
         codes = Counter(case.code for case in cases)
         self.data["status"] = dict(words)
@@ -332,7 +349,7 @@ class _Showing:
         )
         self.step(
             "status",
-            f"{ran.written:,} records of Salesforce brought up to date",
+            f"{ran.written:,} records of {self.crm.label} brought up to date",
             [f"deals     {told}", *_case_lines(cases)],
         )
 
@@ -435,7 +452,7 @@ def _some(lines: Sequence[PlanLine]) -> list[PlanLine]:
     return [*chosen, *list(seen.values())[:2]]
 
 
-def _applied_lines(engine: Engine, applied: Applied, written_back: int) -> list[str]:
+def _applied_lines(engine: Engine, applied: Applied, written_back: int, crm: str) -> list[str]:
     """A customer and two drafts with what became of them, and what went back to the CRM."""
     from dataclasses import replace
 
@@ -444,7 +461,7 @@ def _applied_lines(engine: Engine, applied: Applied, written_back: int) -> list[
     customers = [pair for pair in applied.done if pair[0].entity == "customer"]
     documents = [pair for pair in applied.done if pair[0].entity == "document"]
     rows = done_lines(engine, replace(applied, done=[*customers[:1], *documents[:2]]))
-    return [*rows, f"run: the standing of {written_back:,} deals and customers goes to Salesforce"]
+    return [*rows, f"run: the standing of {written_back:,} deals and customers goes to {crm}"]
 
 
 def _refused_lines(applied: Applied, cases: Sequence[Case]) -> list[str]:
