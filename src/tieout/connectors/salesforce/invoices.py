@@ -28,6 +28,7 @@ from tieout.core.model import (
     LineKind,
     Totals,
 )
+from tieout.core.status import Status
 
 INVOICE = "Tieout_Invoice__c"
 INVOICE_LINE = "Tieout_Invoice_Line__c"
@@ -47,7 +48,7 @@ HEAD: Mapping[str, tuple[str, ...]] = {
     "currency": ("Erp_Currency__c",),
     "totals": ("Net__c", "Tax__c", "Total__c", "Rounding__c", "Balance__c"),
     "paid": ("Paid__c",),
-    "credited": ("Credited__c",),
+    "credited": ("Credited__c", "Credited_In_Part__c"),
     "sale": ("Sale__c",),
     "last_payment_on": ("Last_Payment__c",),
     "url": ("Erp_Url__c",),
@@ -94,6 +95,8 @@ def head_values(document: Document, names: Set[str]) -> dict[str, Any]:
         "Balance__c": totals.open if totals else None,
         "Paid__c": document.paid,
         "Credited__c": document.credited,
+        "Credited_In_Part__c": bool(document.credited and document.credited > 0)
+        and document.extra.get("status") != Status.CREDITED,
         "Sale__c": document.sale,
         "Last_Payment__c": document.last_payment_on,
         "Erp_Url__c": document.url,
