@@ -289,6 +289,44 @@ async def test_a_product_that_was_there_gets_key_and_price_with_its_first_change
 
 
 @awaited
+async def test_prices_in_other_currencies_and_books_are_left_alone(org: Rig) -> None:
+    made = org.act("create_product", name="Gammal", code="A-1", price=7, currency="EUR")["id"]
+    (back,) = await read(org, ITEMS)
+    assert back.price is None
+    await one(org, item_change(item(), ref=ExternalRef("sf", "item", made)))
+    found = {row["CurrencyIsoCode"]: row["UnitPrice"] for row in live(org, "PricebookEntry")}
+    assert found == {"EUR": Decimal(7), "SEK": Decimal("310.50")}
+    (back,) = await read(org, ITEMS)
+    assert back.price == Decimal("310.50")
+    euro = rig(item={"price_currency": "EUR"})
+    await one(euro, item_change(item()))
+    (entry,) = [row for row in live(euro, "PricebookEntry") if row.get("ProductCode") == "A-1"]
+    assert entry["CurrencyIsoCode"] == "EUR"
+
+
+@awaited
+async def test_an_org_with_one_currency_has_one_price(org: Rig) -> None:
+    for name in ("Account", "Product2", "PricebookEntry"):
+        org.act("hide_field", object=name, field="CurrencyIsoCode")
+    ref = await one(org, item_change(item()))
+    await one(org, item_change(item(price=Decimal("8.00")), ref=ref))
+    assert [row["UnitPrice"] for row in live(org, "PricebookEntry")] == [Decimal("8.00")]
+    (back,) = await read(org, ITEMS)
+    assert back.price == Decimal("8.00")
+    assert not [one for one in org.transport.statements() if "CurrencyType" in one]
+
+
+@awaited
+async def test_without_a_price_book_an_item_is_told(org: Rig) -> None:
+    table = org.simulator.org.tables["Pricebook2"]
+    for row in list(table.live()):
+        table.purge(str(row["Id"]))
+    (made,) = await org.connector.prepare([item_change(item())])
+    assert isinstance(made, Refused)
+    assert (made.findings[0].code, made.findings[0].place) == ("object_missing", "Pricebook2")
+
+
+@awaited
 async def test_a_price_that_a_person_changes_brings_its_product(org: Rig) -> None:
     await one(org, item_change(item()))
     org.clock.advance(1000)
@@ -350,11 +388,13 @@ async def test_what_was_not_tried_behind_fourteen_refusals_goes_later(org: Rig) 
     assert len(live(org, "PricebookEntry")) == 14 + 6
 
 
+@pytest.mark.parametrize("code", ["DUPLICATE_VALUE", "FIELD_INTEGRITY_EXCEPTION"])
 @pytest.mark.parametrize("kind", ["drop_after_commit", "truncated", "garbage"])
 @awaited
 async def test_a_lost_answer_is_found_by_its_key_and_a_repeat_makes_no_second(
-    org: Rig, kind: str
+    org: Rig, kind: str, code: str
 ) -> None:
+    org.act("set_switch", name="second_price_code", value=code)
     (made,) = await prepared(org, item_change(item()))
     (wire,) = org.connector.pack([made])
     org.fault(kind, method="POST", path=GRAPH)

@@ -32,6 +32,7 @@ tables:
   items: {CONS: KONS-1}
 """
 BUYER = "Tallmo Skog AB"
+GRAPH = "/services/data/v68.0/composite/graph"
 
 
 @pytest.fixture
@@ -182,7 +183,7 @@ def test_a_quiet_run_costs_the_same_however_many_invoices_there_are(pair: RealPa
 @pytest.mark.parametrize("kind", ["drop_after_commit", "drop_before", "batch_cut"])
 def test_lost_answers_make_nothing_twice(pair: RealPair, kind: str) -> None:
     more = {"items": 1} if kind == "batch_cut" else {}
-    fault = {"kind": kind, "method": "POST", "path": "*/composite/graph", "times": 1, **more}
+    fault = {"kind": kind, "method": "POST", "path": GRAPH, "times": 1, **more}
     pair.crm.faults.add(dict(fault))
     pair.deal("D-1", BUYER, "500.00")
     pair.run()
@@ -193,8 +194,31 @@ def test_lost_answers_make_nothing_twice(pair: RealPair, kind: str) -> None:
     pair.crm.faults.add(dict(fault))
     settle(pair, 5)
     same_as_books(pair)
+    # Both faults struck.
+    assert [one["hits"] for one in pair.crm.faults.listed()] == [1, 1]
     quiet(pair)
     assert pair.cases() == []
+
+
+def test_what_is_deleted_is_told_and_what_was_there_is_taken(pair: RealPair) -> None:
+    made = pair.in_crm("create_product", name="Min egen", code="KONS-1", price="1.00")
+    pair.deal("D-1", BUYER, "500.00")
+    pair.run()
+    number = pair.book("D-1")
+    settle(pair)
+    mine = products(pair)["KONS-1"]
+    (article,) = [row for row in pair.records("articles") if row["Number"] == "KONS-1"]
+    assert (mine["Id"], mine["Name"]) == (made["id"], article["Name"])
+    assert prices(pair)["KONS-1"] == article["NetPrice"]
+    assert pair.cases() == []
+    pair.in_crm("delete_record", id=invoices(pair)[number]["Id"])
+    settle(pair)
+    assert invoices(pair) == {}
+    assert [case.code for case in pair.cases()] == ["deleted_in_crm"]
+    pair.in_crm("edit_record", id=mine["Id"], fields={"Name": "Min egen"})
+    settle(pair)
+    assert products(pair)["KONS-1"]["Name"] == article["Name"]
+    quiet(pair)
 
 
 def test_what_the_books_own_of_a_customer_comes_to_the_account(pair: RealPair) -> None:

@@ -32,8 +32,6 @@ NODES_MOST = 500
 HEAD = "head"
 _HALTED = "PROCESSING_HALTED"
 _HALTED_WAIT_S = 1
-# A row that a repeat of the same request finds made: a line by its key, a price by its book.
-_MADE_ALREADY = frozenset({"DUPLICATE_VALUE", "FIELD_INTEGRITY_EXCEPTION"})
 
 Refuse = Callable[[str, Sequence[Refusal], str, datetime | None], Outcome]
 
@@ -167,8 +165,7 @@ def _failed(
         found = refusals(dumps(nodes.get(reference, {}).get("body")))
         if not found or found[0].code == _HALTED:
             continue
-        made = reference != HEAD and node["method"] == "POST" and found[0].code in _MADE_ALREADY
-        if made:
+        if reference != HEAD and node["method"] == "POST" and _made_already(found[0]):
             # Our own request of before has come through after all, or a person was faster.
             return (
                 AlreadyApplied(key=key, ref=None, vendor_time=at)
@@ -185,6 +182,14 @@ def _failed(
             key=key, retry_after_s=_HALTED_WAIT_S, reason="it was not tried", vendor_time=at
         )
     return Unknown(key=key, reason="the answer tells neither success nor a reason", vendor_time=at)
+
+
+def _made_already(refusal: Refusal) -> bool:
+    """A row that a repeat of the same request finds made: by its key, or by its price book."""
+    integrity = refusal.code == "FIELD_INTEGRITY_EXCEPTION"
+    return refusal.code == "DUPLICATE_VALUE" or (
+        integrity and "already exists" in refusal.message.lower()
+    )
 
 
 def _names_nothing(refusal: Refusal, label: str) -> Finding:

@@ -97,7 +97,8 @@ class Looker:
     ) -> Sequence[Record | None]:
         if entity is Entity.STANDING:
             return await self._standings.get(refs)
-        extra = extra_names([_body(body) for doubt in doubts for body in doubt.bodies])
+        bodies = [] if entity in PUBLISHED else [b for doubt in doubts for b in doubt.bodies]
+        extra = extra_names([_body(body) for body in bodies])
         return await self._reader.get(refs, Selection(entity=entity, extra=extra))
 
     def _began(self, now: datetime, started: int) -> datetime:
