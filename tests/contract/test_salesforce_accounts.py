@@ -73,6 +73,7 @@ async def test_an_account_takes_only_what_is_named(org: Rig) -> None:
     after = await shown(org)
     assert after.emails == {"invoice": "ny@kund.example"}
     assert (after.name, after.phones) == ("Ekfors Trä AB", {"general": "08-1"})
+    assert isinstance(made.shows, Customer)
     assert made.shows == replace(
         after, version=None, changed_at=before.changed_at, extra=made.shows.extra
     )
