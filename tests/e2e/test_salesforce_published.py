@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 
 from support.real_pair import RealPair
+from tieout_sandbox.kit import company_numbers
 
 CONFIGURATION = """
 bridge: nordic
@@ -257,3 +259,39 @@ def test_where_the_flows_are_off_nothing_of_it_is_read_or_written(database_url: 
         asked = " ".join(request.url for request in pair.crm_wire.requests)
         assert "Tieout_Invoice" not in asked
         assert "PricebookEntry" not in asked
+
+
+def test_address_numbers_and_telephone_come_over_where_the_books_own_them(
+    database_url: str,
+) -> None:
+    owners = "{emails: books, phones: books, addresses: books, identifiers: books, name: latest}"
+    text = CONFIGURATION.replace("{emails: books}", owners)
+    with RealPair(database_url, text) as pair:
+        pair.deal("D-1", BUYER, "500.00")
+        pair.run()
+        settle(pair)
+        quiet(pair)
+        (customer,) = pair.records("customers")
+        change = {
+            "Name": "Tallmo Skog & Mark AB",
+            "Telephone": "08-99",
+            "InvoiceAddress1": "Nygatan 2",
+            "InvoicePostalCode": "222 33",
+            "InvoiceCity": "Lund",
+        }
+        pair.in_books("edit_customer", customer=customer["Id"], set=change)
+        settle(pair)
+        row = next(r for r in pair.crm_records("Account") if r["Id"] == pair.accounts[BUYER])
+        assert (row["Name"], row["Phone"]) == ("Tallmo Skog & Mark AB", "08-99")
+        assert (row["BillingStreet"], row["BillingCity"]) == ("Nygatan 2", "Lund")
+        assert (row["BillingPostalCode"], row["BillingCountryCode"]) == ("222 33", "SE")
+        quiet(pair)
+        number = company_numbers.swedish(Random(99), "556")
+        pair.in_books(
+            "edit_customer", customer=customer["Id"], set={"CorporateIdentityNumber": number}
+        )
+        settle(pair)
+        row = next(r for r in pair.crm_records("Account") if r["Id"] == pair.accounts[BUYER])
+        assert row["Org_Number__c"].replace("-", "") == number.replace("-", "")
+        quiet(pair)
+        assert pair.cases() == []
