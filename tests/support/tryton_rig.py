@@ -288,8 +288,11 @@ class TrytonRig(ContractRig):
         self.anna.write("account.invoice", number_of(ref), {"lines": lines})
 
     def remove_carrier(self, ref: ExternalRef) -> None:
-        self.admin.write(
-            "account.invoice", number_of(ref), {"tieout_key": None, "reference": "PO-5521"}
+        # In series 8.2 nobody may change the key by the program; a script of somebody's may.
+        self.running.sql(
+            "UPDATE account_invoice SET tieout_key = NULL, reference = %s WHERE id = %s",
+            "PO-5521",
+            number_of(ref),
         )
 
     def book(self, ref: ExternalRef) -> None:

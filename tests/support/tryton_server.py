@@ -19,8 +19,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import parse_qs, urlsplit
 
+import psycopg
 import pytest
 
 from support.database import server
@@ -66,6 +68,7 @@ class RunningTryton:
     plan: Plan
     admin: Tryton
     books: Books
+    postgres: Postgres
     alone: bool = True
     _people: dict[str, Tryton] = field(default_factory=dict)
 
@@ -94,6 +97,17 @@ class RunningTryton:
     def plan_of(self, login: str) -> PersonPlan:
         """Name, password and groups of one of the plan's people."""
         return next(person for person in self.plan.people if person.login == login)
+
+    def sql(self, statement: LiteralString, *values: object) -> None:
+        """One statement on the database itself, as a script of somebody's does it."""
+        with psycopg.connect(
+            host=self.postgres.host,
+            port=self.postgres.port,
+            user=self.postgres.user,
+            password=self.postgres.password or None,
+            dbname=self.database,
+        ) as tables:
+            tables.execute(statement, values)
 
     def kill(self) -> None:
         """The server dies as in a crash. It has to be a server of its own."""
@@ -193,7 +207,13 @@ class TrytonPlant:
         admin.log_in(ADMIN, ADMIN_PASSWORD)
         books = find_books(admin)
         return RunningTryton(
-            server=server, database=database, plan=self.plan, admin=admin, books=books, alone=alone
+            server=server,
+            database=database,
+            plan=self.plan,
+            admin=admin,
+            books=books,
+            postgres=self.postgres,
+            alone=alone,
         )
 
     def _serving(self, database: str) -> _Shared:
