@@ -11,6 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from pairs import pages
 from pairs.pair import NET, Pair
 
 PART = Decimal("4482.69")
@@ -29,7 +30,8 @@ def a_won_deal_becomes_a_customer_and_one_draft(pair: Pair) -> None:
     """Two lines, a discount, decimals: what the plan says is what the books show."""
     deal = pair.win("Lager 3", pair.buyer("Tallmo Skog"))
     plan = pair.program.data("plan")
-    assert [row["sign"] + row["entity"] for row in plan["items"]] == ["+customer", "+document"]
+    signs = [row["sign"] + row["entity"] for row in plan["items"]]
+    assert signs == ["+customer", "+document"], [row["message"] for row in plan["items"]]
     predicted = plan["items"][1]
     assert predicted["net"]["amount"] == NET
     assert predicted["will_show"]["amount"] == str(pair.gross)
@@ -137,6 +139,20 @@ def what_is_credited_is_told_apart(pair: Pair) -> None:
     assert pair.program.data("exceptions", "list")["items"] == []
 
 
+def the_page_of_the_pair_says_what_happens(pair: Pair) -> None:
+    """One more deal, as the how-to page of this pair tells it."""
+    deal = pair.win("Lager 9", pair.buyer("Alvik Analys"))
+
+    def meanwhile(command: str) -> None:
+        pair.later(2)
+        if command == "tieout run":
+            (draft,) = pair.books.drafts()
+            pair.books.book(draft)
+
+    pages.follow(pair.name, pair.program, meanwhile)
+    assert pair.crm.shown(deal).status == "booked"
+
+
 STORY: tuple[Callable[[Pair], Any], ...] = (
     doctor_is_clean,
     a_won_deal_becomes_a_customer_and_one_draft,
@@ -148,4 +164,5 @@ STORY: tuple[Callable[[Pair], Any], ...] = (
     a_deal_that_is_open_again_takes_its_draft_back,
     sold_is_invoiced_to_the_cent,
     what_is_credited_is_told_apart,
+    the_page_of_the_pair_says_what_happens,
 )

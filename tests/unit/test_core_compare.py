@@ -198,6 +198,14 @@ def test_a_scope_has_our_names_and_the_vendors_paths() -> None:
     assert record_scope(None) is None
 
 
+@pytest.mark.parametrize("asked", ["line.Product2.Name", "Product2.Name"])
+def test_a_field_of_a_line_stands_in_the_scope_of_the_line(asked: str) -> None:
+    scope = record_scope(Line(position=1, extra={asked: "Montage"}))
+    assert scope is not None
+    assert scope["Product2"] == {"Name": "Montage"}
+    assert "line" not in scope
+
+
 def test_a_scope_never_writes_into_the_record() -> None:
     emails = {"invoice": "a@x.example"}
     made = customer(emails=emails, extra={"emails.billing": "b@x.example"})

@@ -8,20 +8,26 @@ from typing import Any
 
 from tieout.core.model import Contact, Customer, Deal, Line, Record
 
+LINE_MARK = "line."
+"""What a selection puts before a path that is a line's: `line.Product2.Family`."""
+
 
 def record_scope(record: Record | Line | None) -> Mapping[str, Any] | None:
     """
     The record's fields by our names, with its ``extra`` paths nested under the vendor's names.
 
-    A path ``Product2.Family`` is reached by two dots, as it is written in a query. None for None.
+    A path ``Product2.Family`` is reached by two dots, as it is written in a query. What was asked
+    of a line is kept as it was asked, with ``line.`` before it, and stands without that in the
+    line's own scope. None for None.
     """
     if record is None:
         return None
     scope: dict[str, Any] = {
         entry.name: getattr(record, entry.name) for entry in fields(record) if entry.name != "extra"
     }
+    mark = LINE_MARK if isinstance(record, Line) else ""
     for path, value in getattr(record, "extra", {}).items():
-        _put(scope, path.split("."), value)
+        _put(scope, path.removeprefix(mark).split("."), value)
     return scope
 
 
