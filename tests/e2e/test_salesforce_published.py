@@ -295,3 +295,27 @@ def test_address_numbers_and_telephone_come_over_where_the_books_own_them(
         assert row["Org_Number__c"].replace("-", "") == number.replace("-", "")
         quiet(pair)
         assert pair.cases() == []
+
+
+def test_where_a_key_cannot_be_seen_nothing_is_written_until_it_can(pair: RealPair) -> None:
+    hidden = (("Product2", "Erp_Id__c"), ("Tieout_Invoice__c", "External_Id__c"))
+    for kind, field in hidden:
+        pair.in_crm("hide_field", object=kind, field=field)
+    before = len(pair.crm_records("Product2"))
+    pair.deal("D-1", BUYER, "500.00")
+    pair.run()
+    number = pair.book("D-1")
+    settle(pair)
+    assert {case.code for case in pair.cases()} == {"field_missing"}
+    assert (len(pair.crm_records("Product2")), invoices(pair)) == (before, {})
+    quiet(pair)
+    for kind, field in hidden:
+        pair.in_crm("hide_field", object=kind, field=field, hidden=False)
+    pair.crm_connector.api.forget_objects()
+    for case in pair.cases():
+        pair.do(pair.store.make_due(case.lane, [case.source_id], pair.clock.now()))
+    settle(pair)
+    same_as_books(pair)
+    assert set(invoices(pair)) == {number}
+    assert len(pair.crm_records("Product2")) > before
+    assert pair.cases() == []
