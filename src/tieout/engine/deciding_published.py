@@ -150,10 +150,13 @@ async def _cases(
     mine = {key: states[slots[key].key13] for key in wanted}
     linked = [state.current.ref.id for state in mine.values() if state.current is not None]
     targets = await engine.store.mirror(crm, entity, linked)
+    # An item is known by its number; two companies may well have invoices of one number.
     loose = [
         number
         for key, (record, *_) in wanted.items()
-        if mine[key].current is None and (number := getattr(record, "number", ""))
+        if kind is KeyKind.ITEM
+        and mine[key].current is None
+        and (number := getattr(record, "number", ""))
     ]
     taken = await engine.store.numbers_taken(crm, entity, sorted(set(loose)))
     return {

@@ -43,10 +43,14 @@ async def read_side(engine: Engine, connection: str) -> ReadCounts:
     return counts
 
 
+# What is linked over there and may vanish; items only where a CRM shows them.
+_LINKED = (Entity.CUSTOMER, Entity.DOCUMENT, Entity.ITEM)
+
+
 async def _missed(engine: Engine, connection: str) -> frozenset[ExternalRef]:
     """Linked records that were missing before this read began: since then all lists were read."""
     found: set[ExternalRef] = set()
-    for entity in (Entity.CUSTOMER, Entity.DOCUMENT):
+    for entity in _LINKED:
         if entity in engine.selections[connection] and engine.rules.lineage:
             found.update(await engine.store.vanished(connection, entity))
     return frozenset(found)
@@ -275,7 +279,7 @@ async def _follow_vanished(
     counts: ReadCounts,
 ) -> None:
     """A vanished record is followed before anything is concluded from its absence."""
-    for entity in (Entity.CUSTOMER, Entity.DOCUMENT):
+    for entity in _LINKED:
         if entity not in engine.selections[connection] or not engine.rules.lineage:
             continue
         refs = await engine.store.vanished(connection, entity)

@@ -168,12 +168,7 @@ async def retry(
 
     Raises `BusyError`, and what the connectors raise.
     """
-    if lanes.flow_of(case.lane) not in (
-        lanes.CUSTOMERS,
-        lanes.DOCUMENTS,
-        lanes.STATUS,
-        lanes.BALANCES,
-    ):
+    if lanes.flow_of(case.lane) not in {lanes.CUSTOMERS, lanes.DOCUMENTS} | lanes.TO_CRM:
         raise UsedWronglyError(
             f"{case.name} is about the whole bridge, not one deal.",
             code="not_one_deal",

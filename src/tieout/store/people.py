@@ -60,7 +60,7 @@ _CASES = (
     " title FROM outcome o WHERE o.workspace = e.workspace AND o.lane = e.lane"
     " AND o.source_id = e.source_id ORDER BY (o.key13 = e.key13) DESC NULLS LAST, o.part LIMIT 1)"
     " o ON true LEFT JOIN mirror m ON m.workspace = e.workspace AND m.connection = %(crm)s"
-    " AND m.entity = CASE WHEN split_part(e.lane, '/', 2) IN ('customers', 'balances')"
+    " AND m.entity = CASE WHEN split_part(e.lane, '/', 2) IN ('customers', 'balances', 'accounts')"
     " THEN 'customer' ELSE 'deal' END AND m.id = e.source_id"
     " WHERE e.workspace = %(ws)s AND e.bridge = %(bridge)s"
 )
