@@ -156,6 +156,7 @@ def _serve(system: str, data: Path, latency_ms: int) -> Served:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "tieout_sandbox", "serve", system, "--json"),
+            *(("--with-package",) if system == "salesforce" else ()),
             *("--data", str(data), "--latency-ms", str(latency_ms), "--rate-limits", "off"),
         ],
         stdout=subprocess.PIPE,
