@@ -158,7 +158,7 @@ def test_the_people_have_the_rights_of_their_work(tryton_group: RunningTryton) -
 
 
 def test_a_wrong_password_is_no_session(tryton_group: RunningTryton) -> None:
-    client = tryton_group.server.client()
+    client = tryton_group.server.client(tryton_group.database)
     with pytest.raises(TrytonError) as refused:
         client.log_in("tieout", "guessed-wrong")
     assert (refused.value.kind, refused.value.status) == ("http", 401)
