@@ -7,6 +7,7 @@ by `run_sync`; in a simulation on a blocking engine inside the virtual loop. Not
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -171,16 +172,30 @@ class Runner(Protocol):
         """Let go of connections."""
 
 
+# Of two transactions that wait for each other the server ends one: nothing of it was done.
+_ENDED_FOR_ANOTHER = ("40P01", "40001")
+_TRIES = 4
+
+
 class AsyncRunner:
-    """Production: the async engine."""
+    """Production: the async engine. What was ended in favour of another run is done again."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        with _translated():
-            async with self._engine.begin() as conn:
-                return await conn.run_sync(work)
+        number = 0
+        while True:
+            number += 1
+            with _translated():
+                try:
+                    async with self._engine.begin() as conn:
+                        return await conn.run_sync(work)
+                except OperationalError as error:
+                    code = getattr(error.orig, "sqlstate", None)
+                    if code not in _ENDED_FOR_ANOTHER or number == _TRIES:
+                        raise
+            await asyncio.sleep(0.05 * number)
 
     async def close(self) -> None:
         await self._engine.dispose()
