@@ -26,9 +26,6 @@ def decide_account(
     operation = account.operation
     if operation is not None and operation.state in OPEN:
         return _decision(case, account, lane, Verdict.WAIT, "on_its_way")
-    customer = case.state.operation
-    if customer is not None and customer.state in OPEN:
-        return _decision(case, account, lane, Verdict.WAIT, "on_its_way")
     if case.state.current is None or case.target is None:
         return _decision(case, account, lane, Verdict.SKIP, "not_linked")
     shown = case.target.record
