@@ -45,9 +45,10 @@ class PlanLine:
 def line_of(decision: Decision) -> PlanLine:
     """A decision as a row of a plan."""
     change = decision.change
+    entity = _entity_of(decision.lane)
     # What the CRM shows of an invoice is no document of a deal's.
-    published = _entity_of(decision.lane) in ("item", "invoice", "account")
-    entity = str(change.entity) if change and not published else _entity_of(decision.lane)
+    if change and entity not in ("item", "invoice", "account"):
+        entity = str(change.entity)
     predicted = decision.predicted
     return PlanLine(
         rank=RANKS.get(entity, 9),
@@ -71,15 +72,17 @@ def line_of(decision: Decision) -> PlanLine:
     )
 
 
+_ENTITIES = {
+    "customers": "customer",
+    "documents": "document",
+    "items": "item",
+    "accounts": "account",
+    "invoices": "invoice",
+}
+
+
 def _entity_of(lane: str) -> str:
-    flow = lane.split("/")[1]
-    entities = {
-        "customers": "customer",
-        "documents": "document",
-        "items": "item",
-        "accounts": "account",
-    }
-    return entities.get(flow, "invoice" if flow == "invoices" else "standing")
+    return _ENTITIES.get(lane.split("/")[1], "standing")
 
 
 def _gross(decision: Decision) -> Decimal | None:

@@ -58,23 +58,23 @@ def numbers_taken(
 
 def wake_for_deals(tx: Tx, lane: str, source_ids: Sequence[str], now: datetime) -> None:
     """Other companies wait until a deal's document is gone here: they are decided anew."""
-    if not source_ids:
-        return
-    tx.run(
-        "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1,"
-        " since = %(now)s WHERE workspace = %(ws)s AND parked = 'link' AND lane <> %(lane)s"
-        " AND parked_on = ANY(%(on)s)",
-        lane=lane,
-        on=[f"deal:{source}" for source in source_ids],
-        now=now,
-    )
+    _wake(tx, [f"deal:{source}" for source in source_ids], now, but=lane)
 
 
 def wake_for_link(tx: Tx, ref: ExternalRef, now: datetime) -> None:
     """What waits until this record of the books belongs to somebody in the CRM is due."""
+    _wake(tx, [f"{ref.entity}:{ref.id}"], now)
+
+
+def _wake(tx: Tx, on: Sequence[str], now: datetime, *, but: str = "") -> None:
+    """Rows of other lanes than ``but`` that wait for one of these are due."""
+    if not on:
+        return
     tx.run(
         "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1,"
-        " since = %(now)s WHERE workspace = %(ws)s AND parked = 'link' AND parked_on = %(on)s",
-        on=f"{ref.entity}:{ref.id}",
+        " since = %(now)s WHERE workspace = %(ws)s AND parked = 'link' AND lane <> %(but)s"
+        " AND parked_on = ANY(%(on)s)",
+        but=but,
+        on=list(on),
         now=now,
     )
