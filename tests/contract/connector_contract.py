@@ -405,6 +405,23 @@ class ConnectorContract:
 
         run(story())
 
+    def test_a_look_without_a_known_customer_is_complete(self, rig: ContractRig) -> None:
+        """After a restore nobody knows whose document it would be: everybody's are looked at."""
+
+        async def story() -> None:
+            customer = await new_customer(rig)
+            change = create(rig, "006A", rig.document(customer))
+            made = await prepared(rig, change)
+            asked = replace(doubt(rig, change, made, customer), customers=(), bodies=())
+            nothing = await look(rig, asked)
+            assert (nothing.hits, nothing.complete) == ((), True)
+            await sent(rig, made)
+            there = await look(rig, asked)
+            assert [hit.key for hit in there.hits] == [change.key]
+            assert there.complete
+
+        run(story())
+
     @pytest.mark.parametrize("kind", ["drop_before", "status"])
     def test_what_was_not_done_is_not_found(self, rig: ContractRig, kind: str) -> None:
         async def story() -> None:

@@ -251,3 +251,21 @@ async def h75_deal_deleted_while_it_was_forgotten(s: Scene) -> None:
     assert [code for code, _ in asked] == ["assign_documents"]
     assert draft in asked[0][1]
     assert len(s.world.live()) == 2
+
+
+@history(guard="e1")
+async def h77_draft_was_waiting_for_its_customer(s: Scene) -> None:
+    """Whose draft it would be is not known: all drafts since then are looked at, and it goes on."""
+    s.deal()
+    s.world.fault("rate_limited", method="POST", path="/customers", seconds=40)
+    engine = s.world.engine()
+    engine.patience_s = 0
+    await s.world.work(engine)
+    assert s.world.operations()
+    assert all(one[1] == "ready" for one in s.world.operations())
+    backup = s.world.snapshot()
+    s.world.restore(backup)
+    await s.settle()
+    s.one("draft")
+    assert s.sent() == 1
+    s.none_open()

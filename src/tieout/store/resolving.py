@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tieout.core.case import RefRole
-from tieout.core.change import Action
+from tieout.core.change import Action, Change
 from tieout.core.compare import as_sent
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.resolve import UNSET, DoubtState, Judgement, Step
@@ -167,16 +167,20 @@ def _open_doubt(
         operation=operation,
         state=state,
         bodies=tuple(bytes(attempt[4]) for attempt in attempts),
-        customers=_customers(tx, change.wanted.record if change.wanted else change.base),
+        customers=_customers(tx, change),
         witness=witness,
     )
 
 
-def _customers(tx: Tx, record: Record | None) -> tuple[ExternalRef, ...]:
-    """All refs of the customer's lineage: customers merge while a create is unclear."""
+def _customers(tx: Tx, change: Change) -> tuple[ExternalRef, ...]:
+    """
+    All refs of the customer's lineage: customers merge while a create is unclear. Empty where the
+    document was planned before its customer was made, and none is known by now either.
+    """
+    record = change.wanted.record if change.wanted else change.base
     customer = getattr(record, "customer", None)
     if customer is None:
-        return ()
+        return _refs_of_slot(tx, change.depends_on)
     found = {customer}
     for row in tx.rows(
         "SELECT b.connection, b.entity, b.id FROM ref a JOIN ref b ON b.workspace = a.workspace"
@@ -190,6 +194,15 @@ def _customers(tx: Tx, record: Record | None) -> tuple[ExternalRef, ...]:
     ):
         found.add(ExternalRef(row[0], row[1], row[2]))
     return tuple(sorted(found))
+
+
+def _refs_of_slot(tx: Tx, key13: str | None) -> tuple[ExternalRef, ...]:
+    rows = tx.rows(
+        "SELECT connection, entity, id FROM ref WHERE workspace = %(ws)s AND key13 = %(key)s"
+        " ORDER BY connection, entity, id",
+        key=key13,
+    )
+    return tuple(ExternalRef(row[0], row[1], row[2]) for row in rows)
 
 
 # --- what a look proved --------------------

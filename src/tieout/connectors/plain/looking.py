@@ -117,6 +117,9 @@ class BookLooker:
         query: Query = (("created_since", since.isoformat()),)
         if doubt.entity is not Entity.DOCUMENT:
             return query
+        if not look.customers:
+            # Whose document it would be is not known: those of everybody, since then.
+            return query
         return (*query, ("customer", ",".join(sorted(look.customers))))
 
     def _judge_row(self, look: _Look, collection: str, row: Row) -> None:
@@ -179,7 +182,7 @@ class BookLooker:
 
     async def _require_all_customers(self, look: _Look) -> None:
         """Where only a customer's list can be asked, a merge in the books hides documents."""
-        if not look.customers or await self._winners(look):
+        if await self._winners(look):
             look.complete = False
 
     async def _listed(self, look: _Look, collection: str, query: Query) -> list[Row]:

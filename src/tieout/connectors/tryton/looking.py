@@ -147,13 +147,14 @@ class Looker:
                     found.add(doubt.key, Hit(key=key, record=record))
 
     async def _near(self, doubt: Doubt) -> list[Record]:
-        """Documents of the customer without any key, made since the first send."""
+        """
+        Documents of the customer without any key, made since the first send. Where nobody knows
+        whose it would be, as after a restore, those of all customers.
+        """
         parties = [int(ref.id) for ref in doubt.customers if ref.id.isdecimal()]
-        if not parties:
-            return []
         domain = [
             *self._reader.invoices(),
-            ["party", "in", parties],
+            *([["party", "in", parties]] if parties else []),
             ["create_date", ">=", doubt.first_sent_at - _BEFORE],
         ]
         rows = await self._api.search(INVOICE, domain, ["id"])

@@ -80,7 +80,6 @@ class Looker:
         gone = False
         hits: list[Hit] = []
         near: list[Record] = []
-        complete = True
         if doubt.target is not None:
             fate = await self._fate(doubt.target)
             target = fate.record if fate.kind is FateKind.PRESENT else None
@@ -90,7 +89,7 @@ class Looker:
         if doubt.action is Action.CREATE and doubt.entity is Entity.CUSTOMER:
             hits += await self._customers(doubt, look)
         elif doubt.action is Action.CREATE and doubt.entity is Entity.DOCUMENT:
-            hits, near, complete = await self._documents(doubt, look)
+            hits, near = await self._documents(doubt, look)
         now = self._api.seen_at or self._api.clock.now()
         return Sight(
             key=doubt.key,
@@ -100,10 +99,10 @@ class Looker:
             near=tuple(near),
             target=target,
             target_gone=gone,
-            complete=complete,
+            complete=True,
         )
 
-    async def _documents(self, doubt: Doubt, look: _Look) -> tuple[list[Hit], list[Record], bool]:
+    async def _documents(self, doubt: Doubt, look: _Look) -> tuple[list[Hit], list[Record]]:
         """Drafts, then invoices, then drafts again: as documents move, and back where undone."""
         stages = [
             (DRAFTS, await self._carrying(DRAFTS, doubt, look, "first")),
@@ -127,9 +126,8 @@ class Looker:
         }
         hits = [hit for ref, hit in found.items() if ref not in moved]
         if hits:
-            return hits, [], True
-        near = await self._near(doubt, look)
-        return [], near, bool(doubt.customers)
+            return hits, []
+        return [], await self._near(doubt, look)
 
     async def _carrying(self, path: str, doubt: Doubt, look: _Look, stage: str) -> Rows:
         """The rows of a list that may carry the key, by the best filter that works."""
@@ -175,7 +173,10 @@ class Looker:
         return look.shared[shared]
 
     async def _near(self, doubt: Doubt, look: _Look) -> list[Record]:
-        """Documents of the customer without any key, made since the first send."""
+        """
+        Documents of the customer without any key, made since the first send. Where nobody knows
+        whose it would be, as after a restore, those of all customers.
+        """
         customers = set(doubt.customers)
         earliest = doubt.first_sent_at - timedelta(seconds=60)
         found: list[Record] = []
@@ -186,7 +187,8 @@ class Looker:
                     continue
                 record = await self._reader.record(row, path)
                 assert isinstance(record, Document)
-                if record.customer in customers and not keys_in(record.carrier_text):
+                theirs = not customers or record.customer in customers
+                if theirs and not keys_in(record.carrier_text):
                     found.append(record)
         return found
 

@@ -71,7 +71,6 @@ class Looker:
         gone = False
         hits: list[Hit] = []
         near: list[Record] = []
-        complete = True
         if doubt.target is not None:
             fate = await self._fate(doubt.target)
             times.append(self._api.now())
@@ -82,7 +81,7 @@ class Looker:
         if doubt.action is Action.CREATE and doubt.entity is Entity.CUSTOMER:
             hits += await self._customers(doubt, times)
         elif doubt.entity is Entity.DOCUMENT and doubt.action in (Action.CREATE, Action.CREDIT):
-            hits, near, complete = await self._documents(doubt, times)
+            hits, near = await self._documents(doubt, times)
             target, gone = None, False
         now = self._api.now()
         return Sight(
@@ -93,12 +92,12 @@ class Looker:
             near=tuple(near),
             target=target,
             target_gone=gone,
-            complete=complete,
+            complete=True,
         )
 
     async def _documents(
         self, doubt: Doubt, times: list[datetime]
-    ) -> tuple[list[Hit], list[Record], bool]:
+    ) -> tuple[list[Hit], list[Record]]:
         """
         Invoices, then credit notes, released or not: a release moves nothing to another list. The
         key is asked for whole, since the filter may mean equal, and by its beginning, since it may
@@ -121,9 +120,8 @@ class Looker:
                 if key is not None and record.ref is not None:
                     found[record.ref] = Hit(key=key, record=record)
         if found:
-            return list(found.values()), [], True
-        near = await self._near(doubt, times)
-        return [], near, bool(doubt.customers)
+            return list(found.values()), []
+        return [], await self._near(doubt, times)
 
     @property
     def _filter(self) -> str:
@@ -139,20 +137,24 @@ class Looker:
         return [*keys, doubt.key13]
 
     async def _near(self, doubt: Doubt, times: list[datetime]) -> list[Record]:
-        """Documents of the customers without any key, made since the first send."""
+        """
+        Documents of the customers without any key, made since the first send. Where nobody knows
+        whose it would be, as after a restore, those of all customers.
+        """
         earliest = doubt.first_sent_at - _BEFORE
         path = CREDIT_NOTES if doubt.action is Action.CREDIT else INVOICES
         found: list[Record] = []
-        for number in await self._numbers(doubt.customers):
-            query: Query = (
-                ("customer", number),
+        asked: list[str | None] = [*await self._numbers(doubt.customers)]
+        for number in asked if doubt.customers else [None]:
+            since: Query = (
                 (CREATED, wall_text(earliest)),
                 (f"{CREATED}Condition", ">="),
             )
+            query = since if number is None else (("customer", number), *since)
             rows = [
                 row
                 for row in await self._api.whole(path, query, times=times)
-                if text_of(row, "customer", "number") == number
+                if number in (None, text_of(row, "customer", "number"))
                 and ((made := self._api.stamps.latest(row, CREATED)) is None or made >= earliest)
                 and not keys_in(_carried_by(row))
                 and is_document(row)
