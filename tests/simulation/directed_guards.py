@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from scenes import Scene, history
+from tieout.connectors.plain.looking import BookLooker
+from tieout.core.change import Doubt, Sight
 from tieout_sandbox.kit import Request, Response, json_response
 
 
@@ -217,3 +220,27 @@ async def h69_all_documents_were_deleted_and_a_person_says_so(s: Scene) -> None:
         await s.run()
     assert [row["net"] for row in s.world.live()] == [1500]
     assert "side_looks_empty" not in s.world.exceptions()
+
+
+@history()
+async def h78_lists_that_come_in_part_are_told(s: Scene) -> None:
+    """A write that stays unclear since no look is whole is told to a person, until one is."""
+    whole = BookLooker.look
+
+    async def in_part(looker: BookLooker, doubt: Doubt) -> Sight:
+        return replace(await whole(looker, doubt), complete=False, hits=())
+
+    deal = s.deal()
+    s.world.fault("drop_after_commit", path="/drafts")
+    BookLooker.look = in_part  # type: ignore[method-assign]
+    try:
+        for _ in range(60):
+            await s.run()
+            await s.world.wait(40)
+        assert s.world.exceptions(deal) == ["look_incomplete"]
+    finally:
+        BookLooker.look = whole  # type: ignore[method-assign]
+    await s.settle()
+    s.one("draft")
+    assert s.sent() == 1
+    s.none_open()

@@ -160,6 +160,10 @@ CODES: dict[str, Help] = {
         "Two documents carry the key of one billing step; probably one is a copy.",
         "Delete or credit the copy in the books; nothing is changed by itself.",
     ),
+    "look_incomplete": Help(
+        "A write got no answer, and the lists in which it would be came back in part.",
+        "It is looked for again by itself; tieout doctor tells whether the system is well.",
+    ),
     "outcome_unknown": Help(
         "A write got no answer. It may have been done, so it is looked up before anything else.",
         NOTHING,

@@ -137,6 +137,7 @@ NOT_BY_DECISION = (
     "two_carriers",
     "copy",
     "near_hit",
+    "look_incomplete",
     "absent_three_times",
     "total_differs",
     "found_for_closed_deal",
@@ -161,3 +162,19 @@ def close_others(
     )
     for row in rows:
         tx.log("exception.closed", number=int(row[0]), code=row[1])
+
+
+def close_one(tx: Tx, lane: str, source_id: str, code: str, now: datetime, reason: str) -> None:
+    """The open exception of a source with that code, where there is one, is closed."""
+    rows = tx.rows(
+        "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout',"
+        " closed_reason = %(reason)s WHERE workspace = %(ws)s AND lane = %(lane)s"
+        " AND source_id = %(source)s AND closed_at IS NULL AND code = %(code)s RETURNING number",
+        now=now,
+        reason=reason,
+        lane=lane,
+        source=source_id,
+        code=code,
+    )
+    for row in rows:
+        tx.log("exception.closed", number=int(row[0]), code=code)

@@ -15,11 +15,15 @@ from tieout.core.safeguards import Safeguards
 from tieout.store import codec
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
-from tieout.store.cases import open_exception
+from tieout.store.cases import close_one, open_exception
 from tieout.store.database import Tx
 from tieout.store.linking import link_applied, second_carrier
 from tieout.store.operations import COLUMNS, FROM, operation_of, set_state
 from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
+
+LOOK_INCOMPLETE = "look_incomplete"
+# Ten minutes at the pause between such looks.
+LOOKS_BEFORE_TOLD = 20
 
 
 def expire_leases(
@@ -237,6 +241,7 @@ def apply_judgement(
             unset=UNSET,
         )
     tx.log("operation.looked", operation=op.id, step=str(judgement.step), why=judgement.reason)
+    _tell_incomplete(tx, bridge, doubt, judgement, now)
     match judgement.step:
         case Step.LOOK_AGAIN:
             _look_again(tx, op, judgement, now)
@@ -285,6 +290,35 @@ def _look_again(tx: Tx, op: ReadyOperation, judgement: Judgement, now: datetime)
         hit=judgement.first_hit_at,
         now=now,
     )
+
+
+def _tell_incomplete(
+    tx: Tx, bridge: str, doubt: OpenDoubt, judgement: Judgement, now: datetime
+) -> None:
+    """
+    A write that stays unclear because the system never shows the whole list is told to a person
+    after some looks, and goes on being looked for; the first whole look closes that again.
+    """
+    op = doubt.operation
+    incomplete = judgement.step is Step.LOOK_AGAIN and judgement.reason == LOOK_INCOMPLETE
+    if not incomplete:
+        close_one(tx, op.lane, op.source_id, LOOK_INCOMPLETE, now, "a later look was whole")
+    elif doubt.state.looks >= LOOKS_BEFORE_TOLD:
+        open_exception(
+            tx,
+            bridge=bridge,
+            lane=op.lane,
+            source_id=op.source_id,
+            key13=op.key13,
+            code=LOOK_INCOMPLETE,
+            message="Whether an unanswered write arrived cannot be seen: lists came back in part.",
+            hint="It is looked for again by itself. Is the system well? tieout doctor.",
+            details={"key": op.change.key, "operation": op.id, "looks": doubt.state.looks + 1},
+            candidates=[],
+            amount=None,
+            currency="",
+            now=now,
+        )
 
 
 def _close_attempts(tx: Tx, operation: str, result: str, now: datetime) -> None:
