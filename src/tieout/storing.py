@@ -15,6 +15,7 @@ from typing import Protocol
 from tieout.core.brakes import Counts
 from tieout.core.case import Candidate, Decision, RefRole, Seen, SlotState
 from tieout.core.change import Change, Outcome, Prepared, Wire
+from tieout.core.conflict import Choice
 from tieout.core.finding import Finding
 from tieout.core.keys import Slot
 from tieout.core.model import Entity, ExternalRef, Record
@@ -313,6 +314,11 @@ class Store(Protocol):
     async def customer_verdicts(
         self, connection: str, source_ids: Sequence[str]
     ) -> dict[str, tuple[str, str]]: ...
+
+    async def customer_sides(
+        self, connection: str, source_ids: Sequence[str]
+    ) -> dict[str, tuple[Choice, ...]]:
+        """The sides that people chose where both had changed a field of these CRM customers."""
 
     async def released_on(
         self, lane: str, customer_ids: Sequence[str], day: date

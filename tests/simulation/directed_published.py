@@ -9,6 +9,7 @@ from typing import Any
 from scenes import Scene, history
 from tieout.core.mapping.fields import Owner
 from tieout.core.policy import CustomerPolicy, FlowMode
+from tieout.services import exceptions
 from tieout.store import pages, people, sales
 from world import BOOK, CRM
 
@@ -288,3 +289,70 @@ async def p12_both_move_and_an_answer_is_lost(s: Scene) -> None:
         assert account(s)[name] == known(s)[name] == value
     await quiet_run_writes_nothing(s)
     s.none_open()
+
+
+async def chooses(s: Scene, *sides: str) -> str:
+    """A person answers the open conflict."""
+    engine = s.world.engine()
+    store: Any = engine.store
+    (case,) = [
+        found
+        for found in await store.do(lambda tx: people.open_cases(tx, engine.bridge, CRM))
+        if found.code == "both_changed"
+    ]
+    answer = exceptions.Answer(sides=sides)
+    return await exceptions.answer(engine, store, case, answer, who="Eva")
+
+
+async def both_edit(s: Scene, contact: tuple[str, str], **more: tuple[str, str]) -> None:
+    """Between two runs, both sides edit the same fields: the CRM's value, the books' value."""
+    edits = {"contact": contact, **more}
+    s.world.in_crm("edit_company", company=s.company, **{k: v[0] for k, v in edits.items()})
+    s.world.in_book("edit_customer", customer=known(s)["id"], **{k: v[1] for k, v in edits.items()})
+    await s.world.wait(70)
+    await s.settle()
+    assert s.world.exceptions(s.company) == ["both_changed"]
+
+
+@history(options=BOTH)
+async def p13_a_person_names_the_side_that_counts(s: Scene) -> None:
+    """The chosen value is on both sides after the next run, whichever side it came from."""
+    await s.linked()
+    await both_edit(s, ("Ada", "Bo"))
+    assert await chooses(s, "crm") == 'contact_name becomes "Ada" in book.'
+    await s.settle()
+    assert account(s)["contact"] == known(s)["contact"] == "Ada"
+    s.none_open()
+    await quiet_run_writes_nothing(s)
+
+    await both_edit(s, ("Cai", "Dag"))
+    assert await chooses(s, "contact_name=books") == 'contact_name becomes "Dag" in crm.'
+    await s.settle()
+    assert account(s)["contact"] == known(s)["contact"] == "Dag"
+    s.none_open()
+    await quiet_run_writes_nothing(s)
+
+
+@history(options={"customers": CustomerPolicy()})
+async def p14_a_word_holds_for_the_values_that_were_seen(s: Scene) -> None:
+    """
+    Field by field, one side each; where one of them is edited again before the next run, the
+    person is asked again. Where nothing goes to the CRM, the books keep what was chosen there.
+    """
+    await s.linked()
+    await both_edit(s, ("Ada", "Bo"), name=("Ett AB", "Två AB"))
+    told = await chooses(s, "crm", "name=books")
+    assert told == (
+        'contact_name becomes "Ada" in book. name stays "Två AB" in book; crm keeps its own.'
+    )
+    s.world.in_crm("edit_company", company=s.company, contact="Eva")
+    await s.world.wait(70)
+    await s.settle()
+    assert s.world.exceptions(s.company) == ["both_changed"]
+    assert known(s)["contact"] == "Bo"
+    await chooses(s, "crm")
+    await s.settle()
+    assert (known(s)["contact"], known(s)["name"]) == ("Eva", "Två AB")
+    assert (account(s)["contact"], account(s)["name"]) == ("Eva", "Ett AB")
+    s.none_open()
+    await quiet_run_writes_nothing(s)

@@ -34,6 +34,7 @@ from tieout.core.case import (
     Verdict,
 )
 from tieout.core.change import Action
+from tieout.core.conflict import Choice, mark
 from tieout.core.decide_customer import decide_customer, fields_back, match, wanted_customer
 from tieout.core.decide_standing import decide_standing
 from tieout.core.finding import Finding
@@ -337,6 +338,56 @@ def test_both_moved_apart_asks_a_person() -> None:
     decision = decide(moved_apart())
     assert (decision.verdict, decision.reason) == (Verdict.HOLD, "both_changed")
     assert decision.message == "Crm name changed on both sides: name."
+
+
+def word(side: Owner, crm: str = "Crm name", books: str = "Books name") -> Choice:
+    """A person's word on the name, over these two values."""
+    return Choice(
+        field="name",
+        side=side,
+        crm=mark(customer(name=crm), "name"),
+        books=mark(books_customer(name=books), "name"),
+    )
+
+
+def test_a_conflict_names_what_both_sides_showed_and_show() -> None:
+    (finding,) = decide(moved_apart(times=(EARLY, LATE))).findings
+    told = {name: value for name, value in finding.values.items() if not name.endswith("mark")}
+    assert told == {
+        "fields": "name",
+        "field": "name",
+        "crm_then": "Tallmo Skog AB",
+        "crm_now": "Crm name",
+        "crm_at": "2026-10-01T00:00:00+00:00",
+        "books_then": "Tallmo Skog AB",
+        "books_now": "Books name",
+        "books_at": "2026-10-02T00:00:00+00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("choice", "verdict"),
+    [
+        (word(Owner.CRM), Verdict.WRITE),
+        (word(Owner.BOOKS), Verdict.AGREED),
+        (word(Owner.CRM, crm="Another name"), Verdict.HOLD),
+        (word(Owner.CRM, books="Another name"), Verdict.HOLD),
+    ],
+)
+def test_the_side_that_a_person_chose_counts_over_the_values_that_they_saw(
+    choice: Choice, verdict: Verdict
+) -> None:
+    decision = decide(replace(moved_apart(), choices=(choice,)))
+    assert decision.verdict is verdict
+    assert decision.differs == (("name",) if verdict is Verdict.WRITE else ())
+
+
+def test_what_the_books_were_chosen_for_goes_to_the_crm_where_that_is_written_to() -> None:
+    case = replace(moved_apart(), choices=(word(Owner.BOOKS),))
+    wanted, shown = wanted_customer(case.source, POLICY)[0], case.target.record  # type: ignore[union-attr]
+    assert isinstance(shown, Customer)
+    assert fields_back(case, CustomerPolicy(both=True), wanted, shown) == ("name",)
+    assert not fields_back(replace(case, choices=()), CustomerPolicy(both=True), wanted, shown)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from tieout.cli.commands import exceptions as exceptions_command
 from tieout.cli.commands import plan as plan_command
 from tieout.cli.commands import prove as prove_command
@@ -19,11 +21,14 @@ from tieout.cli.daily import sums_text
 from tieout.cli.plan_screen import plan_data, plan_lines
 from tieout.core.abilities import Abilities, BudgetWindow, EntityAbilities
 from tieout.core.brakes import Brake
+from tieout.core.mapping.fields import Owner
 from tieout.core.model import Document, DocumentKind, Entity, ExternalRef, Totals
+from tieout.services.choosing import sides_given
 from tieout.services.exceptions import Detail
 from tieout.services.planning import Planned
 from tieout.services.prove import Carrier, Proof, Proved
 from tieout.services.status import BridgeStatus
+from tieout.services.usage import UsedWronglyError
 from tieout.services.why import Step, Value, Why
 from tieout.store.admin import ConnectionRow
 from tieout.store.people import Case
@@ -273,6 +278,33 @@ def test_one_exception_with_all_that_helps() -> None:
         "Add it to tables/items.csv. It then closes by itself.",
         'Closest: MON-2 "Montage plus 2h". The fix frees 1 deal, 9,640.00.',
     ]
+
+
+def test_a_conflict_shows_both_sides_then_and_now() -> None:
+    told = {
+        "fields": "name",
+        "field": "name",
+        "crm_then": "Tallmo AB",
+        "crm_now": "Tallmo Skog AB",
+        "crm_at": "2026-11-05T07:30:12+00:00",
+        "crm_mark": "a",
+        "books_then": "Tallmo AB",
+        "books_now": "Tallmo Såg AB",
+        "books_at": "",
+        "books_mark": "b",
+    }
+    one = case(5, "both_changed", message="Tallmo Skog AB changed on both sides: name.")
+    one = replace(one, details={"values": [told]})
+    assert exceptions_command.show_lines(Detail(case=one, value=""), NOW)[-3:] == [
+        "name, when both agreed and now:",
+        '  crm    "Tallmo AB" -> "Tallmo Skog AB", edited 2026-11-05 07:30 UTC',
+        '  books  "Tallmo AB" -> "Tallmo Såg AB"',
+    ]
+    assert sides_given(one, ("books",)) == {"name": Owner.BOOKS}
+    assert sides_given(one, ("name=crm", "books")) == {"name": Owner.CRM}
+    for wrong in ("sales", "emails=crm", "name=", "=crm="):
+        with pytest.raises(UsedWronglyError):
+            sides_given(one, (wrong,))
 
 
 def test_a_long_sentence_goes_on_in_the_next_line() -> None:

@@ -149,7 +149,11 @@ CODES: dict[str, Help] = {
         "The draft was deleted in the books; it is not made again by itself.",
         "tieout exceptions retry EX-… makes it anew.",
     ),
-    "both_changed": Help("Both sides changed the same field.", SHOW),
+    "both_changed": Help(
+        "Both sides changed the same field, and nobody owns it; neither was overwritten.",
+        "tieout exceptions show EX-… names both values; tieout exceptions answer EX-… --side crm,"
+        " or books, or FIELD=crm.",
+    ),
     "unassigned_documents": Help(
         "After a restore there are documents without our key that may be of these deals.",
         "Say whose they are: tieout exceptions show EX-…",

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from tieout.core.abilities import Abilities, EntityAbilities
 from tieout.core.change import Change, Predicted
+from tieout.core.conflict import Choice
 from tieout.core.finding import Finding
 from tieout.core.keys import Slot
 from tieout.core.model import Company, Customer, Deal, Document, ExternalRef, Item, Record, Standing
@@ -125,7 +126,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerCase:
-    """One CRM customer and what the books know of it."""
+    """
+    One CRM customer and what the books know of it. ``choices``: which side a person said counts,
+    where both had changed a field.
+    """
 
     source: Customer
     state: SlotState
@@ -133,6 +137,7 @@ class CustomerCase:
     candidates: tuple[Candidate, ...] = ()
     chosen: ExternalRef | None = None
     make_new: bool = False
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

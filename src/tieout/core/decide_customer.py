@@ -19,6 +19,7 @@ from tieout.core.case import (
 from tieout.core.change import Action, Change, Wanted
 from tieout.core.compare import Verdict as Moved
 from tieout.core.compare import compare
+from tieout.core.conflict import chosen, conflict_findings, field_content
 from tieout.core.digest import digest
 from tieout.core.finding import Finding
 from tieout.core.keys import operation_key
@@ -347,16 +348,10 @@ def _in_step(
             case, lane, Verdict.HOLD, findings[0].code, findings[0].message, findings=findings
         )
     if conflicts:
-        finding = Finding(
-            code="both_changed",
-            message=f"{case.source.name} changed on both sides: {', '.join(conflicts)}.",
-            hint="Say which side counts, or change one of them.",
-            hold_on="customer",
-            values={"fields": ", ".join(conflicts)},
+        told = conflict_findings(
+            case.source, conflicts, wanted, link and link.wanted, shown, link and link.shown
         )
-        return _decision(
-            case, lane, Verdict.HOLD, finding.code, finding.message, findings=(finding,)
-        )
+        return _decision(case, lane, Verdict.HOLD, told[0].code, told[0].message, findings=told)
     if policy.both and fields_back(case, policy, wanted, shown):
         # First the CRM gets what the books changed: then both sides have one base again.
         return _decision(case, lane, Verdict.NOTHING, "goes_to_crm")
@@ -395,19 +390,21 @@ def _fields_to_write(
         if owner is Owner.BOOKS or mode is Mode.CREATE_ONLY:
             continue
         verdict = compare(
-            _content(wanted, name),
-            _content(base_wanted, name),
-            _content(shown, name),
-            _content(base_shown, name),
+            field_content(wanted, name),
+            field_content(base_wanted, name),
+            field_content(shown, name),
+            field_content(base_shown, name),
         )
         if verdict not in (Moved.SOURCE_CHANGED, Moved.BOTH_CHANGED):
             continue
         if mode is Mode.IF_EMPTY and getattr(shown, name):
             continue
         if verdict is Moved.BOTH_CHANGED:
-            # Where nobody names an owner, the flow says who is right.
+            # A person's word goes first; where nobody names an owner, the flow says who is right.
             named = rule is not None or name in policy.owners
-            side = _right(owner if named else policy.conflict, case.source, shown)
+            side = chosen(case.choices, name, wanted, shown) or _right(
+                owner if named else policy.conflict, case.source, shown
+            )
             if side is None:
                 conflicts.append(name)
             if side is not Owner.CRM:
@@ -430,14 +427,15 @@ def fields_back(
     flow prefers, where the books moved since both agreed. A field that a mapping makes is never
     written back, an empty one clears nothing.
     """
-    mapped = {rule.target for rule in policy.fields}
-    mapped |= {"emails"} if "email" in mapped else set()
-    mapped |= {"phones"} if "phone" in mapped else set()
     link = case.state.link
     found = []
     for name in BACK:
         theirs = getattr(shown, name)
-        if name in mapped or not theirs or _content(wanted, name) == _content(shown, name):
+        if (
+            _mapped(policy, name)
+            or not theirs
+            or field_content(wanted, name) == field_content(shown, name)
+        ):
             continue
         owner = policy.owners.get(name, FIELDS[name])
         if owner is Owner.BOOKS:
@@ -446,17 +444,28 @@ def fields_back(
         if link is None or not link.known:
             continue
         verdict = compare(
-            _content(wanted, name),
-            _content(link.wanted, name),
-            _content(shown, name),
-            _content(link.shown, name),
+            field_content(wanted, name),
+            field_content(link.wanted, name),
+            field_content(shown, name),
+            field_content(link.shown, name),
         )
         side = owner if name in policy.owners else policy.conflict
         theirs_only = owner is Owner.LATEST and verdict is Moved.TARGET_CHANGED
-        both = verdict is Moved.BOTH_CHANGED
-        if theirs_only or (both and _right(side, case.source, shown) is Owner.BOOKS):
+        said = chosen(case.choices, name, wanted, shown) or _right(side, case.source, shown)
+        if theirs_only or (verdict is Moved.BOTH_CHANGED and said is Owner.BOOKS):
             found.append(name)
     return tuple(found)
+
+
+def _mapped(policy: CustomerPolicy, name: str) -> bool:
+    """Whether a mapping makes this field, or a role of it."""
+    made = {rule.target for rule in policy.fields}
+    return name in made or (name in ("emails", "phones") and name[:-1] in made)
+
+
+def goes_back(policy: CustomerPolicy, name: str) -> bool:
+    """Whether a field can be written to the CRM at all."""
+    return policy.both and name in BACK and not _mapped(policy, name)
 
 
 def _right(owner: Owner, source: Customer, shown: Customer) -> Owner | None:
@@ -466,14 +475,6 @@ def _right(owner: Owner, source: Customer, shown: Customer) -> Owner | None:
     if source.changed_at is None or shown.changed_at is None:
         return None
     return Owner.CRM if source.changed_at >= shown.changed_at else Owner.BOOKS
-
-
-def _content(record: Any, name: str) -> Any:
-    """A field as it is compared: a number by its digits, not by what a register said of it."""
-    value = getattr(record, name, None)
-    if name == "identifiers" and value is not None:
-        return tuple((number.kind, number.normal or number.raw) for number in value)
-    return value
 
 
 # --- results --------------------

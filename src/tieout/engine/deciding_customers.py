@@ -78,6 +78,9 @@ async def customer_cases(
     queries = [_query(engine, key, sources[key], slots[key].key13) for key in loose]
     candidates = await engine.store.candidates(book.connection, queries)
     verdicts = await engine.store.customer_verdicts(book.connection, loose)
+    choices = await engine.store.customer_sides(
+        book.connection, [key for key in sources if key not in loose]
+    )
     cases = {}
     for key, seen in sources.items():
         state = states[slots[key].key13]
@@ -92,6 +95,7 @@ async def customer_cases(
             candidates=_not_refused(state, candidates.get(key, [])),
             chosen=ExternalRef(book.connection, "customer", chosen) if word == "is" else None,
             make_new=word == "new",
+            choices=choices.get(key, ()),
         )
     return cases
 

@@ -15,7 +15,7 @@ from tieout.engine.context import Engine
 from tieout.engine.deciding import DecideCounts, decide_window, record_window
 from tieout.engine.executing import ExecuteCounts, execute
 from tieout.engine.places import customer_slot, document_slot
-from tieout.services import planning
+from tieout.services import choosing, planning
 from tieout.services.usage import UsedWronglyError
 from tieout.store import admin, pages, people, planned
 from tieout.store import slots as slot_store
@@ -243,8 +243,8 @@ def accepted_amount(case: Case) -> Decimal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """
-    A person's answer; exactly one of the five is given. ``deal`` goes with ``which``: whose
-    document it is, ``step`` of its billing steps.
+    A person's answer; exactly one of the six is given. ``deal`` goes with ``which``: whose
+    document it is, ``step`` of its billing steps. ``sides``: `crm` or `books`, or `name=crm`.
     """
 
     which: str = ""
@@ -254,10 +254,12 @@ class Answer:
     make_new: bool = False
     leave_out: bool = False
     not_ours: tuple[str, ...] = ()
+    sides: tuple[str, ...] = ()
 
     def given(self) -> int:
         """How many of them are given."""
-        return sum((bool(self.which), self.new, self.make_new, self.leave_out, bool(self.not_ours)))
+        one = (self.which, self.new, self.make_new, self.leave_out, self.not_ours, self.sides)
+        return sum(map(bool, one))
 
 
 async def answer(
@@ -270,7 +272,7 @@ async def answer(
     """
     if given.given() != 1:
         raise UsedWronglyError(
-            "Give one answer: --is REF, --new, --make-new, --leave-out or --not-ours REF.",
+            "Give one answer: --is REF, --new, --make-new, --leave-out, --not-ours REF or --side.",
             code="usage",
         )
     if case.closed_at is not None:
@@ -282,6 +284,9 @@ async def answer(
             return await assign(engine, store, case, given, who)
     elif given.deal:
         pass
+    elif case.code == choosing.CODE:
+        if given.sides:
+            return await choosing.choose_sides(engine, store, case, given.sides, who=who)
     elif case.code in CUSTOMER_CODES:
         if given.which or given.new:
             return await _customer(engine, store, case, given, who)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import fields, is_dataclass
-from decimal import Decimal
-from enum import Enum
+from dataclasses import fields
 from typing import Any
 
 from tieout.core.case import Verdict
 from tieout.core.change import Change
 from tieout.core.compare import document_content
+from tieout.core.conflict import value_text
 from tieout.core.model import Document
 from tieout.store.plans import PlanLine
 
@@ -48,7 +47,7 @@ def differing_words(change: Change) -> str:
         if name == "lines":
             words.append(_lines_words(old, new))
         else:
-            words.append(f'{name} "{_text(old)}" -> "{_text(new)}"')
+            words.append(f'{name} "{value_text(old)}" -> "{value_text(new)}"')
     return ", ".join(word for word in words if word)
 
 
@@ -79,23 +78,3 @@ def _lines_words(old: Any, new: Any) -> str:
     if len(after) < len(before):
         parts.append(f"{len(before) - len(after)} fewer")
     return f"lines: {', '.join(parts)}" if parts else "lines"
-
-
-def _text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case Decimal():
-            return format(value, "f")
-        case Enum():
-            return str(value.value)
-        case str():
-            return value
-        case dict():
-            return ", ".join(f"{key} {_text(inner)}" for key, inner in sorted(value.items()))
-        case tuple() | list():
-            return "; ".join(_text(inner) for inner in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        inner = (_text(getattr(value, entry.name)) for entry in fields(value))
-        return " ".join(word for word in inner if word)
-    return str(value)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from tieout.core.brakes import Counts
 from tieout.core.case import Candidate, Decision, Seen, SlotState
+from tieout.core.conflict import Choice
 from tieout.core.finding import Finding
 from tieout.core.keys import Slot
 from tieout.core.model import Entity, ExternalRef, Record
@@ -25,6 +26,7 @@ from tieout.store import (
     recovering,
     resolving,
     runs,
+    said,
     settling,
     slots,
 )
@@ -175,6 +177,11 @@ class PostgresStore:
         self, connection: str, source_ids: Sequence[str]
     ) -> dict[str, tuple[str, str]]:
         return await self.do(lambda tx: slots.customer_verdicts(tx, connection, source_ids))
+
+    async def customer_sides(
+        self, connection: str, source_ids: Sequence[str]
+    ) -> dict[str, tuple[Choice, ...]]:
+        return await self.do(lambda tx: said.customer_sides(tx, connection, source_ids))
 
     async def released_on(
         self, lane: str, customer_ids: Sequence[str], day: date

@@ -127,6 +127,7 @@ _TO_DO = {
     "changed_after_booking": "{proposal}",
     "customer_maybe_known": "pick one",
     "customer_gone": "say which customer it is",
+    "both_changed": "say which side counts",
     "draft_deleted": "make a new one, or leave it out",
     "draft_edited": "agree on one of the two",
     "found_differs": "compare the two",
@@ -202,7 +203,7 @@ def _write_csv(path: Path, found: list[Case]) -> None:
 async def show(session: Session, which: Number) -> Result:
     """Show one with all that helps to settle it."""
     from tieout.cli.daily import case_data, number_of
-    from tieout.services import exceptions
+    from tieout.services import choosing, exceptions
 
     opened = await session.opened()
     bridge, crm = await _bridge(session, opened)
@@ -218,6 +219,20 @@ async def show(session: Session, which: Number) -> Result:
     data["register"] = next(
         (told for told in case.details.get("values", []) if "register" in told), None
     )
+    data["fields"] = [
+        {
+            "field": name,
+            **{
+                side: {
+                    "then": told[f"{side}_then"],
+                    "now": told[f"{side}_now"],
+                    "at": told[f"{side}_at"] or None,
+                }
+                for side in ("crm", "books")
+            },
+        }
+        for name, told in choosing.fields_of(case).items()
+    ]
     data["frees"] = {"count": len(found.frees), "items": [one.name for one in found.frees]}
     return Result(
         data=data,
@@ -270,9 +285,26 @@ def show_lines(found: Detail, now: datetime) -> list[str]:
         if one[4]:
             told.append(f"{one[5]} {one[4]}".strip())
         lines.append(f"Candidate: {', '.join(text for text in told if text)}")
+    lines += _both_sides(case)
     lines += _closest(found)
     lines += _register(case)
     return [line for line in lines if line]
+
+
+def _both_sides(case: Case) -> list[str]:
+    """Field by field: what each side showed when both agreed, and what it shows now."""
+    from tieout.services.choosing import fields_of
+
+    lines = []
+    for name, told in fields_of(case).items():
+        lines.append(f"{name}, when both agreed and now:")
+        for side in ("crm", "books"):
+            at = f", edited {told[f'{side}_at'][:16].replace('T', ' ')} UTC"
+            lines.append(
+                f'  {side:<5}  "{told[f"{side}_then"]}" -> "{told[f"{side}_now"]}"'
+                + (at if told[f"{side}_at"] else "")
+            )
+    return lines
 
 
 def _register(case: Case) -> list[str]:
@@ -313,6 +345,8 @@ def _answers(case: Case) -> tuple[str, ...]:
     match case.code:
         case "customer_maybe_known" | "customer_gone":
             return (f"{answer} --is NUMBER", f"{answer} --new")
+        case "both_changed":
+            return (f"{answer} --side crm", f"{answer} --side books")
         case "draft_deleted":
             return (f"{answer} --make-new", f"{answer} --leave-out")
         case "possible_duplicate":
@@ -420,6 +454,7 @@ async def dismiss(
     examples=(
         "tieout exceptions answer EX-40 --is 112",
         "tieout exceptions answer EX-41 --make-new",
+        "tieout exceptions answer EX-42 --side crm --side emails=books",
     ),
 )
 async def answer(
@@ -437,6 +472,10 @@ async def answer(
     leave_out: Annotated[bool, Option("--leave-out", help="Make none.")] = False,
     not_ours: Annotated[
         list[str] | None, Option("--not-ours", metavar="REF", help="Not this one; may repeat.")
+    ] = None,
+    side: Annotated[
+        list[str] | None,
+        Option("--side", metavar="SIDE", help="crm or books; name=crm for one field; may repeat."),
     ] = None,
     as_: As = "",
 ) -> Result:
@@ -458,6 +497,7 @@ async def answer(
         make_new=make_new,
         leave_out=leave_out,
         not_ours=tuple(not_ours or ()),
+        sides=tuple(side or ()),
     )
     said = await exceptions.answer(engine, opened.store, case, given, who=who)
     case = await exceptions.find(opened.store, engine.bridge, crm, case.number)
