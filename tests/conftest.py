@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,23 @@ settings.register_profile(
 settings.load_profile(os.environ.get("TIEOUT_HYPOTHESIS", "repeat"))
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Names the run before its workers start, so that its folder can be cleared after them."""
+    if hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None):
+        return
+    if not config.option.testrunuid:
+        config.option.testrunuid = uuid.uuid4().hex
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The databases of a run go with it; each worker leaves them, since others may be at work."""
+    run = getattr(config.option, "testrunuid", None)
+    if run and not hasattr(config, "workerinput"):
+        from support.database import home_of
+
+        shutil.rmtree(home_of(run), ignore_errors=True)
 
 
 def find_shared() -> Path | None:

@@ -21,10 +21,14 @@ TEMPLATE = "tieout_template"
 _open: list[str] = []
 
 
+def home_of(run: str) -> Path:
+    """The folder of a run's databases; a short path, since sockets lie in it."""
+    return Path(tempfile.gettempdir()) / f"tieout-tests-{os.getuid()}" / run
+
+
 def _home() -> Path:
     """A folder of this run that every worker finds and every account may enter."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"single-{os.getpid()}")
-    home = Path(tempfile.gettempdir()) / f"tieout-tests-{os.getuid()}" / run
+    home = home_of(os.environ.get("PYTEST_XDIST_TESTRUNUID", f"single-{os.getpid()}"))
     home.mkdir(parents=True, exist_ok=True)
     home.parent.chmod(0o755)
     home.chmod(0o755)
