@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import tempfile
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+from support.bridges import bridge_of
 from support.fakes import ManualClock, MemorySecrets
 from support.inprocess import InProcessTransport
 from tieout.connectors.salesforce import SalesforceConnector, SalesforceSettings
@@ -27,9 +27,7 @@ from tieout.ports import Connector
 from tieout.services.enrich import NordicEnricher
 from tieout.services.receivables import roll_forward
 from tieout.services.reconcile import Reconciled, reconcile
-from tieout.settings.bridge import load_bridge
 from tieout.settings.compile import compile_policy, selections
-from tieout.settings.problems import render_problems
 from tieout.store import admin, people
 from tieout.store.database import BlockingRunner, blocking_engine
 from tieout.store.people import Case
@@ -195,11 +193,7 @@ class RealPair:
 
     def configure(self, text: str) -> Engine:
         """Another version of the configuration comes into force."""
-        folder = Path(tempfile.mkdtemp(prefix="tieout-pair-"))
-        (folder / "tieout.yaml").write_text(text, encoding="utf-8")
-        found = load_bridge(folder)
-        if isinstance(found, list):
-            raise AssertionError(render_problems(found))
+        found = bridge_of(text)
         now = self.clock.now()
         version = self.in_store(
             lambda tx: admin.publish(

@@ -9,6 +9,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from support.bridges import bridge_of
 from support.fakes import ManualClock, MemorySecrets
 from support.inprocess import InProcessTransport
 from support.real_pair import BOOKS, BRIDGE, START, CountingIds, RealPair
@@ -19,9 +20,7 @@ from tieout.core.model import Company
 from tieout.engine.context import Engine
 from tieout.ports import Connector
 from tieout.services.enrich import NordicEnricher
-from tieout.settings.bridge import load_bridge
 from tieout.settings.compile import compile_policy, selections
-from tieout.settings.problems import render_problems
 from tieout.store import admin, people
 from tieout.store.database import BlockingRunner, blocking_engine
 from tieout.store.people import Case
@@ -112,9 +111,7 @@ class WebcrmPair(RealPair):
 
     def configure(self, text: str) -> Engine:
         """Another version of the configuration comes into force."""
-        found = load_bridge(self._written(text))
-        if isinstance(found, list):
-            raise AssertionError(render_problems(found))
+        found = bridge_of(text)
         now = self.clock.now()
         version = self.in_store(
             lambda tx: admin.publish(
@@ -150,15 +147,6 @@ class WebcrmPair(RealPair):
             companies=dict(self.companies),
         )
         return self.engine
-
-    @staticmethod
-    def _written(text: str) -> Any:
-        import tempfile
-        from pathlib import Path
-
-        folder = Path(tempfile.mkdtemp(prefix="tieout-webcrm-"))
-        (folder / "tieout.yaml").write_text(text, encoding="utf-8")
-        return folder
 
     # What people do.
 
