@@ -292,6 +292,8 @@ _RECORDS = (
     "Contact",
     "Item",
     "ItemTax",
+    "ListedPrice",
+    "Price",
     "Code",
     "Deal",
     "Instalment",

@@ -18,7 +18,7 @@ from tieout.core.change import Change, Outcome, Prepared, Wire
 from tieout.core.conflict import Choice
 from tieout.core.finding import Finding
 from tieout.core.keys import Slot
-from tieout.core.model import Entity, ExternalRef, Record
+from tieout.core.model import Entity, ExternalRef, Price, Record
 from tieout.core.resolve import DoubtState, Judgement
 from tieout.ports import Gone
 
@@ -79,7 +79,7 @@ class FanOut:
     'deals_of_customer', 'slot_source' (the source of the
     slot whose ref it is, whose key it carries, or that it grew out of), 'customer_of_slot',
     'parked' (every parked row that waits on this entity), 'credited' (the slots of documents that
-    it credits).
+    it credits), 'item_of_price'.
     """
 
     lane: str
@@ -339,6 +339,14 @@ class Store(Protocol):
     async def numbers_taken(
         self, connection: str, entity: Entity, numbers: Sequence[str]
     ) -> dict[str, list[NumberTaken]]: ...
+
+    async def prices_of(
+        self, connection: str, items: Mapping[str, str]
+    ) -> dict[str, list[Price]]: ...
+
+    async def open_deals_with(
+        self, connection: str, numbers: Sequence[str]
+    ) -> dict[str, list[str]]: ...
 
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]

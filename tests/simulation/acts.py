@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ LAG_S = 45
 MOST_DEALS = 6
 JUMPS_S = (-7200, -1700, -600, 600, 1700, 3000, 3500, 7200)
 BOOK_ONLY = ("search_lag", "key_expiry")
+PRICE_ACTS = ("listed", "listed", "ending", "beginning", "unlisted", "overlisted")
 CRM_ACTS = (
     *("win", "win", "win", "reopen", "reopen", "lose", "edit", "edit", "edit", "clone", "new"),
     *("late_commit", "stale_replica", "merge_companies", "delete", "edit_company"),
@@ -49,7 +51,8 @@ class Cast:
         """Something, by chance; what is not possible is noted and left."""
         kind = self.random.random()
         try:
-            if self.world.shown is not FlowMode.OFF and self.random.random() < 0.2:
+            share = 0.5 if self.world.prices else 0.2
+            if self.world.shown is not FlowMode.OFF and self.random.random() < share:
                 self.in_catalogue()
             elif self.world.customers.both and self.random.random() < 0.2:
                 self.on_customers()
@@ -80,7 +83,8 @@ class Cast:
         """Items that come, change and go; and products that somebody writes over in the CRM."""
         chance, world = self.random, self.world
         numbers = sorted(row["number"] for row in world.book.ledger.live("items"))
-        kind = chance.choice(("new", "price", "price", "name", "number", "off", "on", "overwrite"))
+        kinds = ("new", "price", "price", "name", "number", "off", "on", "overwrite")
+        kind = chance.choice(kinds + PRICE_ACTS if world.prices else kinds)
         price = Decimal(chance.choice((100, 250, 999)))
         number = chance.choice(numbers)
         match kind:
@@ -97,6 +101,8 @@ class Cast:
             case "off" | "on":
                 if number.startswith("N"):
                     world.in_book("edit_item", number=number, active=kind == "on")
+            case "listed" | "ending" | "beginning" | "unlisted" | "overlisted":
+                self.on_price_lists(kind, number, price)
             case _:
                 rows = [row for row in world.crm.rows.live("products") if row.get("key")]
                 if rows:
@@ -104,6 +110,33 @@ class Cast:
                     world.crm.rows.edit(row, {"price": Decimal(1)})
                     world.note(f"crm product {row['number']} is written over")
         world.happened[f"catalogue: {kind}"] += 1
+
+    def on_price_lists(self, kind: str, number: str, price: Decimal) -> None:
+        """Prices that come, end, begin and go in a list; and one that a seller writes over."""
+        chance, world = self.random, self.world
+        where = {
+            "number": number,
+            "list": chance.choice(("WHOLESALE", "EXPORT")),
+            "currency": chance.choice(("SEK", "EUR")),
+        }
+        day = world.today()
+        if kind in ("listed", "ending", "beginning"):
+            limit = {
+                "ending": {"valid_to": day.isoformat()},
+                "beginning": {"valid_from": (day + timedelta(days=1)).isoformat()},
+            }
+            world.in_book("set_price", **where, amount=price, **limit.get(kind, {}))
+        elif kind == "unlisted":
+            rows = [row["id"] for row in world.book.ledger.live("prices")]
+            if rows and world.variant.tombstones:
+                world.in_book("delete_price", price=chance.choice(rows))
+        else:
+            rows = [row for row in world.crm.rows.live("products") if row.get("prices")]
+            if rows:
+                row = chance.choice(rows)
+                changed = [{**one, "amount": Decimal(2)} for one in row["prices"]]
+                world.crm.rows.edit(row, {"prices": changed})
+                world.note(f"crm prices of {row['number']} are written over")
 
     # --- what goes wrong ---
 

@@ -22,7 +22,7 @@ from quiet import document_slot, dump
 from stories import Stories
 from tieout.core.errors import SyncError
 from tieout.core.mapping.fields import Owner
-from tieout.core.policy import BrakePolicy, CustomerPolicy, FlowMode
+from tieout.core.policy import BrakePolicy, CustomerPolicy, FlowMode, PriceRule
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.engine.context import Engine
 from tieout_sandbox.kit.simulator import ActionError
@@ -33,6 +33,10 @@ from world import World
 
 FAMILIES = ("a", "b", "b'", "c", "d", "d lag", "e1", "e2")
 LENGTH_S = 300
+PRICES = (
+    PriceRule(list="WHOLESALE", book="Wholesale", currencies=("SEK", "EUR")),
+    PriceRule(list="EXPORT", book="Export"),
+)
 BOTH_WAYS = CustomerPolicy(both=True, owners={"emails": Owner.BOOKS, "phones": Owner.LATEST})
 # A rule that has no switch in the program: a request is stored before its first byte leaves.
 RECORD_BEFORE_SEND = "record_before_send"
@@ -365,6 +369,7 @@ def play(
             forgets_claims=forgets_claims,
             customers=BOTH_WAYS if seed // len(FAMILIES) % 3 == 1 else CustomerPolicy(),
             shown=FlowMode.AUTO if seed // len(FAMILIES) % 3 == 0 else FlowMode.OFF,
+            prices=PRICES if seed // len(FAMILIES) % 6 == 0 else (),
         )
         kept.append(world)
         world.note(f"{variant}")

@@ -8,6 +8,7 @@ systems.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -137,6 +138,33 @@ class Quiet:
                 if mine[0][name] != item[name]:
                     raise Violation(
                         f"22: {item['number']}: {name} is {mine[0][name]}, not {item[name]}"
+                    )
+
+            if self.world.prices and item["active"]:
+                self.price_lists(item, mine[0])
+
+    def price_lists(self, item: Mapping[str, Any], product: Mapping[str, Any]) -> None:
+        """25: each price list of the CRM shows what the books' list says today, or nothing."""
+        today = self.world.today().isoformat()
+        for rule in self.world.prices:
+            for currency in ("SEK", "EUR"):
+                mine = [
+                    (row["valid_from"] or "", row["amount"])
+                    for row in self.world.book.ledger.live("prices")
+                    if (row["item"], row["list"], row["currency"])
+                    == (item["id"], rule.list, currency)
+                    and (row["valid_from"] or "") <= today <= (row["valid_to"] or today)
+                ]
+                wanted = max(mine)[1] if mine else None
+                shown = {
+                    one["amount"]
+                    for one in product["prices"] or ()
+                    if (one["list"], one["currency"], one["active"]) == (rule.book, currency, True)
+                }
+                if shown != ({wanted} if wanted is not None else set()):
+                    raise Violation(
+                        f"25: {item['number']} costs {shown} in {rule.book} {currency},"
+                        f" not {wanted}"
                     )
 
     def invoices(self) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine as SqlEngine
 import directed_change
 import directed_create
 import directed_guards
+import directed_prices
 import directed_published
 import directed_restore
 from scenes import TOLD, tell
@@ -16,6 +17,7 @@ NUMBERED = sorted(TOLD)
 assert directed_change
 assert directed_create
 assert directed_guards
+assert directed_prices
 assert directed_published
 assert directed_restore
 

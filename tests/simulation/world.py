@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine as SqlEngine
 
@@ -42,6 +43,7 @@ from tieout.core.policy import (
     FlowMode,
     InvoicePolicy,
     ItemPolicy,
+    PriceRule,
     StatusPolicy,
 )
 from tieout.core.safeguards import ALL_ON, Safeguards
@@ -89,6 +91,7 @@ class World(Tables):
     book_settings: Mapping[str, Any] = field(default_factory=dict)
     crm_settings: Mapping[str, Any] = field(default_factory=dict)
     shown: FlowMode = FlowMode.OFF
+    prices: tuple[PriceRule, ...] = ()
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     policy_changes: dict[str, Any] = field(default_factory=dict)
     sweep_s: int = 60
@@ -223,10 +226,14 @@ class World(Tables):
             customers=self.customers,
             documents=documents,
             status=StatusPolicy(),
-            items=ItemPolicy(mode=self.shown, cost=True),
+            items=ItemPolicy(mode=self.shown, cost=True, prices=self.prices),
             invoices=InvoicePolicy(mode=self.shown),
             brakes=self.brakes,
         )
+
+    def today(self) -> date:
+        """The day in the time zone of the books."""
+        return self.simulation.clock.now().astimezone(ZoneInfo("Europe/Stockholm")).date()
 
     def _shown(self) -> tuple[Entity, ...]:
         """What the CRM shows of the books and is read of it for that."""
@@ -287,6 +294,8 @@ class World(Tables):
         if mortal is not None:
             wires = [mortal.guard(wires[0], "crm"), mortal.guard(wires[1], "book")]
             store = mortal.guard(store, "store")
+        priced = (Entity.PRICE,) if self.prices else ()
+        lists = frozenset(rule.book for rule in self.prices)
         given = {**self.crm_settings, **({} if self.rules.overlap else {"overlap_s": 0})}
         crm = PlainCrmConnector(CRM, wires[0], clock, PlainCrmSettings(**given), Random(number))
         book = PlainBookConnector(BOOK, wires[1], clock, self.settings(), Random(number))
@@ -297,10 +306,14 @@ class World(Tables):
             selections={
                 BOOK: {
                     entity: Selection(entity=entity, shape="s")
-                    for entity in (Entity.ITEM, Entity.CUSTOMER, Entity.DOCUMENT)
+                    for entity in (Entity.ITEM, *priced, Entity.CUSTOMER, Entity.DOCUMENT)
                 },
                 CRM: {
-                    entity: Selection(entity=entity, shape="s")
+                    entity: Selection(
+                        entity=entity,
+                        kinds=lists if entity is Entity.ITEM else frozenset(),
+                        shape="s",
+                    )
                     for entity in (Entity.CUSTOMER, Entity.DEAL, *self._shown())
                 },
             },

@@ -434,7 +434,7 @@ def test_the_shape_moves_with_the_fields_and_with_nothing_else() -> None:
     more = crm_selections(configured(NORDIC.replace("account.Type !=", "account.Sort__c !=")))
     assert more[Entity.CUSTOMER].shape != before[Entity.CUSTOMER].shape
     assert more[Entity.DEAL].shape == before[Entity.DEAL].shape
-    shapes = [one.shape for one in (*before.values(), *books_selections().values())]
+    shapes = [one.shape for one in (*before.values(), *books_selections(configured()).values())]
     assert all(len(shape) == 64 for shape in shapes)
 
 

@@ -114,6 +114,19 @@ CODES: dict[str, Help] = {
         "Several records of the CRM have the number of one item of the books.",
         "Give all but one of them another number, or none; the one that is left is taken for it.",
     ),
+    "price_missing": Help(
+        "The books have no price of this item in a price list that the CRM shows. The item is "
+        "shown, without a price there: none is made up.",
+        "Give it a price in the books, or take the list or its currency out: flows.items.prices.",
+    ),
+    "item_gone_in_use": Help(
+        "An item that was deleted in the books stands in open deals. It is out of use in the CRM.",
+        "Choose another item in those deals before they are won.",
+    ),
+    "price_list_twice": Help(
+        "Two price lists of the books would set the same prices in the CRM.",
+        "Give each of them currencies of its own, or keep one.",
+    ),
     "deleted_in_crm": Help(
         "What the CRM shows of the books was deleted there. It is not made again by itself.",
         "Restore it in the CRM, or dismiss the exception: it stays away then.",

@@ -217,7 +217,9 @@ class PublishedCase:
 
     ``wanted`` is what it should show, None: nothing yet, for the ``reason`` (a code; ``waits_for``
     names the record of the books whose link frees it). ``candidates`` are records of the CRM that
-    bear the same number and belong to nothing of ours.
+    bear the same number and belong to nothing of ours. ``told`` is a code with its sentence for
+    what is shown and lacks something; ``not_before`` is when time alone changes what is wanted.
+    ``found`` is what keeps it from being composed.
     """
 
     source: ExternalRef
@@ -230,6 +232,9 @@ class PublishedCase:
     state: SlotState
     target: Seen | None = None
     candidates: tuple[Record, ...] = ()
+    told: tuple[str, str] = ("", "")
+    found: tuple[Finding, ...] = ()
+    not_before: datetime | None = None
 
 
 class Verdict(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from typing import Any
 
 from tieout.core.case import OPEN, WAITING, Decision, OpState, PublishedCase, Verdict
@@ -11,8 +11,9 @@ from tieout.core.compare import line_content
 from tieout.core.digest import digest
 from tieout.core.finding import Finding
 from tieout.core.keys import operation_key
-from tieout.core.model import Entity, Record
+from tieout.core.model import Entity, Item, Record
 from tieout.core.policy import FlowMode
+from tieout.core.pricing import amounts
 
 ITEM_FIELDS = frozenset({"number", "name", "unit", "price", "active"})
 INVOICE_FIELDS = frozenset(
@@ -54,6 +55,9 @@ def decide_published(
     operation = case.state.operation
     if operation is not None and operation.state in OPEN:
         return _decision(case, lane, Verdict.WAIT, "on_its_way")
+    if case.found:
+        first = case.found[0]
+        return _decision(case, lane, Verdict.HOLD, first.code, first.message, findings=case.found)
     if case.wanted is None:
         if case.waits_for and case.state.current is None:
             return _decision(case, lane, Verdict.WAIT, case.reason, waits_for=case.waits_for)
@@ -116,8 +120,9 @@ def _in_step(
     if not changed:
         link = case.state.link
         if link is None or link.wanted != wanted or link.shown != shown:
-            return _decision(case, lane, Verdict.AGREED, "agreed", agreed=(wanted, shown))
-        return _decision(case, lane, Verdict.NOTHING, "in_step")
+            reason = case.told[0] or "agreed"
+            return _decision(case, lane, Verdict.AGREED, reason, agreed=(wanted, shown))
+        return _decision(case, lane, Verdict.NOTHING, case.told[0] or "in_step")
     change = Change(
         key=operation_key(case.state.slot, current.generation),
         entity=entity,
@@ -135,7 +140,7 @@ def _differs(case: PublishedCase, shown: Record, fields: Set[str]) -> frozenset[
     link = case.state.link
     found = set()
     for name in fields:
-        wanted, seen = _content(case.wanted, name), _content(shown, name)
+        wanted, seen = _content(case.wanted, name), _seen(case.wanted, shown, name)
         if wanted == seen:
             continue
         as_before = (
@@ -144,7 +149,7 @@ def _differs(case: PublishedCase, shown: Record, fields: Set[str]) -> frozenset[
             and link.wanted is not None
             and link.shown is not None
             and wanted == _content(link.wanted, name)
-            and seen == _content(link.shown, name)
+            and seen == _seen(case.wanted, link.shown, name)
         )
         if not as_before:
             found.add(name)
@@ -156,9 +161,27 @@ def _content(record: Record | None, name: str) -> Any:
     value = getattr(record, name, None)
     if name == "lines":
         return tuple(line_content(line) for line in value or ())
+    if name == "prices":
+        return amounts(value or ())
     if name == "extra":
-        return dict(value) if isinstance(value, Mapping) else {}
+        return {key: _plain(one) for key, one in value.items()} if value else {}
     return value
+
+
+def _plain(value: Any) -> Any:
+    """A text without blanks around it; an empty one is nothing."""
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+def _seen(wanted: Record | None, shown: Record | None, name: str) -> Any:
+    """What the CRM shows in a field; of price lists and its own fields, those that are ours."""
+    seen = _content(shown, name)
+    if name == "prices":
+        ours = {(one.list, one.currency) for one in getattr(wanted, "prices", ())}
+        return {place: amount for place, amount in seen.items() if place in ours}
+    if name == "extra" and isinstance(wanted, Item):
+        return {field: seen.get(field) for field in wanted.extra}
+    return seen
 
 
 # --- results --------------------
@@ -213,6 +236,8 @@ def _decision(
 ) -> Decision:
     waiting = case.state.operation is not None and case.state.operation.state in WAITING
     more.setdefault("supersede", waiting and verdict is not Verdict.WAIT)
+    # What it lacks is said with whatever else becomes of it.
+    message = " ".join(part for part in (message, case.told[1]) if part)
     return Decision(
         lane=lane,
         source_id=case.source.id,
@@ -222,5 +247,7 @@ def _decision(
         state=case.state,
         number=case.number,
         title=case.title,
+        # What is looked at again at once needs no day.
+        not_before=None if more.get("again") else case.not_before,
         **more,
     )

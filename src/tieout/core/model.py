@@ -187,8 +187,27 @@ class ItemTax:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPrice:
+    """
+    What an item costs in one price list of the CRM. ``list`` is called as the configuration does.
+
+    ``currency`` is ISO 4217, '' where the CRM has but one. ``amount`` is net of VAT for one unit;
+    None: the item is not sold by that list in that currency.
+    """
+
+    list: str
+    currency: str = ""
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What can be sold. ``number`` is the code that people use; ``tax`` by treatment."""
+    """
+    What can be sold. ``number`` is the code that people use; ``tax`` by treatment.
+
+    ``price`` is the list price, net of VAT, and ``cost`` what it costs us, both in base currency.
+    ``prices`` are those of the CRM's price lists; what books have is a `Price` of its own.
+    """
 
     ref: ExternalRef | None = None
     version: str | None = None
@@ -201,6 +220,35 @@ class Item:
     tax: tuple[ItemTax, ...] = ()
     price: Decimal | None = None
     cost: Decimal | None = None
+    prices: tuple[ListedPrice, ...] = ()
+    active: bool = True
+    extra: Extra = field(default_factory=dict)
+    shape: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """
+    A price of the books: what one unit of an item costs, for whom, from which quantity, and when.
+
+    ``list`` is the code of the price list or customer price class, '' for everybody. ``unit`` ''
+    is the item's own. ``valid_to`` is the last day. ``promotion`` goes before the usual price.
+    ``item`` has the number, the ref, or both, as the books tell them.
+    """
+
+    ref: ExternalRef | None = None
+    version: str | None = None
+    changed_at: datetime | None = None
+    item: ItemRef | None = None
+    list: str = ""
+    currency: str = ""
+    unit: str = ""
+    from_quantity: Decimal = Decimal(0)
+    valid_from: date | None = None
+    valid_to: date | None = None
+    amount: Decimal = Decimal(0)
+    includes_tax: bool = False
+    promotion: bool = False
     active: bool = True
     extra: Extra = field(default_factory=dict)
     shape: str = ""
@@ -445,7 +493,7 @@ class Standing:
     shape: str = ""
 
 
-Record = Customer | Contact | Item | Code | Deal | Document | Payment | Balance | Standing
+Record = Customer | Contact | Item | Price | Code | Deal | Document | Payment | Balance | Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

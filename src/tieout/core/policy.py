@@ -132,17 +132,39 @@ class StatusPolicy:
     tolerance: Mapping[str, Decimal] = field(default_factory=dict)
 
 
+STANDARD_LIST = "standard"
+"""What the CRM's own list price is called where a configuration names its price lists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRule:
+    """
+    Prices of one list of the books, shown in one price list of the CRM.
+
+    ``list`` '' are the prices for everybody. ``book`` is the CRM's price list by its name or id.
+    ``currencies`` are those in which a price has to be there; none: those in which one is.
+    """
+
+    list: str
+    book: str
+    currencies: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPolicy:
     """
     Items of the books shown in the CRM, so that quotes are made with them. ``when`` None: all.
 
-    ``cost`` also shows what an item costs us; ``every_s`` as in `StatusPolicy`.
+    ``cost`` also shows what an item costs us, in the CRM's own field for it; ``fields`` are fields
+    of the CRM that the configuration names, each with what it shows. ``every_s`` as in
+    `StatusPolicy`.
     """
 
     mode: FlowMode = FlowMode.OFF
     when: Rule | None = None
     cost: bool = False
+    prices: tuple[PriceRule, ...] = ()
+    fields: tuple[FieldRule, ...] = ()
     every_s: int | None = None
 
 

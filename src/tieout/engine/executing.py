@@ -24,7 +24,7 @@ from tieout.core.compare import DOCUMENT_FIELDS, as_sent, differing
 from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding
 from tieout.core.keys import generation_of
-from tieout.core.model import Document, Entity, Record
+from tieout.core.model import Document, Entity, Item, Record
 from tieout.core.resolve import UNSET, horizon
 from tieout.engine.context import LEASE_S, Engine
 from tieout.engine.facts import mirror_row
@@ -531,6 +531,9 @@ def _row(
     record = outcome.shows or prepared.shows
     if record is None or op.change.entity is Entity.STANDING:
         return None
+    if isinstance(record, Item) and isinstance(prepared.shows, Item):
+        # An answer tells neither price lists nor the fields that the configuration names.
+        record = replace(record, prices=prepared.shows.prices, extra=prepared.shows.extra)
     if record.ref is None:
         record = replace(record, ref=outcome.ref)
     return mirror_row(record, engine.enrich)

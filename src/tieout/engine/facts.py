@@ -17,6 +17,7 @@ from tieout.core.model import (
     ExternalRef,
     Item,
     Payment,
+    Price,
     Record,
 )
 from tieout.core.status import (
@@ -64,6 +65,17 @@ def _facts(record: Record, enrich: Enricher) -> MirrorFacts:
             return _document(record)
         case Item():
             return MirrorFacts(number=record.number, kind="service" if record.service else "goods")
+        case Price():
+            item = record.item
+            return MirrorFacts(
+                number=item.number if item else "",
+                parent_id=_id(item.ref) if item else None,
+                kind=record.list,
+                currency=record.currency,
+                day=record.valid_from,
+                due_day=record.valid_to,
+                net=record.amount,
+            )
         case Code():
             return MirrorFacts(number=record.code, kind=record.kind)
         case Contact():

@@ -97,4 +97,6 @@ def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
         if mode is not FlowMode.OFF:
             name = lane(policy.name, flow, connection)
             rules.append(FanOut(lane=name, entity=entity, source="self"))
+            if entity is Entity.ITEM and policy.items.prices:
+                rules.append(FanOut(lane=name, entity=Entity.PRICE, source="item_of_price"))
     return tuple(rules)

@@ -98,7 +98,8 @@ def _rows(
         "document": model.mapping.document,
         "document.line": model.mapping.document_line,
     }.get(section)
-    rows = model.mapping.dimensions if group is None else dict(group)
+    named = model.mapping.item if section == "item" else model.mapping.dimensions
+    rows = named if group is None else dict(group)
     return {
         target_of(section, target): _row(section, target, row, written)
         for target, row in rows.items()

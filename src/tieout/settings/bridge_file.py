@@ -115,6 +115,7 @@ Cell = Annotated[
     Field(min_length=1),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
+CrmField = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,79}$")]
 InlineTable = Annotated[dict[Cell, Cell], BeforeValidator(_or_empty)]
 
 
@@ -271,6 +272,28 @@ class StatusFlow(Group):
     )
 
 
+BASE_LIST: Final = "base"
+
+
+class ItemPrices(Strict):
+    """Prices of one list of the books, and the CRM's price list that shows them."""
+
+    list: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        description="A price list or customer price class of the books by its code, or base: the "
+        "prices for everybody."
+    )
+    book: Annotated[str, Field(min_length=1, max_length=120)] | None = Field(
+        default=None,
+        description="The CRM's price list by name or id, or standard: its list prices. Left out: "
+        "the one that is called as the list.",
+    )
+    currency: tuple[Currency, ...] = Field(
+        default=(),
+        description="Currencies in which every item should have a price there. Left out: those in "
+        "which it has one.",
+    )
+
+
 class ItemFlow(Group):
     """Items of the books to the CRM."""
 
@@ -286,7 +309,13 @@ class ItemFlow(Group):
         description="Which items the CRM shows, as in item.service. Left out: all with a number.",
     )
     cost: bool = Field(
-        default=False, description="Whether the CRM also shows what an item costs us."
+        default=False,
+        description="Whether the CRM also shows what an item costs us, in its own field for that. "
+        "A field of yours is named under mapping.item instead.",
+    )
+    prices: tuple[ItemPrices, ...] = Field(
+        default=(),
+        description="Which price lists of the books the CRM shows. Left out: the list price alone.",
     )
     every: Duration | None = Field(
         default=None,
@@ -466,7 +495,8 @@ class FieldRow(Strict):
     """Where a field comes from: an expression alone, or with what else is to be said."""
 
     from_: Expression = Field(
-        alias="from", description="An expression over account, deal, line and contact."
+        alias="from",
+        description="An expression over account, deal, line and contact; under item over item.",
     )
     values: Name | None = Field(
         default=None, description="The table in which the value is looked up."
@@ -574,6 +604,11 @@ class FieldMappings(Group):
         default_factory=dict,
         description="Dimensions of a document's lines by kind, such as cost_center.",
     )
+    item: Annotated[dict[CrmField, FieldRow], BeforeValidator(_or_empty)] = Field(
+        default_factory=dict,
+        description="Fields of an item in the CRM by their names there, such as Cost_Price__c, "
+        "each with an expression over item.",
+    )
 
 
 class BridgeFile(Strict):
@@ -622,7 +657,8 @@ def bridge_schema() -> dict[str, Any]:
     for inner in (tables, tables["additionalProperties"]):
         inner["type"] = ["object", "null"]
     mapping = definitions[FieldMappings.__name__]["anyOf"][0]
-    mapping["properties"]["dimensions"]["type"] = ["object", "null"]
+    for name in ("dimensions", "item"):
+        mapping["properties"][name]["type"] = ["object", "null"]
     return schema
 
 

@@ -22,14 +22,14 @@ _STANDARD: Final[Mapping[str, Mapping[str, Any]]] = {
     "line": dict(line_scope(Line())),
     "item": dict(record_scope(Item()) or {}),
 }
-_HIDDEN: Final = frozenset({"shape", "extra", "came_from", "merged_into"})
+_HIDDEN: Final = frozenset({"shape", "extra", "came_from", "merged_into", "prices"})
 
 CUSTOMER_ROOTS: Final = ("account", "customer")
 DOCUMENT_ROOTS: Final = ("account", "contact", "customer", "deal")
 ITEM_ROOTS: Final = ("item",)
 LINE_ROOTS: Final = (*DOCUMENT_ROOTS, "line")
 
-TEXT, NUMBER, DAY, PARTY = "text", "number", "day", "party"
+TEXT, NUMBER, DAY, PARTY, PLAIN = "text", "number", "day", "party", "plain"
 
 CUSTOMER_TARGETS: Final[Mapping[str, str]] = {
     "name": TEXT,

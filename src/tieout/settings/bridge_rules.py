@@ -19,7 +19,8 @@ from tieout.core.mapping import (
     tables,
 )
 from tieout.core.mapping.filters import FILTERS
-from tieout.settings.bridge_file import BridgeFile, is_group
+from tieout.core.policy import STANDARD_LIST
+from tieout.settings.bridge_file import BASE_LIST, BridgeFile, is_group
 from tieout.settings.bridge_names import inner_names, standard_names, vendor_path
 from tieout.settings.bridge_written import Written
 from tieout.settings.problems import Place, Problem, problem_at, suggestion
@@ -46,6 +47,7 @@ def rule_problems(
     if model is not None:
         found += _connections(tree, model)
         found += _owners(tree, model)
+        found += _price_lists(tree, model)
     return found
 
 
@@ -198,6 +200,26 @@ def _owners(tree: Located, model: BridgeFile) -> Iterator[Problem]:
                 key=(*path, name),
                 value=name,
             )
+
+
+def _price_lists(tree: Located, model: BridgeFile) -> Iterator[Problem]:
+    """Two prices of one item in one list and currency: nobody could tell which counts."""
+    path = ("flows", "items", "prices")
+    taken: dict[str, set[str]] = {}
+    for index, one in enumerate(model.flows.items.prices):
+        book = one.book or (STANDARD_LIST if one.list == BASE_LIST else one.list)
+        currencies = set(one.currency) or {""}
+        before = taken.setdefault(book, set())
+        if before & currencies or (before and "" in before | currencies):
+            yield problem_at(
+                tree.place(*path, index),
+                "price_list_twice",
+                f"{book} gets prices from two lists.",
+                hint="Give each of them currencies of its own, or keep one.",
+                key=(*path, str(index)),
+                value=book,
+            )
+        before |= currencies
 
 
 def _connections(tree: Located, model: BridgeFile) -> Iterator[Problem]:

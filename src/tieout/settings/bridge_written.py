@@ -111,6 +111,7 @@ SECTIONS = {
     "document": DOCUMENT_ROOTS,
     "document.line": LINE_ROOTS,
     "dimensions": LINE_ROOTS,
+    "item": ITEM_ROOTS,
 }
 
 

@@ -23,6 +23,7 @@ from tieout.core.mapping import (
 from tieout.core.mapping.expr import type_word
 from tieout.core.model import Company, Entity, PartyKind
 from tieout.core.policy import (
+    STANDARD_LIST,
     BooksPolicy,
     BrakePolicy,
     BridgePolicy,
@@ -32,6 +33,7 @@ from tieout.core.policy import (
     FlowMode,
     InvoicePolicy,
     ItemPolicy,
+    PriceRule,
     ReconcilePolicy,
     RegisterPolicy,
     Rule,
@@ -41,7 +43,7 @@ from tieout.core.policy import (
 from tieout.ports import Selection
 from tieout.settings.bridge import Configuration
 from tieout.settings.bridge_canonical import DEFAULT_TRIGGER, TERMS, default_owner, target_of
-from tieout.settings.bridge_file import CustomerRow, FieldRow
+from tieout.settings.bridge_file import BASE_LIST, CustomerRow, FieldRow
 from tieout.settings.bridge_names import (
     CUSTOMER_TARGETS,
     DAY,
@@ -49,6 +51,7 @@ from tieout.settings.bridge_names import (
     LINE_TARGETS,
     NUMBER,
     PARTY,
+    PLAIN,
     TEXT,
     vendor_path,
 )
@@ -129,6 +132,8 @@ def compile_policy(
             mode=flows.items.mode,
             when=compiler.rule("flows", "items", "when"),
             cost=flows.items.cost,
+            prices=price_rules(configuration),
+            fields=tuple(compiler.item_fields()),
             every_s=flows.items.every,
         ),
         invoices=InvoicePolicy(
@@ -161,6 +166,18 @@ def compile_policy(
             timeout_s=registers.timeout,
             calls=registers.calls,
         ),
+    )
+
+
+def price_rules(configuration: Configuration) -> tuple[PriceRule, ...]:
+    """The price lists that the CRM shows; one without a name there is called as in the books."""
+    return tuple(
+        PriceRule(
+            list="" if one.list == BASE_LIST else one.list,
+            book=one.book or (STANDARD_LIST if one.list == BASE_LIST else one.list),
+            currencies=one.currency,
+        )
+        for one in configuration.model.flows.items.prices
     )
 
 
@@ -262,6 +279,13 @@ class _Compiler:
             key = ("mapping", "dimensions", kind)
             value = self._conditional(self._value(row, key, TEXT), key)
             yield self._plain_rule(f"dimensions.{kind}", key, row, value)
+
+    def item_fields(self) -> Iterator[FieldRule]:
+        """The CRM's own fields of an item; one without a value is emptied there."""
+        for target, row in self.mapping.item.items():
+            key = ("mapping", "item", target)
+            value = self._conditional(self._value(row, key, PLAIN), key)
+            yield self._plain_rule(target, key, row, value)
 
     def _customer_rule(
         self, target: str, kind: str, row: CustomerRow, key: tuple[str, ...]
@@ -398,11 +422,20 @@ def _as_party(value: object) -> object:
         raise _UnfitError("company, person or unknown") from None
 
 
+def _as_plain(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    if not isinstance(value, str | bool | int | Decimal):
+        raise _UnfitError("a single value")
+    return value
+
+
 _FORMS: Final[Mapping[str, Callable[[Any], object]]] = {
     TEXT: _as_text,
     NUMBER: _as_number,
     DAY: _as_day,
     PARTY: _as_party,
+    PLAIN: _as_plain,
 }
 
 
@@ -450,6 +483,7 @@ _CRM: Final = (Entity.CUSTOMER, Entity.DEAL)
 _BOOKS: Final = (
     Entity.CODE,
     Entity.ITEM,
+    Entity.PRICE,
     Entity.CUSTOMER,
     Entity.DOCUMENT,
     Entity.PAYMENT,
@@ -471,7 +505,7 @@ def selections(
 
     With ``abilities`` by connection, what a system cannot be read for is left out.
     """
-    found = {name: books_selections() for name in configuration.books}
+    found = {name: books_selections(configuration) for name in configuration.books}
     found[configuration.crm] = crm_selections(configuration)
     if abilities is None:
         return found
@@ -498,27 +532,42 @@ def crm_selections(configuration: Configuration) -> dict[Entity, Selection]:
             if own is not None and path[0] in _ENTITY_OF:
                 mark = "line." if path[0] == "line" else ""
                 extra[_ENTITY_OF[path[0]]].add(mark + own)
+    found = {entity: _selection(entity, tuple(sorted(extra[entity]))) for entity in _CRM}
     flows = configuration.model.flows
-    shown = [
-        entity
-        for entity, mode in (
-            (Entity.ITEM, flows.items.mode),
-            (Entity.DOCUMENT, flows.invoices.mode),
-        )
-        if mode is not FlowMode.OFF
-    ]
-    return {entity: _selection(entity, tuple(sorted(extra[entity]))) for entity in _CRM} | {
-        entity: _selection(entity) for entity in shown
+    if flows.items.mode is not FlowMode.OFF:
+        lists = frozenset(rule.book for rule in price_rules(configuration))
+        fields = tuple(sorted(configuration.model.mapping.item))
+        found[Entity.ITEM] = _selection(Entity.ITEM, fields, lists)
+    if flows.invoices.mode is not FlowMode.OFF:
+        found[Entity.DOCUMENT] = _selection(Entity.DOCUMENT)
+    return found
+
+
+def books_selections(configuration: Configuration) -> dict[Entity, Selection]:
+    """
+    All that is read of books: prices where the CRM shows them, and of items the vendor's own
+    paths that expressions name.
+    """
+    flow = configuration.model.flows.items
+    shown = flow.mode is not FlowMode.OFF
+    paths = {
+        own
+        for written in configuration.written.values()
+        for path, _ in written.fields
+        if shown and path[0] == "item" and (own := vendor_path(path)) is not None
+    }
+    wanted = [one for one in _BOOKS if one is not Entity.PRICE or (shown and flow.prices)]
+    return {
+        entity: _selection(entity, tuple(sorted(paths)) if entity is Entity.ITEM else ())
+        for entity in wanted
     }
 
 
-def books_selections() -> dict[Entity, Selection]:
-    """All that is read of books; nothing of it depends on the configuration."""
-    return {entity: _selection(entity) for entity in _BOOKS}
-
-
-def _selection(entity: Entity, extra: tuple[str, ...] = ()) -> Selection:
-    return Selection(entity=entity, extra=extra, shape=digest(entity.value, (), extra))
+def _selection(
+    entity: Entity, extra: tuple[str, ...] = (), kinds: frozenset[str] = frozenset()
+) -> Selection:
+    shape = digest(entity.value, tuple(sorted(kinds)), extra)
+    return Selection(entity=entity, kinds=kinds, extra=extra, shape=shape)
 
 
 __all__ = [

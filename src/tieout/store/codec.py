@@ -21,6 +21,7 @@ from tieout.core.model import (
     Entity,
     Item,
     Payment,
+    Price,
     Record,
     Standing,
 )
@@ -31,6 +32,7 @@ CLASSES: Mapping[Entity, type[Record]] = {
     Entity.CUSTOMER: Customer,
     Entity.CONTACT: Contact,
     Entity.ITEM: Item,
+    Entity.PRICE: Price,
     Entity.CODE: Code,
     Entity.DEAL: Deal,
     Entity.DOCUMENT: Document,

@@ -297,6 +297,11 @@ _SOURCES: Mapping[str, str] = {
     "published": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
     " AND s.key13 = r.key13 AND s.kind IN ('A', 'H') WHERE r.workspace = %(ws)s"
     " AND r.connection = %(connection)s AND r.entity = %(entity)s AND r.id = ANY(%(ids)s)",
+    "item_of_price": "SELECT coalesce(m.parent_id, i.id) FROM mirror m LEFT JOIN mirror i"
+    " ON i.workspace = m.workspace AND i.connection = m.connection AND i.entity = 'item'"
+    " AND i.number = m.number AND i.gone_at IS NULL AND m.parent_id IS NULL"
+    " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
+    " AND m.id = ANY(%(ids)s)",
     "deals_of_customer": "SELECT id FROM mirror WHERE workspace = %(ws)s AND entity = 'deal'"
     " AND connection = %(connection)s AND customer_id = ANY(%(ids)s)",
     "slot_source": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"

@@ -12,7 +12,7 @@ from tieout.core.case import Candidate, Decision, Seen, SlotState
 from tieout.core.conflict import Choice
 from tieout.core.finding import Finding
 from tieout.core.keys import Slot
-from tieout.core.model import Entity, ExternalRef, Record
+from tieout.core.model import Entity, ExternalRef, Price, Record
 from tieout.core.resolve import Judgement
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.ports import Clock, Gone, Ids
@@ -207,6 +207,14 @@ class PostgresStore:
         self, connection: str, entity: Entity, numbers: Sequence[str]
     ) -> dict[str, list[NumberTaken]]:
         return await self.do(lambda tx: published.numbers_taken(tx, connection, entity, numbers))
+
+    async def prices_of(self, connection: str, items: Mapping[str, str]) -> dict[str, list[Price]]:
+        return await self.do(lambda tx: published.prices_of(tx, connection, items))
+
+    async def open_deals_with(
+        self, connection: str, numbers: Sequence[str]
+    ) -> dict[str, list[str]]:
+        return await self.do(lambda tx: published.open_deals_with(tx, connection, numbers))
 
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]

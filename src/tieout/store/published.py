@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from tieout.core.model import Entity, ExternalRef
+from tieout.core.model import Entity, ExternalRef, Price
 from tieout.store import codec
 from tieout.store.database import Tx
 from tieout.storing import NumberTaken
@@ -53,6 +53,50 @@ def numbers_taken(
         found.setdefault(row[0], []).append(
             NumberTaken(record=codec.decode_record(entity, row[1]), linked=row[2] is not None)
         )
+    return found
+
+
+def prices_of(tx: Tx, connection: str, items: Mapping[str, str]) -> dict[str, list[Price]]:
+    """
+    The prices of these items (number by id) that are there, by item id.
+
+    Books name the item of a price by its id or by its number; a price may come before its item.
+    """
+    found: dict[str, list[Price]] = {}
+    if not items:
+        return found
+    for row in tx.rows(
+        "SELECT w.id, m.record::text FROM unnest(%(ids)s::text[], %(numbers)s::text[])"
+        " AS w (id, number) JOIN mirror m ON m.workspace = %(ws)s"
+        " AND m.connection = %(connection)s AND m.entity = 'price' AND m.parent_id = w.id"
+        " WHERE m.gone_at IS NULL UNION ALL"
+        " SELECT w.id, m.record::text FROM unnest(%(ids)s::text[], %(numbers)s::text[])"
+        " AS w (id, number) JOIN mirror m ON m.workspace = %(ws)s"
+        " AND m.connection = %(connection)s AND m.entity = 'price' AND m.number = w.number"
+        " WHERE m.gone_at IS NULL AND m.parent_id IS NULL AND w.number <> '' ORDER BY 1, 2",
+        connection=connection,
+        ids=list(items),
+        numbers=list(items.values()),
+    ):
+        found.setdefault(row[0], []).append(codec.decode(Price, row[1]))
+    return found
+
+
+def open_deals_with(tx: Tx, connection: str, numbers: Sequence[str]) -> dict[str, list[str]]:
+    """The numbers of open deals that have a line with one of these items, by item number."""
+    found: dict[str, list[str]] = {}
+    if not numbers:
+        return found
+    for row in tx.rows(
+        "SELECT DISTINCT line->'item'->>'number', coalesce(nullif(m.number, ''), m.id)"
+        " FROM mirror m, jsonb_array_elements(m.record->'lines') AS line"
+        " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = 'deal'"
+        " AND m.status = 'open' AND m.gone_at IS NULL"
+        " AND line->'item'->>'number' = ANY(%(numbers)s) ORDER BY 1, 2",
+        connection=connection,
+        numbers=list(numbers),
+    ):
+        found.setdefault(row[0], []).append(row[1])
     return found
 
 

@@ -166,7 +166,7 @@ class PlainBook(Simulator):
             case ("GET", "company"):
                 return json_response(200, self._company())
             case ("GET", "codes"):
-                return json_response(200, {"rows": _CODES})
+                return json_response(200, {"rows": [*_CODES, *self.ledger.price_lists()]})
             case ("GET", "balances"):
                 return json_response(200, {"rows": self._balances()})
             case ("GET", "gone"):
@@ -174,7 +174,7 @@ class PlainBook(Simulator):
             case ("GET", ("drafts" | "invoices" | "documents") as collection):
                 self._require(collection)
                 return self._list(request, self.ledger.documents(collection))
-            case ("GET", ("customers" | "items" | "payments") as table):
+            case ("GET", ("customers" | "items" | "payments" | "prices") as table):
                 return self._list(request, self.ledger.live(table))
             case ("GET", ("drafts" | "invoices" | "documents") as collection, row_id):
                 return self._one(self.ledger.document(collection, row_id))

@@ -71,6 +71,18 @@ class BookActions:
                 price="its new price",
                 new_number="its new code",
             ),
+            "delete_item": self._action(self.delete_item, number="its code"),
+            "set_price": self._action(
+                self.set_price,
+                number="the item's code",
+                list="a price list; the price for everybody if left out",
+                currency="SEK",
+                amount="net of one unit",
+                from_quantity="from how many on",
+                valid_from="first day",
+                valid_to="last day",
+            ),
+            "delete_price": self._action(self.delete_price, price="its id"),
             "break_next_create": self._action(
                 self.break_next_create, status="500: the next create fails inside with it"
             ),
@@ -245,9 +257,7 @@ class BookActions:
 
     def edit_item(self, given: Arguments) -> Row:
         number = str(given["number"])
-        row = next((row for row in self._ledger.live("items") if row["number"] == number), None)
-        if row is None:
-            raise ActionError(f"there is no item {number}")
+        row = self._item(number)
         if "active" in given:
             row["active"] = bool(given["active"])
         if "price" in given:
@@ -257,11 +267,40 @@ class BookActions:
         self._ledger.touch(row)
         return {"id": row["id"]}
 
+    def delete_item(self, given: Arguments) -> Row:
+        row = self._item(str(given["number"]))
+        self._ledger.remove("items", row)
+        return {"id": row["id"]}
+
+    def set_price(self, given: Arguments) -> Row:
+        values: Row = {"amount": Decimal(str(given["amount"]))}
+        if given.get("from_quantity"):
+            values["from_quantity"] = Decimal(str(given["from_quantity"]))
+        values |= {name: given[name] for name in ("valid_from", "valid_to") if name in given}
+        row = self._ledger.set_price(
+            self._item(str(given["number"])),
+            str(given.get("list") or ""),
+            str(given.get("currency") or "SEK"),
+            values,
+        )
+        return {"id": row["id"]}
+
+    def delete_price(self, given: Arguments) -> Row:
+        row = self._ledger.find("prices", str(given["price"]))
+        self._ledger.remove("prices", row)
+        return {"id": row["id"]}
+
     def break_next_create(self, given: Arguments) -> Row:
         self._broken_creates.append(int(given.get("status", 500)))
         return {"waiting": len(self._broken_creates)}
 
     # Finding.
+
+    def _item(self, number: str) -> Row:
+        row = next((row for row in self._ledger.live("items") if row["number"] == number), None)
+        if row is None:
+            raise ActionError(f"there is no item {number}")
+        return row
 
     def _draft(self, row_id: Any) -> Row:
         row = self._ledger.find("documents", str(row_id))

@@ -48,7 +48,7 @@ DEAL_FIELDS = (
     "probability",
     "custom",
 )
-PRODUCT_FIELDS = ("number", "name", "price", "tax_class", "unit", "cost")
+PRODUCT_FIELDS = ("number", "name", "price", "tax_class", "unit", "cost", "prices", "custom")
 INVOICE_FIELDS = (
     *("kind", "number", "raw_status", "booked", "company", "issue_date", "due_date", "currency"),
     *("net", "tax", "gross", "rounding", "open", "paid", "credited", "sale", "last_payment_on"),
@@ -186,10 +186,13 @@ class CrmRows:
         unknown = sorted(set(values) - {*allowed, "active"})
         if unknown:
             raise RefusedError(422, "unknown_field", f"no field {', '.join(unknown)}")
+        values = dict(values)
         company = values.get("company")
         if company is not None:
             self.row("companies", company)
         row = self.row(table, row_id) if row_id else self._by_key(table, key)
+        if table == "products":
+            _merge_product(values, row)
         if row is None:
             if table == "products":
                 row = self.new_product(dict(values))
@@ -290,3 +293,18 @@ class CrmRows:
         row["books"] = {**row["books"], **fields}
         row["changed_at"] = self.stamp()
         return row
+
+
+def _merge_product(values: Row, row: Row | None) -> None:
+    """Price lists and own fields that a write does not name stay; a list without amount is off."""
+    if "custom" in values:
+        values["custom"] = {**((row or {}).get("custom") or {}), **values["custom"]}
+    if "prices" in values:
+        held = {(one["list"], one["currency"]): one for one in (row or {}).get("prices") or ()}
+        for one in values["prices"]:
+            place = (one["list"], one["currency"])
+            if one["amount"] is not None:
+                held[place] = {**one, "active": True}
+            elif place in held:
+                held[place] = {**held[place], "active": False}
+        values["prices"] = [held[place] for place in sorted(held)]

@@ -54,6 +54,7 @@ class Ledger:
             "documents": {},
             "customers": {},
             "items": {},
+            "prices": {},
             "payments": {},
         }
         self.gone: list[Row] = []
@@ -115,6 +116,36 @@ class Ledger:
             if seen_from <= now:
                 found = (carrier, customer)
         return found
+
+    def price_lists(self) -> list[Row]:
+        """The price lists that prices name, as codes."""
+        names = sorted({row["list"] for row in self.live("prices") if row["list"]})
+        return [{"kind": "price_list", "code": name, "name": name.title()} for name in names]
+
+    def set_price(self, item: Row, list_name: str, currency: str, values: Row) -> Row:
+        """A price of that item: the one of this list, currency, quantity and first day, or new."""
+        place = (list_name, currency, values.get("from_quantity") or ZERO, values.get("valid_from"))
+        for row in self.live("prices"):
+            mine = (row["list"], row["currency"], row["from_quantity"], row["valid_from"])
+            if row["item"] == item["id"] and mine == place:
+                row.update(values)
+                self.touch(row)
+                return row
+        return self.add(
+            "prices",
+            {
+                "id": self.new_id("pr"),
+                "item": item["id"],
+                "list": list_name,
+                "currency": currency,
+                "from_quantity": ZERO,
+                "valid_from": None,
+                "valid_to": None,
+                **values,
+            },
+            "person",
+            "",
+        )
 
     def remove(self, table: str, row: Row, *, became: str = "", merged_into: str = "") -> None:
         """Marks a row deleted, and tells the feed where the book has one."""

@@ -22,7 +22,7 @@ from tieout.connectors.plain.api import (
     unknown,
 )
 from tieout.connectors.plain.book_abilities import BOOK_SCHEMA, abilities
-from tieout.connectors.plain.book_rows import BookRows
+from tieout.connectors.plain.book_rows import ENTITY_OF, BookRows
 from tieout.connectors.plain.feed import Position, changed, gone, not_understood
 from tieout.connectors.plain.looking import BookLooker
 from tieout.connectors.plain.settings import PlainBookSettings
@@ -71,7 +71,13 @@ _IDS_IN_ONE_CALL = 50
 _AFTER_THE_OTHERS_S = 5
 # Far above those that the book gives by itself.
 NUMBERS_FROM = 500_001
-_LISTS = {Entity.CUSTOMER: "customers", Entity.ITEM: "items", Entity.PAYMENT: "payments"}
+_LISTS = {
+    Entity.CUSTOMER: "customers",
+    Entity.ITEM: "items",
+    Entity.PAYMENT: "payments",
+    Entity.PRICE: "prices",
+}
+_TOLD_GONE = frozenset({Entity.DOCUMENT, Entity.CUSTOMER, Entity.ITEM, Entity.PRICE})
 
 
 class PlainBookConnector:
@@ -155,7 +161,7 @@ class PlainBookConnector:
         overlap_s = self.settings.overlap_s
         async for page in changed(self._api, paths, position, overlap_s, self._rows.ref_of, read):
             yield page
-        if want.entity in (Entity.DOCUMENT, Entity.CUSTOMER):
+        if want.entity in _TOLD_GONE:
             async for page in gone(self._api, position, lambda row: self._gone(want, row)):
                 yield page
         else:
@@ -184,8 +190,7 @@ class PlainBookConnector:
         return Page(records=tuple(records), unread=tuple(unread), cursor=mark, whole=not want.kinds)
 
     def _gone(self, want: Selection, row: Row) -> Gone | None:
-        documents = row["collection"] != "customers"
-        if documents is not (want.entity is Entity.DOCUMENT):
+        if ENTITY_OF.get(row["collection"], Entity.DOCUMENT) is not want.entity:
             return None
         winner = row.get("merged_into")
         return Gone(

@@ -68,7 +68,8 @@ def abilities(settings: PlainBookSettings) -> Abilities:
         entities={
             Entity.DOCUMENT: written,
             Entity.CUSTOMER: customers,
-            Entity.ITEM: EntityAbilities(reads=Reads.STAMP),
+            Entity.ITEM: EntityAbilities(reads=Reads.STAMP, deletions=Deletions.KEYS),
+            Entity.PRICE: EntityAbilities(reads=Reads.STAMP, deletions=Deletions.KEYS),
             Entity.PAYMENT: EntityAbilities(reads=Reads.STAMP),
             Entity.CODE: EntityAbilities(reads=Reads.WHOLE_LIST, whole_list_every_s=86400),
             Entity.BALANCE: EntityAbilities(reads=Reads.WHOLE_LIST, whole_list_every_s=3600),

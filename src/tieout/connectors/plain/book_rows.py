@@ -37,6 +37,7 @@ from tieout.core.model import (
     LineKind,
     PartyKind,
     Payment,
+    Price,
     Record,
     Totals,
 )
@@ -111,6 +112,8 @@ class BookRows:
                 return self._item(row, want)
             case Entity.PAYMENT:
                 return self._payment(row, want)
+            case Entity.PRICE:
+                return self._price(row, want)
             case _:
                 return self.document(collection, row, want)
 
@@ -231,6 +234,21 @@ class BookRows:
             price=number(row, "price"),
             active=bool(row["active"]),
             extra=extra(row, want.extra),
+            shape=want.shape,
+        )
+
+    def _price(self, row: Row, want: Selection) -> Price:
+        return Price(
+            ref=self.ref(Entity.PRICE, row["id"]),
+            version=str(row["revision"]),
+            changed_at=instant(row, "changed_at"),
+            item=ItemRef(ref=self.ref(Entity.ITEM, row["item"])),
+            list=text(row, "list"),
+            currency=row["currency"],
+            from_quantity=number(row, "from_quantity"),
+            valid_from=day(row, "valid_from"),
+            valid_to=day(row, "valid_to"),
+            amount=number(row, "amount"),
             shape=want.shape,
         )
 
@@ -361,6 +379,7 @@ _TABLES = {
     Entity.CUSTOMER: "customers",
     Entity.ITEM: "items",
     Entity.PAYMENT: "payments",
+    Entity.PRICE: "prices",
 }
 ENTITY_OF = {table: entity for entity, table in _TABLES.items()}
 _NUMBERS = (("company", "org_number"), ("vat", "vat_number"), ("einvoice", "einvoice"))

@@ -66,7 +66,7 @@ def _fields(record: Record, names: frozenset[str]) -> dict[str, Any]:
     if isinstance(record, Customer):
         return _company(record, names)
     if isinstance(record, Item):
-        return {name: wire_value(getattr(record, name)) for name in sorted(names)}
+        return _product(record, names)
     assert isinstance(record, Document)
     found: dict[str, Any] = {
         name: wire_value(getattr(record, name))
@@ -86,6 +86,19 @@ def _fields(record: Record, names: frozenset[str]) -> dict[str, Any]:
         found |= {name: record.extra.get(name) for name in _EXTRA}
     if "lines" in names:
         found["lines"] = [_line_row(line) for line in record.lines]
+    return found
+
+
+def _product(item: Item, names: frozenset[str]) -> dict[str, Any]:
+    plain = names - {"prices", "extra"}
+    found = {name: wire_value(getattr(item, name)) for name in sorted(plain)}
+    if "prices" in names:
+        found["prices"] = [
+            {"list": one.list, "currency": one.currency, "amount": one.amount}
+            for one in item.prices
+        ]
+    if "extra" in names:
+        found["custom"] = dict(item.extra)
     return found
 
 

@@ -30,6 +30,7 @@ from tieout.core.model import (
     ItemRef,
     Line,
     LineKind,
+    ListedPrice,
     PartyKind,
     Record,
     Standing,
@@ -161,8 +162,17 @@ class CrmReader:
             unit=text(row, "unit"),
             price=number_or_none(row, "price"),
             cost=number_or_none(row, "cost"),
+            prices=tuple(
+                ListedPrice(
+                    list=text(one, "list"),
+                    currency=text(one, "currency"),
+                    amount=number(one, "amount"),
+                )
+                for one in row.get("prices") or ()
+                if one["active"] and text(one, "list") in want.kinds
+            ),
             active=bool(row["active"]),
-            extra=extra(row, want.extra),
+            extra={name: (row.get("custom") or {}).get(name) for name in want.extra},
             shape=want.shape,
         )
 

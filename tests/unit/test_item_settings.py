@@ -1,0 +1,100 @@
+"""Items and their price lists in a bridge's file: what it may say, and what it comes to."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from bridge_texts import configured, policy_of
+
+from tieout.core.compose_item import own_fields
+from tieout.core.model import Entity, Item
+from tieout.core.policy import PriceRule
+from tieout.settings.bridge import Configuration, read_bridge
+from tieout.settings.compile import books_selections, crm_selections
+
+TEXT = """\
+bridge: nordic
+crm: sf
+books:
+  - connection: visma-se
+flows:
+  items:
+    mode: auto
+    prices:
+      - list: WHOLESALE
+        book: Wholesale 2026
+        currency: [SEK, EUR]
+      - list: RETAIL
+      - list: base
+        currency: [EUR]
+mapping:
+  item:
+    Cost_Price__c: item.cost
+    Family: {from: item.tax_class, values: families}
+    Weight__c: {from: item.Weight, condition: not item.service}
+tables:
+  families: {standard: Goods}
+"""
+
+
+def test_price_lists_become_rules_and_what_is_read() -> None:
+    configuration = configured(TEXT)
+    policy = policy_of(configuration).items
+    assert policy.prices == (
+        PriceRule(list="WHOLESALE", book="Wholesale 2026", currencies=("SEK", "EUR")),
+        PriceRule(list="RETAIL", book="RETAIL"),
+        PriceRule(list="", book="standard", currencies=("EUR",)),
+    )
+    shown = crm_selections(configuration)[Entity.ITEM]
+    assert shown.kinds == {"Wholesale 2026", "RETAIL", "standard"}
+    assert shown.extra == ("Cost_Price__c", "Family", "Weight__c")
+    read = books_selections(configuration)
+    assert Entity.PRICE in read
+    assert read[Entity.ITEM].extra == ("Weight",)
+    off = configured(TEXT.replace("mode: auto", "mode: 'off'"))
+    assert Entity.PRICE not in books_selections(off)
+    assert books_selections(off)[Entity.ITEM].extra == ()
+    assert Entity.ITEM not in crm_selections(off)
+
+
+def test_fields_of_the_crm_show_what_their_expressions_give() -> None:
+    rules = policy_of(configured(TEXT)).items.fields
+    item = Item(
+        number="A", tax_class="standard", cost=Decimal("12.50"), extra={"Weight": Decimal("0.4")}
+    )
+    assert own_fields(item, rules, []) == {
+        "Cost_Price__c": Decimal("12.50"),
+        "Family": "Goods",
+        "Weight__c": Decimal("0.4"),
+    }
+    service = Item(number="B", service=True, tax_class="reduced", extra={"Weight": None})
+    findings: list[object] = []
+    assert own_fields(service, rules, findings)["Weight__c"] is None  # type: ignore[arg-type]
+    assert [finding.code for finding in findings] == ["value_unmapped"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong", "codes"),
+    [
+        ("book: Wholesale 2026", "book: RETAIL", ["price_list_twice"]),
+        ("      - list: RETAIL\n", "      - list: base\n", ["price_list_twice"]),
+        ("[SEK, EUR]", "[SEK, sek, EUROS]", ["value_wrong", "value_wrong"]),
+        ("list: WHOLESALE", "lst: WHOLESALE", ["missing_key", "unknown_key"]),
+        ("item.cost", "account.cost", ["unknown_field"]),
+        ("Weight__c:", "'2 Weight':", ["value_wrong"]),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(given: str, wrong: str, codes: list[str]) -> None:
+    assert given in TEXT
+    found = read_bridge(TEXT.replace(given, wrong, 1), {})
+    assert not isinstance(found, Configuration)
+    assert sorted(problem.code for problem in found) == sorted(codes)
+    assert all(problem.line > 1 for problem in found)
+
+
+def test_a_changed_price_list_is_another_version() -> None:
+    before = configured(TEXT)
+    assert configured(TEXT).digest == before.digest
+    assert configured(TEXT.replace("Wholesale 2026", "Wholesale 2027")).digest != before.digest
+    assert configured(TEXT.replace("item.cost", "item.price")).digest != before.digest
