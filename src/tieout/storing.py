@@ -477,6 +477,7 @@ class Store(Protocol):
         ref: ExternalRef,
         generation: int,
         record: Record,
+        fan_out: Sequence[FanOut],
         now: datetime,
     ) -> None: ...
 
@@ -487,6 +488,7 @@ class Store(Protocol):
         ref: ExternalRef,
         generation: int,
         booked: bool,
+        fan_out: Sequence[FanOut],
         now: datetime,
     ) -> None: ...
 

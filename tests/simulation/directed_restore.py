@@ -269,3 +269,22 @@ async def h77_draft_was_waiting_for_its_customer(s: Scene) -> None:
     s.one("draft")
     assert s.sent() == 1
     s.none_open()
+
+
+@history()
+async def h79_customer_made_since_the_backup_shows_its_number(s: Scene) -> None:
+    """What a key found again concerns is decided too: what the CRM shows, not its link alone."""
+    await s.run()
+    backup = s.world.snapshot()
+    s.deal()
+    busy = {"kind": "status", "method": "PATCH", "path": "*", "times": 99, "status": 503}
+    s.world.crm.faults.add(busy)
+    await s.run()
+    draft = s.one("draft")
+    s.world.restore(backup)
+    s.world.crm.faults.clear()
+    await s.settle()
+    assert s.one("draft") == draft
+    shown = s.world.crm.rows.tables["companies"][s.company]["books"]
+    customer = s.world.book.ledger.find("customers", s.row(draft)["customer"])
+    assert shown.get("books_id") == customer["number"]

@@ -138,6 +138,7 @@ async def _place(
     if _busy(fresh):
         return 0
     store, now = engine.store, engine.clock.now()
+    concerned = engine.fan_out(ref.connection)
     current = fresh.current
     live = is_live(carrier.record)
     if current is not None and current.ref == ref:
@@ -146,14 +147,18 @@ async def _place(
         if generation < fresh.generation or carrier.role is not None:
             await store.mark_copy(engine.bridge, fresh, ref, generation, live, now)
         else:
-            await store.link_found(engine.bridge, fresh, ref, generation, carrier.record, now)
+            await store.link_found(
+                engine.bridge, fresh, ref, generation, carrier.record, concerned, now
+            )
         return 1
     if not there.get(current.ref, True) and generation >= current.generation:
         if generation > current.generation:
-            await store.link_found(engine.bridge, fresh, ref, generation, carrier.record, now)
+            await store.link_found(
+                engine.bridge, fresh, ref, generation, carrier.record, concerned, now
+            )
             return 1
         booked = isinstance(carrier.record, Document) and carrier.record.booked
-        await store.follow_to(engine.bridge, fresh, ref, generation, booked, now)
+        await store.follow_to(engine.bridge, fresh, ref, generation, booked, concerned, now)
         return 1
     await store.mark_copy(engine.bridge, fresh, ref, generation, live, now)
     return 1

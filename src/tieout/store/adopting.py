@@ -14,13 +14,13 @@ from typing import Any
 from tieout.core.case import RefRole, SlotState
 from tieout.core.compare import document_content
 from tieout.core.keys import KeyKind, Slot
-from tieout.core.model import Document, ExternalRef, Record
+from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.store import codec
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
 from tieout.store.database import Tx
-from tieout.storing import LooseCarrier, MirrorRow
+from tieout.storing import FanOut, LooseCarrier, MirrorRow
 
 _FLOWS = {
     KeyKind.DOCUMENT: "documents",
@@ -86,11 +86,13 @@ def link_found(
     ref: ExternalRef,
     generation: int,
     record: Record,
+    fan_out: Sequence[FanOut],
     now: datetime,
 ) -> None:
     """
-    The record is the slot's from now on. Its base is known where it is what we sent, else it is
-    neither overwritten nor voided before both sides show the same.
+    The record is the slot's from now on, and all that it concerns is decided. Its base is known
+    where it is what we sent, else it is neither overwritten nor voided before both sides show the
+    same.
     """
     slot_store.ensure_slot(tx, state, bridge, ref.connection)
     if slot_store.put_ref(tx, ref, state.key13, generation, RefRole.CURRENT, "key", now):
@@ -109,7 +111,7 @@ def link_found(
     )
     _supersede_waiting(tx, state.key13, now)
     tx.log("link.adopted", key13=state.key13, ref=str(ref), generation=generation)
-    _due(tx, bridge, state.slot, ref.connection, now)
+    _concerned(tx, bridge, state.slot, ref, fan_out, now)
 
 
 def follow_to(
@@ -119,6 +121,7 @@ def follow_to(
     ref: ExternalRef,
     generation: int,
     booked: bool,
+    fan_out: Sequence[FanOut],
     now: datetime,
 ) -> None:
     """
@@ -146,7 +149,7 @@ def follow_to(
             currency="",
             now=now,
         )
-    _due(tx, bridge, state.slot, ref.connection, now)
+    _concerned(tx, bridge, state.slot, ref, fan_out, now)
 
 
 def mark_copy(
@@ -247,6 +250,20 @@ def _due(tx: Tx, bridge: str, slot: Slot, connection: str, now: datetime) -> Non
     page_store.make_due(tx, lane_of(bridge, slot, connection), [slot.source_id], now)
     if slot.kind is KeyKind.DOCUMENT:
         page_store.make_due(tx, f"{bridge}/status/{connection}", [slot.source_id], now)
+
+
+def _concerned(
+    tx: Tx,
+    bridge: str,
+    slot: Slot,
+    ref: ExternalRef,
+    fan_out: Sequence[FanOut],
+    now: datetime,
+) -> None:
+    """Its own lane, and every other that shows something of the record: status, balances."""
+    _due(tx, bridge, slot, ref.connection, now)
+    others = [rule for rule in fan_out if rule.source != "parked"]
+    page_store.fan_out(tx, ref.connection, Entity(ref.entity), [ref.id], others, now)
 
 
 # --- documents that wait for their customer --------------------

@@ -406,10 +406,11 @@ class PostgresStore:
         ref: ExternalRef,
         generation: int,
         record: Record,
+        fan_out: Sequence[FanOut],
         now: datetime,
     ) -> None:
         await self.do(
-            lambda tx: adopting.link_found(tx, bridge, state, ref, generation, record, now)
+            lambda tx: adopting.link_found(tx, bridge, state, ref, generation, record, fan_out, now)
         )
 
     async def follow_to(
@@ -419,10 +420,11 @@ class PostgresStore:
         ref: ExternalRef,
         generation: int,
         booked: bool,
+        fan_out: Sequence[FanOut],
         now: datetime,
     ) -> None:
         await self.do(
-            lambda tx: adopting.follow_to(tx, bridge, state, ref, generation, booked, now)
+            lambda tx: adopting.follow_to(tx, bridge, state, ref, generation, booked, fan_out, now)
         )
 
     async def mark_copy(
