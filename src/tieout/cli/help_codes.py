@@ -119,6 +119,19 @@ CODES: dict[str, Help] = {
         "shown, without a price there: none is made up.",
         "Give it a price in the books, or take the list or its currency out: flows.items.prices.",
     ),
+    "price_book_missing": Help(
+        "The CRM has no price list of the name that the configuration gives.",
+        "Make it there, or name another: flows.items.prices.",
+    ),
+    "no_standard_price": Help(
+        "Salesforce takes a price of a price book only where the standard price book has one in "
+        "that currency, and the books have none. None is made up.",
+        "Give the item a price for everybody, or send a list there with book: standard.",
+    ),
+    "currency_not_in_crm": Help(
+        "The CRM has one currency, and the books have a price in another.",
+        "Name the currencies that it shows: flows.items.prices.",
+    ),
     "item_gone_in_use": Help(
         "An item that was deleted in the books stands in open deals. It is out of use in the CRM.",
         "Choose another item in those deals before they are won.",

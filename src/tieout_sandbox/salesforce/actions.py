@@ -119,6 +119,10 @@ class Actions:
                     "book": "price book id; the standard book by default",
                 },
             ),
+            "create_price_book": (
+                self.create_price_book,
+                {"name": "its name", "active": "true by default"},
+            ),
             "deactivate_product": (self.deactivate_product, {"product": "id, code or name"}),
             "deactivate_user": (self.deactivate_user, {"id": _ID}),
             "rename_stage": (self.rename_stage, {"stage": "old name", "name": "new name"}),
@@ -377,6 +381,10 @@ class Actions:
         if currency is not None:
             entry["CurrencyIsoCode"] = currency
         return {"id": product, "entry": writer.create("PricebookEntry", entry)}
+
+    def create_price_book(self, given: Arguments) -> Any:
+        fields = {"Name": given["name"], "IsActive": bool(given.get("active", True))}
+        return {"id": self._writer().create("Pricebook2", fields)}
 
     def change_price(self, given: Arguments) -> Any:
         product = self._product(given["product"])

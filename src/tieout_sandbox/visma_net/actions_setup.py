@@ -136,6 +136,45 @@ def _discontinue(company: Company, arguments: Arguments) -> Any:
     return items.present(company, items.put(company, record, body))
 
 
+def _set_price(company: Company, arguments: Arguments) -> Any:
+    item, name = item_of(company, arguments), text_of(arguments, "class", "")
+    begins = day_of(company, arguments, "from") if "from" in arguments else None
+    place = {
+        "priceType": "CustomerPriceClass" if name else "Base",
+        "priceCode": name or None,
+        "currency": text_of(arguments, "currency", company.base_currency),
+        "breakQty": number_of(arguments, "quantity", Decimal(0)),
+        "promotion": flag_of(arguments, "promotion", False),
+        "effectiveDate": begins,
+    }
+    found = [
+        row
+        for row in company.prices.find("inventoryId", item["inventoryNumber"])
+        if all(row[key] == value for key, value in place.items())
+    ]
+    given = {
+        **place,
+        "inventoryId": item["inventoryNumber"],
+        "price": number_of(arguments, "price"),
+    }
+    if "to" in arguments:
+        given["expirationDate"] = day_of(company, arguments, "to")
+    record = items.put_price(company, given, found[0] if found else None)
+    return items.price_row(company, record)
+
+
+def _delete_price(company: Company, arguments: Arguments) -> Any:
+    record = row_of(company.prices, text_of(arguments, "price"))
+    company.prices.remove(record["_key"])
+    return {"recordId": record["recordId"]}
+
+
+def _delete_item(company: Company, arguments: Arguments) -> Any:
+    record = item_of(company, arguments)
+    company.items.remove(record["_key"])
+    return {"inventoryId": record["inventoryId"]}
+
+
 def _renumber_item(company: Company, arguments: Arguments) -> Any:
     record = item_of(company, arguments)
     number = text_of(arguments, "number")
@@ -356,6 +395,21 @@ ACTIONS: Listed = {
     "edit_item": ({**_ITEM, "set": "fields"}, _edit_item),
     "discontinue_item": ({**_ITEM, "status": "NoSales where it is left out"}, _discontinue),
     "renumber_item": ({**_ITEM, "number": "the new one"}, _renumber_item),
+    "delete_item": (dict(_ITEM), _delete_item),
+    "set_price": (
+        {
+            **_ITEM,
+            "price": "net amount",
+            "class": "customer price class; everybody's price where it is left out",
+            "currency": "the company's where it is left out",
+            "quantity": "from how many on",
+            "promotion": "true or false",
+            "from": "first day",
+            "to": "last day",
+        },
+        _set_price,
+    ),
+    "delete_price": ({"price": "its recordId"}, _delete_price),
     "set_stock": ({**_ITEM, "quantity": "on hand"}, _stock),
     "set_error_info": (
         {"customer": "number", "document": "or number", "type": "Invoice", "text": "empty: none"},

@@ -10,10 +10,11 @@ from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import SalesforceApi
 from tieout.connectors.salesforce.cells import Row, children_of, number_of, text_of, value_at
 from tieout.connectors.salesforce.ids import id18
+from tieout.connectors.salesforce.price_books import is_standard
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.core.model import Item
 
-PRODUCT, ENTRY = "Product2", "PricebookEntry"
+PRODUCT = "Product2"
 PRICES = "PricebookEntries"
 # The package's fields on a product.
 KEY = "Erp_Id__c"
@@ -39,20 +40,22 @@ def product_values(item: Item, names: Set[str], settings: SalesforceSettings) ->
         found[ours(COST)] = item.cost
     if "active" in names:
         found["IsActive"] = item.active
+    if "extra" in names:
+        found.update(item.extra)
     return found
 
 
-def entry_of(row: Row, currency: str) -> Row | None:
-    """The standard price of a product in that currency ('' where the org has but one)."""
-    for entry in children_of(row, PRICES):
-        if not currency or text_of(entry, "CurrencyIsoCode") in ("", currency):
-            return entry
-    return None
+def is_list_price(entry: Row, currency: str) -> bool:
+    """Whether an entry is the standard price in that currency ('' where the org has but one)."""
+    return is_standard(entry) and (
+        not currency or text_of(entry, "CurrencyIsoCode") in ("", currency)
+    )
 
 
 def list_price(row: Row, currency: str) -> Decimal | None:
     """The price that sellers see; None without one, or with one that is out of use."""
-    entry = entry_of(row, currency)
+    mine = (one for one in children_of(row, PRICES) if is_list_price(one, currency))
+    entry = next(mine, None)
     return number_of(entry, "UnitPrice") if entry and value_at(entry, "IsActive") else None
 
 

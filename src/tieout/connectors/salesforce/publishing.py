@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tieout.connectors.salesforce import invoices, items, soql
@@ -13,6 +13,7 @@ from tieout.connectors.salesforce.errors import Refusal
 from tieout.connectors.salesforce.graphs import HEAD, NODES_MOST, Graph, graph_path
 from tieout.connectors.salesforce.ids import id18, row_id, unique
 from tieout.connectors.salesforce.org import OrgObject
+from tieout.connectors.salesforce.price_books import ENTRY, Listing, book_ids
 from tieout.connectors.salesforce.reading import Reader
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.shapes import Shape
@@ -22,7 +23,7 @@ from tieout.core.change import Action, Change, Prepared, Refused
 from tieout.core.finding import Finding
 from tieout.core.keys import key_in
 from tieout.core.model import Document, Entity, Item, Record
-from tieout.ports import Clock
+from tieout.ports import Clock, Selection
 
 ACTIONS = frozenset({Action.CREATE, Action.UPDATE})
 PUBLISHED = frozenset({Entity.ITEM, Entity.DOCUMENT})
@@ -41,6 +42,7 @@ class _Place:
     translator: Translator
     currency: str = ""
     book: str = ""
+    books: Mapping[str, str] = field(default_factory=dict)
     deals: frozenset[str] = frozenset()
 
 
@@ -90,7 +92,7 @@ class Publisher:
             for change in changes
             if change.target is not None and (found := row_id(change.target.id))
         )
-        shape, rows = await self._reader.shown(entity, ids)
+        shape, rows = await self._reader.shown(_selection(entity, changes), ids)
         if head is None or child is None or shape is None:
             return no_object(names[0] if head is None else names[1], self._name)
         if not head.has(names[2]):
@@ -104,9 +106,9 @@ class Publisher:
         )
         if entity is Entity.ITEM:
             currency = await self._reader.catalogue.currency()
-            return replace(
-                place, currency=currency, book=await self._reader.catalogue.standard_book()
-            )
+            books = await book_ids(self._api, shape.kinds)
+            standard = await self._reader.catalogue.standard_book()
+            return replace(place, currency=currency, book=standard, books=books)
         field = settings.ours("Opportunity__c")
         named = [
             deal
@@ -180,43 +182,79 @@ class Publisher:
     ) -> Row:
         assert change.wanted is not None
         values = items.product_values(item, change.wanted.fields, self._settings)
-        body = self._fitted(place.head, values, row, findings)
-        price: dict[str, Any] = {}
-        entry = items.entry_of(row, place.currency) if row is not None else None
-        if "price" in change.wanted.fields:
-            price = self._price(item, place, entry, findings)
-        self._head(change, place, row, body, items.KEY, items.STAMP, graph, more=bool(price))
+        more = frozenset(item.extra) if "extra" in change.wanted.fields else frozenset[str]()
+        body = self._fitted(place.head, values, row, findings, needed=_NEEDED | more)
+        entries = [dict(one) for one in children_of(row, items.PRICES)] if row is not None else []
         target = _target(change) or f"@{{{HEAD}.id}}"
-        if price and entry is not None:
-            graph.add("price", "PATCH", f"{items.ENTRY}/{id18(str(entry['Id']))}", price)
-        elif price:
-            book = {"Pricebook2Id": place.book, "Product2Id": target}
-            if place.currency:
-                book["CurrencyIsoCode"] = place.currency
-            graph.add("price", "POST", items.ENTRY, {**book, **price})
-        shown = {**(entry or {"CurrencyIsoCode": place.currency or None}), **price}
-        entries = [shown] if price or entry is not None else []
+        nodes = Graph(self._settings.data_path)
+        if "price" in change.wanted.fields:
+            self._price(item, place, target, entries, nodes, findings)
+        if "prices" in change.wanted.fields:
+            self._prices(item, place, target, entries, nodes, findings)
+        listed = bool(nodes.nodes)
+        self._head(change, place, row, body, items.KEY, items.STAMP, graph, more=listed)
+        graph.nodes.extend(nodes.nodes)
         before = row if row is not None else self._blank(place)
         return {**before, **body, items.PRICES: {"records": entries}}
 
+    def _prices(
+        self,
+        item: Item,
+        place: _Place,
+        target: str,
+        entries: list[dict[str, Any]],
+        graph: Graph,
+        findings: list[Finding],
+    ) -> None:
+        """The prices of other price books and currencies."""
+        field = place.child.field("UnitPrice")
+        if field is None:
+            findings.append(_no_price_book())
+            return
+        Listing(
+            product=target,
+            entries=entries,
+            books=place.books,
+            price_field=field,
+            currency=place.currency,
+            only=self._settings.currency,
+        ).write(item, graph, findings)
+
     def _price(
-        self, item: Item, place: _Place, entry: Row | None, findings: list[Finding]
-    ) -> dict[str, Any]:
+        self,
+        item: Item,
+        place: _Place,
+        target: str,
+        entries: list[dict[str, Any]],
+        graph: Graph,
+        findings: list[Finding],
+    ) -> None:
         """What changes in the standard price; an item without one has none that is in use."""
         field = place.child.field("UnitPrice")
         if field is None or not place.book:
             findings.append(_no_price_book())
-            return {}
-        if item.price is None:
-            return {"IsActive": False} if entry is not None and entry.get("IsActive") else {}
-        value = to_wire(field, item.price)
+            return
+        entry = next((one for one in entries if items.is_list_price(one, place.currency)), None)
+        if item.price is None and (entry is None or not entry.get("IsActive")):
+            return
+        value = None if item.price is None else to_wire(field, item.price)
         if isinstance(value, Unfit):
             findings.append(value.finding)
-            return {}
+            return
+        price: dict[str, Any] = {"IsActive": False}
+        if value is not None:
+            price = {"UnitPrice": value, "IsActive": True}
         if entry is None:
-            return {"UnitPrice": value, "IsActive": True}
-        wanted = {"UnitPrice": value, "IsActive": True}
-        return {name: one for name, one in wanted.items() if not same(one, entry.get(name))}
+            place_of = {"Pricebook2Id": place.book, "Product2Id": target}
+            if place.currency:
+                place_of["CurrencyIsoCode"] = place.currency
+            graph.add("price", "POST", ENTRY, {**place_of, **price})
+            entries.append({**place_of, **price, "Pricebook2": {"IsStandard": True}})
+            return
+        moved = {name: one for name, one in price.items() if not same(one, entry.get(name))}
+        if moved:
+            graph.add("price", "PATCH", f"{ENTRY}/{id18(str(entry['Id']))}", moved)
+            entry.update(moved)
 
     # Invoices.
 
@@ -336,13 +374,14 @@ class Publisher:
         values: Mapping[str, Any],
         row: Row | None,
         findings: list[Finding],
+        needed: Set[str] = _NEEDED,
     ) -> dict[str, Wire]:
         """Those values that a row does not show yet, as its fields take them."""
         found: dict[str, Wire] = {}
         for name, value in values.items():
             field = known.field(name)
             if field is None or not field.updateable:
-                if name in _NEEDED:
+                if name in needed:
                     findings.append(_not_writable(known, name))
                 continue
             text = value.strip() if isinstance(value, str) else value
@@ -358,6 +397,14 @@ class Publisher:
         return {column: None for column in place.shape.columns if "." not in column} | {
             "Id": _NO_ID
         }
+
+
+def _selection(entity: Entity, changes: Sequence[Change]) -> Selection:
+    """The price books and fields of the org that these changes are about."""
+    wanted = [change.wanted.record for change in changes if change.wanted is not None]
+    lists = {one.list for record in wanted if isinstance(record, Item) for one in record.prices}
+    paths = {path for record in wanted if isinstance(record, Item) for path in record.extra}
+    return Selection(entity=entity, kinds=frozenset(lists), extra=tuple(sorted(paths)))
 
 
 def key_field(entity: Entity, settings: SalesforceSettings) -> str:

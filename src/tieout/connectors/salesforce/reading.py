@@ -211,10 +211,10 @@ class Reader:
             return [invoice_source(self._settings)]
         return [source for source in ALL_SOURCES if source.entity is entity]
 
-    async def shown(self, entity: Entity, ids: Sequence[str]) -> tuple[Shape | None, list[Row]]:
+    async def shown(self, want: Selection, ids: Sequence[str]) -> tuple[Shape | None, list[Row]]:
         """The rows of items or invoices with these ids as they are now, and their columns."""
-        source = self._sources_of(entity)[0]
-        shape = await self._shapes.shape(source, Selection(entity=entity))
+        source = self._sources_of(want.entity)[0]
+        shape = await self._shapes.shape(source, want)
         if shape is None or not ids:
             return shape, []
         return shape, await self._rows_by_id(shape, ids)

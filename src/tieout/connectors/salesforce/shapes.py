@@ -17,6 +17,7 @@ from tieout.connectors.salesforce.invoices import (
 )
 from tieout.connectors.salesforce.items import ITEM_FIELDS
 from tieout.connectors.salesforce.org import OrgObject, unknown_field
+from tieout.connectors.salesforce.price_books import PARENTS, entries_where
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.core.finding import Finding
 from tieout.core.model import DealKind, Entity
@@ -214,8 +215,8 @@ PRODUCT = Source(
     lines="PricebookEntries",
     line_object="PricebookEntry",
     line_parent="Product2Id",
-    line_plain=("UnitPrice", "IsActive", "CurrencyIsoCode"),
-    line_where=("Pricebook2.IsStandard = true",),
+    line_plain=("UnitPrice", "IsActive", "CurrencyIsoCode", "Pricebook2Id", "UseStandardPrice"),
+    line_where=entries_where(()),
 )
 DEAL_SOURCES = {source.kind: source for source in (OPPORTUNITY, ORDER, QUOTE)}
 OTHER_SOURCES = {source.entity: source for source in (ACCOUNT, CONTACT, PRODUCT)}
@@ -242,7 +243,7 @@ class Shape:
     The columns of one object for one selection; ``extra`` is path as asked → path as spelled.
 
     ``line_extra`` likewise, asked with ``line.`` before it. ``unknown`` are findings on paths
-    left out.
+    left out. ``kinds`` are the price books of items as the configuration calls them.
     """
 
     source: Source
@@ -253,6 +254,7 @@ class Shape:
     line_extra: tuple[tuple[str, str], ...] = ()
     unknown: tuple[Finding, ...] = ()
     parents_asked: tuple[str, ...] = ()
+    kinds: frozenset[str] = frozenset()
     digest: str = ""
 
     def select(self) -> list[str]:
@@ -293,6 +295,8 @@ class Shapes:
         head = await self._api.object(source.object)
         if head is None:
             return None
+        if source.entity is Entity.ITEM:
+            source = replace(source, line_where=entries_where(want.kinds))
         line = await self._api.object(source.line_object) if source.line_object else None
         unknown: list[Finding] = []
         extra: list[tuple[str, str]] = []
@@ -316,6 +320,7 @@ class Shapes:
             line_extra=tuple(line_extra),
             unknown=tuple(unknown),
             parents_asked=_once([p.partition(".")[0] for _, p in extra if "." in p]),
+            kinds=want.kinds,
             digest=want.shape,
         )
 
@@ -397,6 +402,8 @@ def _line_columns(line: OrgObject, source: Source) -> list[str]:
     pointer, paths = _PRODUCT
     if source.entity is Entity.DEAL and line.has(pointer):
         found.extend(paths)
+    if source.entity is Entity.ITEM and line.has("Pricebook2Id"):
+        found.extend(PARENTS)
     return found
 
 

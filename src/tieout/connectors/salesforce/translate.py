@@ -21,7 +21,8 @@ from tieout.connectors.salesforce.cells import (
 from tieout.connectors.salesforce.countries import country_code
 from tieout.connectors.salesforce.ids import id18, is_id
 from tieout.connectors.salesforce.invoices import invoice
-from tieout.connectors.salesforce.items import COST, list_price, unit_of
+from tieout.connectors.salesforce.items import COST, PRICES, list_price, unit_of
+from tieout.connectors.salesforce.price_books import listed_prices
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.shapes import ROLES, Shape
 from tieout.core.model import (
@@ -280,6 +281,7 @@ class Translator:
             tax_class=text_of(row, names.tax_class),
             price=list_price(row, self.price_currency),
             cost=number_of(row, self.settings.ours(COST)),
+            prices=listed_prices(children_of(row, PRICES), shape.kinds, self.currency),
             active=bool(row.get("IsActive")),
             extra=extra_of(row, shape.extra),
             shape=shape.digest,

@@ -26,6 +26,7 @@ CUSTOMERS, ITEMS = "/v1/customer", "/v1/inventory"
 INVOICES, CREDIT_NOTES = "/v1/customerinvoice", "/v1/customercreditnote"
 DEBIT_NOTES, PAYMENTS = "/v1/customerdebitnote", "/v1/customerpayment"
 BALANCES, PERIODS = "/v1/customer/balance", "/v1/financialperiod"
+PRICES = "/v1/customerSalesPrice"
 ORGANIZATION, CLASSES = "/v1/organization", "/v1/customer/customerclass"
 # What has no pages is answered whole, whatever is asked.
 _BARE = frozenset(
@@ -316,6 +317,7 @@ def key_of(row: Payload) -> str:
         ("type", "orderId"),
         ("internalId",),
         ("internalID",),
+        ("recordId",),
         ("inventoryId",),
         ("financialPeriodId",),
         ("year", "period"),

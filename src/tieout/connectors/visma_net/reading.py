@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from tieout.connectors.http.json import dumps, loads
-from tieout.connectors.visma_net import documents, orders, translate
+from tieout.connectors.visma_net import documents, orders, prices, translate
 from tieout.connectors.visma_net.api import (
     BALANCES,
     CREDIT_NOTES,
@@ -18,6 +18,7 @@ from tieout.connectors.visma_net.api import (
     DEBIT_NOTES,
     INVOICES,
     ITEMS,
+    PRICES,
     Query,
     Row,
     VismaNetApi,
@@ -110,6 +111,8 @@ class Reader:
                 stream = self._listed((CUSTOMERS,), want, cursor, resume)
             case Entity.ITEM:
                 stream = self._listed((ITEMS,), want, cursor, resume)
+            case Entity.PRICE:
+                stream = self._listed((PRICES,), want, cursor, resume)
             case Entity.DOCUMENT:
                 stream = self._documents(want, cursor, resume)
             case Entity.BALANCE:
@@ -267,6 +270,8 @@ class Reader:
                 lists = [(CUSTOMERS, lambda row: names.ref("customer", text_of(row, "internalId")))]
             case Entity.ITEM:
                 lists = [(ITEMS, lambda row: names.ref("item", text_of(row, "inventoryId")))]
+            case Entity.PRICE:
+                lists = [(PRICES, lambda row: names.ref("price", text_of(row, "recordId")))]
             case Entity.DOCUMENT:
                 lists = [(path, lambda row: _ref_of(row, names)) for path in DOCUMENT_LISTS]
             case Entity.BALANCE:
@@ -293,7 +298,7 @@ class Reader:
             async for sheet in self._api.sheets(path, expand=False):
                 totals.append(sheet.total)
                 for row in sheet.rows:
-                    if path in DOCUMENT_LISTS and not documents.is_document(row):
+                    if not _is_meant(row, path):
                         others.add(key_of(row))
                     else:
                         found[ref_of(row)] = "" if path == BALANCES else version_of_row(row)
@@ -361,6 +366,8 @@ class Reader:
         if path == ITEMS:
             today = self._api.now().astimezone(names.zone).date()
             return lambda row: translate.item(row, names, stamps, settings, today, want)
+        if path == PRICES:
+            return lambda row: prices.price(row, names, stamps, want)
         customers = await self._directory.of(rows)
         if path == orders.ORDERS:
             return lambda row: orders.order(row, names, customers, want)
@@ -376,8 +383,7 @@ class Reader:
         want: Selection,
         marks: Mapping[str, Any] | None,
     ) -> Page:
-        if path in DOCUMENT_LISTS:
-            rows = [row for row in rows if documents.is_document(row)]
+        rows = [row for row in rows if _is_meant(row, path)]
         make = await self._maker(path, rows, want)
         names = await self._api.names()
         records: list[Record] = []
@@ -448,6 +454,8 @@ def place_of(ref: ExternalRef) -> tuple[str, str]:
             return CUSTOMERS, number
         case ("item", ""):
             return ITEMS, number
+        case ("price", ""):
+            return PRICES, number
         case ("document", "order"):
             return orders.ORDERS, number
         case ("document", known) if known in HEADS:
@@ -472,6 +480,13 @@ def _ref_of(row: Payload, names: Names) -> ExternalRef:
     )
 
 
+def _is_meant(row: Payload, path: str) -> bool:
+    """Whether a row of a list is of the kind that is read: there are others in two of them."""
+    if path in DOCUMENT_LISTS:
+        return documents.is_document(row)
+    return path != PRICES or prices.is_listed(row)
+
+
 def _released(row: Payload) -> bool:
     try:
         return documents.is_released(row)
@@ -491,6 +506,8 @@ def _any_ref(row: Payload, path: str, names: Names) -> ExternalRef:
         return names.ref("customer", text_of(row, "internalId"))
     if path == ITEMS:
         return names.ref("item", text_of(row, "inventoryId"))
+    if path == PRICES:
+        return names.ref("price", text_of(row, "recordId"))
     if path == orders.ORDERS:
         return names.ref("document", f"order:{text_of(row, 'type')}/{text_of(row, 'orderId')}")
     return _ref_of(row, names)

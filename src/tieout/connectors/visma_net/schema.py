@@ -137,6 +137,9 @@ def abilities(settings: VismaNetSettings) -> Abilities:
             Entity.ITEM: EntityAbilities(
                 reads=Reads.STAMP, deletions=Deletions.KEYS, page_max=page
             ),
+            Entity.PRICE: EntityAbilities(
+                reads=Reads.STAMP, deletions=Deletions.KEYS, page_max=page
+            ),
             Entity.CODE: EntityAbilities(
                 reads=Reads.WHOLE_LIST, page_max=page, whole_list_every_s=86_400
             ),
