@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -101,6 +102,15 @@ def test_no_screen_is_wider_than_100_columns():
         note_lines(result),
     )
     assert max(len(line) for screen in screens for line in screen) <= 100
+
+
+def test_a_long_head_goes_on_a_line_of_its_own():
+    report = october_report()
+    named = replace(report, context=replace(report.context, bridge="nordic-wholesale-retail"))
+    assert reconcile_lines(named)[:2] == [
+        "Explained to the cent.",
+        "nordic-wholesale-retail, October 2026, SEK net, cut-off 31 Oct, read 5 Nov 2026, 08:11",
+    ]
 
 
 def test_deals_have_a_line_each_and_a_total():

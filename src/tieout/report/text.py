@@ -61,7 +61,9 @@ def verdict_lines(report: Report) -> list[str]:
     result = report.tie_out
     about = _about(report)
     if result.explained:
-        return [f"Explained to the cent.  {about}"]
+        said = "Explained to the cent."
+        line = f"{said}  {about}"
+        return [line] if len(line) <= WIDTH else [said, about]
     found = [f"UNEXPLAINED {amount(size)}: {text}." for size, text in unexplained_sentences(result)]
     if not result.ledger_read:
         found.append("NOT COMPARED: the ledger's own list was not read.")
