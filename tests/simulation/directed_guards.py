@@ -105,7 +105,7 @@ async def h66_later_generation_is_followed_by_a_look(s: Scene) -> None:
     assert s.world.refs()[s.ref(second)][2] == 1
     await s.world.wait(300)
     s.world.restore(backup)
-    s.world.mark = None  # nobody noticed that it is an old one
+    s.world.place.mark = None  # nobody noticed that it is an old one
     _forget(s, first)
     s.world.fault("drop_before", path="/drafts")
     _hide_from_feed(s, second)

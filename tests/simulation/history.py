@@ -18,8 +18,10 @@ from sqlalchemy import Engine as SqlEngine
 import virtual_loop
 from acts import LAG_S, Cast
 from mortal import Death, Mortal
+from neighbours import Setting, make_views, names_of, no_leak
 from quiet import document_slot, dump
 from stories import Stories
+from tables import Place
 from tieout.core.errors import SyncError
 from tieout.core.mapping.fields import Owner
 from tieout.core.policy import BrakePolicy, CustomerPolicy, FlowMode, PriceRule
@@ -37,6 +39,8 @@ PRICES = (
     PriceRule(list="WHOLESALE", book="Wholesale", currencies=("SEK", "EUR")),
     PriceRule(list="EXPORT", book="Export"),
 )
+# How many acts a history has; fewer where another goes on beside it.
+ACTS, FEW_ACTS = (5, 11), (3, 7)
 BOTH_WAYS = CustomerPolicy(both=True, owners={"emails": Owner.BOOKS, "phones": Owner.LATEST})
 # A rule that has no switch in the program: a request is stored before its first byte leaves.
 RECORD_BEFORE_SEND = "record_before_send"
@@ -59,6 +63,12 @@ class Played:
     failure: Failure | None = None
     trace: list[str] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
+
+
+def setting_of(seed: int) -> Setting:
+    """Half of the seeds have one pair, a quarter two in one workspace, a quarter in two."""
+    settings = (Setting.ALONE, Setting.TOGETHER, Setting.ALONE, Setting.APART)
+    return settings[seed // len(FAMILIES) % len(settings)]
 
 
 def family_of(seed: int) -> str:
@@ -91,9 +101,15 @@ def variant_of(seed: int, chance: Random) -> tuple[Variant, dict[str, Any]]:
 class History:
     """One seed's history in a world of its own."""
 
-    def __init__(self, world: World, *, knows_key_life: bool, harsh: bool = False) -> None:
+    def __init__(
+        self, world: World, *, knows_key_life: bool, harsh: bool = False, acts: tuple[int, int]
+    ) -> None:
         self.world = world
         self.harsh = harsh
+        self.acts = acts
+        # Histories of other pairs in the same workspace: a restore is theirs too.
+        self.beside: list[History] = []
+        self.working = False
         self.random = world.random
         self.watch = Watch(world)
         self.cast = Cast(world, knows_key_life=knows_key_life)
@@ -124,10 +140,11 @@ class History:
             world.fault(kind, path=path, times=chance.choice((1, 2)), **late)
         if chance.random() < 0.5:
             await world.run_once()
-        for _ in range(chance.randint(5, 11)):
+        for _ in range(chance.randint(*self.acts)):
             act = self.stories.tell if chance.random() < 0.5 else self.cast.act
             self.soon(chance.uniform(0, LENGTH_S), act)
         workers = [asyncio.ensure_future(self._worker(n)) for n in range(2)]
+        self.working = True
         try:
             while self._soon and self._soon[0][0] < LENGTH_S:
                 at, _, act = self._soon[0]
@@ -214,17 +231,20 @@ class History:
 
     def restore(self) -> None:
         """The backup brought back; every process that was running is gone."""
-        if self.backup is None:
+        everybody = (self, *self.beside)
+        if self.backup is None or not all(one.working for one in everybody):
             return
-        for mortal in self.mortals:
-            mortal.kill("restored")
+        for one in everybody:
+            for mortal in one.mortals:
+                mortal.kill("restored")
         since = len(self.world.writes)
         self.world.restore(self.backup)
         self.world.happened["restores"] += 1
         self.world.note(f"restored after {since} writes")
         self.backup = None
-        self.restored = True
-        self.watch.forget()
+        for one in everybody:
+            one.restored = True
+            one.watch.forget()
 
     # --- engines ---
 
@@ -348,45 +368,96 @@ def play(
     harsh: bool = False,
 ) -> Played:
     """The history of a seed: what it broke, its trace, and what happened in it."""
-    chance = Random(seed * 7919 + 17)
-    variant, settings = variant_of(seed, chance)
-    braked = chance.random() < 0.7
-    tight = BrakePolicy(floor=2, gone_slots=1, unknown_share=Decimal("0.3"))
+    setting = Setting.ALONE if owner is None else setting_of(seed)
     kept: list[World] = []
     played = Played()
 
     async def program(simulation: Simulation) -> None:
-        world = World(
-            simulation=simulation,
-            database=database,
-            owner=owner,
-            workspace=f"seed{seed}{mark}",
-            variant=variant,
-            book_settings=settings,
-            rules=rules,
-            braked=braked,
-            brakes=tight if chance.random() < 0.3 else BrakePolicy(),
-            forgets_claims=forgets_claims,
-            customers=BOTH_WAYS if seed // len(FAMILIES) % 3 == 1 else CustomerPolicy(),
-            shown=FlowMode.AUTO if seed // len(FAMILIES) % 3 == 0 else FlowMode.OFF,
-            prices=PRICES if seed // len(FAMILIES) % 6 == 0 else (),
-        )
-        kept.append(world)
-        world.note(f"{variant}")
-        await History(world, knows_key_life=not settings, harsh=harsh).play()
+        histories, place = [], Place()
+        for number, names in enumerate(names_of(setting)):
+            apart = f"-{number + 1}" if setting is Setting.APART else ""
+            if setting is Setting.TOGETHER and owner is not None:
+                shared: dict[str, Any] = {"place": place, "views": make_views(owner, names)}
+            else:
+                shared = {}
+            options, knows_key_life = _options(seed, number)
+            world = World(
+                simulation=simulation,
+                database=database,
+                owner=owner,
+                workspace=f"seed{seed}{mark}{apart}",
+                rules=rules,
+                forgets_claims=forgets_claims,
+                names=names,
+                **shared,
+                **options,
+            )
+            kept.append(world)
+            world.trace = kept[0].trace
+            world.note(f"{world.variant}")
+            acts = FEW_ACTS if number or setting is not Setting.ALONE else ACTS
+            histories.append(
+                History(world, knows_key_life=knows_key_life, harsh=harsh, acts=acts)
+            )
+        if setting is Setting.TOGETHER:
+            for history in histories:
+                history.beside = [one for one in histories if one is not history]
+        await _all(histories)
+        if owner is not None and len(kept) > 1:
+            await no_leak(kept, owner)
 
     try:
         virtual_loop.run(program, seed, forgive=(Death, SyncError, asyncio.CancelledError))
     except Exception as error:  # noqa: BLE001 - whatever breaks is what a seed is for
         played.failure = _failure(seed, kept, error)
     if kept:
-        played.trace, played.happened = kept[0].trace, kept[0].happened
+        played.trace = kept[0].trace
+        played.happened = sum((world.happened for world in kept), Counter())
+        played.happened[f"played: {setting}"] += 1
     return played
+
+
+def _options(seed: int, number: int) -> tuple[dict[str, Any], bool]:
+    """The how-manieth world of a seed, and whether its connector knows how long keys live."""
+    # Pairs of one seed have unlike books, and unlike flows.
+    seed += number * (len(FAMILIES) + 3)
+    chance = Random(seed * 7919 + 17)
+    variant, settings = variant_of(seed, chance)
+    braked = chance.random() < 0.7
+    tight = BrakePolicy(floor=2, gone_slots=1, unknown_share=Decimal("0.3"))
+    options = {
+        "variant": variant,
+        "book_settings": settings,
+        "braked": braked,
+        "brakes": tight if chance.random() < 0.3 else BrakePolicy(),
+        "customers": BOTH_WAYS if seed // len(FAMILIES) % 3 == 1 else CustomerPolicy(),
+        "shown": FlowMode.AUTO if seed // len(FAMILIES) % 3 == 0 else FlowMode.OFF,
+        "prices": PRICES if seed // len(FAMILIES) % 6 == 0 else (),
+    }
+    return options, not settings
+
+
+async def _all(histories: list[History]) -> None:
+    """All of them at once; the first that fails ends the others."""
+    if len(histories) == 1:
+        await histories[0].play()
+        return
+    tasks = [asyncio.ensure_future(history.play()) for history in histories]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for history in histories:
+            history.over = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _failure(seed: int, kept: list[World], error: Exception) -> Failure:
     lines = kept[0].trace if kept else []
-    state = dump(kept[0]) if kept else []
+    state = [line for world in kept for line in dump(world)]
     where = [] if type(error).__name__ == "Violation" else traceback.format_exc().splitlines()[-14:]
     message = f"{type(error).__name__}: {error}"
     trace = (*lines, "", *state, "", *where, message)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Connection
 from sqlalchemy import Engine as SqlEngine
 
 from tieout.store import codec
@@ -13,8 +15,17 @@ from tieout.store.database import Tx
 
 if TYPE_CHECKING:
     from tieout.engine.context import Engine
+    from world import World
 
 Row = dict[str, Any]
+
+
+@dataclass
+class Place:
+    """A workspace of the database: its worlds, and the mark that outlives a restore of it."""
+
+    worlds: list[World] = field(default_factory=list)
+    mark: tuple[int, int] | None = None
 
 
 class Tables:
@@ -24,7 +35,8 @@ class Tables:
     workspace: str
     owner: SqlEngine | None
     version: int
-    mark: tuple[int, int] | None
+    place: Place
+    views: str
     happened: Counter[str]
     if TYPE_CHECKING:
 
@@ -76,18 +88,22 @@ class Tables:
 
     def _as_app(self, sql: str, **values: Any) -> None:
         with self.database.begin() as conn:
-            conn.exec_driver_sql(
-                "SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": self.workspace}
-            )
+            self._enter(conn, self.workspace)
             conn.exec_driver_sql(sql, {"ws": self.workspace, **values})
 
+    def _enter(self, conn: Connection, workspace: str) -> None:
+        """This transaction sees the workspace, of it this pair's rows where it has views."""
+        conn.exec_driver_sql(
+            "SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": workspace}
+        )
+        if self.views:
+            conn.exec_driver_sql(f"SET LOCAL search_path = {self.views}, public")
+
     def rows(self, sql: str, **values: Any) -> list[Any]:
-        """Rows of this history's workspace."""
+        """Rows of this history's workspace, and of its pair where it has views."""
         workspace = values.pop("workspace", self.workspace)
         with self.database.begin() as conn:
-            conn.exec_driver_sql(
-                "SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": workspace}
-            )
+            self._enter(conn, workspace)
             return list(conn.exec_driver_sql(sql, {"ws": workspace, **values}).fetchall())
 
     async def do(self, work: Callable[[Tx], Any]) -> Any:
@@ -160,7 +176,7 @@ class Tables:
                     conn.exec_driver_sql(
                         f'INSERT INTO "{table}" SELECT (%(row)s::"{table}").*', {"row": row}
                     )
-        self.mark = (int(head[0]), int(head[1]))
+        self.place.mark = (int(head[0]), int(head[1]))
         self.note("the database was restored")
 
     def _as_owner(self) -> SqlEngine:

@@ -16,7 +16,7 @@ from tieout.engine.context import LEASE_S
 from tieout.ports import HttpRequest
 from tieout.store import codec
 from virtual_loop import EPOCH
-from world import BOOK, CRM, Row, World, Write
+from world import Row, World, Write
 
 AT_ONCE = ("a", "b", "c")
 
@@ -101,12 +101,12 @@ class Watch:
 
     def sending(self, system: str, request: HttpRequest) -> None:
         """2, 4 and 5, when a write leaves an engine."""
-        path = urlsplit(request.url).path
+        path, names = urlsplit(request.url).path, self.world.names
         known = self.world.rows(
             "SELECT wire_key, sha256 FROM send WHERE workspace = %(ws)s AND wire_key IN (SELECT"
             " wire_key FROM send WHERE workspace = %(ws)s AND connection = %(connection)s"
             " AND method = %(method)s AND path = %(path)s AND body = %(body)s)",
-            connection=BOOK if system == "plain_book" else CRM,
+            connection=names.book if system == "plain_book" else names.crm,
             method=request.method,
             path=path,
             body=request.body,
@@ -167,7 +167,7 @@ class Watch:
             # One that was given back since was open when the look was planned.
             " AND a.result IN ('open', 'not_sent') WHERE o.workspace = %(ws)s"
             " AND o.state IN ('started', 'unknown', 'confirming')"
-            " GROUP BY o.workspace, o.id ORDER BY o.id"
+            " GROUP BY o.id, o.state, o.lease_until, o.next_look_at ORDER BY o.id"
         )
         invariants.looked_in_time(
             rows, began, self.world.clock.now(), self.world.lag_s(), self.world.set_back_s()

@@ -23,7 +23,7 @@ from sqlalchemy import Engine as SqlEngine
 from mortal import Mortal
 from parts import Claim, Claims, Forgetful, Machine, Paced, SeededIds, Unleased
 from support.inprocess import InProcessTransport
-from tables import Row, Tables
+from tables import Place, Row, Tables
 from tieout.connectors.plain import (
     PlainBookConnector,
     PlainBookSettings,
@@ -51,7 +51,7 @@ from tieout.engine.context import Engine
 from tieout.engine.enrich import PlainEnricher
 from tieout.engine.recover import begin_recovery
 from tieout.engine.run import RunResult, run
-from tieout.ports import HttpRequest, Selection
+from tieout.ports import Connector, HttpRequest, Selection
 from tieout.store.database import BlockingRunner
 from tieout.store.postgres import PostgresStore
 from tieout.store.workspaces import ensure_workspace
@@ -64,6 +64,19 @@ BRIDGE = "nordic"
 CRM, BOOK = "crm", "book"
 LEASE_S = 60
 LONGEST_S = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What a pair is called, and the ids of its two systems; ``telltale`` stands in its data."""
+
+    bridge: str = BRIDGE
+    crm: str = CRM
+    book: str = BOOK
+    crm_org: str = "crm-1"
+    company: str = "books-1"
+    telltale: str = "Storgatan"
+    ids: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +112,25 @@ class World(Tables):
     braked: bool = False
     brakes: BrakePolicy = field(default_factory=BrakePolicy)
     forgets_claims: bool = False
+    names: Names = field(default_factory=Names)
+    # Where several pairs share a workspace: what they have in common.
+    place: Place = field(default_factory=Place)
+    # A schema of views that show this pair's rows only; see `views`.
+    views: str = ""
 
     def __post_init__(self) -> None:
         self.random: Random = self.simulation.random
         self.clock = self.simulation.clock
         self.vendor_clock = SandboxClock(self.clock.now)
-        self.crm = PlainCrm(clock=self.vendor_clock, merges_move_stamps=self.merges_move_stamps)
-        self.book = PlainBook(clock=self.vendor_clock, variant=self.variant)
+        self.crm = PlainCrm(
+            clock=self.vendor_clock,
+            merges_move_stamps=self.merges_move_stamps,
+            org_id=self.names.crm_org,
+        )
+        self.book = PlainBook(
+            clock=self.vendor_clock, variant=self.variant, company_id=self.names.company
+        )
+        self.place.worlds.append(self)
         self.machines = [Machine(self.simulation), Machine(self.simulation)]
         self._engines = itertools.count(1)
         self.runs: list[RunResult] = []
@@ -114,7 +139,6 @@ class World(Tables):
         self.slot_of: dict[str, str] = {}
         self.edited: set[str] = set()
         self.unguarded: set[str] = set()
-        self.mark: tuple[int, int] | None = None
         self.on_step: Callable[[], None] | None = None
         self.on_send: Callable[[str, HttpRequest], None] | None = None
         self.on_read: Callable[[str, HttpRequest], None] | None = None
@@ -131,6 +155,7 @@ class World(Tables):
     def make_workspace(self, workspace: str) -> None:
         """A workspace with the bridge in it."""
         now = self.clock.now()
+        values = {"ws": workspace, "bridge": self.names.bridge, "now": now}
         with self.database.begin() as conn:
             ensure_workspace(workspace, "simulation", now)(conn)
             for statement in (
@@ -139,11 +164,12 @@ class World(Tables):
                 " 'd', '', 'test', %(now)s)",
                 "INSERT INTO bridge (workspace, name, version) VALUES (%(ws)s, %(bridge)s, 1)",
             ):
-                conn.exec_driver_sql(statement, {"ws": workspace, "bridge": BRIDGE, "now": now})
+                conn.exec_driver_sql(statement, values)
 
     def note(self, text: str) -> None:
         """A line of the trace."""
-        self.trace.append(f"{(self.clock.now() - EPOCH).total_seconds():9.2f} {text}")
+        seconds = (self.clock.now() - EPOCH).total_seconds()
+        self.trace.append(f"{seconds:9.2f} {self.names.ids}{' ' if self.names.ids else ''}{text}")
 
     def _watch(self, book: PlainBook) -> None:
         """Every write with the row that it met, and which slot what it made belongs to."""
@@ -209,14 +235,14 @@ class World(Tables):
         """Deals to drafts by themselves, statuses back; what a history wants otherwise on top."""
         documents = DocumentPolicy(mode=self.mode, require_reference="never", **self.policy_changes)
         return BridgePolicy(
-            name=BRIDGE,
+            name=self.names.bridge,
             version=self.version,
             digest="d",
-            crm=CRM,
+            crm=self.names.crm,
             crm_org=self.crm.org_id,
             books=(
                 BooksPolicy(
-                    connection=BOOK,
+                    connection=self.names.book,
                     company=self.book.company_id,
                     seller="SE",
                     base_currency="SEK",
@@ -269,7 +295,7 @@ class World(Tables):
         A new engine, as a new process would make it; it dies where its mortal says. ``force``: a
         person lets it go on over brakes.
         """
-        number = next(self._engines)
+        number, names = next(self._engines), self.names
         clock = self.machines[machine]
         wires: list[Any] = []
         for system in (self.crm, self.book):
@@ -279,7 +305,7 @@ class World(Tables):
         store: Any = PostgresStore(
             BlockingRunner(self.database),
             workspace=workspace or self.workspace,
-            ids=SeededIds(f"{number:03d}"),
+            ids=SeededIds(f"{names.ids}{number:03d}"),
             clock=clock,
             rules=self.rules,
         )
@@ -297,18 +323,20 @@ class World(Tables):
         priced = (Entity.PRICE,) if self.prices else ()
         lists = frozenset(rule.book for rule in self.prices)
         given = {**self.crm_settings, **({} if self.rules.overlap else {"overlap_s": 0})}
-        crm = PlainCrmConnector(CRM, wires[0], clock, PlainCrmSettings(**given), Random(number))
-        book = PlainBookConnector(BOOK, wires[1], clock, self.settings(), Random(number))
+        crm = PlainCrmConnector(names.crm, wires[0], clock, PlainCrmSettings(**given), Random(number))
+        book = PlainBookConnector(
+            names.book, wires[1], clock, self.settings(), Random(number)
+        )
         return Engine(
             store=store,
-            connectors={CRM: crm, BOOK: book},
+            connectors={names.crm: crm, names.book: book},
             policy=self.policy(),
             selections={
-                BOOK: {
+                names.book: {
                     entity: Selection(entity=entity, shape="s")
                     for entity in (Entity.ITEM, *priced, Entity.CUSTOMER, Entity.DOCUMENT)
                 },
-                CRM: {
+                names.crm: {
                     entity: Selection(
                         entity=entity,
                         kinds=lists if entity is Entity.ITEM else frozenset(),
@@ -318,10 +346,10 @@ class World(Tables):
                 },
             },
             clock=clock,
-            ids=SeededIds(f"{number:03d}e"),
+            ids=SeededIds(f"{names.ids}{number:03d}e"),
             enrich=PlainEnricher(),
-            worker=f"worker-{number}",
-            process=f"process {number}",
+            worker=f"worker-{names.ids}{number}",
+            process=f"process {names.ids}{number}",
             rules=self.rules,
             sweep_every=timedelta(seconds=self.sweep_s),
             force=force or not self.braked,
@@ -341,10 +369,10 @@ class World(Tables):
 
     async def work(self, engine: Engine) -> RunResult:
         """One run, after the recovery that a restore asks for."""
-        if self.mark is not None:
-            epoch, seq = self.mark
-            await begin_recovery(engine, epoch, seq)
-            self.mark = None
+        if self.place.mark is not None:
+            epoch, seq = self.place.mark
+            await begin_recovery(engine, epoch, seq, self._connectors_beside())
+            self.place.mark = None
         result = await run(engine)
         self.runs.append(result)
         for brake in result.brakes:
@@ -352,6 +380,11 @@ class World(Tables):
         counts = {name: number for name, number in result.counts().items() if number}
         self.note(f"{engine.worker} ran {counts}")
         return result
+
+    def _connectors_beside(self) -> list[Connector]:
+        """Those of the other pairs of this workspace."""
+        others = [world.engine() for world in self.place.worlds if world is not self]
+        return [connector for engine in others for connector in engine.connectors.values()]
 
     async def run_once(self, machine: int = 0, *, force: bool = False) -> RunResult:
         """One run of a fresh engine that lives."""
@@ -373,7 +406,7 @@ class World(Tables):
                 await self.clock.sleep(20)
                 continue
             store = self.engine().store
-            work = await store.open_work(BRIDGE)
+            work = await store.open_work(self.names.bridge)
             recovering = await store.recovery()
             busy = [name for name in work if name in _BUSY]
             if work.get("due.op", 0) and not work.get("operation.doubt", 0):
@@ -387,7 +420,7 @@ class World(Tables):
             quiet = quiet and not (force and work.get("operation.ready", 0))
             if not busy and not waiting and quiet and recovering is None:
                 return result
-            wake = await store.next_wake(BRIDGE, self.clock.now())
+            wake = await store.next_wake(self.names.bridge, self.clock.now())
             if recovering is not None:
                 wake = recovering[0]
             pause = 15.0
@@ -410,7 +443,7 @@ class World(Tables):
                 "name": f"Company {number} AB",
                 "org_number": f"55600000{number:02d}",
                 "address": {
-                    "street": "Storgatan 1",
+                    "street": f"{self.names.telltale} 1",
                     "postcode": "111 22",
                     "city": "Stockholm",
                     "country": "SE",
@@ -423,7 +456,8 @@ class World(Tables):
 
     def make_deal(self, company: str, price: Decimal | str = "1000.00", **more: Any) -> str:
         """A won deal with one line; its id."""
-        line = {"product": "CONS", "text": "Work", "quantity": Decimal(1)}
+        text = f"Work at {self.names.telltale}"
+        line = {"product": "CONS", "text": text, "quantity": Decimal(1)}
         given = {
             "company": company,
             "title": "A deal",
