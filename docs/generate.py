@@ -386,7 +386,7 @@ def database() -> str:
 
 def _tables() -> list[tuple[str, list[str]]]:
     found: dict[str, list[str]] = {}
-    for path in sorted(SQL.glob("*.sql")):
+    for path in sorted(SQL.glob("*.sql"), key=lambda path: path.stem.split("_")[-1]):
         text = re.sub(r"--.*", "", path.read_text(encoding="utf-8"))
         for name, body in re.findall(r"CREATE TABLE (\w+) \((.*?)\n\);", text, re.S):
             found[name] = [
@@ -396,6 +396,8 @@ def _tables() -> list[tuple[str, list[str]]]:
             ]
         for name, column in re.findall(r"ALTER TABLE (\w+)\s+ADD COLUMN (\w+)", text):
             found[name].append(column)
+        for name, column in re.findall(r"ALTER TABLE (\w+)\s+DROP COLUMN (\w+)", text):
+            found[name].remove(column)
     return sorted(found.items())
 
 

@@ -519,14 +519,14 @@ class Store(Protocol):
         """CRM customers that were merged: slots become aliases. How many moved."""
 
     # after a restore
-    async def recovery(self) -> tuple[datetime, int] | None:
-        """Until when nothing is written, and how many whole reads are still needed."""
+    async def recovery(self, bridge: str) -> tuple[datetime, int] | None:
+        """Until when the bridge writes nothing, and how many whole reads it still needs."""
 
     async def begin_recovery(self, epoch: int, seq: int, until: datetime, now: datetime) -> None:
         """A new epoch: whatever is not final, of whatever bridge, may have been sent."""
 
-    async def recovery_read(self, until: datetime | None, now: datetime) -> None:
-        """A whole read was done. ``until`` None: it was the last one."""
+    async def recovery_read(self, bridge: str, until: datetime | None, now: datetime) -> None:
+        """A whole read of its sides was done. ``until`` None: it was the bridge's last one."""
 
     async def forget_cursors(self, connections: Sequence[str]) -> None:
         """Both sides are read from the beginning again; the mirror stays."""

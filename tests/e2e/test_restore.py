@@ -58,7 +58,7 @@ class Restored:
         for _ in range(4):
             # The books' time is told in whole seconds, and the earliest of all times counts.
             self.sql(
-                "UPDATE epoch SET recovering_until = now() - interval '3 seconds'"
+                "UPDATE bridge SET recovering_until = now() - interval '3 seconds'"
                 " WHERE recovering_until IS NOT NULL"
             )
             ran = self.tieout.inside("run", "--once", "--json")

@@ -396,9 +396,7 @@ def play(
             world.trace = kept[0].trace
             world.note(f"{world.variant}")
             acts = FEW_ACTS if number or setting is not Setting.ALONE else ACTS
-            histories.append(
-                History(world, knows_key_life=knows_key_life, harsh=harsh, acts=acts)
-            )
+            histories.append(History(world, knows_key_life=knows_key_life, harsh=harsh, acts=acts))
         if setting is Setting.TOGETHER:
             for history in histories:
                 history.beside = [one for one in histories if one is not history]

@@ -323,10 +323,10 @@ class World(Tables):
         priced = (Entity.PRICE,) if self.prices else ()
         lists = frozenset(rule.book for rule in self.prices)
         given = {**self.crm_settings, **({} if self.rules.overlap else {"overlap_s": 0})}
-        crm = PlainCrmConnector(names.crm, wires[0], clock, PlainCrmSettings(**given), Random(number))
-        book = PlainBookConnector(
-            names.book, wires[1], clock, self.settings(), Random(number)
+        crm = PlainCrmConnector(
+            names.crm, wires[0], clock, PlainCrmSettings(**given), Random(number)
         )
+        book = PlainBookConnector(names.book, wires[1], clock, self.settings(), Random(number))
         return Engine(
             store=store,
             connectors={names.crm: crm, names.book: book},
@@ -407,7 +407,7 @@ class World(Tables):
                 continue
             store = self.engine().store
             work = await store.open_work(self.names.bridge)
-            recovering = await store.recovery()
+            recovering = await store.recovery(self.names.bridge)
             busy = [name for name in work if name in _BUSY]
             if work.get("due.op", 0) and not work.get("operation.doubt", 0):
                 busy.append("due.op")

@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import ProgrammingError
 
+from support.daily_world import CountingIds
 from support.database import database
 from support.fakes import START
 from tieout.core.model import Company
-from tieout.store import admin, pages
+from tieout.core.safeguards import ALL_ON
+from tieout.store import admin, pages, recovering
 from tieout.store.admin import ConnectionRow
 from tieout.store.database import Tx, blocking_engine, in_workspace
 from tieout.store.workspaces import ensure_workspace
@@ -217,3 +219,22 @@ def test_a_renewed_sign_in_lets_waiting_changes_go(do: Do) -> None:
         )
     )
     assert [tuple(row) for row in rows] == [("K0", None), ("K1", later), ("K2", later)]
+
+
+def test_a_bridge_that_the_backup_lacked_recovers_too(do: Do) -> None:
+    """The others of its workspace end their recovery one by one; that of the database is last."""
+    do(lambda tx: _publish(tx, "a"))
+    until = START + timedelta(hours=1)
+    do(lambda tx: recovering.begin(tx, 1, 9, until, START, CountingIds(), ALL_ON))
+    do(lambda tx: _publish(tx, "b", "southern"))
+    for bridge in ("nordic", "southern"):
+        assert do(lambda tx, bridge=bridge: recovering.recovery(tx, bridge)) == (until, 2)
+
+    do(lambda tx: recovering.read_done(tx, "nordic", None, START))
+    assert do(lambda tx: recovering.recovery(tx, "nordic")) is None
+    assert do(lambda tx: recovering.recovery(tx, "southern")) == (until, 2)
+    assert "restore_read_through" not in _kinds(do)
+    do(lambda tx: recovering.read_done(tx, "southern", None, START))
+    assert _kinds(do).count("restore_read_through") == 1
+    do(lambda tx: _publish(tx, "c", "later"))
+    assert do(lambda tx: recovering.recovery(tx, "later")) is None

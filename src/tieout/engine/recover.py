@@ -38,7 +38,7 @@ async def recovering(engine: Engine) -> bool:
     Whether this run only reads, looks and adopts. Before a read that counts, cursors are
     forgotten, so that it is a whole one.
     """
-    found = await engine.store.recovery()
+    found = await engine.store.recovery(engine.bridge)
     if found is None:
         return False
     until, _ = found
@@ -50,7 +50,7 @@ async def recovering(engine: Engine) -> bool:
 
 async def read_through(engine: Engine) -> None:
     """Both sides were read and carriers adopted: one more counted read, or the end of it."""
-    found = await engine.store.recovery()
+    found = await engine.store.recovery(engine.bridge)
     if found is None:
         return
     until, left = found
@@ -58,12 +58,13 @@ async def read_through(engine: Engine) -> None:
     if now < until:
         return
     if left > 1:
-        await engine.store.recovery_read(now + timedelta(seconds=_lag(engine) + 1), now)
+        later = now + timedelta(seconds=_lag(engine) + 1)
+        await engine.store.recovery_read(engine.bridge, later, now)
         return
     for connection in engine.books:
         guard = engine.connectors[connection].abilities.of(Entity.DOCUMENT).guard
         await engine.store.ask_for_unlinked(engine.bridge, connection, guard is Guard.OPAQUE, now)
-    await engine.store.recovery_read(None, now)
+    await engine.store.recovery_read(engine.bridge, None, now)
 
 
 async def _now(engine: Engine) -> datetime:

@@ -151,7 +151,7 @@ async def _told(
             exceptions=number,
             amounts=tuple(amounts),
             seconds=seconds,
-            recovery=recovering.recovery(tx),
+            recovery=recovering.recovery(tx, bridge),
         )
 
     return await store.do(work)

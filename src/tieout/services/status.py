@@ -84,5 +84,5 @@ def _one(
         ),
         open=work,
         read_at=planned.read_at(tx, sides),
-        recovery=recovering.recovery(tx),
+        recovery=recovering.recovery(tx, bridge),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from tieout.core.model import Company
 from tieout.store import codec
 from tieout.store.database import Tx
+from tieout.store.recovering import READS
 
 # --- connections ---------------------------------------------------------------------------------
 
@@ -223,10 +224,15 @@ def publish(
         now=now,
     )
     tx.run(
-        "INSERT INTO bridge (workspace, name, version) VALUES (%(ws)s, %(bridge)s, %(version)s)"
+        # A bridge that the backup did not have yet recovers as the others of its workspace do.
+        "INSERT INTO bridge (workspace, name, version, recovering_until, reads_left)"
+        " SELECT %(ws)s, %(bridge)s, %(version)s, recovering_until,"
+        " CASE WHEN recovering_until IS NULL THEN 0 ELSE %(reads)s END FROM epoch"
+        " WHERE workspace = %(ws)s"
         " ON CONFLICT (workspace, name) DO UPDATE SET version = excluded.version",
         bridge=bridge,
         version=version,
+        reads=READS,
     )
     woken = wake_bridge(tx, bridge, now)
     tx.log(

@@ -457,16 +457,16 @@ class PostgresStore:
 
     # --- after a restore ---
 
-    async def recovery(self) -> tuple[datetime, int] | None:
-        return await self.do(recovering.recovery)
+    async def recovery(self, bridge: str) -> tuple[datetime, int] | None:
+        return await self.do(lambda tx: recovering.recovery(tx, bridge))
 
     async def begin_recovery(self, epoch: int, seq: int, until: datetime, now: datetime) -> None:
         await self.do(
             lambda tx: recovering.begin(tx, epoch, seq, until, now, self._ids, self._rules)
         )
 
-    async def recovery_read(self, until: datetime | None, now: datetime) -> None:
-        await self.do(lambda tx: recovering.read_done(tx, until, now))
+    async def recovery_read(self, bridge: str, until: datetime | None, now: datetime) -> None:
+        await self.do(lambda tx: recovering.read_done(tx, bridge, until, now))
 
     async def forget_cursors(self, connections: Sequence[str]) -> None:
         await self.do(lambda tx: recovering.forget_cursors(tx, connections))

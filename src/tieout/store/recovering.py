@@ -26,9 +26,16 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 WHOLE_COMPANY = "*"
 
 
-def recovery(tx: Tx) -> tuple[datetime, int] | None:
-    """Until when nothing is written and how many whole reads are needed; None in normal times."""
-    row = tx.row("SELECT recovering_until, reads_left FROM epoch WHERE workspace = %(ws)s")
+def recovery(tx: Tx, bridge: str) -> tuple[datetime, int] | None:
+    """
+    Until when the bridge writes nothing and how many whole reads of its sides are needed; None in
+    normal times. Each bridge has its own: what one has read says nothing about another's sides.
+    """
+    row = tx.row(
+        "SELECT recovering_until, reads_left FROM bridge WHERE workspace = %(ws)s"
+        " AND name = %(bridge)s",
+        bridge=bridge,
+    )
     if row is None or row[0] is None:
         return None
     return row[0], row[1]
@@ -44,12 +51,14 @@ def begin(
     rules: Safeguards,
 ) -> None:
     """
-    A new epoch. Every operation that is not final, of whatever bridge, may have been sent after
-    the backup: it becomes unknown with an open attempt whose time begins with the first look.
+    A new epoch, for every bridge. Every operation that is not final may have been sent after the
+    backup: it becomes unknown with an open attempt whose time begins with the first look.
     """
     evidence.begin_recovery(tx, evidence.Mark(epoch=epoch, seq=seq, hash=""), until)
     tx.run(
-        "UPDATE epoch SET reads_left = %(reads)s WHERE workspace = %(ws)s",
+        "UPDATE bridge SET recovering_until = %(until)s, reads_left = %(reads)s"
+        " WHERE workspace = %(ws)s",
+        until=until,
         reads=READS,
     )
     if rules.recovery_marks_unknown:
@@ -161,14 +170,25 @@ def flows_held(tx: Tx, bridge: str) -> bool:
     )
 
 
-def read_done(tx: Tx, until: datetime | None, now: datetime) -> None:
-    """A whole read of both sides was done; None: it was the last one, work may go on."""
+def read_done(tx: Tx, bridge: str, until: datetime | None, now: datetime) -> None:
+    """
+    A whole read of the bridge's sides was done; None: it was the last one, its work may go on.
+    The recovery of the database ends with that of its last bridge.
+    """
+    # Two bridges that end at once see each other.
+    tx.run("SELECT 1 FROM epoch WHERE workspace = %(ws)s FOR UPDATE")
     tx.run(
-        "UPDATE epoch SET recovering_until = %(until)s, reads_left = greatest(reads_left - 1, 0)"
-        " WHERE workspace = %(ws)s",
+        "UPDATE bridge SET recovering_until = %(until)s, reads_left = greatest(reads_left - 1, 0)"
+        " WHERE workspace = %(ws)s AND name = %(bridge)s",
+        bridge=bridge,
         until=until,
     )
-    if until is None:
+    ended = tx.run(
+        "UPDATE epoch SET recovering_until = NULL WHERE workspace = %(ws)s AND NOT EXISTS"
+        " (SELECT 1 FROM bridge WHERE workspace = %(ws)s AND recovering_until IS NOT NULL)"
+        " AND recovering_until IS NOT NULL"
+    )
+    if ended:
         tx.log("restore_read_through")
 
 
