@@ -90,7 +90,7 @@ def _wanted_item(
         cost=item.cost if policy.cost else None,
         prices=listed.prices,
         active=active,
-        extra=own_fields(item, policy.fields, findings),
+        extra=own_fields(replace(item, active=active), policy.fields, findings),
     )
     if policy.when is not None and not holds(policy.when, {"item": record_scope(item) or {}}):
         # One that was shown before stays there, out of use.

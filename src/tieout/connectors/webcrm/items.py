@@ -17,6 +17,7 @@ from tieout.connectors.http.json import dumps, loads
 from tieout.connectors.webcrm import errors
 from tieout.connectors.webcrm.api import Row, WebcrmApi, server_time
 from tieout.connectors.webcrm.ids import ITEM, number_of
+from tieout.connectors.webcrm.price_columns import EMPTY, STEM, field_values, price_values
 from tieout.connectors.webcrm.reading import ITEM_ID, Reader
 from tieout.connectors.webcrm.settings import WebcrmSettings
 from tieout.connectors.webcrm.translate import Shape
@@ -45,8 +46,6 @@ from tieout.core.model import Item
 from tieout.ports import HttpResponse, LostError, NotSentError
 
 PATH = "/QuotationLines/LinkedData"
-_STEM = "QuotationLineLinkedDataItem"
-_EMPTY = "-"
 _UNSENT_WAIT_S = 30
 _ACTIONS = frozenset({Action.CREATE, Action.UPDATE})
 
@@ -58,7 +57,7 @@ class ItemWriter:
         self._api = api
         self._reader = reader
         self._settings = settings
-        self._key = f"{_STEM}{settings.line.key}" if settings.line.key else ""
+        self._key = f"{STEM}{settings.line.key}" if settings.line.key else ""
 
     async def prepare(self, changes: Sequence[Change]) -> list[Prepared | Refused]:
         """Each change as bytes, after one read of the catalogue."""
@@ -77,13 +76,16 @@ class ItemWriter:
             gone = errors.gone(f"item {wanted.number or number}")
             return Refused(key=change.key, findings=(gone,), stale=True)
         assert change.wanted is not None
-        values = self._values(wanted, change.wanted.fields)
+        findings: list[Finding] = []
+        values = self._values(wanted, change.wanted.fields, findings)
+        if findings:
+            return Refused(key=change.key, findings=tuple(findings))
         if row is None:
-            columns = {f"{_STEM}Data{place}": _EMPTY for place in await self._used()}
-            body = {ITEM_ID: 0, f"{_STEM}EntityType": "Product", **columns, **values}
+            columns = {f"{STEM}Data{place}": EMPTY for place in await self._used()}
+            body = {ITEM_ID: 0, f"{STEM}EntityType": "Product", **columns, **values}
             body[self._key] = change.key
             # What was not sent is shown as nothing, and an amount as zero.
-            amounts = {f"{_STEM}Price": Decimal(0), f"{_STEM}CostPrice": Decimal(0)}
+            amounts = {f"{STEM}Price": Decimal(0), f"{STEM}CostPrice": Decimal(0)}
             shown: Row = {**amounts, **body}
         else:
             moved = {name: one for name, one in values.items() if not _same(one, row.get(name))}
@@ -92,7 +94,8 @@ class ItemWriter:
             body = {ITEM_ID: number, **moved} if moved else {}
             shown = {**row, **moved}
         translator = await self._reader.translator()
-        shape = Shape(digest=wanted.shape)
+        lists = frozenset(one.list for one in wanted.prices)
+        shape = Shape.of(wanted.extra, wanted.shape, lists)
         shows = translator.item({**shown, ITEM_ID: number or 1}, shape)
         return Prepared(
             key=change.key,
@@ -108,18 +111,24 @@ class ItemWriter:
             revision=change.revision,
         )
 
-    def _values(self, wanted: Item, names: frozenset[str]) -> dict[str, Any]:
+    def _values(
+        self, wanted: Item, names: frozenset[str], findings: list[Finding]
+    ) -> dict[str, Any]:
         columns = self._settings.line
         places = {"number": columns.item, "name": columns.name, "unit": columns.unit}
         found: dict[str, Any] = {
-            f"{_STEM}{column}": getattr(wanted, name) or _EMPTY
+            f"{STEM}{column}": getattr(wanted, name) or EMPTY
             for name, column in places.items()
             if name in names and column
         }
         for name, place in (("price", "Price"), ("cost", "CostPrice")):
             amount = getattr(wanted, name)
             if name in names and amount is not None:
-                found[f"{_STEM}{place}"] = amount
+                found[f"{STEM}{place}"] = amount
+        if "prices" in names:
+            found |= price_values(wanted, columns, findings)
+        if "extra" in names:
+            found |= field_values(wanted.extra, columns, findings)
         return found
 
     async def _filled(self, row: Row, key: str) -> dict[str, Any]:
@@ -127,9 +136,9 @@ class ItemWriter:
         What an item that was there before a column was used lacks: webCRM takes no change of one
         with an empty column. Ours gets the key, so that it is known from then on.
         """
-        names = [f"{_STEM}Data{place}" for place in await self._used()]
-        found = {name: _EMPTY for name in names if not row.get(name)}
-        if (row.get(self._key) or _EMPTY) == _EMPTY:
+        names = [f"{STEM}Data{place}" for place in await self._used()]
+        found = {name: EMPTY for name in names if not row.get(name)}
+        if (row.get(self._key) or EMPTY) == EMPTY:
             found[self._key] = key
         return found
 
@@ -175,7 +184,7 @@ class ItemWriter:
         if status not in (200, 201, 204):
             body = loads(wire.body)
             if 400 <= status < 500 and status not in (408, 425):
-                label = f"item {body.get(f'{_STEM}{self._settings.line.item}') or body[ITEM_ID]}"
+                label = f"item {body.get(f'{STEM}{self._settings.line.item}') or body[ITEM_ID]}"
                 finding = errors.refused(label, response)
                 return Rejected(key=key, findings=(finding,), vendor_time=at)
             return Unknown(key=key, reason=f"webCRM answered {status}", vendor_time=at)

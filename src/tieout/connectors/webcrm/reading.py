@@ -300,7 +300,7 @@ class Reader:
     async def _catalogue(self, want: Selection) -> Page:
         """The catalogue as it is: it has no stamps and no pages."""
         translator = await self.translator()
-        shape = Shape.of(want.extra, want.shape)
+        shape = Shape.of(want.extra, want.shape, want.kinds)
         records: list[Record] = []
         unread: Problems = []
         for row in await self._api.catalogue():
@@ -428,7 +428,7 @@ class Reader:
         numbers = [number_for(ref, want.entity) for ref in refs]
         translator = await self.translator()
         if want.entity is Entity.ITEM:
-            shape = Shape.of(want.extra, want.shape)
+            shape = Shape.of(want.extra, want.shape, want.kinds)
             items = {
                 id_at(row, ITEM_ID): translator.item(row, shape)
                 for row in await self._api.catalogue()

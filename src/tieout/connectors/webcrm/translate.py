@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from tieout.connectors.webcrm.countries import country_code
 from tieout.connectors.webcrm.ids import ref_of
+from tieout.connectors.webcrm.price_columns import listed_prices, shown_field
 from tieout.connectors.webcrm.settings import WebcrmSettings
 from tieout.connectors.webcrm.system import SystemField, SystemFields, enum_name, place_on
 from tieout.connectors.webcrm.values import (
@@ -66,14 +67,18 @@ class Around:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Which paths of the vendor's a selection wants; ``digest`` is kept with each record."""
+    """
+    Which paths of the vendor's a selection wants; ``digest`` is kept with each record. ``kinds``
+    are the columns of the catalogue that hold price lists.
+    """
 
     extra: tuple[str, ...] = ()
     line_extra: tuple[str, ...] = ()
+    kinds: frozenset[str] = frozenset()
     digest: str = ""
 
     @classmethod
-    def of(cls, extra: Iterable[str], digest: str) -> Shape:
+    def of(cls, extra: Iterable[str], digest: str, kinds: frozenset[str] = frozenset()) -> Shape:
         """The paths of records and those of their lines, which are marked."""
         found = tuple(extra)
         return cls(
@@ -81,6 +86,7 @@ class Shape:
             line_extra=tuple(
                 path.removeprefix(LINE_MARK) for path in found if path.startswith(LINE_MARK)
             ),
+            kinds=kinds,
             digest=digest,
         )
 
@@ -336,7 +342,8 @@ class Translator:
             unit=_column(row, columns.unit, stem),
             price=number_at(row, f"{stem}Price"),
             cost=number_at(row, f"{stem}CostPrice"),
-            extra={path: extra_value(path, row.get(path), None, self.zone) for path in shape.extra},
+            prices=listed_prices(row, shape.kinds),
+            extra={path: shown_field(row, path) for path in shape.extra},
             shape=shape.digest,
         )
 
