@@ -16,6 +16,7 @@ from tieout.connectors.http.json import loads
 from tieout.core.change import Applied, Change, Refused
 from tieout.core.decide_published import ITEM_FIELDS
 from tieout.core.model import Entity, ExternalRef, ListedPrice
+from tieout.core.pricing import with_list_price
 from tieout.ports import Selection
 
 BOOKS = frozenset({"Wholesale", "standard"})
@@ -166,3 +167,14 @@ async def test_fields_that_the_configuration_names_are_written(org: Rig) -> None
     (refused,) = await org.connector.prepare([priced(extra={"Famly": "X"}, ref=ref)])
     assert isinstance(refused, Refused)
     assert "Famly" in refused.findings[0].message
+
+
+@awaited
+async def test_the_list_price_stands_in_the_currency_of_the_books(org: Rig) -> None:
+    ref = await one(org, item_change(item(currency="EUR")))
+    assert entries(org) == [("Standard Price Book", "EUR", Decimal("310.50"), True)]
+    await one(org, item_change(item(currency="EUR", price=Decimal(3)), ref=ref))
+    assert entries(org) == [("Standard Price Book", "EUR", Decimal(3), True)]
+    (back,) = await read(org, WANT)
+    assert with_list_price(back, "EUR").price == Decimal(3)
+    assert with_list_price(back, "SEK").price is None

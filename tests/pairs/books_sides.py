@@ -61,6 +61,9 @@ class BooksSide(Protocol):
     def credit(self, number: str) -> None:
         """A credit note over the whole invoice, set against it."""
 
+    def price(self, item: str, amount: str) -> str:
+        """A price of that item in a price list, in the company's currency; the list's code."""
+
     def lose_answer(self) -> None:
         """The answer to the next new draft gets lost on its way; the draft is made."""
 
@@ -192,6 +195,10 @@ class VismaSide(_Simulated):
         """A credit invoice."""
         self.served.act("credit", invoice=number)
 
+    def price(self, item: str, amount: str) -> str:
+        """No price lists are read of it."""
+        return ""
+
     def lose_answer(self) -> None:
         """The next POST of a draft."""
         self.served.fault(kind="drop_after_commit", method="POST", path="/v2/customerinvoicedrafts")
@@ -266,6 +273,11 @@ class VismaNetSide(_Simulated):
     def credit(self, number: str) -> None:
         """A credit note, matched."""
         self.served.act("credit", document=number)
+
+    def price(self, item: str, amount: str) -> str:
+        """Of a customer price class."""
+        self.served.act("set_price", item=item, price=amount, **{"class": "PARTNER"})
+        return "PARTNER"
 
     def lose_answer(self) -> None:
         """The next POST of an invoice."""
@@ -374,6 +386,10 @@ class TrytonSide:
     def _id(self, number: str) -> int:
         (row,) = self._invoices(["number", "=", number])
         return int(row["id"])
+
+    def price(self, item: str, amount: str) -> str:
+        """No price lists are read of it."""
+        return ""
 
     def lose_answer(self) -> None:
         """The next call that writes: of a run with one deal of a known customer, its draft."""

@@ -58,6 +58,12 @@ class CrmSide(Protocol):
     def shown(self, deal: str) -> Shown:
         """What its record shows."""
 
+    def price_list(self) -> str:
+        """A price list that sellers can choose; what the configuration calls it."""
+
+    def listed(self, item: str) -> Decimal | None:
+        """What that item costs there; None where it is not sold by that list."""
+
     def pass_by(self, seconds: int) -> None:
         """Its clock goes on by so much, where it has one of its own."""
 
@@ -160,13 +166,28 @@ class SalesforceSide:
             open=_amount(row.get("Erp_Open_Amount__c")),
         )
 
+    def price_list(self) -> str:
+        """A price book."""
+        self.served.act("create_price_book", name="Partners")
+        return "Partners"
+
+    def listed(self, item: str) -> Decimal | None:
+        """The entry of the product in it."""
+        books = {row["Id"]: row["Name"] for row in self.served.records("Pricebook2")}
+        for row in self.served.records("PricebookEntry"):
+            mine = (row.get("ProductCode"), books[row["Pricebook2Id"]], row["IsActive"])
+            if mine == (item, "Partners", True):
+                return _amount(row["UnitPrice"])
+        return None
+
     def pass_by(self, seconds: int) -> None:
         """By so much."""
         self.served.move_clock(seconds)
 
     def state(self) -> Any:
-        """Deals and customers."""
-        return [self.served.records(name) for name in ("Opportunity", "Account")]
+        """Deals, customers, and prices."""
+        names = ("Opportunity", "Account", "Product2", "PricebookEntry")
+        return [self.served.records(name) for name in names]
 
     def stop(self) -> None:
         """The simulator ends."""
@@ -187,6 +208,7 @@ WEBCRM_FIELDS = (
     "delivery_standing.status=DeliveryCustom4",
     "delivery_standing.due_date=DeliveryCustom5",
     "delivery_standing.open=DeliveryCustom6",
+    "line.key=Data4",
 )
 
 
@@ -214,6 +236,8 @@ class WebcrmSide:
     def prepare(self, item: str, currency: str) -> None:
         """An item of the catalogue; the fields are there."""
         self.item, self.currency = item, currency
+        names = ["Varenummer", "Navn", "Enhed", "Tieout", "Partner"]
+        self.served.act("set_columns", columns=names)
         self.served.act("add_item", item=item, text="Montage", unit="stk", price="1249.50")
 
     def customer(self, name: str, number: str, country: str, currency: str) -> str:
@@ -266,13 +290,26 @@ class WebcrmSide:
             open=_amount(row["DeliveryCustom6"]),
         )
 
+    def price_list(self) -> str:
+        """A column of the catalogue."""
+        return "Data5"
+
+    def listed(self, item: str) -> Decimal | None:
+        """What stands in it."""
+        stem = "QuotationLineLinkedDataItem"
+        for row in self.served.records("QuotationLineLinkedData"):
+            if row[f"{stem}Data1"] == item and not row.get("_deleted"):
+                return _amount(str(row[f"{stem}Data5"]).removesuffix(f" {self.currency}"))
+        return None
+
     def pass_by(self, seconds: int) -> None:
         """By so much."""
         self.served.move_clock(seconds)
 
     def state(self) -> Any:
-        """Deals and customers."""
-        return [self.served.records(name) for name in ("Deliveries", "Organisations")]
+        """Deals, customers, and the catalogue."""
+        names = ("Deliveries", "Organisations", "QuotationLineLinkedData")
+        return [self.served.records(name) for name in names]
 
     def stop(self) -> None:
         """The simulator ends."""

@@ -33,6 +33,7 @@ class Pair:
     crm: CrmSide
     books: BooksSide
     program: Program
+    item: str
     made: dict[str, str] = field(default_factory=dict)
     deals: dict[str, str] = field(default_factory=dict)
     _chance: Random = field(default_factory=lambda: Random(5))
@@ -131,4 +132,4 @@ def project(
         program = Program(folder / "firm", outside.time, environment)
         crm.connect(program, books.country, books.currency)
         books.connect(program)
-        yield Pair(name, crm, books, program)
+        yield Pair(name, crm, books, program, in_books)

@@ -139,6 +139,26 @@ def what_is_credited_is_told_apart(pair: Pair) -> None:
     assert pair.program.data("exceptions", "list")["items"] == []
 
 
+def prices_of_the_books_reach_the_crm(pair: Pair) -> None:
+    """An item with its price in a list; a new price follows, and a quiet run writes nothing."""
+    name = pair.books.price(pair.item, "980.50")
+    if not name:
+        return
+    file = pair.program.root / "tieout.yaml"
+    prices = f"[{{list: {name}, book: {pair.crm.price_list()}, currency: [{pair.books.currency}]}}]"
+    flow = f"  items: {{mode: auto, when: item.number == '{pair.item}', prices: {prices}}}"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("flows:\n", f"flows:\n{flow}\n", 1), encoding="utf-8")
+    pair.program.well("config", "publish", "-m", "items with prices")
+    pair.settle(lambda: pair.crm.listed(pair.item) == Decimal("980.50"))
+    pair.run()
+    a_second_run_has_nothing_to_do(pair)
+    pair.books.price(pair.item, "970.00")
+    pair.settle(lambda: pair.crm.listed(pair.item) == Decimal("970.00"))
+    pair.run()
+    assert pair.program.data("exceptions", "list")["items"] == []
+
+
 def the_page_of_the_pair_says_what_happens(pair: Pair) -> None:
     """One more deal, as the how-to page of this pair tells it."""
     deal = pair.win("Lager 9", pair.buyer("Alvik Analys"))
@@ -165,4 +185,5 @@ STORY: tuple[Callable[[Pair], Any], ...] = (
     sold_is_invoiced_to_the_cent,
     what_is_credited_is_told_apart,
     the_page_of_the_pair_says_what_happens,
+    prices_of_the_books_reach_the_crm,
 )

@@ -205,8 +205,9 @@ class Item:
     """
     What can be sold. ``number`` is the code that people use; ``tax`` by treatment.
 
-    ``price`` is the list price, net of VAT, and ``cost`` what it costs us, both in base currency.
-    ``prices`` are those of the CRM's price lists; what books have is a `Price` of its own.
+    ``price`` is the list price, net of VAT, and ``cost`` what it costs us, both in ``currency``
+    ('': the company's own). ``prices`` are those of the CRM's price lists; what books have is a
+    `Price` of its own.
     """
 
     ref: ExternalRef | None = None
@@ -220,6 +221,7 @@ class Item:
     tax: tuple[ItemTax, ...] = ()
     price: Decimal | None = None
     cost: Decimal | None = None
+    currency: str = ""
     prices: tuple[ListedPrice, ...] = ()
     active: bool = True
     extra: Extra = field(default_factory=dict)

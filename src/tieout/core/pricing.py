@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -72,6 +72,16 @@ def shown_prices(
         missing=tuple(dict.fromkeys(missing)),
         until=_until(prices, today) if rules else None,
     )
+
+
+def with_list_price(item: Item, currency: str) -> Item:
+    """
+    An item of the CRM with its list price in that currency, where the CRM has one in several.
+
+    Such a CRM shows them among ``prices``, under the standard list.
+    """
+    listed = amounts(one for one in item.prices if one.list == STANDARD_LIST)
+    return replace(item, price=listed.get((STANDARD_LIST, currency))) if listed else item
 
 
 def price_on(prices: Sequence[Price], day: date) -> Price | None:

@@ -14,7 +14,7 @@ from tieout.core.finding import Finding
 from tieout.core.keys import KeyKind
 from tieout.core.model import Document, Entity, ExternalRef, Item, Price, Record
 from tieout.core.policy import BooksPolicy, InvoicePolicy
-from tieout.core.pricing import shown_prices
+from tieout.core.pricing import shown_prices, with_list_price
 from tieout.core.scope import record_scope
 from tieout.core.status import Status
 from tieout.engine.context import Engine
@@ -88,6 +88,7 @@ def _wanted_item(
         unit=item.unit,
         price=listed.price,
         cost=item.cost if policy.cost else None,
+        currency=item.currency or book.base_currency,
         prices=listed.prices,
         active=active,
         extra=own_fields(replace(item, active=active), policy.fields, findings),
@@ -235,7 +236,15 @@ async def _places(
     mine = {key: states[slots[key].key13] for key in ids}
     linked = [state.current.ref.id for state in mine.values() if state.current is not None]
     targets = await engine.store.mirror(engine.policy.crm, entity, linked)
-    return _Places(states=mine, targets=targets)
+    return _Places(
+        states=mine,
+        targets={
+            key: replace(seen, record=with_list_price(item, book.base_currency))
+            if isinstance(item := seen.record, Item)
+            else seen
+            for key, seen in targets.items()
+        },
+    )
 
 
 async def _cases(

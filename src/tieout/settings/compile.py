@@ -535,9 +535,9 @@ def crm_selections(configuration: Configuration) -> dict[Entity, Selection]:
     found = {entity: _selection(entity, tuple(sorted(extra[entity]))) for entity in _CRM}
     flows = configuration.model.flows
     if flows.items.mode is not FlowMode.OFF:
-        lists = frozenset(rule.book for rule in price_rules(configuration))
+        lists = {STANDARD_LIST, *(rule.book for rule in price_rules(configuration))}
         fields = tuple(sorted(configuration.model.mapping.item))
-        found[Entity.ITEM] = _selection(Entity.ITEM, fields, lists)
+        found[Entity.ITEM] = _selection(Entity.ITEM, fields, frozenset(lists))
     if flows.invoices.mode is not FlowMode.OFF:
         found[Entity.DOCUMENT] = _selection(Entity.DOCUMENT)
     return found

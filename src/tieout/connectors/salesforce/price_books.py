@@ -140,7 +140,7 @@ class Listing:
         """What keeps a price from being shown, in plain words."""
         label = item.number or item.name
         if not self.currency and price.currency != self.only:
-            return other_currency(label, price, self.only)
+            return other_currency(label, price.currency, self.only)
         if price.list not in self.books:
             return no_such_book(price.list)
         if entry is None and price.list != STANDARD_LIST and not self._has_standard(price):
@@ -203,7 +203,7 @@ def no_standard_price(label: str, price: ListedPrice) -> Finding:
     )
 
 
-def other_currency(label: str, price: ListedPrice, only: str) -> Finding:
+def other_currency(label: str, currency: str, only: str) -> Finding:
     """A price that an org with one currency cannot hold."""
     if not only:
         return Finding(
@@ -215,9 +215,9 @@ def other_currency(label: str, price: ListedPrice, only: str) -> Finding:
         )
     return Finding(
         code="currency_not_in_crm",
-        message=f"{label} has a price in {price.currency}; the org has {only} alone.",
-        hint="Name the currencies to show: flows.items.prices.",
+        message=f"{label} has a price in {currency}; the org has {only} alone.",
+        hint="Name the currencies to show: flows.items.prices; or switch flows.items off.",
         place=ENTRY,
         hold_on="configuration",
-        values={"currency": price.currency},
+        values={"currency": currency},
     )

@@ -13,7 +13,7 @@ from tieout.connectors.salesforce.errors import Refusal
 from tieout.connectors.salesforce.graphs import HEAD, NODES_MOST, Graph, graph_path
 from tieout.connectors.salesforce.ids import id18, row_id, unique
 from tieout.connectors.salesforce.org import OrgObject
-from tieout.connectors.salesforce.price_books import ENTRY, Listing, book_ids
+from tieout.connectors.salesforce.price_books import ENTRY, Listing, book_ids, other_currency
 from tieout.connectors.salesforce.reading import Reader
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.shapes import Shape
@@ -23,6 +23,7 @@ from tieout.core.change import Action, Change, Prepared, Refused
 from tieout.core.finding import Finding
 from tieout.core.keys import key_in
 from tieout.core.model import Document, Entity, Item, Record
+from tieout.core.policy import STANDARD_LIST
 from tieout.ports import Clock, Selection
 
 ACTIONS = frozenset({Action.CREATE, Action.UPDATE})
@@ -106,7 +107,8 @@ class Publisher:
         )
         if entity is Entity.ITEM:
             currency = await self._reader.catalogue.currency()
-            books = await book_ids(self._api, shape.kinds)
+            others = shape.kinds - {STANDARD_LIST}
+            books = await book_ids(self._api, shape.kinds) if others else {}
             standard = await self._reader.catalogue.standard_book()
             return replace(place, currency=currency, book=standard, books=books)
         field = settings.ours("Opportunity__c")
@@ -214,9 +216,9 @@ class Publisher:
         Listing(
             product=target,
             entries=entries,
-            books=place.books,
+            books={STANDARD_LIST: place.book, **place.books},
             price_field=field,
-            currency=place.currency,
+            currency=place.currency and (item.currency or place.currency),
             only=self._settings.currency,
         ).write(item, graph, findings)
 
@@ -234,7 +236,13 @@ class Publisher:
         if field is None or not place.book:
             findings.append(_no_price_book())
             return
-        entry = next((one for one in entries if items.is_list_price(one, place.currency)), None)
+        only = self._settings.currency
+        if not place.currency and item.currency and only and item.currency != only:
+            label = item.number or item.name
+            findings.append(other_currency(label, item.currency, only))
+            return
+        currency = place.currency and (item.currency or place.currency)
+        entry = next((one for one in entries if items.is_list_price(one, currency)), None)
         if item.price is None and (entry is None or not entry.get("IsActive")):
             return
         value = None if item.price is None else to_wire(field, item.price)
@@ -246,8 +254,8 @@ class Publisher:
             price = {"UnitPrice": value, "IsActive": True}
         if entry is None:
             place_of = {"Pricebook2Id": place.book, "Product2Id": target}
-            if place.currency:
-                place_of["CurrencyIsoCode"] = place.currency
+            if currency:
+                place_of["CurrencyIsoCode"] = currency
             graph.add("price", "POST", ENTRY, {**place_of, **price})
             entries.append({**place_of, **price, "Pricebook2": {"IsStandard": True}})
             return
@@ -403,6 +411,8 @@ def _selection(entity: Entity, changes: Sequence[Change]) -> Selection:
     """The price books and fields of the org that these changes are about."""
     wanted = [change.wanted.record for change in changes if change.wanted is not None]
     lists = {one.list for record in wanted if isinstance(record, Item) for one in record.prices}
+    if entity is Entity.ITEM:
+        lists.add(STANDARD_LIST)
     paths = {path for record in wanted if isinstance(record, Item) for path in record.extra}
     return Selection(entity=entity, kinds=frozenset(lists), extra=tuple(sorted(paths)))
 
