@@ -320,6 +320,11 @@ class Store(Protocol):
     ) -> dict[str, tuple[Choice, ...]]:
         """The sides that people chose where both had changed a field of these CRM customers."""
 
+    async def told_apart(
+        self, connection: str, pairs: Sequence[tuple[str, str]]
+    ) -> frozenset[tuple[str, str]]:
+        """Pairs (customer of the CRM or place, record of the books) that a person said are two."""
+
     async def released_on(
         self, lane: str, customer_ids: Sequence[str], day: date
     ) -> dict[str, list[tuple[str, str, Decimal]]]: ...

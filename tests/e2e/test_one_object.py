@@ -25,6 +25,12 @@ CASES: dict[str, tuple[str, ...]] = {
     "init": ("another", "."),
     "demo": ("--books nothing_such", "--port 99999"),
     "doctor": ("",),
+    "match report": ("", "--no-read --full", "--strict"),
+    "match export": ("match.csv", "/nowhere/match.csv", ""),
+    "match decide": ("match.csv", "nothing.csv", "tieout.yaml", ""),
+    "match accept": ("--all matched", "", "--all nothing", "nobody", "nobody --is 1"),
+    "match reject": ("nobody --is 1", ""),
+    "match new": ("nobody", ""),
     "plan": ("", "--no-read", "--exit-code", "P-1", "P-99", "x", "--only nothing_such"),
     "apply": ("--yes", "P-99 --yes", "--only nothing_such --yes", "--approve nothing_such --yes"),
     "run": ("--once", "--strict", "--once --every 5s", "--every soon"),
@@ -65,6 +71,8 @@ GOOD_ELSEWHERE = {
     "demo": "test_demo.py",
     "connection add": "test_cli_admin.py",
     "exceptions answer": "test_restore.py",
+    "match reject": "../pairs/scenarios.py",
+    "match new": "../pairs/scenarios.py",
     "sandbox serve": "../sandbox/test_kit_serve.py",
 }
 SITUATIONS = ("no project", "nothing connected", "before the first run", "after a run", "silence")

@@ -191,6 +191,7 @@ _GROUP_HELP = {
     "salesforce": "The package for a Salesforce org: build it, deploy it.",
     "config": "Check, publish and take back the configuration.",
     "exceptions": "What waits for a person.",
+    "match": "Who on one side is who on the other, before the first run.",
     "log": "The activity log, which shows any change from outside.",
     "sandbox": "Simulators, to try everything without a real company.",
 }

@@ -557,6 +557,18 @@ CODES: dict[str, Help] = {
         "The system has nothing under that name.", "Look at its number there; or its id."
     ),
     "answer_unfit": Help("The exception does not ask about that.", SHOW),
+    "not_matched": Help("Both sides were not held against each other yet.", "tieout match report"),
+    "not_in_report": Help(
+        "The match report does not hold these two records together, so they cannot be decided.",
+        "tieout match report, or the record's other name or id.",
+    ),
+    "match_twice": Help(
+        "One record is given to two, or decided twice, in the same file. Nothing of it was kept.",
+        "Leave one of the two lines out.",
+    ),
+    "linked_already": Help(
+        "The record is linked already, with another one.", "tieout why REF shows with which."
+    ),
     "ref_taken": Help(
         "The record belongs to another deal or account already; nothing is made twice.",
         "tieout why NUMBER says to which.",

@@ -30,6 +30,7 @@ _ORDER = (
     "salesforce",
     "config",
     "doctor",
+    "match",
     "plan",
     "apply",
     "run",

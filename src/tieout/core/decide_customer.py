@@ -140,7 +140,8 @@ def decide_customer(
     if case.state.current is not None:
         return _in_step(case, policy, lane, wanted, findings)
     # A create that waits was wanted by a deal; it is kept in step until that deal says otherwise.
-    if not needed and operation is None:
+    # What a person named is taken over whether a deal needs it or not.
+    if not needed and operation is None and case.chosen is None:
         return _decision(case, lane, Verdict.SKIP, "not_needed")
     found = match(case, policy)
     if isinstance(found, Finding):
@@ -225,7 +226,7 @@ def _chosen(case: CustomerCase, ref: ExternalRef) -> Candidate | Finding:
     """What a person named is it; where it cannot be seen, nothing is made in its stead."""
     for candidate in case.candidates:
         if candidate.customer.ref == ref:
-            return candidate
+            return candidate if not candidate.linked_to else _ask(case, [candidate], "person")
     return Finding(
         code="customer_maybe_known",
         message=f"{case.source.name} was said to be customer {ref.id}, which is not found.",
@@ -298,6 +299,15 @@ def _ask(case: CustomerCase, hits: Sequence[Candidate], key: str) -> Finding:
     numbers = [
         hit.customer.number or (hit.customer.ref.id if hit.customer.ref else "") for hit in hits
     ]
+    if key == "person":
+        return Finding(
+            code="customer_maybe_known",
+            message=f"{case.source.name} was said to be customer {numbers[0]}, which another "
+            "account is by now.",
+            hint="Pick another: tieout exceptions show.",
+            hold_on="customer",
+            values={"candidates": " ".join(numbers), "numbers": " ".join(numbers)},
+        )
     what = {"tax_number": "tax number", "name_postcode": "name and post code"}.get(key, "key")
     listed = " and ".join([*filter(None, [", ".join(numbers[:-1])]), numbers[-1]])
     linked = [hit for hit in hits if hit.linked_to]

@@ -418,6 +418,14 @@ def _unknown_base(context: _Context, composed: Composed, shown: Document) -> Dec
     """A document that was found, not written by us as it stands: agreed, or shown to a person."""
     case = context.case
     wanted = composed.document
+    adopted = any(ref.found_by == ADOPTED for ref in case.state.refs)
+    if adopted and _same_amount(composed, shown):
+        if not shown.booked:
+            # Finance wrote it in words of its own: it stays theirs.
+            return context.decision(
+                Verdict.NOTHING, "adopted", "A person took it over as it stands.", net=composed.sold
+            )
+        return context.decision(Verdict.AGREED, "agreed", agreed=(wanted, shown), net=composed.sold)
     if same_sale(wanted, shown):
         return context.decision(Verdict.AGREED, "agreed", agreed=(wanted, shown), net=composed.sold)
     return context.hold(
@@ -429,6 +437,19 @@ def _unknown_base(context: _Context, composed: Composed, shown: Document) -> Dec
             hold_on="document",
         ),
         net=composed.sold,
+    )
+
+
+ADOPTED = "adopted"
+"""How a document was found that a person took over for a deal: equal currency and equal net."""
+
+
+def _same_amount(composed: Composed, shown: Document) -> bool:
+    wanted, totals = composed.document, shown.totals
+    return (
+        totals is not None
+        and (wanted.customer, wanted.currency) == (shown.customer, shown.currency)
+        and totals.net == composed.sold
     )
 
 

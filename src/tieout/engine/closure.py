@@ -50,6 +50,7 @@ class Closure:
     rates: Mapping[str, Decimal]
     released: Mapping[str, Sequence[tuple[str, str, Decimal]]]
     alike: Mapping[tuple[str, Decimal], Sequence[Document]]
+    apart: frozenset[tuple[str, str]]
 
 
 async def customers_of(engine: Engine, deals: Mapping[str, Seen]) -> dict[str, Seen]:
@@ -104,6 +105,7 @@ async def closure_of(
     if engine.policy.documents.approve_above is not None:
         released = await engine.store.released_on(lane, wanted, engine.today(book.connection))
     cases = await customer_cases(engine, book, customers)
+    alike = await _alike(engine, book, records, states, cases)
     return Closure(
         lane=lane,
         parts=kept,
@@ -121,7 +123,8 @@ async def closure_of(
         items={key: item for key, item in items.items() if isinstance(item, Item)},
         rates=await _rates(engine, book),
         released=released,
-        alike=await _alike(engine, book, records, states, cases),
+        alike=alike,
+        apart=await _apart(engine, book, states, alike),
     )
 
 
@@ -150,6 +153,21 @@ async def _alike(
         place: [record for record in records if isinstance(record, Document)]
         for place, records in found.items()
     }
+
+
+async def _apart(
+    engine: Engine,
+    book: BooksPolicy,
+    states: Mapping[str, SlotState],
+    alike: Mapping[tuple[str, Decimal], Sequence[Document]],
+) -> frozenset[tuple[str, str]]:
+    """Places and documents alike of which a person said that they do not belong together."""
+    documents = [one.ref.id for found in alike.values() for one in found if one.ref is not None]
+    if not documents:
+        return frozenset()
+    places = [key for key, state in states.items() if state.current is None]
+    pairs = [(key, document) for key in places for document in documents]
+    return await engine.store.told_apart(book.connection, pairs)
 
 
 def could_be(case: CustomerCase) -> set[str]:

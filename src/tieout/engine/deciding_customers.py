@@ -81,6 +81,7 @@ async def customer_cases(
     choices = await engine.store.customer_sides(
         book.connection, [key for key in sources if key not in loose]
     )
+    candidates = await _told(engine, book, candidates, verdicts)
     cases = {}
     for key, seen in sources.items():
         state = states[slots[key].key13]
@@ -98,6 +99,47 @@ async def customer_cases(
             choices=choices.get(key, ()),
         )
     return cases
+
+
+async def _told(
+    engine: Engine,
+    book: BooksPolicy,
+    found: Mapping[str, Sequence[Candidate]],
+    verdicts: Mapping[str, tuple[str, str]],
+) -> dict[str, list[Candidate]]:
+    """
+    Candidates without those of which a person said that they are not it, and with the one that a
+    person named, by whatever it was found.
+    """
+    pairs = [
+        (key, hit.customer.ref.id)
+        for key, hits in found.items()
+        for hit in hits
+        if hit.customer.ref is not None
+    ]
+    apart = await engine.store.told_apart(book.connection, pairs) if pairs else frozenset()
+    kept = {
+        key: [hit for hit in hits if hit.customer.ref and (key, hit.customer.ref.id) not in apart]
+        for key, hits in found.items()
+    }
+    chosen = {key: ref for key, (word, ref) in verdicts.items() if word == "is"}
+    absent = sorted(
+        ref
+        for key, ref in chosen.items()
+        if not any(hit.customer.ref and hit.customer.ref.id == ref for hit in kept.get(key, ()))
+    )
+    if not absent:
+        return kept
+    seen = await engine.store.mirror(book.connection, Entity.CUSTOMER, absent)
+    owners = await engine.store.sources_of(book.connection, Entity.CUSTOMER, absent)
+    for key, ref in chosen.items():
+        known = seen.get(ref) if ref in absent else None
+        if known is not None and not known.gone and isinstance(known.record, Customer):
+            owner = owners.get(ref, key)
+            linked = "" if owner == key else owner
+            hit = Candidate(customer=known.record, by="person", linked_to=linked)
+            kept.setdefault(key, []).append(hit)
+    return kept
 
 
 def _not_refused(state: SlotState, found: Sequence[Candidate]) -> tuple[Candidate, ...]:

@@ -25,20 +25,18 @@ from tieout.core.finding import Finding
 from tieout.core.model import (
     Customer,
     Deal,
-    DealState,
     Document,
     Entity,
     Item,
 )
 from tieout.core.policy import BooksPolicy
-from tieout.core.scope import deal_scope
 from tieout.core.tax import TaxAnswer
 from tieout.engine import lanes
 from tieout.engine.closure import Closure, closure_of, could_be, customers_of
 from tieout.engine.context import Engine
 from tieout.engine.places import document_slot
 from tieout.engine.schedules import with_schedules
-from tieout.engine.triggers import holds
+from tieout.engine.triggers import routed_to, triggered
 
 
 async def decide_documents(
@@ -170,15 +168,9 @@ def _booked(states: Sequence[SlotState], closure: Closure) -> bool:
 
 def _routed(engine: Engine, book: BooksPolicy, deal: Deal, closure: Closure) -> bool:
     """Whether the first rule that holds is that of these books."""
-    if engine.policy.books[0].when is None:
-        return engine.policy.books[0].connection == book.connection
     seen = closure.customers.get(deal.customer.id) if deal.customer else None
     buyer = seen.record if seen and isinstance(seen.record, Customer) else None
-    scope = deal_scope(deal, buyer)
-    for candidate in engine.policy.books:
-        if candidate.when is None or holds(candidate.when, scope):
-            return candidate.connection == book.connection
-    return False
+    return routed_to(engine.policy, deal, buyer) == book.connection
 
 
 def _elsewhere(
@@ -213,7 +205,7 @@ def _document_case(
     state = closure.states[document_slot(engine, book, deal.source_id, part).key13]
     customer = closure.customers.get(deal.customer.id) if deal.customer else None
     buyer = customer.record if customer and isinstance(customer.record, Customer) else None
-    wanted = not seen.gone and _triggered(engine, deal, buyer)
+    wanted = not seen.gone and triggered(engine.policy, deal, buyer)
     current = state.current
     day = deal.delivered_on or engine.today(book.connection)
     today = released.get(deal.customer.id, Decimal(0)) if deal.customer else Decimal(0)
@@ -232,14 +224,14 @@ def _document_case(
         released_today=today + _released_before(closure, deal, state.key13),
         today=engine.today(book.connection),
         now=engine.clock.now(),
-        alike=_alike(closure, deal, part) if current is None else (),
+        alike=_alike(closure, deal, part, state) if current is None else (),
         deal_gone=seen.gone,
         found=(closure.wrong[deal.source_id],) if deal.source_id in closure.wrong else (),
     )
 
 
-def _alike(closure: Closure, deal: Deal, part: int) -> tuple[Document, ...]:
-    """Documents of the deal's customer over the step's net that belong to no deal."""
+def _alike(closure: Closure, deal: Deal, part: int, state: SlotState) -> tuple[Document, ...]:
+    """Documents of the deal's customer over the step's net that could be this deal's."""
     case = closure.cases.get(deal.customer.id) if deal.customer else None
     if case is None:
         return ()
@@ -248,15 +240,8 @@ def _alike(closure: Closure, deal: Deal, part: int) -> tuple[Document, ...]:
         document
         for customer in sorted(could_be(case))
         for document in closure.alike.get((customer, net), ())
+        if document.ref is None or (state.key13, document.ref.id) not in closure.apart
     )
-
-
-def _triggered(engine: Engine, deal: Deal, buyer: Customer | None) -> bool:
-    """Whether the deal is to be invoiced by the rule; then its customer and VAT are needed."""
-    trigger = engine.policy.documents.trigger
-    if trigger is None:
-        return deal.state is DealState.WON
-    return holds(trigger, deal_scope(deal, buyer))
 
 
 def _released_before(closure: Closure, deal: Deal, own: str) -> Decimal:

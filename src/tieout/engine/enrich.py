@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from tieout.core.matching.party import NameParts
 from tieout.core.model import Customer, Deal, Item
 from tieout.core.policy import BooksPolicy
 from tieout.core.tax import RegisterStatus, TaxAnswer, Treatment
@@ -23,6 +24,9 @@ class Enricher(Protocol):
 
     def folded(self, name: str, country: str) -> str:
         """The name without legal form and letter variants, for equality in SQL."""
+
+    def name_parts(self, name: str, country: str) -> NameParts:
+        """The name in plain words and the legal forms that were taken off, for comparing."""
 
     def postcode(self, written: str, country: str) -> str:
         """The post code in its normal form."""
@@ -61,6 +65,9 @@ class PlainEnricher:
 
     def folded(self, name: str, country: str) -> str:
         return " ".join(name.casefold().split())
+
+    def name_parts(self, name: str, country: str) -> NameParts:
+        return NameParts(words=tuple(name.casefold().split()))
 
     def postcode(self, written: str, country: str) -> str:
         return "".join(written.split()).upper()

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Final
 
+from tieout.core.matching.party import NameParts
 from tieout.core.model import Address, Customer, Deal, Identifier, IdState, Item, PartyKind
 from tieout.core.tax import NumberCheck, TaxAnswer, Treatment
 from tieout.nordic import einvoice, identifiers
@@ -93,6 +94,12 @@ class NordicEnricher:
         """The name without case, legal form and variants of letters; a mere form stays."""
         folded = fold_name(name, country_code(country) if country else None)
         return folded.key or " ".join(name.casefold().split())
+
+    def name_parts(self, name: str, country: str) -> NameParts:
+        """Plain words without the legal form; what is only a form is its own word."""
+        folded = fold_name(name, country_code(country) if country else None)
+        words = folded.plain.split() or name.casefold().split()
+        return NameParts(words=tuple(words), forms=tuple(sorted(folded.forms, key=sorted)))
 
     def postcode(self, written: str, country: str) -> str:
         """The post code's normal form, or the text without blanks where it cannot be one."""

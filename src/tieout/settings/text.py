@@ -39,15 +39,15 @@ class Document:
         return self._starts[bisect.bisect_right(self._starts, offset) - 1]
 
 
-def decode(data: bytes, file: str) -> str | Problem:
+def decode(data: bytes, file: str, most: int = SIZE_MAX) -> str | Problem:
     """
-    The text of UTF-8 bytes, without the mark that some editors put first.
+    The text of UTF-8 bytes, without the mark that some editors put first; ``most`` bytes of them.
 
     A `not_utf8` problem names the line, the byte (counted from 1) and what the file probably
     is instead, since people can act on "save it as UTF-8" only if they know what it is now.
     """
-    if len(data) > SIZE_MAX:
-        message = f"the file has {len(data):,} bytes; a settings file has at most {SIZE_MAX:,}"
+    if len(data) > most:
+        message = f"the file has {len(data):,} bytes; it may have at most {most:,}"
         return Problem(code="file_too_large", file=file, message=message)
     for mark, encoding in _MARKS:
         if data.startswith(mark):

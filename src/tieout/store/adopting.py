@@ -88,15 +88,17 @@ def link_found(
     record: Record,
     fan_out: Sequence[FanOut],
     now: datetime,
-) -> None:
+    found_by: str = "key",
+) -> bool:
     """
-    The record is the slot's from now on, and all that it concerns is decided. Its base is known
-    where it is what we sent, else it is neither overwritten nor voided before both sides show the
-    same.
+    The record is the slot's from now on, and all that it concerns is decided; False where it is
+    another slot's already. Its base is known where it is what we sent, else it is neither
+    overwritten nor voided before both sides show the same. ``found_by`` 'adopted': a person said
+    so of one that we never sent.
     """
     slot_store.ensure_slot(tx, state, bridge, ref.connection)
-    if slot_store.put_ref(tx, ref, state.key13, generation, RefRole.CURRENT, "key", now):
-        return
+    if slot_store.put_ref(tx, ref, state.key13, generation, RefRole.CURRENT, found_by, now):
+        return False
     _raise_generation(tx, state.key13, generation)
     sent = _sent_as(tx, state.key13, generation, record)
     slot_store.put_link(
@@ -110,8 +112,9 @@ def link_found(
         now=now,
     )
     _supersede_waiting(tx, state.key13, now)
-    tx.log("link.adopted", key13=state.key13, ref=str(ref), generation=generation)
+    tx.log("link.adopted", key13=state.key13, ref=str(ref), generation=generation, by=found_by)
     _concerned(tx, bridge, state.slot, ref, fan_out, now)
+    return True
 
 
 def follow_to(

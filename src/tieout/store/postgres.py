@@ -183,6 +183,11 @@ class PostgresStore:
     ) -> dict[str, tuple[Choice, ...]]:
         return await self.do(lambda tx: said.customer_sides(tx, connection, source_ids))
 
+    async def told_apart(
+        self, connection: str, pairs: Sequence[tuple[str, str]]
+    ) -> frozenset[tuple[str, str]]:
+        return await self.do(lambda tx: frozenset(said.told_apart(tx, connection, pairs)))
+
     async def released_on(
         self, lane: str, customer_ids: Sequence[str], day: date
     ) -> dict[str, list[tuple[str, str, Decimal]]]:

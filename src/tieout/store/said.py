@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tieout.core.conflict import Choice
 from tieout.core.mapping.fields import Owner
@@ -33,4 +33,29 @@ def customer_sides(
             " ORDER BY subject, seq DESC",
             subjects=sorted(subjects),
         )
+    }
+
+
+def pair_subject(connection: str, source: str, target: str) -> str:
+    """
+    What a word about two records is stored under: a customer of the CRM or the place of a billing
+    step, and a record of the books.
+    """
+    return f"pair:{connection}:{source}:{target}"
+
+
+def told_apart(tx: Tx, connection: str, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of the pairs (source, target) of which a person said last that they are not one."""
+    subjects = {pair_subject(connection, *pair): pair for pair in pairs}
+    if not subjects:
+        return set()
+    return {
+        subjects[row[0]]
+        for row in tx.rows(
+            "SELECT DISTINCT ON (subject) subject, verdict FROM verdict"
+            " WHERE workspace = %(ws)s AND subject = ANY(%(subjects)s)"
+            " ORDER BY subject, seq DESC",
+            subjects=sorted(subjects),
+        )
+        if row[1] == "different"
     }

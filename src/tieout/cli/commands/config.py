@@ -35,7 +35,7 @@ async def validate(
     try:
         found = await _checked(session, opened, offline)
     except configuration.ConfigurationProblems as error:
-        return _problems(session, error)
+        return problems_result(session, error)
     return Result(
         data={"bridge": found.name, "digest": found.digest, "summary": _summary(found)},
         lines=[configuration.sentence(found)],
@@ -66,7 +66,7 @@ async def diff(session: Session) -> Result:
     try:
         found = await _checked(session, opened, offline=True)
     except configuration.ConfigurationProblems as error:
-        return _problems(session, error)
+        return problems_result(session, error)
     difference = await configuration.difference(opened, found)
     before = difference.before
     if before is None:
@@ -112,7 +112,7 @@ async def publish(
     try:
         found = await _checked(session, opened, offline)
     except configuration.ConfigurationProblems as error:
-        return _problems(session, error)
+        return problems_result(session, error)
     before = await configuration.in_force(opened, found.name)
     made = await configuration.publish(
         opened, found, message=message, who=who_acts(as_), now=session.clock.now()
@@ -226,7 +226,8 @@ async def _schema(session: Session, opened: Opened, found: Configuration) -> Sch
         return None
 
 
-def _problems(session: Session, error: ConfigurationProblems) -> Result:
+def problems_result(session: Session, error: ConfigurationProblems) -> Result:
+    """Everything that is wrong in a file, each at its place."""
     from tieout.core.finding import Finding
 
     return Result(

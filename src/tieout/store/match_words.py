@@ -1,0 +1,299 @@
+"""A person's words on what matching found: checked against what stands there, then kept at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tieout.core.case import OPEN, SlotState
+from tieout.core.decide_document import ADOPTED
+from tieout.core.keys import Slot
+from tieout.core.model import ExternalRef, Record
+from tieout.store import adopting, codec, pages, people, said
+from tieout.store import slots as slot_store
+from tieout.store.database import Tx
+from tieout.store.matching import CUSTOMER, DOCUMENT, Place
+from tieout.storing import FanOut
+
+SAME, DIFFERENT, NEW, OPEN_AGAIN = "same", "different", "new", "open"
+WORDS = (SAME, DIFFERENT, NEW, OPEN_AGAIN)
+NONE_OF_THESE = "none_of_these"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """
+    One word: `same`, `different` (of a pair), `new` (of a customer or step), `open` (taken back).
+
+    ``source_id`` is a customer of the CRM, or a deal with its ``part``.
+    """
+
+    entity: str
+    word: str
+    source_id: str
+    target_id: str = ""
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """
+    A word that cannot be kept: which one, by its place among all, the field, and why. ``first``:
+    the place of the word that it contradicts.
+    """
+
+    place: int
+    field: str
+    code: str
+    message: str
+    first: int | None = None
+
+
+Places = Mapping[tuple[str, str, int], Slot]
+"""The place in the books of each customer and step, by entity, source and part."""
+
+
+def at(word: Word) -> tuple[str, str, int]:
+    """Whose place a word is about."""
+    return word.entity, word.source_id, word.part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """
+    What the words are checked against, read once for all of them. ``owners``: the place (13
+    characters) of each record of the books that has one; ``chosen``: who a person said it is.
+    """
+
+    crm: frozenset[tuple[str, str]]
+    books: frozenset[tuple[str, str]]
+    owners: Mapping[tuple[str, str], str]
+    chosen: Mapping[str, str]
+    together: frozenset[tuple[str, int, str]]
+    states: Mapping[str, SlotState]
+
+
+def known(tx: Tx, place: Place, given: Sequence[Word], places: Places) -> Known:
+    """What stands there of the records that these words name."""
+    crm: set[tuple[str, str]] = set()
+    books: set[tuple[str, str]] = set()
+    owners: dict[tuple[str, str], str] = {}
+    for entity in (CUSTOMER, DOCUMENT):
+        mine = [word for word in given if word.entity == entity]
+        sources = sorted({word.source_id for word in mine})
+        targets = sorted({word.target_id for word in mine} - {""})
+        of_crm = "customer" if entity == CUSTOMER else "deal"
+        crm |= {(entity, found) for found in _there(tx, place.crm, of_crm, sources)}
+        books |= {(entity, found) for found in _there(tx, place.books, entity, targets)}
+        owners |= {
+            (entity, found): key for found, key in _owners(tx, place.books, entity, targets).items()
+        }
+    return Known(
+        crm=frozenset(crm),
+        books=frozenset(books),
+        owners=owners,
+        chosen=_chosen(tx, place.books, sorted({word.target_id for word in given} - {""})),
+        together=_together(tx, place, [word for word in given if word.entity == DOCUMENT]),
+        states=slot_store.slots(tx, list(places.values())),
+    )
+
+
+def _there(tx: Tx, connection: str, entity: str, ids: Sequence[str]) -> frozenset[str]:
+    return frozenset(
+        row[0]
+        for row in tx.rows(
+            "SELECT id FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
+            " AND entity = %(entity)s AND id = ANY(%(ids)s) AND gone_at IS NULL ORDER BY id",
+            connection=connection,
+            entity=entity,
+            ids=sorted(set(ids)),
+        )
+    )
+
+
+def _owners(tx: Tx, connection: str, entity: str, ids: Sequence[str]) -> dict[str, str]:
+    """The place that each of these records belongs to, whatever its role there."""
+    return {
+        row[0]: row[1]
+        for row in tx.rows(
+            "SELECT id, key13 FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
+            " AND entity = %(entity)s AND id = ANY(%(ids)s) ORDER BY id",
+            connection=connection,
+            entity=entity,
+            ids=sorted(set(ids)),
+        )
+    }
+
+
+def _chosen(tx: Tx, books: str, ids: Sequence[str]) -> dict[str, str]:
+    """Customers of the books that a person named already, with whom they are said to be."""
+    start = f"customer:{books}:"
+    return {
+        row[1]: row[0].removeprefix(start)
+        for row in tx.rows(
+            "SELECT subject, chosen FROM (SELECT DISTINCT ON (subject) subject, verdict,"
+            " refs->>0 AS chosen FROM verdict WHERE workspace = %(ws)s"
+            " AND starts_with(subject, %(start)s) ORDER BY subject, seq DESC) one"
+            " WHERE verdict = 'is' AND chosen = ANY(%(ids)s) ORDER BY subject",
+            start=start,
+            ids=list(ids),
+        )
+    }
+
+
+def _together(tx: Tx, place: Place, given: Iterable[Word]) -> frozenset[tuple[str, int, str]]:
+    """(deal, part, document) that matching found to fit: one customer, one currency, one net."""
+    return frozenset(
+        (row[0], row[1], row[2])
+        for row in tx.rows(
+            "SELECT source_id, part, target_id FROM match_pair WHERE workspace = %(ws)s"
+            " AND bridge = %(bridge)s AND books = %(books)s AND entity = 'document'"
+            " AND source_id = ANY(%(ids)s) ORDER BY source_id, part, target_id",
+            **place.values(),
+            ids=sorted({word.source_id for word in given}),
+        )
+    )
+
+
+# --- checking --------------------
+
+
+_Problem = tuple[str, str, str] | None
+
+
+def refusals(given: Sequence[Word], found: Known, places: Places) -> list[Refused]:
+    """Every word that cannot be kept, in their order; one that contradicts an earlier one too."""
+    wrong: list[Refused] = []
+    mine: dict[tuple[str, str, int], int] = {}
+    theirs: dict[tuple[str, str], int] = {}
+    for number, word in enumerate(given):
+        problem = _problem(word, found, places)
+        first: int | None = None
+        if problem is None and word.word in (SAME, NEW):
+            first = mine.setdefault(at(word), number)
+            if first != number:
+                problem = ("decision", "match_twice", "it was decided already")
+        if problem is None and word.word == SAME:
+            first = theirs.setdefault((word.entity, word.target_id), number)
+            if first != number:
+                problem = ("books_id", "match_twice", "it was given to another one already")
+        if problem is not None:
+            field, code, message = problem
+            earlier = first if code == "match_twice" else None
+            wrong.append(
+                Refused(place=number, field=field, code=code, message=message, first=earlier)
+            )
+    return wrong
+
+
+def _problem(word: Word, found: Known, places: Places) -> _Problem:
+    kind = "customer" if word.entity == CUSTOMER else "deal"
+    if (word.entity, word.source_id) not in found.crm:
+        return "crm_id", "no_such_record", f'the CRM has no {kind} "{word.source_id}"'
+    target = (word.entity, word.target_id)
+    if word.word in (SAME, DIFFERENT) and target not in found.books:
+        return "books_id", "no_such_record", f'the books have no {word.entity} "{word.target_id}"'
+    state = found.states[places[at(word)].key13]
+    if state.current is not None and not (
+        word.word == SAME and state.current.ref.id == word.target_id
+    ):
+        return "crm_id", "linked_already", f"it is linked already, with {state.current.ref.id}"
+    if word.entity == DOCUMENT and word.word in (SAME, DIFFERENT):
+        pair = (word.source_id, word.part, word.target_id)
+        if pair not in found.together:
+            return "books_id", "not_in_report", "the report does not hold these two together"
+    if word.word != SAME:
+        return None
+    if found.owners.get(target, state.key13) != state.key13:
+        return "books_id", "ref_taken", f'"{word.target_id}" belongs to another one already'
+    if word.entity == CUSTOMER and found.chosen.get(word.target_id, word.source_id) != (
+        word.source_id
+    ):
+        return "books_id", "ref_taken", f'"{word.target_id}" was said to be another one'
+    if state.operation is not None and state.operation.state in OPEN:
+        return "crm_id", "on_its_way", "a write of it is on its way"
+    return None
+
+
+# --- keeping --------------------
+
+
+def keep(
+    tx: Tx,
+    place: Place,
+    given: Sequence[Word],
+    found: Known,
+    places: Places,
+    fan_out: Sequence[FanOut],
+    who: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    """All of them, each as a row with its name and time; what they concern becomes due."""
+    for word in given:
+        if word.entity == DOCUMENT:
+            state = found.states[places[at(word)].key13]
+            _keep_document(tx, place, word, state, fan_out, who, reason, now)
+        else:
+            _keep_customer(tx, place, word, who, reason, now)
+    customers = sorted({word.source_id for word in given if word.entity == CUSTOMER})
+    deals = sorted({word.source_id for word in given if word.entity == DOCUMENT})
+    documents = f"{place.bridge}/documents/{place.books}"
+    pages.make_due(tx, f"{place.bridge}/customers/{place.books}", customers, now)
+    pages.make_due(tx, documents, deals, now)
+    if customers:
+        pages.wake(tx, documents, ["customer"], now)
+
+
+def _keep_customer(tx: Tx, place: Place, word: Word, who: str, reason: str, now: datetime) -> None:
+    subject = f"customer:{place.books}:{word.source_id}"
+    if word.word in (SAME, NEW):
+        refs = [word.target_id] if word.word == SAME else []
+        verdict = "is" if word.word == SAME else "new"
+        people.add_verdict(tx, subject, verdict, refs, who, reason, now)
+        return
+    if word.word == OPEN_AGAIN:
+        people.add_verdict(tx, subject, "open", [], who, reason, now)
+    if word.target_id:
+        pair = said.pair_subject(place.books, word.source_id, word.target_id)
+        people.add_verdict(tx, pair, word.word, [], who, reason, now)
+
+
+def _keep_document(
+    tx: Tx,
+    place: Place,
+    word: Word,
+    state: SlotState,
+    fan_out: Sequence[FanOut],
+    who: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    if word.word == NEW or (word.word == OPEN_AGAIN and state.verdict == NONE_OF_THESE):
+        slot_store.ensure_slot(tx, state, place.bridge, place.books)
+        verdict = NONE_OF_THESE if word.word == NEW else ""
+        people.set_slot_verdict(tx, state.key13, verdict)
+        people.add_verdict(tx, f"slot:{state.key13}", verdict or "open", [], who, reason, now)
+    if not word.target_id or word.word == NEW:
+        return
+    pair = said.pair_subject(place.books, state.key13, word.target_id)
+    people.add_verdict(tx, pair, word.word, [word.target_id], who, reason, now)
+    if word.word == SAME and state.current is None:
+        ref = ExternalRef(place.books, DOCUMENT, word.target_id)
+        record = _record(tx, ref)
+        adopting.link_found(
+            tx, place.bridge, state, ref, state.generation, record, fan_out, now, ADOPTED
+        )
+
+
+def _record(tx: Tx, ref: ExternalRef) -> Record:
+    row = tx.row(
+        "SELECT record::text FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND id = %(id)s",
+        connection=ref.connection,
+        entity=ref.entity,
+        id=ref.id,
+    )
+    assert row is not None, "it was there when the words were checked"
+    return codec.decode_record(ref.entity, row[0])
