@@ -157,6 +157,10 @@ class Opened:
         """What the function gives; see `store.database.in_workspace`."""
         return await self.store.do(work)
 
+    def makes(self, system: str) -> frozenset[str]:
+        """The kinds of document that such books can make; see `core.abilities.Abilities`."""
+        return frozenset(system_named(system).makes)
+
     async def close_connectors(self) -> None:
         """Lets go of every connector that was opened."""
         opened, self.connectors = self.connectors, {}

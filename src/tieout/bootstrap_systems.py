@@ -86,7 +86,8 @@ class System:
 
     ``grants`` are the ways to sign in, the usual one first; ``api_setting`` and ``sign_in_setting``
     name the addresses that may be others than the vendor's own; ``sign_in_path`` is where a
-    simulator gives tokens, '' where the setting is a host without a path.
+    simulator gives tokens, '' where the setting is a host without a path. ``makes`` are the kinds
+    of document that such books can make, as its connector's abilities say.
     """
 
     name: str
@@ -101,6 +102,7 @@ class System:
     sign_in_setting: str
     sign_in_path: str = ""
     register: str = ""
+    makes: tuple[str, ...] = ()
 
     def grant(self, name: str) -> Grant:
         """The way to sign in of that name, '' the usual one. Raises `ConfigurationError`."""

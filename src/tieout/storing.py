@@ -333,6 +333,11 @@ class Store(Protocol):
         self, connection: str, document_ids: Sequence[str]
     ) -> dict[str, list[Record]]: ...
 
+    async def grown_from(
+        self, connection: str, document_ids: Sequence[str]
+    ) -> dict[str, list[Record]]:
+        """What the books made of these orders, by the order's id; others have nothing."""
+
     async def unlinked_documents(
         self, connection: str, places: Sequence[tuple[str, Decimal]]
     ) -> dict[tuple[str, Decimal], list[Record]]: ...

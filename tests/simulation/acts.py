@@ -26,6 +26,9 @@ BOOK_ACTS = (
 )
 
 
+ORDER_ACTS = (*BOOK_ACTS, "ship", "part", "rest", "cancel")
+
+
 class Cast:
     """The persons of one history, and what they have made so far."""
 
@@ -63,7 +66,8 @@ class Cast:
             elif kind < 0.6:
                 self.in_crm(self.random.choice(CRM_ACTS))
             else:
-                self.in_book(self.random.choice(BOOK_ACTS))
+                acts = ORDER_ACTS if self.world.variant.orders else BOOK_ACTS
+                self.in_book(self.random.choice(acts))
         except ActionError as error:
             self.world.note(f"not possible: {error}")
 
@@ -260,6 +264,8 @@ class Cast:
             draft = draft or self._fresh(drafts)
         world.happened[f"book: {act}"] += 1
         match act:
+            case "ship" | "part" | "rest" | "cancel":
+                self._orders(act)
             case "book" if drafts:
                 world.in_book("book", draft=draft)
             case "edit_draft" if drafts:
@@ -298,6 +304,26 @@ class Cast:
                 self._customers(act, price)
             case _:
                 world.happened[f"book: {act}"] -= 1
+
+    def _orders(self, act: str) -> None:
+        chance, world = self.random, self.world
+        orders = [
+            row
+            for row in world.live()
+            if row["type"] == "order" and row["status"] in ("draft", "shipped")
+        ]
+        if not orders:
+            return
+        order = orders[-1] if chance.random() < 0.6 else chance.choice(orders)
+        match act:
+            case "ship":
+                world.in_book("ship_order", order=order["id"])
+            case "part":
+                world.in_book("invoice_order", order=order["id"], amount=Decimal(100))
+            case "rest":
+                world.in_book("invoice_order", order=order["id"])
+            case _:
+                world.in_book("cancel_order", order=order["id"])
 
     def _customers(self, act: str, price: Decimal) -> None:
         chance, world = self.random, self.world

@@ -24,7 +24,15 @@ from stories import Stories
 from tables import Place
 from tieout.core.errors import SyncError
 from tieout.core.mapping.fields import Owner
-from tieout.core.policy import BrakePolicy, CustomerPolicy, FlowMode, PriceRule
+from tieout.core.policy import (
+    INVOICE,
+    INVOICE_DRAFT,
+    SALES_ORDER,
+    BrakePolicy,
+    CustomerPolicy,
+    FlowMode,
+    PriceRule,
+)
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.engine.context import Engine
 from tieout_sandbox.kit.simulator import ActionError
@@ -76,6 +84,11 @@ def family_of(seed: int) -> str:
     return FAMILIES[seed % len(FAMILIES)]
 
 
+def kind_of(seed: int) -> str:
+    """What deals become: mostly drafts; in one round of six orders, in one invoices we book."""
+    return {2: SALES_ORDER, 4: INVOICE}.get(seed // len(FAMILIES) % 6, INVOICE_DRAFT)
+
+
 def variant_of(seed: int, chance: Random) -> tuple[Variant, dict[str, Any]]:
     """The book of a seed, and what its connector does not know of it."""
     family = family_of(seed)
@@ -93,6 +106,7 @@ def variant_of(seed: int, chance: Random) -> tuple[Variant, dict[str, Any]]:
         "copies_carrier": chance.random() < 0.8,
         "key_life_s": 600,
     }
+    values["orders"] = kind_of(seed) == SALES_ORDER
     values["atomic"] = values["batch"] > 1 and chance.random() < 0.3
     settings = {} if known_key_life or guard != "a" else {"key_life_s": 0}
     return Variant(**values), settings
@@ -136,6 +150,7 @@ class History:
             # The first create of every history meets a fault.
             kind = chance.choice(("commit_late", "commit_late", "drop_after_commit", "garbage"))
             path = "/documents" if world.variant.keeps_id else "/drafts"
+            path = "/orders" if world.variant.orders else path
             late = {"seconds": chance.randint(20, 190)} if kind == "commit_late" else {}
             world.fault(kind, path=path, times=chance.choice((1, 2)), **late)
         if chance.random() < 0.5:
@@ -430,6 +445,7 @@ def _options(seed: int, number: int) -> tuple[dict[str, Any], bool]:
         "brakes": tight if chance.random() < 0.3 else BrakePolicy(),
         "customers": BOTH_WAYS if seed // len(FAMILIES) % 3 == 1 else CustomerPolicy(),
         "shown": FlowMode.AUTO if seed // len(FAMILIES) % 3 == 0 else FlowMode.OFF,
+        "policy_changes": {"kind": kind_of(seed)},
         "prices": PRICES if seed // len(FAMILIES) % 6 == 0 else (),
     }
     return options, not settings

@@ -259,7 +259,7 @@ class Quiet:
     def _dead_by_hand(self, slot: str) -> bool:
         """Its document was voided or credited by a person: a new one is made on request."""
         return any(
-            not row["_deleted"] and not is_live(row) and row["type"] == "invoice"
+            not row["_deleted"] and not is_live(row) and row["type"] in ("invoice", "order")
             for row in self.world.documents()
             if self.world.slot_of.get(row["id"]) == slot
         )
@@ -294,6 +294,8 @@ class Quiet:
                 continue  # a person was asked which of them counts
             if keys and _ref(self.world, row) in shown:
                 continue
+            if row["from_order"] and f"order:{row['from_order']}" in linked:
+                continue  # it took the key of its order along
             if keys and _ref(self.world, row) not in linked:
                 raise Violation(f"14: {row['id']} carries {keys[0]} and has no link and no role")
 

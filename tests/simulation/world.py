@@ -276,6 +276,7 @@ class World(Tables):
             "atomic": self.variant.atomic,
             "keeps_id": self.variant.keeps_id,
             "tells_origin": self.variant.tells_origin,
+            "orders": self.variant.orders,
             "search_lag_s": self.variant.search_lag_s,
             "longest_s": LONGEST_S,
         }
@@ -519,11 +520,13 @@ class World(Tables):
 
     def posts(self, collection: str = "") -> list[Write]:
         """Creates of documents that were carried out (or refused), in order."""
-        names = (collection,) if collection else ("drafts", "documents")
+        names = (collection,) if collection else ("drafts", "documents", "orders")
         return [
             write
             for write in self.writes
-            if write.request.method == "POST" and write.request.segments[0] in names
+            if write.request.method == "POST"
+            and write.request.segments[0] in names
+            and write.request.segments[-1] != "book"
         ]
 
     def written(self, method: str) -> list[Write]:

@@ -222,6 +222,7 @@ def abilities(
     totals_rule: TotalsRule = TotalsRule.PER_RATE,
     currency_on: str = "document",
     document: EntityAbilities | None = None,
+    makes: tuple[str, ...] = ("invoice_draft", "invoice", "sales_order"),
 ) -> Abilities:
     return Abilities(
         side="books",
@@ -231,6 +232,7 @@ def abilities(
         },
         totals_rule=totals_rule,
         currency_on=currency_on,
+        makes=frozenset(makes),
     )
 
 

@@ -411,7 +411,7 @@ BAD = [
             crm_customer=customer("C-1", "Mosippa Handel AB"),
             buyer=replace(IN_BOOKS, record=books_customer(credit_stop=True)),
         ),
-        policy=document_policy(kind="order"),
+        policy=document_policy(kind="sales_order"),
     ),
     Bad(
         code="customer_missing",

@@ -168,6 +168,14 @@ CODES: dict[str, Help] = {
     "reopened_draft_kept": Help(
         "The deal is no longer won; its draft was edited in the books, so it is not deleted.", SHOW
     ),
+    "document_kind_not_possible": Help(
+        "The books cannot make what flows.documents.create, or its kinds, wants of a deal.",
+        "Set one of the kinds that the message names, then publish.",
+    ),
+    "order_changed": Help(
+        "Somebody changed an order in the books that is not shipped yet; both sides are shown.",
+        "tieout exceptions answer EX-… --side crm, or --side books; or change the deal.",
+    ),
     "draft_edited": Help(
         "Somebody edited the draft in the books; it is shown, not overwritten.", SHOW
     ),

@@ -50,7 +50,10 @@ def kind_of(line: PlanLine) -> tuple[str, str]:
             return ".", "left out"
         case "wait":
             return ".", "on its way"
-    return SIGNS.get(line.action, "~"), ENTITIES.get(line.entity, line.entity)
+    word = ENTITIES.get(line.entity, line.entity)
+    if line.entity == "document":
+        word = "booking" if line.action == "convert" else line.kind or word
+    return SIGNS.get(line.action, "~"), word
 
 
 def title_line(plan: Planned, zone: tzinfo) -> str:

@@ -101,7 +101,11 @@ class BudgetWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
-    """What a connection as a whole can do. ``currency_on`` is 'document' or 'customer'."""
+    """
+    What a connection as a whole can do. ``currency_on`` is 'document' or 'customer'. ``makes`` are
+    the kinds of document that it can make: 'invoice_draft', 'invoice' (a draft that it then books),
+    'sales_order'.
+    """
 
     side: str
     entities: Mapping[Entity, EntityAbilities]
@@ -110,6 +114,7 @@ class Abilities:
     totals_rule: TotalsRule = TotalsRule.UNKNOWN
     currency_on: str = "document"
     drafts: bool = True
+    makes: frozenset[str] = frozenset({"invoice_draft"})
 
     def of(self, entity: Entity) -> EntityAbilities:
         """The abilities of an entity; an entity that was not declared can do nothing."""

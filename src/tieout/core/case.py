@@ -175,7 +175,8 @@ class DocumentCase:
 
     ``items`` and ``taxes`` are by our item number, ``rates`` by currency (to the base currency),
     ``released_today`` is the net already released for this customer on this day, in base currency.
-    ``moved``: a rule gives the deal to another company's books now.
+    ``moved``: a rule gives the deal to another company's books now. ``grown`` are the documents
+    that the books made of the step's order, ``credit_notes`` also those of these.
     ``found`` is what was found wrong with the deal before it was composed. ``alike``: documents of
     this customer and net in the books that belong to no deal.
     """
@@ -188,6 +189,7 @@ class DocumentCase:
     target: Target
     document: Seen | None = None
     credit_notes: tuple[Document, ...] = ()
+    grown: tuple[Document, ...] = ()
     items: Mapping[str, Item] = field(default_factory=dict)
     taxes: Mapping[str, TaxAnswer] = field(default_factory=dict)
     rates: Mapping[str, Decimal] = field(default_factory=dict)

@@ -15,232 +15,47 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 
+from tieout.core.figures import (
+    CHAIN_ORDER,
+    ZERO,
+    Acceptance,
+    Approval,
+    Cancellation,
+    Cause,
+    Chain,
+    DocumentEvidence,
+    Edit,
+    OpenException,
+    Part,
+    Prediction,
+    StepFigures,
+    Unanswered,
+    kind_word,
+)
 from tieout.core.model import DocumentKind
 from tieout.core.money import CENT, round_money
 from tieout.core.status import Status
 
-ZERO = Decimal("0.00")
-_BOOKED = (DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE)
-
-
-def kind_word(kind: DocumentKind) -> str:
-    """The kind as it is said: 'credit note'."""
-    return kind.value.replace("_", " ")
-
-
-class Cause(StrEnum):
-    """Why a part of what was sold is not invoiced; the order is the chain's."""
-
-    EXCLUDED_BY_RULE = "excluded_by_rule"
-    TRIGGER_NOT_YET_TRUE = "trigger_not_yet_true"
-    REMAINING_INSTALMENTS = "remaining_instalments"
-    WAITING_FOR_APPROVAL = "waiting_for_approval"
-    EXCEPTION_OPEN = "exception_open"
-    ON_ITS_WAY = "on_its_way"
-    ROUNDING = "rounding"
-    EDITED_IN_THE_BOOKS = "edited_in_the_books"
-    CANCELLED = "cancelled"
-    IN_DRAFT = "in_draft"
-    BOOKED_AFTER_CUT_OFF = "booked_after_cut_off"
-    CREDITED = "credited"
-    CURRENCY_RATE = "currency_rate"
-    ACCEPTED = "accepted"
-    INVOICED_WITHOUT_DEAL = "invoiced_without_deal"
-    UNEXPLAINED = "unexplained"
-
-
-CHAIN_ORDER = {cause: place for place, cause in enumerate(Cause)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """A change that somebody made in the books after we wrote: the other version and what moved."""
-
-    version: str
-    changed: str  # the changed line or field, in words
-    by: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancellation:
-    """A deletion or void that was seen, on the day it was seen."""
-
-    seen_on: date
-    how: str = "deleted"
-    by: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentEvidence:
-    """
-    A document of the books as it stands now, with what is known about how it came to stand so.
-
-    `net` is in the document's currency, credit notes by their size. `base_net` is the ledger's
-    own amount in base currency; without it net × rate is used. `written_net` is what the
-    document showed when we last wrote it. `credits` names the invoice that a credit note
-    lowers. `present` is False for a document that no longer is where it was.
-    """
-
-    ref: str
-    number: str
-    kind: DocumentKind
-    net: Decimal
-    currency: str
-    day: date | None = None
-    rate: Decimal | None = None
-    base_net: Decimal | None = None
-    status: str = ""
-    version_is_ours: bool = True
-    written_net: Decimal | None = None
-    edit: Edit | None = None
-    cancellation: Cancellation | None = None
-    present: bool = True
-    credits: str | None = None
-    generation: int = 1
-    customer: str = ""
-
-    def __post_init__(self) -> None:
-        if self.is_booked and self.day is None:
-            raise ValueError(f"a booked document needs its date: {self.ref}")
-
-    @property
-    def is_booked(self) -> bool:
-        """True for invoices and credit notes; drafts and orders make no claim."""
-        return self.kind in _BOOKED
-
-    @property
-    def is_credit(self) -> bool:
-        """True for a credit note, booked or in draft."""
-        return self.kind is DocumentKind.CREDIT_NOTE or self.credits is not None
-
-    @property
-    def signed_net(self) -> Decimal:
-        """Net in the document's currency; a credit note counts against sales."""
-        return -abs(self.net) if self.is_credit else self.net
-
-    @property
-    def is_gone(self) -> bool:
-        return self.cancellation is not None or not self.present
-
-    def is_booked_by(self, cut_off: date) -> bool:
-        return self.is_booked and self.day is not None and self.day <= cut_off
-
-    def base(self, fallback_rate: Decimal, base_currency: str) -> Decimal:
-        """Signed net in base currency: the ledger's own figure, else net × rate."""
-        if self.base_net is not None:
-            return -abs(self.base_net) if self.is_credit else self.base_net
-        rate = self.rate if self.rate is not None else fallback_rate
-        return round_money(self.signed_net * rate, base_currency)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """An approval that is still awaited."""
-
-    reason: str
-    by: str = "Approver"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenException:
-    """A stopped operation that waits for a person; `amount` None holds all that is unwritten."""
-
-    id: str
-    code: str
-    owner: str = "Finance"
-    amount: Decimal | None = None
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unanswered:
-    """An operation whose outcome is unknown or not there yet."""
-
-    operation: str
-    reason: str
-    amount: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """The net that the target's way of rounding gives, over so many lines."""
-
-    net: Decimal
-    lines: int = 1
-    unit: Decimal = CENT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
-    """A person's word for an amount that nothing else explains, in the deal's currency."""
-
-    name: str
-    reason: str
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepFigures:
-    """
-    One billing step of a deal: what was sold, what stops it, and its documents.
-
-    Amounts are net in the deal's currency; `rate` is the deal's own rate to base currency.
-    A stop that is absent is None: `excluded_by` names the rule that leaves the step out,
-    `trigger_missing` says what is still missing, `due_on` is the day of an instalment that is
-    not due yet.
-    """
-
-    deal: str
-    number: str
-    customer: str
-    currency: str
-    close_date: date
-    sold: Decimal
-    title: str = ""
-    link: str | None = None
-    step: int = 1
-    rate: Decimal = Decimal(1)
-    excluded_by: str | None = None
-    trigger_missing: str | None = None
-    trigger_owner: str = "Sales"
-    due_on: date | None = None
-    approval: Approval | None = None
-    exceptions: tuple[OpenException, ...] = ()
-    unanswered: Unanswered | None = None
-    prediction: Prediction | None = None
-    documents: tuple[DocumentEvidence, ...] = ()
-    acceptance: Acceptance | None = None
-    paid: Decimal = ZERO
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One cause's share of a gap, in base currency, with its evidence in a few words."""
-
-    cause: Cause
-    amount: Decimal
-    evidence: str
-    ref: str = ""
-    acts: str = ""
-    day: date | None = None
-    deal: str = ""
-    number: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
-    """A step walked to its end, in base currency: sold − invoiced = the sum of the parts."""
-
-    sold: Decimal
-    invoiced: Decimal
-    parts: tuple[Part, ...]
-
-    @property
-    def gap(self) -> Decimal:
-        return self.sold - self.invoiced
+__all__ = [
+    "CHAIN_ORDER",
+    "ZERO",
+    "Acceptance",
+    "Approval",
+    "Cancellation",
+    "Cause",
+    "Chain",
+    "DocumentEvidence",
+    "Edit",
+    "OpenException",
+    "Part",
+    "Prediction",
+    "StepFigures",
+    "Unanswered",
+    "counted_documents",
+    "kind_word",
+    "walk",
+]
 
 
 def walk(step: StepFigures, cut_off: date, base_currency: str) -> Chain:
@@ -296,6 +111,7 @@ class _Walk:
     stopped: bool = field(init=False, default=False)
     main: DocumentEvidence | None = field(init=False, default=None)
     others: list[DocumentEvidence] = field(init=False, default_factory=list)
+    grown: list[DocumentEvidence] = field(init=False, default_factory=list)
     foreign: list[DocumentEvidence] = field(init=False, default_factory=list)
 
     def run(self) -> Chain:
@@ -362,15 +178,31 @@ class _Walk:
         own = [d for d in step.documents if not d.is_credit]
         self.foreign = [d for d in own if d.currency != step.currency and not _voided(step, d)]
         own = [d for d in own if d.currency == step.currency]
+        orders = {d.ref for d in own if d.kind is DocumentKind.ORDER}
+        from_orders = [d for d in own if d.order in orders]
+        own = [d for d in own if d.order not in orders]
         own.sort(key=lambda d: (-d.generation, _voided(step, d), d.number, d.ref))
-        self.main, self.others = (own[0], own[1:]) if own else (None, [])
+        self.main = own[0] if own else None
+        # Of an order that is done only its invoices count.
+        self.others = [d for d in own[1:] if not (d.kind is DocumentKind.ORDER and d.closed)]
+        mine = self.main.ref if self.main else ""
+        self.grown = sorted((d for d in from_orders if d.order == mine), key=_document_order)
+        self.others += [d for d in from_orders if d.order != mine]
         if self.main and step.unanswered and self._arrived(self.main):
             # The answer was lost but the document shows what was sent: that is what we wrote.
             self.main = replace(self.main, written_net=self.main.net)
-        if self.main and self._has_stop() and _fully_credited(step, self.main):
+        if self.main and self._has_stop() and self._history(self.main):
             # The old invoice and its credit note are history; what is stopped is the next one.
-            self.others = [self.main, *self.others]
-            self.main = None
+            of_order = self.main.kind is DocumentKind.ORDER
+            self.others = [*(self.grown if of_order else [self.main]), *self.others]
+            self.main, self.grown = None, []
+
+    def _history(self, main: DocumentEvidence) -> bool:
+        """Fully credited: of an order, all that was invoiced of it, and no more comes."""
+        if main.kind is not DocumentKind.ORDER:
+            return _fully_credited(self.step, main)
+        live = [d for d in self.grown if not _voided(self.step, d)]
+        return main.closed and bool(live) and all(_fully_credited(self.step, d) for d in live)
 
     def _arrived(self, main: DocumentEvidence) -> bool:
         sent = self.step.prediction.net if self.step.prediction else self.step.sold
@@ -385,7 +217,7 @@ class _Walk:
         """What already stands in a live document of ours: no stop can hold that back."""
         main = self.main
         if main is None or _voided(self.step, main):
-            return ZERO
+            return sum((d.net for d in self.grown if not _voided(self.step, d)), ZERO)
         if main.written_net is not None:
             return main.written_net
         if main.edit is not None and self.step.prediction is not None:
@@ -450,7 +282,7 @@ class _Walk:
     def _standing(self) -> None:
         """As the documents stand, not cancelled, booked, by the cut-off."""
         main = self.main
-        if main is None or (self.stopped and _voided(self.step, main)):
+        if main is None or (self.stopped and _voided(self.step, main) and not self.grown):
             reason = (
                 "the document is in another currency"
                 if self.foreign
@@ -460,7 +292,9 @@ class _Walk:
             return
         label = f"{kind_word(main.kind)} {main.number}".strip()
         self._edited(main, label)
-        if _voided(self.step, main):
+        if main.kind is DocumentKind.ORDER:
+            self._ordered(main, label)
+        elif _voided(self.step, main):
             seen = main.cancellation
             if seen is None:
                 self._move(ZERO, Cause.UNEXPLAINED, f"{label} is gone, not seen why", ref=main.ref)
@@ -473,6 +307,49 @@ class _Walk:
             self._move(ZERO, Cause.IN_DRAFT, f"{label}{waits}", ref=main.ref, acts="Finance")
         elif not main.is_booked_by(self.cut_off):
             self._move(ZERO, Cause.BOOKED_AFTER_CUT_OFF, label, ref=main.ref, day=main.day)
+
+    def _ordered(self, order: DocumentEvidence, label: str) -> None:
+        """From an order to what was invoiced of it; what is left of it is ordered, or lost."""
+        live = [d for d in self.grown if not _voided(self.step, d)]
+        if sum((d.net for d in live), ZERO) > order.net:
+            # Invoiced, credited in full and invoiced again: the first one counts nothing.
+            self.others += [d for d in live if _fully_credited(self.step, d)]
+            live = [d for d in live if d not in self.others]
+        reached = sum((d.net for d in live), ZERO)
+        self._rest_of_order(order, label, reached)
+        for document in live:
+            name = f"{kind_word(document.kind)} {document.number}".strip()
+            if not document.is_booked:
+                text = f"{name} of {label}"
+                self._move(
+                    self.figure - document.net,
+                    Cause.IN_DRAFT,
+                    text,
+                    ref=document.ref,
+                    acts="Finance",
+                )
+            elif not document.is_booked_by(self.cut_off):
+                self._move(
+                    self.figure - document.net,
+                    Cause.BOOKED_AFTER_CUT_OFF,
+                    name,
+                    ref=document.ref,
+                    day=document.day,
+                )
+
+    def _rest_of_order(self, order: DocumentEvidence, label: str, reached: Decimal) -> None:
+        seen = order.cancellation
+        if _voided(self.step, order):
+            how = f"order {seen.how}" if seen else f"{label} is gone, not seen why"
+            cause = Cause.CANCELLED if seen else Cause.UNEXPLAINED
+            self._move(reached, cause, how, ref=order.ref, day=seen.seen_on if seen else None)
+        elif order.closed or reached > self.figure:
+            ended = "is closed" if order.closed else "stands"
+            text = f"{label} {ended}, invoiced with {reached:,.2f}"
+            self._move(reached, Cause.EDITED_IN_THE_BOOKS, text, ref=order.ref)
+        else:
+            waits = ", awaiting approval" if order.status == Status.AWAITING_APPROVAL else ""
+            self._move(reached, Cause.ORDERED, f"{label}{waits}", ref=order.ref, acts="Finance")
 
     def _edited(self, main: DocumentEvidence, label: str) -> None:
         proven = main.edit is not None and not main.version_is_ours

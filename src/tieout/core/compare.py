@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 from tieout.core.model import Document, Line, LineKind, Record
@@ -141,6 +142,35 @@ def differing(left: Record | None, right: Record | None, only: frozenset[str]) -
 
 
 DOCUMENT_FIELDS = frozenset({*DOCUMENT_CONTENT, "lines"})
+
+
+def both_sides(wanted: Document, shown: Document, names: tuple[str, ...]) -> str:
+    """What the two say of these fields: `terms "30" in the deal, "14" in the books`."""
+    mine, theirs = document_content(wanted), document_content(shown)
+    words = []
+    for name in names:
+        if name != "lines":
+            ours, other = (_said(content[name]) for content in (mine, theirs))
+            words.append(f'{name} "{ours}" in the deal, "{other}" in the books')
+            continue
+        pairs = zip_longest(mine["lines"], theirs["lines"])
+        for place, (ours, other) in enumerate(pairs, start=1):
+            if ours != other:
+                left, right = (_line_said(line) for line in (ours, other))
+                words.append(f"line {place} {left} in the deal, {right} in the books")
+    return "; ".join(words)
+
+
+def _said(value: Any) -> str:
+    return "" if value is None else str(getattr(value, "id", value))
+
+
+def _line_said(line: tuple[Any, ...] | None) -> str:
+    if line is None:
+        return "absent"
+    _, item, text, quantity, price, discount, _ = line
+    off = f" less {discount * 100:f} %" if discount else ""
+    return f"{item or text}: {quantity:f} x {price:f}{off}"
 
 
 def as_sent(sent: Record | None, found: Record) -> bool:

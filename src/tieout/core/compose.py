@@ -25,7 +25,7 @@ from tieout.core.model import (
     LineKind,
 )
 from tieout.core.money import ZERO, apportion, line_net, minor_units, round_to
-from tieout.core.policy import DocumentPolicy, FieldRule
+from tieout.core.policy import INVOICE_DRAFT, SALES_ORDER, DocumentPolicy, FieldRule
 from tieout.core.predict import net_of, predict
 from tieout.core.scope import deal_scope, record_scope
 from tieout.core.tax import Treatment
@@ -40,6 +40,7 @@ class Composed:
     The wanted document, what the target will show for it, and every finding on the way.
 
     ``confirm``: what a person has to confirm before it is sent, whatever the mode ('' if nothing).
+    ``kind``: what it is made as.
     """
 
     document: Document
@@ -47,6 +48,7 @@ class Composed:
     sold: Decimal
     findings: tuple[Finding, ...] = ()
     confirm: str = ""
+    kind: str = INVOICE_DRAFT
 
 
 def steps(deal: Deal) -> tuple[Instalment, ...]:
@@ -82,6 +84,20 @@ def step_amount(deal: Deal, part: int) -> Decimal:
     return ZERO if step is None else step.amount
 
 
+def kind_made(case: DocumentCase, policy: DocumentPolicy, scope: Mapping[str, Any]) -> str:
+    """
+    What the step's document is made as. One that is there stays what it is, whatever the settings
+    say since; a draft of invoice may become one that we book. Raises `MappingError`.
+    """
+    wanted = policy.kind_of(scope)
+    record = case.document.record if case.document is not None else None
+    if not isinstance(record, Document):
+        return wanted
+    if record.kind is DocumentKind.ORDER:
+        return SALES_ORDER
+    return INVOICE_DRAFT if wanted == SALES_ORDER else wanted
+
+
 def compose(case: DocumentCase, policy: DocumentPolicy) -> Composed:
     """
     The wanted document of a case. Nothing is guessed: what does not resolve is a finding.
@@ -91,6 +107,7 @@ def compose(case: DocumentCase, policy: DocumentPolicy) -> Composed:
     """
     findings: list[Finding] = []
     scope = deal_scope(case.deal, case.crm_customer)
+    kind = kind_made(case, policy, scope)
     header = _header(case, policy, scope, findings)
     lines = [_line(case, policy, scope, line, findings) for line in case.deal.lines]
     if case.deal.schedule:
@@ -107,7 +124,7 @@ def compose(case: DocumentCase, policy: DocumentPolicy) -> Composed:
         includes_tax=policy.prices_include_tax,
     )
     document = Document(
-        kind=DocumentKind.DRAFT,
+        kind=DocumentKind.ORDER if kind == SALES_ORDER else DocumentKind.DRAFT,
         customer=case.buyer.ref,
         currency=currency,
         lines=tuple(lines),
@@ -122,6 +139,7 @@ def compose(case: DocumentCase, policy: DocumentPolicy) -> Composed:
         sold=predicted.totals.net if gross_prices else step_amount(case.deal, case.part),
         findings=tuple(findings),
         confirm=_to_confirm(case, lines),
+        kind=kind,
     )
 
 

@@ -2,75 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from tieout.core import gates
-from tieout.core.case import (
-    OPEN,
-    WAITING,
-    Decision,
-    DocumentCase,
-    OpState,
-    Verdict,
-)
+from tieout.core.case import OPEN, Decision, DocumentCase, Verdict
 from tieout.core.change import Action, Change, Wanted
 from tieout.core.compare import (
     DOCUMENT_FIELDS,
     billed,
+    both_sides,
     differing,
-    document_content,
     same_sale,
     tax_moved,
 )
-from tieout.core.compose import Composed, compose, label, step_amount, step_of
-from tieout.core.digest import digest
+from tieout.core.compose import Composed, compose, kind_made, label, step_of
 from tieout.core.finding import Finding, Severity
 from tieout.core.keys import operation_key
 from tieout.core.mapping.errors import MappingError
-from tieout.core.model import DealState, Document, Entity
-from tieout.core.policy import BooksPolicy, BridgePolicy, DocumentPolicy, FlowMode
+from tieout.core.model import DealState, Document, Entity, OrderState
+from tieout.core.orders import all_credited, called, content_mark, is_order, under_way
+from tieout.core.policy import INVOICE, BridgePolicy
+from tieout.core.predict import fits
+from tieout.core.releasing import Context, released
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.core.scope import deal_scope
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Context:
-    case: DocumentCase
-    bridge: BridgePolicy
-    policy: DocumentPolicy
-    book: BooksPolicy
-    lane: str
-    rules: Safeguards
-
-    def decision(self, verdict: Verdict, reason: str, message: str = "", **more: Any) -> Decision:
-        case = self.case
-        waiting = case.state.operation is not None and case.state.operation.state in WAITING
-        more.setdefault("net", step_amount(case.deal, case.part))
-        more.setdefault("line_count", len(case.deal.lines))
-        more.setdefault("supersede", waiting and verdict not in (Verdict.WRITE, Verdict.APPROVAL))
-        return Decision(
-            lane=self.lane,
-            source_id=case.deal.source_id,
-            part=case.part,
-            verdict=verdict,
-            reason=reason,
-            message=message,
-            state=case.state,
-            currency=case.deal.currency,
-            customer_id=case.deal.customer.id if case.deal.customer else "",
-            number=label(case.deal),
-            title=case.crm_customer.name if case.crm_customer else case.deal.title,
-            **more,
-        )
-
-    def hold(self, finding: Finding, **more: Any) -> Decision:
-        return self.decision(
-            Verdict.HOLD, finding.code, finding.message, findings=(finding,), **more
-        )
 
 
 def decide_document(
@@ -83,7 +42,7 @@ def decide_document(
     meanwhile is decided from fresh state when that one has settled.
     """
     book = bridge.book(case.target.connection)
-    context = _Context(
+    context = Context(
         case=case,
         bridge=bridge,
         policy=bridge.documents,
@@ -98,6 +57,7 @@ def decide_document(
         return context.decision(Verdict.SKIP, "left_out", "A person left this deal out.")
     try:
         scope = deal_scope(case.deal, case.crm_customer)
+        kind = kind_made(case, context.policy, scope)
         included = context.policy.include is None or context.policy.include.holds(scope)
         triggered = (
             context.policy.trigger.holds(scope)
@@ -114,6 +74,7 @@ def decide_document(
                 hold_on="configuration",
             )
         )
+    context = replace(context, kind=kind)
     if case.deal_gone:
         return _not_wanted(context, "deal_deleted")
     if not included:
@@ -138,7 +99,7 @@ _SKIPPED = {
 }
 
 
-def _why(context: _Context, reason: str) -> str:
+def _why(context: Context, reason: str) -> str:
     """The reason as the beginning of a sentence about a document that is there."""
     named = label(context.case.deal)
     rule = context.policy.trigger
@@ -155,7 +116,7 @@ def _why(context: _Context, reason: str) -> str:
     }[reason]
 
 
-def _not_wanted(context: _Context, reason: str) -> Decision:
+def _not_wanted(context: Context, reason: str) -> Decision:
     case = context.case
     words = _SKIPPED[reason]
     if case.state.current is None:
@@ -163,32 +124,43 @@ def _not_wanted(context: _Context, reason: str) -> Decision:
     document = case.document
     if document is None or (document.gone and not document.gone_certain):
         return _looked_for(context)
-    if document.gone or _dead(document.record):
+    if document.gone or _dead(case, document.record):
         return context.decision(Verdict.END, "generation_ended", words)
     shown = document.record
     assert isinstance(shown, Document)
-    if shown.booked and context.rules.booked_never_voided:
-        return context.hold(
-            Finding(
-                code="reopened_after_booking",
-                message=f"{_why(context, reason)}, and its invoice {shown.number} is booked.",
-                hint="Finance credits the invoice, or sales wins the deal again."
-                if reason == "trigger_not_yet_true"
-                else "Finance credits the invoice, or the change is taken back.",
-                hold_on="document",
-            )
-        )
+    fixed = shown.booked or under_way(shown, case.grown)
+    if fixed and context.rules.booked_never_voided:
+        return context.hold(_reopened(context, reason, shown))
     return _void(context, shown, words, reason)
 
 
-def _looked_for(context: _Context) -> Decision:
+def _reopened(context: Context, reason: str, shown: Document) -> Finding:
+    state = "is booked" if shown.booked else f"is {_stage(context.case, shown)} already"
+    undo = "credits the invoice" if shown.booked else f"cancels or credits the {called(shown)}"
+    return Finding(
+        code="reopened_after_booking",
+        message=f"{_why(context, reason)}, and its {called(shown)} {state}.",
+        hint=f"Finance {undo}, or sales wins the deal again."
+        if reason == "trigger_not_yet_true"
+        else f"Finance {undo}, or the change is taken back.",
+        hold_on="document",
+    )
+
+
+def _stage(case: DocumentCase, shown: Document) -> str:
+    """How far an order that is not changed any more has come."""
+    return "invoiced" if case.grown or shown.order_state is OrderState.INVOICED else "shipped"
+
+
+def _looked_for(context: Context) -> Decision:
     """A vanished record is followed before anything is concluded: booked is not deleted."""
     return context.decision(Verdict.WAIT, "not_read_yet", "Its document is being looked for.")
 
 
-def _void(context: _Context, shown: Document, words: str, reason: str) -> Decision:
+def _void(context: Context, shown: Document, words: str, reason: str) -> Decision:
     case = context.case
     link = case.state.link
+    word = "order" if is_order(shown) else "draft"
     known = link is not None and (link.known or not context.rules.base_known_before_write)
     edited = (
         ()
@@ -199,19 +171,19 @@ def _void(context: _Context, shown: Document, words: str, reason: str) -> Decisi
     )
     if not known or edited or not context.policy.void_on_reopen:
         why = (
-            "finance edited its draft"
+            f"finance edited its {word}"
             if edited
-            else "its draft is not one that we wrote as it stands"
+            else f"its {word} is not one that we wrote as it stands"
             if not known
-            else "drafts are not deleted by rule"
+            else f"{word}s are not deleted by rule"
         )
         return context.hold(
             Finding(
                 code="reopened_draft_kept",
                 message=f"{_why(context, reason)}, and {why}; nothing was deleted.",
-                hint="Finance deletes the draft, or sales wins the deal again."
+                hint=f"Finance deletes the {word}, or sales wins the deal again."
                 if reason == "trigger_not_yet_true"
-                else "Finance deletes the draft, or the change is taken back.",
+                else f"Finance deletes the {word}, or the change is taken back.",
                 hold_on="document",
                 values={"differs": ", ".join(edited)},
             )
@@ -227,14 +199,14 @@ def _void(context: _Context, shown: Document, words: str, reason: str) -> Decisi
         base=link.shown if link else None,
         version=shown.version,
     )
-    return _released(context, change, Decimal(0), "void", words, composed=None)
+    return released(context, change, Decimal(0), "void", words, composed=None)
 
 
-def _dead(record: Any) -> bool:
-    """Voided, or fully credited."""
+def _dead(case: DocumentCase, record: Any) -> bool:
+    """Voided, or fully credited: of an order, all that was invoiced of it."""
     if not isinstance(record, Document):
         return False
-    if record.voided:
+    if record.voided or all_credited(record, case.grown):
         return True
     gross = record.totals.gross if record.totals else None
     return bool(
@@ -248,7 +220,7 @@ def _dead(record: Any) -> bool:
 # --- the trigger is true --------------------
 
 
-def _wanted(context: _Context) -> Decision:
+def _wanted(context: Context) -> Decision:
     case = context.case
     composed = compose(case, context.policy)
     found = gates.check(case, composed, context.policy, context.book)
@@ -262,20 +234,21 @@ def _wanted(context: _Context) -> Decision:
         return _deleted(context)
     shown = document.record
     assert isinstance(shown, Document)
-    if _dead(shown):
+    if _dead(case, shown):
         if case.state.verdict == "make_new":
             return context.decision(Verdict.END, "generation_ended", "A new one was asked for.")
         reason, word = ("cancelled", "voided") if shown.voided else ("credited", "credited")
         return context.decision(
             Verdict.NOTHING,
             reason,
-            f"Its document was {word}; a new one is made on request.",
+            f"Its {'order' if is_order(shown) else 'document'} was {word}; a new one is made on "
+            "request.",
             net=composed.sold,
         )
     return _compare(context, composed, found, stops, shown)
 
 
-def _not_yet(context: _Context) -> Decision | None:
+def _not_yet(context: Context) -> Decision | None:
     """An instalment whose day has not come: skipped until then."""
     case = context.case
     step = step_of(case.deal, case.part)
@@ -291,14 +264,16 @@ def _not_yet(context: _Context) -> Decision | None:
     )
 
 
-def _deleted(context: _Context) -> Decision:
+def _deleted(context: Context) -> Decision:
     case = context.case
     if case.state.verdict == "make_new" or not context.rules.deletion_not_undone:
         return context.decision(Verdict.END, "generation_ended", "A new one was asked for.")
+    known = case.document.record if case.document is not None else None
+    word = "order" if is_order(known) else "draft"
     return context.hold(
         Finding(
             code="draft_deleted",
-            message=f"The draft of {label(case.deal)} was deleted in {case.target.connection}.",
+            message=f"The {word} of {label(case.deal)} was deleted in {case.target.connection}.",
             hint="Say whether a new one is made or the deal is left out: tieout exceptions show.",
             hold_on="document",
         ),
@@ -306,12 +281,12 @@ def _deleted(context: _Context) -> Decision:
     )
 
 
-def _sold(context: _Context) -> Decimal:
+def _sold(context: Context) -> Decimal:
     return compose(context.case, context.policy).sold
 
 
 def _create(
-    context: _Context,
+    context: Context,
     composed: Composed,
     found: tuple[Finding, ...],
     stops: tuple[Finding, ...],
@@ -341,11 +316,11 @@ def _create(
     )
     # What warns and does not stop is said where a person reads what is going to be written.
     words = " ".join(one.message for one in found if one.severity is Severity.WARNING)
-    return _released(context, change, composed.sold, "create", words, composed=composed)
+    return released(context, change, composed.sold, "create", words, composed=composed)
 
 
 def _compare(
-    context: _Context,
+    context: Context,
     composed: Composed,
     found: tuple[Finding, ...],
     stops: tuple[Finding, ...],
@@ -362,20 +337,25 @@ def _compare(
     apart = differing(wanted, shown, DOCUMENT_FIELDS)
     # A document that was not written again since shows the VAT of its writing.
     taxed = tax_moved(wanted, before) and (tax_moved(wanted, shown) or not edited)
-    if shown.booked:
+    if shown.booked or under_way(shown, case.grown):
         return _booked(context, composed, shown, before, edited, found)
+    if context.policy.ask_order_changes and is_order(shown) and set(edited) & set(apart):
+        return _order_changed(context, composed, shown, tuple(sorted(set(edited) & set(apart))))
     if not set(moved) & set(apart) and not taxed:
         # Nothing of ours is missing there. What a person changed besides is left as it is.
         if moved and not set(edited) & set(apart):
             return context.decision(
                 Verdict.AGREED, "agreed", agreed=(wanted, shown), net=composed.sold
             )
-        return _as_it_is(context, composed, edited, found)
+        return _booking(context, composed, shown, edited, stops) or _as_it_is(
+            context, composed, edited, found
+        )
     if edited and context.rules.compare_with_base:
         return context.hold(
             Finding(
                 code="draft_edited",
-                message=f"{label(case.deal)} changed, and finance edited its draft "
+                message=f"{label(case.deal)} changed, and finance edited its "
+                f"{'order' if is_order(shown) else 'draft'} "
                 f"({', '.join(edited)}); it is shown, not overwritten.",
                 hint="Agree on one of the two, then change the other.",
                 hold_on="document",
@@ -402,7 +382,7 @@ def _compare(
 
 
 def _as_it_is(
-    context: _Context, composed: Composed, edited: tuple[str, ...], found: tuple[Finding, ...]
+    context: Context, composed: Composed, edited: tuple[str, ...], found: tuple[Finding, ...]
 ) -> Decision:
     return context.decision(
         Verdict.NOTHING,
@@ -414,7 +394,7 @@ def _as_it_is(
     )
 
 
-def _unknown_base(context: _Context, composed: Composed, shown: Document) -> Decision:
+def _unknown_base(context: Context, composed: Composed, shown: Document) -> Decision:
     """A document that was found, not written by us as it stands: agreed, or shown to a person."""
     case = context.case
     wanted = composed.document
@@ -459,7 +439,7 @@ _BOOKED_CONTENT = frozenset({"customer", "currency", "po_number", "buyer_referen
 
 
 def _booked(
-    context: _Context,
+    context: Context,
     composed: Composed,
     shown: Document,
     before: Document | None,
@@ -473,17 +453,26 @@ def _booked(
     if lines_moved and billed(wanted) != billed(shown):
         moved.append("lines")
     if moved:
-        return _changed_after_booking(context, composed, before, moved)
+        return _changed_after_booking(context, composed, shown, before, moved)
     return _as_it_is(context, composed, edited, found)
 
 
 def _changed_after_booking(
-    context: _Context, composed: Composed, base: Document | None, moved: list[str]
+    context: Context,
+    composed: Composed,
+    shown: Document,
+    base: Document | None,
+    moved: list[str],
 ) -> Decision:
     case = context.case
     before = base.totals.net if base is not None and base.totals else None
     after = composed.predicted.totals.net
-    if set(moved) & _BOOKED_CONTENT or tax_moved(composed.document, base):
+    order = is_order(shown)
+    invoiced = not order or any(one.booked for one in case.grown)
+    then = f"its order was {_stage(case, shown)}" if order else "its invoice was booked"
+    if not invoiced:
+        proposal = "finance changes the order before it is invoiced"
+    elif set(moved) & _BOOKED_CONTENT or tax_moved(composed.document, base):
         proposal = "full credit and a new invoice"
     elif before is None or after == before:
         proposal = "nothing to invoice; a note to the buyer at most"
@@ -494,8 +483,7 @@ def _changed_after_booking(
     return context.hold(
         Finding(
             code="changed_after_booking",
-            message=f"{label(case.deal)} changed after its invoice was booked "
-            f"({', '.join(moved)}).",
+            message=f"{label(case.deal)} changed after {then} ({', '.join(moved)}).",
             hint=f"Proposal: {proposal}. Finance decides.",
             hold_on="deal",
             values={
@@ -507,9 +495,80 @@ def _changed_after_booking(
     )
 
 
-def _update(
-    context: _Context, composed: Composed, shown: Document, moved: tuple[str, ...]
+def _order_changed(
+    context: Context, composed: Composed, shown: Document, apart: tuple[str, ...]
 ) -> Decision:
+    """
+    Somebody changed an order that is not shipped: both sides are shown, and a person says which
+    one counts. The answer holds for the order as it was seen; a later change asks again.
+    """
+    case, mark = context.case, content_mark(shown)
+    if case.state.verdict == f"books_count:{mark}":
+        return context.decision(
+            Verdict.NOTHING,
+            "edited_in_the_books",
+            "A person let the order stand as it is in the books.",
+            net=composed.sold,
+            differs=apart,
+        )
+    if case.state.verdict == f"deal_counts:{mark}":
+        return _update(context, composed, shown, apart, base=shown)
+    sides = both_sides(composed.document, shown, apart)
+    return context.hold(
+        Finding(
+            code="order_changed",
+            message=f"The {called(shown)} of {label(case.deal)} was changed in "
+            f"{case.target.connection}: {sides}.",
+            hint="Say which side counts: tieout exceptions answer with --side crm or --side books; "
+            "or change the deal.",
+            hold_on="document",
+            values={"differs": ", ".join(apart), "mark": mark},
+        ),
+        net=composed.sold,
+        differs=apart,
+    )
+
+
+def _booking(
+    context: Context,
+    composed: Composed,
+    shown: Document,
+    edited: tuple[str, ...],
+    stops: tuple[Finding, ...],
+) -> Decision | None:
+    """
+    The second step where invoices are booked by us: the draft stands as we wrote it, nothing holds
+    it, and it shows what was predicted. None where it is not booked now.
+    """
+    case = context.case
+    current, link = case.state.current, case.state.link
+    able = INVOICE in case.target.abilities.makes
+    if context.kind != INVOICE or not able or edited or stops:
+        return None
+    if shown.totals is None or not fits(composed.predicted, shown.totals):
+        return None
+    assert current is not None
+    assert link is not None
+    change = Change(
+        key=operation_key(case.state.slot, current.generation),
+        entity=Entity.DOCUMENT,
+        action=Action.CONVERT,
+        wanted=Wanted(record=link.wanted or composed.document, fields=frozenset()),
+        target=current.ref,
+        base=link.shown,
+        version=shown.version,
+    )
+    return released(context, change, composed.sold, "book", "", composed=composed)
+
+
+def _update(
+    context: Context,
+    composed: Composed,
+    shown: Document,
+    moved: tuple[str, ...],
+    base: Document | None = None,
+) -> Decision:
+    """``base``: the state of the target that a person saw and let us write over."""
     case = context.case
     current, link = case.state.current, case.state.link
     assert current is not None
@@ -520,78 +579,7 @@ def _update(
         action=Action.UPDATE,
         wanted=Wanted(record=composed.document, fields=frozenset(moved)),
         target=current.ref,
-        base=link.shown,
+        base=base or link.shown,
         version=shown.version,
     )
-    return _released(context, change, composed.sold, "update", "", composed=composed, differs=moved)
-
-
-# --- release --------------------
-
-
-def _released(
-    context: _Context,
-    change: Change,
-    net: Decimal,
-    reason: str,
-    words: str,
-    *,
-    composed: Composed | None,
-    differs: tuple[str, ...] = (),
-) -> Decision:
-    """The change with its digest; written, or waiting for a person by mode and limit."""
-    case = context.case
-    content = None if composed is None else _payload(composed)
-    mark = digest(change.key, change.action, change.entity, change.target, content, net)
-    verdict = Verdict.WRITE
-    why = _needs_person(context, net, composed)
-    approved = mark in case.state.approved or not context.rules.approval_bound_to_payload
-    if why and not approved:
-        verdict, reason, words = Verdict.APPROVAL, "waiting_for_approval", why
-    waiting = case.state.operation
-    if waiting is not None and waiting.state in WAITING and waiting.want_digest == mark:
-        same_state = (waiting.state is OpState.READY) == (verdict is Verdict.WRITE)
-        if same_state:
-            return context.decision(
-                Verdict.WAIT, reason, words, net=net, supersede=False, digest=mark, change=change
-            )
-    return context.decision(
-        verdict,
-        reason,
-        words,
-        change=change,
-        digest=mark,
-        net=net,
-        predicted=composed.predicted if composed else None,
-        differs=differs,
-        supersede=waiting is not None and waiting.state in WAITING,
-    )
-
-
-def _payload(composed: Composed) -> dict[str, Any]:
-    """All that an approval is bound to: the content with its VAT."""
-    content = document_content(composed.document)
-    content["tax"] = tuple((line.tax_rate, line.tax_code) for line in composed.document.lines)
-    return content
-
-
-def _needs_person(context: _Context, net: Decimal, composed: Composed | None) -> str:
-    """
-    Why a person releases it, '' where nobody has to. The limit is summed per customer and day
-    against splitting; a void releases nothing and is under any limit.
-    """
-    policy, case = context.policy, context.case
-    if composed is not None and composed.confirm:
-        return composed.confirm
-    if policy.mode is not FlowMode.APPROVE:
-        return ""
-    if policy.approve_above is None:
-        return "A person releases it."
-    if composed is None:
-        return ""
-    words = f"above {policy.approve_above:,.2f}"
-    base = context.book.base_currency
-    rate = Decimal(1) if case.deal.currency == base else case.rates.get(case.deal.currency)
-    if rate is None:
-        return f"{words}: no rate for {case.deal.currency}"
-    return words if case.released_today + net * rate > policy.approve_above else ""
+    return released(context, change, composed.sold, "update", "", composed=composed, differs=moved)

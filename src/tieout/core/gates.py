@@ -13,7 +13,8 @@ from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company, Customer, Document, IdState, LineKind
 from tieout.core.money import ZERO, minor_units
 from tieout.core.numbers import wrong_numbers
-from tieout.core.policy import BooksPolicy, DocumentPolicy
+from tieout.core.orders import is_order
+from tieout.core.policy import INVOICE, INVOICE_DRAFT, SALES_ORDER, BooksPolicy, DocumentPolicy
 from tieout.core.tax import Treatment
 from tieout.core.vat_checks import number_unchecked
 
@@ -24,19 +25,20 @@ def check(
     """All that keeps this document from being sent, in a stable order, doubles removed."""
     found = [
         *case.found,
+        *_kind(case, composed),
         *composed.findings,
         *case.buyer.findings,
-        *_customer(case, policy),
+        *_customer(case, policy, composed),
         *_numbers(case, policy),
         *_lines(case),
         *_taxes(case, composed),
         *_currency(case, book),
-        *_period(case),
+        *_period(case, composed),
         *_decimals(case, composed),
         *_dimensions(case, composed, policy),
         *_amounts(case, composed, policy),
         *_references(case, composed, policy),
-        *_duplicates(case),
+        *_duplicates(case, composed),
     ]
     unique: dict[tuple[str, str], Finding] = {}
     for finding in found:
@@ -49,7 +51,29 @@ def errors(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings if finding.severity is Severity.ERROR)
 
 
-def _customer(case: DocumentCase, policy: DocumentPolicy) -> Iterator[Finding]:
+KIND_WORDS = {
+    INVOICE_DRAFT: "drafts of invoices",
+    INVOICE: "invoices that it books",
+    SALES_ORDER: "sales orders",
+}
+
+
+def _kind(case: DocumentCase, composed: Composed) -> Iterator[Finding]:
+    """The books can make what the settings want; asked before a first document only."""
+    makes = case.target.abilities.makes
+    if case.state.current is not None or composed.kind in makes:
+        return
+    allowed = ", ".join(kind for kind in KIND_WORDS if kind in makes)
+    yield Finding(
+        code="document_kind_not_possible",
+        message=f"{case.target.connection} makes no {KIND_WORDS[composed.kind]} for "
+        f"{label(case.deal)}; it makes: {allowed}.",
+        hint="Set flows.documents.create, or its kinds, to one of these.",
+        hold_on="configuration",
+    )
+
+
+def _customer(case: DocumentCase, policy: DocumentPolicy, composed: Composed) -> Iterator[Finding]:
     buyer = case.crm_customer
     if buyer is None:
         yield Finding(
@@ -97,15 +121,15 @@ def _customer(case: DocumentCase, policy: DocumentPolicy) -> Iterator[Finding]:
             hint="Finance makes it active again, or choose another customer.",
             hold_on="customer",
         )
-    yield from _credit_stop(case, policy)
+    yield from _credit_stop(case, composed)
 
 
-def _credit_stop(case: DocumentCase, policy: DocumentPolicy) -> Iterator[Finding]:
+def _credit_stop(case: DocumentCase, composed: Composed) -> Iterator[Finding]:
     """Holds orders; work that was delivered is still invoiced."""
     known = [record for record in (case.buyer.record, case.crm_customer) if record is not None]
     if not any(record.credit_stop for record in known):
         return
-    order = policy.kind.startswith("order")
+    order = composed.kind == SALES_ORDER
     name = case.crm_customer.name if case.crm_customer else known[0].name
     yield Finding(
         code="credit_stop",
@@ -213,8 +237,11 @@ def _currency(case: DocumentCase, book: BooksPolicy) -> Iterator[Finding]:
         )
 
 
-def _period(case: DocumentCase) -> Iterator[Finding]:
+def _period(case: DocumentCase, composed: Composed) -> Iterator[Finding]:
     """Drafts are booked today or later; the day that counts is the day of booking."""
+    if composed.kind == SALES_ORDER:
+        # An order books nothing.
+        return
     company = case.target.company
     day = case.today
     first = _first_open_day(company.locked_to, company.first_open_day)
@@ -400,7 +427,7 @@ def _sends_back(customer: Customer) -> bool:
 _EARLIER_DAYS = 7
 
 
-def _duplicates(case: DocumentCase) -> Iterator[Finding]:
+def _duplicates(case: DocumentCase, composed: Composed) -> Iterator[Finding]:
     """Before a first document: one that somebody made by hand, or another program."""
     if case.state.current is not None or case.state.verdict == "none_of_these":
         return
@@ -410,6 +437,8 @@ def _duplicates(case: DocumentCase) -> Iterator[Finding]:
         document
         for document in case.alike
         if document.currency == case.deal.currency
+        # Finance invoices an order of its own: only who makes orders asks about other orders.
+        and (composed.kind == SALES_ORDER or not is_order(document))
         and (since is None or document.issue_date is None or document.issue_date >= since)
     ]
     if not found:
@@ -428,7 +457,8 @@ def _duplicates(case: DocumentCase) -> Iterator[Finding]:
 def _called(document: Document) -> str:
     name = document.number or (document.ref.id if document.ref is not None else "")
     day = f" of {document.issue_date}" if document.issue_date is not None else ""
-    return f"{'invoice' if document.booked else 'draft'} {name}{day}"
+    word = "order" if is_order(document) else "invoice" if document.booked else "draft"
+    return f"{word} {name}{day}"
 
 
 def is_zero(case: DocumentCase, composed: Composed) -> bool:

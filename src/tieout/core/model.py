@@ -369,6 +369,20 @@ class DocumentKind(StrEnum):
     CREDIT_NOTE = "credit_note"
 
 
+class OrderState(StrEnum):
+    """
+    How far a sales order has come in the books. ``shipped``: delivered or invoiced at least in
+    part, so that nobody changes it from outside; ``invoiced``: nothing more comes of it.
+    """
+
+    DRAFT = "draft"
+    AWAITING = "awaiting"
+    APPROVED = "approved"
+    SHIPPED = "shipped"
+    INVOICED = "invoiced"
+    CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """Figures of a document in one currency: gross = net + tax + rounding; None where not told."""
@@ -389,8 +403,10 @@ class Document:
     ``credited`` is what credit notes took off (gross), ``paid`` what money did, ``written_off``,
     ``discounted`` and ``small_difference`` what we bear, each only where the books tell it;
     ``sale`` is False for a reminder fee or interest, a claim of its own; ``came_from`` names the
-    draft or order it grew out of; ``credits`` the documents that this credit note corrects;
-    ``carrier_text`` where our key is looked for.
+    draft or order it grew out of (the order first); ``credits`` the documents that this credit
+    note corrects;
+    ``carrier_text`` where our key is looked for; ``order_state`` is an order's, and its
+    ``issue_date`` the order date, ``delivered_on`` the day on which it is to be delivered.
     """
 
     ref: ExternalRef | None = None
@@ -402,6 +418,7 @@ class Document:
     raw_status: str = ""
     booked: bool = False
     voided: bool = False
+    order_state: OrderState | None = None
     customer: ExternalRef | None = None
     customer_name: str = ""
     issue_date: date | None = None
@@ -471,6 +488,7 @@ class Standing:
     What the books say about a deal or a customer, to be shown in the CRM. We own it whole.
 
     ``ref`` has the CRM's id of the deal or customer. Fields that are None are not shown.
+    ``vendor_status`` is the books' own word for the document, beside our ``status``.
     """
 
     ref: ExternalRef | None = None
@@ -480,6 +498,11 @@ class Standing:
     overdue: bool | None = None
     credited_in_part: bool | None = None
     refund_due: bool | None = None
+    booked: bool | None = None
+    vendor_status: str | None = None
+    order_number: str | None = None
+    order_date: date | None = None
+    delivered_on: date | None = None
     number: str | None = None
     books_id: str | None = None
     issue_date: date | None = None

@@ -88,22 +88,38 @@ class CustomerPolicy:
     fields: tuple[FieldRule, ...] = ()
 
 
+INVOICE_DRAFT, INVOICE, SALES_ORDER = "invoice_draft", "invoice", "sales_order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindRule:
+    """What is made of the deals for which ``when`` holds."""
+
+    when: Rule
+    kind: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentPolicy:
     """
-    How deals become documents. ``include`` False leaves a deal out by rule; ``trigger`` says when.
+    How deals become documents. The first of ``kinds`` that holds says what is made of a deal, else
+    ``kind``: an invoice draft, an invoice that we book, or a sales order. ``include`` False leaves
+    a deal out by rule; ``trigger`` says when.
 
     ``approve_above`` is a net amount in the book's base currency, summed per customer and day.
     ``void_on_reopen`` allows deleting an untouched draft of a deal that is no longer won.
     ``require_reference``: 'never', 'always', or 'flagged' (public and e-invoice customers).
     ``tolerance``: how far the predicted net may be from the deal's. ``instalments`` gives the
-    text of a deal's billing plan (`core.schedule`).
+    text of a deal's billing plan (`core.schedule`). ``ask_order_changes``: an order that somebody
+    changed in the books is put before a person, else it is left as it is.
     """
 
     mode: FlowMode = FlowMode.APPROVE
     include: Rule | None = None
     trigger: Rule | None = None
-    kind: str = "invoice_draft"
+    kind: str = INVOICE_DRAFT
+    kinds: tuple[KindRule, ...] = ()
+    ask_order_changes: bool = False
     approve_above: Decimal | None = None
     four_eyes: bool = False
     void_on_reopen: bool = True
@@ -117,6 +133,10 @@ class DocumentPolicy:
     fields: tuple[FieldRule, ...] = ()
     line_fields: tuple[FieldRule, ...] = ()
     instalments: FieldRule | None = None
+
+    def kind_of(self, scope: Scope) -> str:
+        """What is made of the deal of that scope. Raises `core.mapping.errors.MappingError`."""
+        return next((rule.kind for rule in self.kinds if rule.when.holds(scope)), self.kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

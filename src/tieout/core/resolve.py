@@ -18,6 +18,7 @@ from tieout.core.change import Action, Hit, Sight, Wanted
 from tieout.core.compare import DOCUMENT_FIELDS, differing
 from tieout.core.keys import generation_of
 from tieout.core.model import Document, ExternalRef, Record
+from tieout.core.orders import is_order
 from tieout.core.safeguards import ALL_ON, Safeguards
 
 # Pauses before the looks that come before the horizon; then the horizon, then one lag after it.
@@ -101,6 +102,8 @@ def judge(
         return _judge_create(state, sight, abilities, rules)
     if state.action is Action.VOID:
         return _judge_void(state, sight, abilities, rules)
+    if state.action is Action.CONVERT:
+        return _judge_convert(state, sight, rules)
     return _judge_update(state, sight, abilities, rules)
 
 
@@ -182,10 +185,16 @@ def _live(record: Record) -> bool:
 
 
 def _ours(state: DoubtState, sight: Sight, rules: Safeguards) -> list[Hit]:
-    """Hits of this slot that nobody has named a copy or not ours; equal refs once."""
+    """
+    Hits of this slot that nobody has named a copy or not ours; equal refs once. An invoice that
+    grew out of an order among them is no second one, whose key it took along.
+    """
     found: dict[str, Hit] = {}
+    orders = {hit.record.ref for hit in sight.hits if is_order(hit.record)}
     for hit in sight.hits:
         ref = hit.record.ref
+        if orders and orders & set(getattr(hit.record, "came_from", ())):
+            continue
         if ref is None or hit.key[:14] != state.key[:14]:
             continue
         if state.roles.get(ref) in ("copy", "not_ours", "former"):
@@ -374,6 +383,27 @@ def _as_wanted(wanted: Wanted, target: Record) -> bool:
     return not differing(wanted.record, target, frozenset(only))
 
 
+def _judge_convert(state: DoubtState, sight: Sight, rules: Safeguards) -> Judgement:
+    """Booked under whatever ref, or still a draft when the request can take no effect any more."""
+    booked = [
+        hit.record for hit in _ours(state, sight, rules) if getattr(hit.record, "booked", False)
+    ]
+    target = sight.target
+    if target is not None and getattr(target, "booked", False):
+        return Judgement(step=Step.APPLIED, record=target)
+    if booked:
+        return Judgement(step=Step.MOVED, record=booked[0], reason="booked")
+    if not sight.complete:
+        return _again(state, 30, "look_incomplete")
+    if target is None:
+        return Judgement(step=Step.PLAN_AGAIN, reason="gone")
+    if _after_horizons(state, sight, rules) or not rules.update_waits:
+        return Judgement(step=Step.PLAN_AGAIN, record=target, reason="still_there")
+    return Judgement(
+        step=Step.LOOK_AGAIN, wait_s=_to_horizon(state, sight), reason="before_horizon"
+    )
+
+
 def _judge_void(
     state: DoubtState, sight: Sight, abilities: EntityAbilities, rules: Safeguards
 ) -> Judgement:
@@ -386,6 +416,9 @@ def _judge_void(
         return Judgement(step=Step.MOVED, record=mine[0], reason="booked_meanwhile")
     if not sight.complete:
         return _again(state, 30, "look_incomplete")
+    if sight.target is not None and getattr(sight.target, "voided", False):
+        # An order is cancelled, not deleted: it stays where it was.
+        return Judgement(step=Step.ENDED)
     if sight.target_gone:
         lag = abilities.search_lag_s
         first = state.first_absence_at

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tieout.core.case import OPEN, SlotState
 from tieout.core.keys import KeyKind, Slot, generation_of
 from tieout.core.model import Document, Entity, ExternalRef, Record
+from tieout.core.orders import is_order
 from tieout.core.status import Status
 from tieout.engine.context import Engine
 from tieout.engine.facts import mirror_row, standing_of
@@ -64,8 +65,12 @@ async def _adopt(engine: Engine, connection: str) -> int:
         engine.foreign_keys.update(absent - set(states))
     current = await _traced(engine, connection, loose, states)
     changed = 0
+    orders = {carrier.record.ref for carrier in loose if is_order(carrier.record)}
     for carrier in loose:
         state = states.get(carrier.key[:13])
+        if orders & set(getattr(carrier.record, "came_from", ())):
+            # It grew out of an order that is placed in this pass, whose key it took along.
+            continue
         if state is None or _busy(state) or carrier.record.ref is None:
             continue
         changed += await _place(engine, carrier, state, current)

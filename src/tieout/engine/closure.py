@@ -24,6 +24,7 @@ from tieout.core.model import (
     Item,
     LineKind,
 )
+from tieout.core.orders import is_order
 from tieout.core.policy import BooksPolicy
 from tieout.core.scope import deal_scope
 from tieout.engine import lanes
@@ -45,6 +46,7 @@ class Closure:
     states: Mapping[str, SlotState]
     documents: Mapping[str, Seen]
     credits: Mapping[str, Sequence[Document]]
+    grown: Mapping[str, Sequence[Document]]
     numbers: Mapping[str, Sequence[str]]
     items: Mapping[str, Item]
     rates: Mapping[str, Decimal]
@@ -96,7 +98,10 @@ async def closure_of(
     states = await engine.store.slots(slots)
     current = [state.current.ref.id for state in states.values() if state.current]
     documents = await engine.store.mirror(book.connection, Entity.DOCUMENT, current)
-    credits = await engine.store.credit_notes(book.connection, current)
+    orders = [key for key, seen in documents.items() if is_order(seen.record)]
+    grown = await engine.store.grown_from(book.connection, orders)
+    of_orders = [one.ref.id for found in grown.values() for one in found if one.ref is not None]
+    credits = await engine.store.credit_notes(book.connection, [*current, *of_orders])
     numbers = {deal.source_id: sorted(_numbers(engine, deal, customers)) for deal in records}
     wanted_items = sorted({number for found in numbers.values() for number in found})
     items = await engine.store.mirror_by_number(book.connection, Entity.ITEM, wanted_items)
@@ -118,6 +123,9 @@ async def closure_of(
         credits={
             key: [note for note in notes if isinstance(note, Document)]
             for key, notes in credits.items()
+        },
+        grown={
+            key: [one for one in found if isinstance(one, Document)] for key, found in grown.items()
         },
         numbers=numbers,
         items={key: item for key, item in items.items() if isinstance(item, Item)},

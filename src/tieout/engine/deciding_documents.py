@@ -29,6 +29,7 @@ from tieout.core.model import (
     Entity,
     Item,
 )
+from tieout.core.orders import under_way
 from tieout.core.policy import BooksPolicy
 from tieout.core.tax import TaxAnswer
 from tieout.engine import lanes
@@ -161,9 +162,15 @@ def _place(engine: Engine, book: BooksPolicy, deal: Deal, closure: Closure) -> _
 def _booked(states: Sequence[SlotState], closure: Closure) -> bool:
     found = [closure.documents.get(one.current.ref.id) for one in states if one.current]
     return any(
-        seen is not None and isinstance(seen.record, Document) and seen.record.booked
+        seen is not None
+        and isinstance(seen.record, Document)
+        and (seen.record.booked or under_way(seen.record, _grown(seen.record, closure)))
         for seen in found
     )
+
+
+def _grown(record: Document, closure: Closure) -> Sequence[Document]:
+    return closure.grown.get(record.ref.id, ()) if record.ref is not None else ()
 
 
 def _routed(engine: Engine, book: BooksPolicy, deal: Deal, closure: Closure) -> bool:
@@ -218,6 +225,7 @@ def _document_case(
         target=engine.target(book.connection),
         document=closure.documents.get(current.ref.id) if current else None,
         credit_notes=tuple(closure.credits.get(current.ref.id, ())) if current else (),
+        grown=tuple(closure.grown.get(current.ref.id, ())) if current else (),
         items=closure.items,
         taxes=_taxes(engine, book, deal, buyer, closure, day) if wanted else {},
         rates=closure.rates,

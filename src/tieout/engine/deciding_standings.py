@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
@@ -42,7 +42,10 @@ async def decide_standings(
         if slot_ref.role in (RefRole.CURRENT, RefRole.FORMER)
     ]
     documents = await engine.store.mirror(book.connection, Entity.DOCUMENT, refs)
-    credits = await engine.store.credit_notes(book.connection, refs)
+    grown = await engine.store.grown_from(book.connection, refs)
+    of_orders = [one for found in grown.values() for one in found if isinstance(one, Document)]
+    invoiced = [one.ref.id for one in of_orders if one.ref is not None]
+    credits = await engine.store.credit_notes(book.connection, [*refs, *invoiced])
     slots = {key: standing_slot(engine, book, key) for key in ids}
     states = await engine.store.slots(list(slots.values()))
     deals = await engine.store.mirror(engine.policy.crm, Entity.DEAL, ids)
@@ -70,7 +73,8 @@ async def decide_standings(
             ref,
             by_source.get(key, []),
             documents,
-            {k: [n for n in notes if isinstance(n, Document)] for k, notes in credits.items()},
+            _documents(credits),
+            _documents(grown),
             today=engine.today(book.connection),
             last_day=lambda due: engine.enrich.last_day(due, book.seller),
         )
@@ -80,9 +84,16 @@ async def decide_standings(
             for state in by_source.get(key, [])
             if state.current is not None and state.current.ref.id in documents
         ]
+        live += [one for record in live if record.ref for one in grown.get(record.ref.id, ())]
         decided = replace(decide_standing(case, lane, mode), source_id=key)
         decisions.append(_until_late(engine, book, decided, live))
     return decisions
+
+
+def _documents(records: Mapping[str, Sequence[Record]]) -> dict[str, list[Document]]:
+    return {
+        key: [one for one in found if isinstance(one, Document)] for key, found in records.items()
+    }
 
 
 def _of_another_company(slots: Sequence[SlotState], book: BooksPolicy) -> bool:

@@ -25,6 +25,7 @@ from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding
 from tieout.core.keys import generation_of
 from tieout.core.model import Document, Entity, Item, Record
+from tieout.core.orders import is_order
 from tieout.core.resolve import UNSET, horizon
 from tieout.engine.context import LEASE_S, Engine
 from tieout.engine.facts import mirror_row
@@ -248,13 +249,18 @@ async def _adopt_carriers(
 def _live(
     found: Sequence[tuple[str, Record]], connection: str, generation: int
 ) -> list[tuple[str, Record]]:
-    """Carriers of this generation or a later one, on this connection; the latest first."""
+    """
+    Carriers of this generation or a later one, on this connection; the latest first. What grew
+    out of an order among them only took its key along.
+    """
+    orders = {record.ref for _, record in found if is_order(record)}
     mine = [
         (key, record)
         for key, record in found
         if record.ref is not None
         and record.ref.connection == connection
         and generation_of(key) >= generation
+        and not orders & set(getattr(record, "came_from", ()))
     ]
     return sorted(mine, key=lambda pair: -generation_of(pair[0]))
 

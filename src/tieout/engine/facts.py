@@ -16,6 +16,7 @@ from tieout.core.model import (
     DocumentKind,
     ExternalRef,
     Item,
+    OrderState,
     Payment,
     Price,
     Record,
@@ -168,11 +169,12 @@ def standing_of(record: Document) -> DocumentStanding:
         if amount
     ]
     booked = record.booked or record.kind in (DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE)
+    waits = record.order_state is OrderState.AWAITING
     opened = totals.open if totals and booked else None
     return status_from_amounts(
         total=total,
         settlements=settlements,
-        stage=Stage.BOOKED if booked else Stage.DRAFT,
+        stage=Stage.BOOKED if booked else Stage.AWAITING_APPROVAL if waits else Stage.DRAFT,
         voided=record.voided,
         open_amount=None if opened is None else sign * opened,
         tolerance=SMALL_DIFFERENCE.get(record.currency, ZERO),

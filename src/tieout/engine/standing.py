@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from tieout.core.case import RefRole, Seen, SlotState
 from tieout.core.model import Customer, Document, DocumentKind, ExternalRef, Standing
+from tieout.core.orders import is_order
 from tieout.core.status import Flag, Status
 from tieout.engine.facts import standing_of
 
@@ -32,12 +33,15 @@ def deal_standing(
     slots: Sequence[SlotState],
     documents: Mapping[str, Seen],
     credits: Mapping[str, Sequence[Document]],
+    grown: Mapping[str, Sequence[Document]] | None = None,
     *,
     today: date,
     last_day: Callable[[date], date],
 ) -> Standing | None:
     """
-    The standing of a deal over all its steps; None when no document was ever there.
+    The standing of a deal over all its steps; None when no document was ever there. ``grown`` are
+    the documents that the books made of its orders, by the order's id: status and amounts are
+    theirs, number, date and day of delivery also the order's.
 
     Amounts are in the documents' currency: net and gross after credit notes; paid less what was
     paid back; open with what is left on credit notes, which counts against it.
@@ -56,13 +60,23 @@ def deal_standing(
         if role is RefRole.CURRENT and not found.gone and isinstance(found.record, Document)
     ]
     if not live:
-        return Standing(ref=ref, of="deal", status=str(Status.CANCELLED), open=ZERO)
+        return Standing(
+            ref=ref,
+            of="deal",
+            status=str(Status.CANCELLED),
+            booked=False,
+            vendor_status="cancelled",
+            open=ZERO,
+        )
+    orders = [record for record in live if is_order(record)]
+    live = _as_invoiced(live, grown or {})
     shown = [_figures(document, today, last_day) for document in live]
     beside = [credits.get(document.ref.id, ()) if document.ref else () for document in live]
     notes = [note for listed in beside for note in listed]
     first = min(shown, key=lambda figure: _ORDER.index(figure.status))
     in_part = first.status is not Status.CREDITED and any(n.booked for n in notes)
-    booked = [d for d in live if d.kind is not DocumentKind.DRAFT]
+    booked = [d for d in live if _is_booked(d)]
+    days = [d.delivered_on for d in (*orders, *live) if d.delivered_on]
     totals = [d.totals for d in booked if d.totals] + [n.totals for n in notes if n.totals]
     return Standing(
         ref=ref,
@@ -74,8 +88,13 @@ def deal_standing(
             Flag.REFUND_DUE in figure.flags or _more_than_open(figure.open, notes_of)
             for figure, notes_of in zip(shown, beside, strict=True)
         ),
+        booked=bool(booked),
+        vendor_status=_vendor_word(orders, live),
+        order_number=", ".join(sorted({d.number for d in orders if d.number})) or None,
+        order_date=min((d.issue_date for d in orders if d.issue_date), default=None),
+        delivered_on=max(days, default=None),
         number=", ".join(sorted({d.number for d in booked if d.number})) or None,
-        books_id=", ".join(sorted(d.ref.id for d in live if d.ref)) or None,
+        books_id=", ".join(sorted({d.ref.id for d in (*orders, *live) if d.ref})) or None,
         issue_date=min((d.issue_date for d in booked if d.issue_date), default=None),
         due_date=max((d.due_date for d in booked if d.due_date), default=None),
         last_payment_on=max(
@@ -87,6 +106,29 @@ def deal_standing(
         paid=sum((f.paid for f in shown), ZERO) - _paid_back(notes) if booked else None,
         open=sum((f.open for f in shown if f.booked), ZERO) + _left(notes) if booked else None,
     )
+
+
+def _is_booked(document: Document) -> bool:
+    return document.kind not in (DocumentKind.DRAFT, DocumentKind.ORDER)
+
+
+def _as_invoiced(
+    live: Sequence[Document], grown: Mapping[str, Sequence[Document]]
+) -> list[Document]:
+    """The documents with each order replaced by what was invoiced of it, once something was."""
+    found: list[Document] = []
+    for document in live:
+        made = grown.get(document.ref.id, ()) if document.ref else ()
+        booked = [one for one in made if one.booked and not one.voided]
+        found += booked if is_order(document) and booked else [document]
+    return found
+
+
+def _vendor_word(orders: Sequence[Document], live: Sequence[Document]) -> str | None:
+    """The books' own word: of an order how far it has come, of others as it stands there."""
+    words = [str(one.order_state or one.raw_status) for one in orders]
+    words = words or [one.raw_status for one in live]
+    return ", ".join(sorted({word for word in words if word})) or None
 
 
 def _paid_back(notes: Sequence[Document]) -> Decimal:
@@ -129,7 +171,7 @@ class _Figure:
         self.open = standing.open
         self.paid = standing.paid
         self.paid_on = document.last_payment_on
-        self.booked = document.kind is not DocumentKind.DRAFT
+        self.booked = _is_booked(document)
         self.overdue = (
             self.booked
             and standing.open > 0

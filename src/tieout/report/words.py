@@ -34,6 +34,7 @@ CAUSES = {
     Cause.ROUNDING: "rounding",
     Cause.EDITED_IN_THE_BOOKS: "edited in the books",
     Cause.CANCELLED: "cancelled",
+    Cause.ORDERED: "ordered",
     Cause.IN_DRAFT: "in draft",
     Cause.BOOKED_AFTER_CUT_OFF: "booked after the cut-off",
     Cause.CREDITED: "credited",
@@ -167,6 +168,8 @@ def cause_note(total: CauseTotal) -> str:
             return _few(
                 (p.evidence for p in parts), f"{count(number, 'document')}, versions kept", 1
             )
+        case Cause.ORDERED:
+            return f"{count(number, 'order')} to invoice"
         case Cause.IN_DRAFT:
             return f"{count(number, 'draft')} to book"
         case Cause.BOOKED_AFTER_CUT_OFF:

@@ -99,3 +99,35 @@ def _means(engine: Engine, books: str, choice: Choice, values: Mapping[str, str]
     if goes_back(engine.policy.customers, choice.field):
         return f'{choice.field} becomes "{values["books_now"]}" in {crm}.'
     return f'{choice.field} stays "{values["books_now"]}" in {books}; {crm} keeps its own.'
+
+
+# --- an order that was changed in the books --------------------
+
+ORDER = "order_changed"
+
+
+async def choose_order(
+    engine: Engine, store: PostgresStore, case: Case, side: str, *, who: str
+) -> str:
+    """
+    Keeps which side of a changed order counts, for the order as the person saw it and no other;
+    gives what it means, in a sentence. Raises `UsedWronglyError`.
+    """
+    now, key13 = engine.clock.now(), case.key13
+    values = [found for found in case.details.get("values", []) if isinstance(found, dict)]
+    mark = next((str(found["mark"]) for found in values if found.get("mark")), "")
+    if key13 is None or not mark:
+        raise UsedWronglyError(f"{case.name} names no order.", code="answer_unfit")
+    verdict = "deal_counts" if side == "crm" else "books_count"
+
+    def work(tx: Any) -> None:
+        people.set_slot_verdict(tx, key13, f"{verdict}:{mark}")
+        said = f"answer to {case.name}"
+        people.add_verdict(tx, f"slot:{key13}", verdict, [mark], who, said, now)
+        pages.make_due(tx, case.lane, [case.source_id], now)
+
+    await store.do(work)
+    name = case.deal or case.source_id
+    if side == "crm":
+        return f"The order is written over with what {name} says."
+    return f"The order of {name} stays as it is in the books."

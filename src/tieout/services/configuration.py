@@ -13,7 +13,7 @@ from tieout.core.errors import ConfigurationError
 from tieout.services.project import FILE, Project
 from tieout.services.usage import UsedWronglyError
 from tieout.settings.bridge import Configuration, load_bridge, summary
-from tieout.settings.check import check_fields, conflicts
+from tieout.settings.check import check_fields, conflicts, kind_problems
 from tieout.settings.difference import diff
 from tieout.settings.problems import Problem, count_text, render_problems
 from tieout.settings.project import project_files
@@ -107,6 +107,7 @@ async def check(
     if isinstance(found, list):
         raise problems_error(opened.project, found, await only_in_force(opened))
     problems = await _missing_connections(opened, found)
+    problems += await _kinds(opened, found)
     if schema is not None:
         problems += check_fields(found, schema)
     problems += await _other_bridges(opened, found)
@@ -147,6 +148,14 @@ async def _missing_connections(opened: Opened, found: Configuration) -> list[Pro
             )
         )
     return problems
+
+
+async def _kinds(opened: Opened, found: Configuration) -> list[Problem]:
+    """Kinds of document that none of the bridge's books can make."""
+    rows: list[ConnectionRow] = await opened.do(admin.list_connections)
+    books = {row.name: row.system for row in rows if row.side == "books"}
+    makes = {name: opened.makes(books[name]) for name in found.books if name in books}
+    return kind_problems(found, makes)
 
 
 async def _other_bridges(opened: Opened, found: Configuration) -> list[Problem]:

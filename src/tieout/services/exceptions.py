@@ -295,6 +295,8 @@ async def answer(
             return await _whether(engine, store, case, given, who)
         if case.code == ALIKE and given.which:
             return await _which(engine, store, case, given, who)
+        if case.code == choosing.ORDER and given.sides in (("crm",), ("books",)):
+            return await choosing.choose_order(engine, store, case, given.sides[0], who=who)
         if case.code in ASKS_FOR_DOCUMENT and (given.which or given.not_ours):
             return await _which(engine, store, case, given, who)
     raise UsedWronglyError(

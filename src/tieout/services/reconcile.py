@@ -28,7 +28,7 @@ from tieout.core.chain import (
 from tieout.core.compose import step_of
 from tieout.core.ledger_list import LedgerRow, NetToGross, Period, net_to_gross
 from tieout.core.mapping.errors import MappingError
-from tieout.core.model import Company, Customer, Deal, Document, DocumentKind, Entity
+from tieout.core.model import Company, Customer, Deal, Document, DocumentKind, Entity, OrderState
 from tieout.core.money import ZERO, minor_units
 from tieout.core.policy import BooksPolicy, BridgePolicy, FieldRule
 from tieout.core.receivables import paid_revenue
@@ -435,7 +435,9 @@ def _approval(row: StepRow) -> Approval | None:
 # Exceptions that hold the amount itself; the others (copies, totals) are shown beside the chain.
 _BESIDE = frozenset({"two_carriers", "copy", "total_differs", "found_differs"})
 # Those of a document that is there: what the deal says now cannot be written to it.
-_OF_DOCUMENT = frozenset({"changed_after_booking", "reopened_after_booking", "draft_edited"})
+_OF_DOCUMENT = frozenset(
+    {"changed_after_booking", "reopened_after_booking", "draft_edited", "order_changed"}
+)
 
 
 def _exceptions(row: StepRow, live: bool) -> tuple[OpenException, ...]:
@@ -526,6 +528,8 @@ def _evidence(document: DocumentRow, row: StepRow) -> DocumentEvidence:
         credits=document.credits,
         generation=document.generation + 1,
         customer=row.title,
+        order=document.order,
+        closed=document.order_state == OrderState.INVOICED,
     )
 
 

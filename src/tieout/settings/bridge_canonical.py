@@ -81,6 +81,10 @@ def _flows(
         if rule is not None:
             flows.setdefault(flow, {})[name] = render(rule.expr)
     documents = flows.get("documents", {})
+    for index, row in enumerate(documents.get("kinds", ())):
+        rule = written.get(("flows", "documents", "kinds", str(index), "when"))
+        if rule is not None:
+            row["when"] = render(rule.expr)
     if documents.get("when") == DEFAULT_TRIGGER and not whole:
         del documents["when"]
     if whole:

@@ -185,6 +185,16 @@ class CustomerFlow(Group):
     )
 
 
+Kind = Literal["invoice_draft", "invoice", "sales_order"]
+
+
+class KindRow(Strict):
+    """What is made of some deals."""
+
+    when: Expression = Field(description="Which deals, as in deal.kind == 'order'.")
+    create: Kind = Field(description="What is made of them in the books.")
+
+
 class DocumentFlow(Group):
     """Deals to documents in the books."""
 
@@ -200,8 +210,20 @@ class DocumentFlow(Group):
     when: Expression | None = Field(
         default=None, description="When a deal becomes a document. Left out: deal.won."
     )
-    create: Literal["invoice_draft"] = Field(
-        default="invoice_draft", description="What is made in the books."
+    create: Kind = Field(
+        default="invoice_draft",
+        description="What is made in the books: invoice_draft, invoice (a draft that is booked by "
+        "a write of its own once it shows what was predicted), or sales_order.",
+    )
+    kinds: tuple[KindRow, ...] = Field(
+        default=(),
+        description="What is made of some deals instead: the first rule that is true counts. "
+        "A document that is there stays what it is.",
+    )
+    order_changes: Literal["leave", "ask"] = Field(
+        default="leave",
+        description="What becomes of an order that somebody changed in the books before it was "
+        "shipped: it is left as it is, or a person is asked which side counts.",
     )
     instalments: Expression | None = Field(
         default=None,

@@ -85,6 +85,9 @@ def _spots(tree: Located) -> Iterator[_Spot]:
     yield from _rule(tree, ("flows", "items", "when"), ITEM_ROOTS)
     yield from _rule(tree, ("flows", "documents", "include"), DOCUMENT_ROOTS)
     yield from _rule(tree, ("flows", "documents", "when"), DOCUMENT_ROOTS)
+    kinds = tree.find("flows", "documents", "kinds")
+    for index in range(len(kinds.items) if kinds is not None else 0):
+        yield from _rule(tree, ("flows", "documents", "kinds", index, "when"), DOCUMENT_ROOTS)
     for path in VALUES:
         yield from _value(tree, path)
     for section, roots in SECTIONS.items():

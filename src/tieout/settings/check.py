@@ -72,6 +72,36 @@ def _missing(
     )
 
 
+def kind_problems(
+    configuration: Configuration, makes: Mapping[str, frozenset[str]]
+) -> list[Problem]:
+    """
+    Kinds of document that the settings want and none of the books can make. ``makes`` is by the
+    connection of the books. Where some can and some cannot, it shows on the deals that go there.
+    """
+    flow = configuration.model.flows.documents
+    wanted: list[tuple[tuple[str | int, ...], str]] = [
+        (("flows", "documents", "create"), flow.create)
+    ]
+    for index, row in enumerate(flow.kinds):
+        wanted.append((("flows", "documents", "kinds", index, "create"), row.create))
+    able: frozenset[str] = frozenset().union(*makes.values())
+    if not makes or flow.mode is FlowMode.OFF:
+        return []
+    return [
+        problem_at(
+            configuration.tree.place(*path),
+            "document_kind_not_possible",
+            f"{', '.join(sorted(makes))} cannot make {kind.replace('_', ' ')}s.",
+            hint=f"There are: {', '.join(sorted(able))}.",
+            key=tuple(map(str, path)),
+            value=kind,
+        )
+        for path, kind in wanted
+        if kind not in able
+    ]
+
+
 # --- one field, one writer -----------------------------------------------------------------------
 
 

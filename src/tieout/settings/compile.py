@@ -33,6 +33,7 @@ from tieout.core.policy import (
     FlowMode,
     InvoicePolicy,
     ItemPolicy,
+    KindRule,
     PriceRule,
     ReconcilePolicy,
     RegisterPolicy,
@@ -107,6 +108,8 @@ def compile_policy(
             include=compiler.rule("flows", "documents", "include"),
             trigger=compiler.trigger(),
             kind=given.create,
+            kinds=tuple(compiler.kinds()),
+            ask_order_changes=given.order_changes == "ask",
             approve_above=given.approve_above,
             four_eyes=(
                 given.approve_above is not None if given.four_eyes is None else given.four_eyes
@@ -210,12 +213,19 @@ class _Compiler:
         self.written = configuration.written
         self.tables = configuration.values
         self.mapping = configuration.model.mapping
+        self.given_kinds = configuration.model.flows.documents.kinds
 
     def rule(self, *key: str) -> Rule | None:
         written = self.written.get(key)
         if written is None:
             return None
         return Rule(text=written.text, test=_strict(written, self._compile(written)))
+
+    def kinds(self) -> Iterator[KindRule]:
+        for index, row in enumerate(self.given_kinds):
+            rule = self.rule("flows", "documents", "kinds", str(index), "when")
+            if rule is not None:
+                yield KindRule(when=rule, kind=row.create)
 
     def value(self, kind: str, *key: str) -> FieldRule | None:
         """A setting of a flow that is a value of the deal."""

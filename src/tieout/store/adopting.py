@@ -15,7 +15,7 @@ from tieout.core.case import RefRole, SlotState
 from tieout.core.compare import document_content
 from tieout.core.keys import KeyKind, Slot
 from tieout.core.model import Document, Entity, ExternalRef, Record
-from tieout.store import codec
+from tieout.store import codec, growing
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
@@ -47,7 +47,8 @@ def loose_carriers(tx: Tx, connection: str) -> list[LooseCarrier]:
             " AND m.connection = %(connection)s AND m.carried_key13 IS NOT NULL"
             " AND m.gone_at IS NULL AND (r.id IS NULL OR (r.role = 'former'"
             " AND m.entity = 'document' AND NOT (m.status = ANY(%(dead)s))))"
-            " ORDER BY m.carried_key DESC, m.entity, m.id",
+            f" AND {growing.OF_NO_ORDER}"
+            " ORDER BY m.carried_key DESC, m.entity, (m.kind = 'order') IS NOT TRUE, m.id",
             connection=connection,
             dead=_DEAD,
         )

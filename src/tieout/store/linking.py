@@ -14,6 +14,7 @@ from tieout.core.model import Document, ExternalRef, Record
 from tieout.core.predict import fits
 from tieout.core.resolve import UNSET
 from tieout.core.safeguards import Safeguards
+from tieout.store import growing
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
@@ -76,6 +77,12 @@ def link_applied(
             second_carrier(tx, bridge, op, [ref], now)
             set_state(tx, op.id, "doubt", "ref_of_another_slot", now)
             return
+        target = op.change.target
+        if op.change.action is Action.CONVERT:
+            # The answer may say only that it was done.
+            shown = shown or op.change.base
+            if target is not None and target != ref:
+                growing.became(tx, target, ref, now)
         slot_store.put_link(
             tx,
             op.key13,

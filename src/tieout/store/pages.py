@@ -285,6 +285,17 @@ def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
 # A row that was decided and came again must not look like the one that was read before.
 FIRST_REVISION = "(extract(epoch FROM %(now)s::timestamptz) * 1000)::bigint"
 
+# Of a credit note its invoice's, of an order's invoice the order's, of its credit note that too.
+_OF_PARENT = (
+    "SELECT s.source_id FROM mirror m LEFT JOIN mirror g ON g.workspace = m.workspace"
+    " AND g.connection = m.connection AND g.entity = m.entity AND g.id = m.parent_id"
+    " JOIN ref r ON r.workspace = m.workspace AND r.connection = m.connection"
+    " AND r.entity = m.entity AND r.id IN (m.parent_id, g.parent_id)"
+    " JOIN slot s ON s.workspace = r.workspace AND s.key13 = r.key13"
+    " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
+    " AND m.id = ANY(%(ids)s)"
+)
+
 _SOURCES: Mapping[str, str] = {
     "self": "SELECT unnest(%(ids)s::text[])",
     "linked": "SELECT source_id FROM slot WHERE workspace = %(ws)s AND kind = 'C'"
@@ -310,21 +321,13 @@ _SOURCES: Mapping[str, str] = {
     " UNION SELECT s.source_id FROM mirror m JOIN slot s ON s.workspace = m.workspace"
     " AND s.key13 = m.carried_key13 WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
     " AND m.entity = %(entity)s AND m.id = ANY(%(ids)s)"
-    " UNION SELECT s.source_id FROM mirror m JOIN ref r ON r.workspace = m.workspace"
-    " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.parent_id"
-    " JOIN slot s ON s.workspace = r.workspace AND s.key13 = r.key13"
-    " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
-    " AND m.id = ANY(%(ids)s)",
+    f" UNION {_OF_PARENT}",
     "customer_of_slot": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
     " AND s.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.connection = %(connection)s"
     " AND r.entity = 'customer' AND r.role = 'current' AND r.id IN (SELECT customer_id FROM mirror"
     " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
     " AND id = ANY(%(ids)s) AND customer_id IS NOT NULL)",
-    "credited": "SELECT s.source_id FROM mirror m JOIN ref r ON r.workspace = m.workspace"
-    " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.parent_id"
-    " JOIN slot s ON s.workspace = r.workspace AND s.key13 = r.key13"
-    " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
-    " AND m.id = ANY(%(ids)s)",
+    "credited": _OF_PARENT,
 }
 
 
@@ -556,7 +559,7 @@ def credit_notes(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, list[
 def unlinked_documents(
     tx: Tx, connection: str, places: Sequence[tuple[str, Decimal]]
 ) -> dict[tuple[str, Decimal], list[Record]]:
-    """Drafts and invoices that carry no key of ours and belong to no slot, by customer and net."""
+    """Drafts, orders and invoices that carry no key of ours and belong to no slot, by place."""
     found: dict[tuple[str, Decimal], list[Record]] = {}
     if not places:
         return found
@@ -565,7 +568,8 @@ def unlinked_documents(
         " FROM unnest(%(customers)s::text[], %(nets)s::numeric[]) AS w(customer, net)"
         " JOIN mirror m ON m.workspace = %(ws)s AND m.connection = %(connection)s"
         " AND m.entity = 'document' AND m.customer_id = w.customer AND m.net = w.net"
-        " AND m.kind IN ('draft', 'invoice') AND m.gone_at IS NULL AND m.carried_key13 IS NULL"
+        " AND m.kind IN ('draft', 'order', 'invoice') AND m.gone_at IS NULL"
+        " AND m.carried_key13 IS NULL"
         " AND m.status NOT IN ('cancelled', 'credited')"
         " AND NOT EXISTS (SELECT 1 FROM ref r WHERE r.workspace = %(ws)s"
         " AND r.connection = m.connection AND r.entity = m.entity"

@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from tieout.core.case import Decision, Verdict
+from tieout.core.change import Change
 from tieout.core.model import Document
+from tieout.core.orders import is_order
 from tieout.store import codec
 from tieout.store.database import Tx
 
@@ -20,7 +22,10 @@ RANKS = {"item": 0, "account": 0, "customer": 1, "document": 2, "standing": 3, "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanLine:
-    """One row of a plan as it is shown and stored. Amounts are in ``currency``."""
+    """
+    One row of a plan as it is shown and stored. Amounts are in ``currency``; ``kind`` is 'order'
+    where the document is one.
+    """
 
     rank: int
     entity: str
@@ -40,6 +45,7 @@ class PlanLine:
     other_gross: Decimal | None
     currency: str
     differs: tuple[str, ...]
+    kind: str = ""
 
 
 def line_of(decision: Decision) -> PlanLine:
@@ -69,7 +75,13 @@ def line_of(decision: Decision) -> PlanLine:
         other_gross=predicted.other.gross if predicted and predicted.other else None,
         currency=decision.currency,
         differs=decision.differs,
+        kind=_kind(change),
     )
+
+
+def _kind(change: Change | None) -> str:
+    known = (change.wanted.record if change.wanted else change.base) if change else None
+    return "order" if is_order(known) else ""
 
 
 _ENTITIES = {

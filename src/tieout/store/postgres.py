@@ -19,6 +19,7 @@ from tieout.ports import Clock, Gone, Ids
 from tieout.store import (
     adopting,
     deciding,
+    growing,
     operations,
     pages,
     published,
@@ -197,6 +198,11 @@ class PostgresStore:
         self, connection: str, document_ids: Sequence[str]
     ) -> dict[str, list[Record]]:
         return await self.do(lambda tx: pages.credit_notes(tx, connection, document_ids))
+
+    async def grown_from(
+        self, connection: str, document_ids: Sequence[str]
+    ) -> dict[str, list[Record]]:
+        return await self.do(lambda tx: growing.grown_from(tx, connection, document_ids))
 
     async def unlinked_documents(
         self, connection: str, places: Sequence[tuple[str, Decimal]]

@@ -39,6 +39,8 @@ class DocumentRow:
     gross: Decimal | None = None
     paid: Decimal | None = None
     credited: Decimal | None = None
+    order: str | None = None
+    order_state: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,12 +177,25 @@ _DOCUMENTS = (
     " m.day, m.gone_at, m.gone_certain, (m.record->>'rate')::numeric,"
     " (m.record->'base_totals'->>'net')::numeric, (l.shown->'totals'->>'net')::numeric,"
     " m.version, l.shown->>'version', (l.shown->'lines') IS DISTINCT FROM (m.record->'lines'),"
-    " m.gross, (m.record->>'paid')::numeric, m.merged_into, (m.record->>'credited')::numeric"
-    " FROM ref r JOIN mirror m ON m.workspace = r.workspace AND m.connection = r.connection"
-    " AND m.entity = r.entity AND m.id = r.id"
+    " m.gross, (m.record->>'paid')::numeric, m.merged_into, (m.record->>'credited')::numeric,"
+    " m.record->>'order_state' FROM ref r JOIN mirror m ON m.workspace = r.workspace"
+    " AND m.connection = r.connection AND m.entity = r.entity AND m.id = r.id"
     " LEFT JOIN link l ON l.workspace = r.workspace AND l.key13 = r.key13"
     " WHERE r.workspace = %(ws)s AND r.key13 = ANY(%(keys)s) AND r.entity = 'document'"
     " AND r.role IN ('current', 'former') ORDER BY r.key13, r.generation, r.id"
+)
+
+# What the books made of the orders of a step: no place of its own, and it counts all the same.
+_GROWN = (
+    "SELECT m.parent_id, m.id, 0, 'grown', m.kind, m.number, m.status, m.net, m.currency,"
+    " m.day, m.gone_at, m.gone_certain, (m.record->>'rate')::numeric,"
+    " (m.record->'base_totals'->>'net')::numeric, NULL, m.version, NULL, false, m.gross,"
+    " (m.record->>'paid')::numeric, m.merged_into, (m.record->>'credited')::numeric, NULL"
+    " FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(books)s"
+    " AND m.entity = 'document' AND m.kind <> 'credit_note' AND m.parent_id = ANY(%(ids)s)"
+    " AND m.gone_at IS NULL AND NOT EXISTS (SELECT 1 FROM ref r WHERE r.workspace = m.workspace"
+    " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
+    " AND r.role IN ('current', 'former')) ORDER BY m.parent_id, m.id"
 )
 
 _CREDITS = (
@@ -202,6 +217,12 @@ def _documents(tx: Tx, books: str, steps: Sequence[StepRow]) -> None:
             continue
         step.documents.append(_document(row))
         parents[row[1]] = step
+    orders = {d.ref: d for step in steps for d in step.documents if d.kind == "order"}
+    for row in tx.rows(_GROWN, books=books, ids=sorted(orders)) if orders else ():
+        document = _document(row)
+        document.order, document.generation = row[0], orders[row[0]].generation
+        parents[row[0]].documents.append(document)
+        parents[row[1]] = parents[row[0]]
     if not parents:
         return
     for row in tx.rows(_CREDITS, books=books, ids=sorted(parents)):
@@ -253,6 +274,7 @@ def _document(row: Sequence[Any]) -> DocumentRow:
         gross=row[18],
         paid=row[19],
         credited=row[21],
+        order_state=row[22] or "",
     )
 
 
@@ -318,10 +340,16 @@ def loose_documents(tx: Tx, books: str) -> list[Sequence[Any]]:
             " AND NOT EXISTS (SELECT 1 FROM ref r WHERE r.workspace = m.workspace"
             " AND r.connection = m.connection AND r.entity = m.entity AND r.id = m.id"
             " AND r.role IN ('current', 'former'))"
-            " AND NOT (m.kind = 'credit_note' AND EXISTS (SELECT 1 FROM ref r"
-            " WHERE r.workspace = m.workspace AND r.connection = m.connection"
-            " AND r.entity = 'document' AND r.id = m.parent_id"
-            " AND r.role IN ('current', 'former'))) ORDER BY m.id",
+            # A credit note of a deal's invoice, an invoice of its order, or that one's credit note.
+            " AND NOT EXISTS (SELECT 1 FROM mirror p LEFT JOIN mirror o"
+            " ON o.workspace = p.workspace AND o.connection = p.connection"
+            " AND o.entity = p.entity AND o.id = p.parent_id AND o.kind = 'order' JOIN ref r"
+            " ON r.workspace = p.workspace AND r.connection = p.connection"
+            " AND r.entity = p.entity AND r.role IN ('current', 'former')"
+            " AND (r.id = p.id AND (m.kind = 'credit_note' OR p.kind = 'order')"
+            " OR m.kind = 'credit_note' AND r.id = o.id)"
+            " WHERE p.workspace = m.workspace AND p.connection = m.connection"
+            " AND p.entity = m.entity AND p.id = m.parent_id) ORDER BY m.id",
             books=books,
         )
     )

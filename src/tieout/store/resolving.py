@@ -12,7 +12,7 @@ from tieout.core.compare import as_sent
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.resolve import UNSET, DoubtState, Judgement, Step
 from tieout.core.safeguards import Safeguards
-from tieout.store import codec
+from tieout.store import codec, growing
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import close_one, open_exception
@@ -394,7 +394,7 @@ def _moved(
     slot_store.put_ref(tx, row.ref, op.key13, op.generation, RefRole.CURRENT, "key", now)
     old = op.change.target
     if old is not None and old != row.ref:
-        _became(tx, old, row.ref, now)
+        growing.became(tx, old, row.ref, now)
     state = "superseded" if op.change.action is Action.VOID else "applied"
     set_state(tx, op.id, state, "another_instead", now)
     if op.change.action is Action.CREATE and not getattr(row.record, "booked", False):
@@ -570,20 +570,6 @@ def vanished(tx: Tx, connection: str, entity: Entity) -> list[ExternalRef]:
     ]
 
 
-def _became(tx: Tx, old: ExternalRef, new: ExternalRef, now: datetime) -> None:
-    """The old record is gone for certain, and what it became is known."""
-    tx.run(
-        "UPDATE mirror SET gone_at = coalesce(gone_at, %(now)s), gone_certain = true,"
-        " merged_into = %(into)s WHERE workspace = %(ws)s AND connection = %(connection)s"
-        " AND entity = %(entity)s AND id = %(id)s",
-        now=now,
-        into=new.id,
-        connection=old.connection,
-        entity=old.entity,
-        id=old.id,
-    )
-
-
 def successors(
     tx: Tx, connection: str, entity: Entity, refs: Sequence[ExternalRef]
 ) -> dict[ExternalRef, Record]:
@@ -625,7 +611,7 @@ def move_ref(
     other = slot_store.put_ref(tx, row.ref, place[0], place[1], RefRole.CURRENT, found_by, now)
     if other is None:
         tx.log("ref.moved", key13=place[0], old=str(old), new=str(row.ref), by=found_by)
-        _became(tx, old, row.ref, now)
+        growing.became(tx, old, row.ref, now)
         page_store.fan_out(
             tx, row.ref.connection, Entity(row.ref.entity), [row.ref.id], fan_out, now
         )

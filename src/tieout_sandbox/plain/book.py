@@ -25,7 +25,7 @@ from tieout_sandbox.plain.rows import (
 )
 from tieout_sandbox.plain.variant import Variant
 
-DOCUMENT_PATHS = ("drafts", "invoices", "documents")
+DOCUMENT_PATHS = ("orders", "drafts", "invoices", "documents")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,27 +171,34 @@ class PlainBook(Simulator):
                 return json_response(200, {"rows": self._balances()})
             case ("GET", "gone"):
                 return self._gone(request)
-            case ("GET", ("drafts" | "invoices" | "documents") as collection):
+            case ("GET", ("orders" | "drafts" | "invoices" | "documents") as collection):
                 self._require(collection)
                 return self._list(request, self.ledger.documents(collection))
             case ("GET", ("customers" | "items" | "payments" | "prices") as table):
                 return self._list(request, self.ledger.live(table))
-            case ("GET", ("drafts" | "invoices" | "documents") as collection, row_id):
+            case ("GET", ("orders" | "drafts" | "invoices" | "documents") as collection, row_id):
                 return self._one(self.ledger.document(collection, row_id))
             case ("GET", ("customers" | "items") as table, row_id):
                 return self._one(self.ledger.find(table, row_id))
-            case ("POST", ("drafts" | "documents" | "customers") as collection):
+            case ("POST", ("drafts" | "documents") as collection, row_id, "book"):
+                self._require(collection)
+                return self._book(request, collection, row_id)
+            case ("POST", ("orders" | "drafts" | "documents" | "customers") as collection):
                 self._require(collection)
                 return self._create(request, collection)
-            case ("PATCH", ("drafts" | "documents" | "customers") as collection, row_id):
+            case ("PATCH", ("orders" | "drafts" | "documents" | "customers") as collection, row_id):
                 return self._update(request, collection, row_id)
-            case ("DELETE", ("drafts" | "documents") as collection, row_id):
+            case ("DELETE", ("orders" | "drafts" | "documents") as collection, row_id):
                 return self._delete(request, collection, row_id)
             case _:
                 raise RefusedError(404, "no_such_call", f"{request.method} {request.path}")
 
     def _require(self, collection: str) -> None:
-        if collection in DOCUMENT_PATHS and (collection == "documents") != self.variant.keeps_id:
+        if collection == "orders":
+            known = self.variant.orders
+        else:
+            known = (collection == "documents") == self.variant.keeps_id
+        if collection in DOCUMENT_PATHS and not known:
             raise RefusedError(404, "no_such_call", f"this book has no {collection}")
 
     # Reads.
@@ -338,7 +345,11 @@ class PlainBook(Simulator):
             if not item.get("name"):
                 raise RefusedError(422, "name_missing", "a customer has a name")
             return 201, self.ledger.new_customer(item, "api", carrier)
-        return 201, self.ledger.new_document(item, "api", carrier)
+        kind = "order" if collection == "orders" else "invoice"
+        return 201, self.ledger.new_document(item, "api", carrier, kind)
+
+    def _book(self, request: Request, collection: str, row_id: str) -> Response:
+        return self._one(self.ledger.book(self._writable(request, collection, row_id)))
 
     def _update(self, request: Request, collection: str, row_id: str) -> Response:
         table = "customers" if collection == "customers" else "documents"

@@ -33,6 +33,16 @@ class BookActions:
             ),
             "delete_draft": self._action(self.delete_draft, draft="its id"),
             "copy_draft": self._action(self.copy_draft, draft="its id"),
+            "ship_order": self._action(self.ship_order, order="its id"),
+            "invoice_order": self._action(
+                self.invoice_order, order="its id", amount="net of a part; all of it if left out"
+            ),
+            "cancel_order": self._action(self.cancel_order, order="its id"),
+            "create_order": self._action(
+                self.create_order,
+                lines="item, quantity, unit_price of each",
+                **dict.fromkeys(HEADER, "value"),
+            ),
             "overwrite_carrier": self._action(
                 self.overwrite_carrier, id="of a document or customer", text="what stands there now"
             ),
@@ -103,6 +113,9 @@ class BookActions:
     # Drafts.
 
     def book(self, given: Arguments) -> Row:
+        if self._ledger.find("documents", str(given["draft"]))["type"] == "order":
+            # What a person does with an order when its time has come.
+            return self.invoice_order({"order": given["draft"]})
         number = given.get("number")
         if number and self._ledger.variant.guard == "c":
             self._ledger.require_unique("documents", "number", str(number), given["draft"])
@@ -132,8 +145,38 @@ class BookActions:
         # A unique field cannot be on two records, so a copy begins without it.
         kept = variant.copies_carrier and variant.unique != "_carrier"
         values = {name: value for name, value in draft.items() if name != "number"}
-        copy = self._ledger.new_document(values, "person", draft["_carrier"] if kept else "")
+        carrier = draft["_carrier"] if kept else ""
+        copy = self._ledger.new_document(values, "person", carrier, draft["type"])
         return {"id": copy["id"]}
+
+    # Orders.
+
+    def ship_order(self, given: Arguments) -> Row:
+        order = self._order(given["order"], "draft")
+        order["status"] = "shipped"
+        self._ledger.touch(order)
+        return {"id": order["id"]}
+
+    def invoice_order(self, given: Arguments) -> Row:
+        order = self._order(given["order"], "draft", "shipped")
+        lines = [dict(line) for line in order["lines"]]
+        if "amount" in given:
+            part: Row = {"text": "In part", "quantity": 1, "rate": lines[0]["rate"]}
+            part["unit_price"] = Decimal(str(given["amount"]))
+            lines = [part]
+        booked = self._ledger.invoice_order(order, lines, whole="amount" not in given)
+        return {"id": booked["id"], "number": booked["number"]}
+
+    def cancel_order(self, given: Arguments) -> Row:
+        order = self._order(given["order"], "draft", "shipped")
+        order["status"] = "void"
+        self._ledger.touch(order)
+        return {"id": order["id"]}
+
+    def create_order(self, given: Arguments) -> Row:
+        values = {name: given[name] for name in (*HEADER, "lines") if name in given}
+        order = self._ledger.new_document(values, "person", "", "order")
+        return {"id": order["id"], "number": order["number"]}
 
     def overwrite_carrier(self, given: Arguments) -> Row:
         row = self._any(given["id"])
@@ -306,6 +349,12 @@ class BookActions:
         row = self._ledger.find("documents", str(row_id))
         if row["status"] != "draft":
             raise ActionError(f"{row_id} is {row['status']}, not a draft")
+        return row
+
+    def _order(self, row_id: Any, *states: str) -> Row:
+        row = self._ledger.find("documents", str(row_id))
+        if row["type"] != "order" or row["status"] not in states:
+            raise ActionError(f"{row_id} is no order that is {' or '.join(states)}")
         return row
 
     def _booked(self, row_id: Any) -> Row:

@@ -190,6 +190,8 @@ class Ledger:
 
     def collection(self, document: Row) -> str:
         """Where a document is listed."""
+        if document["type"] == "order":
+            return "orders"
         if self.variant.keeps_id:
             return "documents"
         return "drafts" if document["status"] == "draft" else "invoices"
@@ -206,16 +208,17 @@ class Ledger:
         return row
 
     def new_document(self, values: Row, by: str, carrier: str, kind: str = "invoice") -> Row:
-        """A draft with these values; RefusedError where something does not fit."""
+        """A draft, or an open order, with these values; RefusedError where something is wrong."""
         moves = kind == "invoice" and not self.variant.keeps_id
         row: Row = {
-            "id": self.new_id("d" if moves else "i"),
+            "id": self.new_id("o" if kind == "order" else "d" if moves else "i"),
             "type": kind,
             "status": "draft",
             "number": str(values.get("number") or ""),
             **{name: values.get(name) for name in HEADER},
             "lines": [],
             "created_from": None,
+            "from_order": None,
             "credits": [],
             "paid": ZERO,
             "credited": ZERO,
@@ -223,7 +226,21 @@ class Ledger:
             "due_date": None,
         }
         self.set_content(row, values)
+        if kind == "order":
+            row["issue_date"] = row["issue_date"] or self.clock.now().date().isoformat()
+            row["number"] = row["number"] or f"SO-{row['id'][1:]}"
         return self.add("documents", row, by, carrier)
+
+    def invoice_order(self, order: Row, lines: list[Row], *, whole: bool) -> Row:
+        """A booked invoice over these lines; the order is done with it, or in part."""
+        kept = self.variant.copies_carrier and self.variant.unique != "_carrier"
+        values = {**{name: order[name] for name in HEADER}, "issue_date": None, "lines": lines}
+        draft = self.new_document(values, "person", order["_carrier"] if kept else "")
+        draft["from_order"] = order["id"]
+        booked = self.book(draft)
+        order["status"] = "invoiced" if whole else "shipped"
+        self.touch(order)
+        return booked
 
     def set_content(self, row: Row, values: Row) -> None:
         """Header fields and lines that are named; RefusedError where one is not possible."""

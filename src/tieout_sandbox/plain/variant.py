@@ -19,8 +19,9 @@ class Variant:
     `search_lag_s`: filters (text, customer) see a write only so many seconds later; single reads
     and the change feed see it at once. `keeps_id`: booking leaves the document where it is;
     otherwise it moves from `/drafts` to `/invoices` under a new id, with `created_from` where
-    `tells_origin`. `batch` above 1: a create is a list of up to so many, all or none where
-    `atomic`.
+    `tells_origin`. `orders`: it has sales orders, in `/orders`, which stay there when an invoice is
+    made of them, with their key where `copies_carrier`. `batch` above 1: a create is a list of up
+    to so many, all or none where `atomic`.
     """
 
     guard: str = "d"
@@ -34,6 +35,7 @@ class Variant:
     tells_origin: bool = True
     copies_carrier: bool = True
     search_lag_s: int = 0
+    orders: bool = False
 
     def __post_init__(self) -> None:
         if self.guard not in GUARDS:

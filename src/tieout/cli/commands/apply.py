@@ -204,10 +204,10 @@ def _words(line: PlanLine, written: Written | None) -> tuple[str, str]:
     word = state_word(written)
     deal = line.number if line.entity == "document" else ""
     if word != "applied" or written is None:
-        kind = {"customer": "customer", "standing": "status"}.get(line.entity, "draft")
+        kind = {"customer": "customer", "standing": "status"}.get(line.entity, line.kind or "draft")
         return word, deal or kind
     if line.action == "void":
-        return word, f"{deal} draft voided".strip()
+        return word, f"{deal} {line.kind or 'draft'} voided".strip()
     name = record_name(written)
     if name in ("draft", "invoice", "order") and deal:
         name = f"{name} for {deal}"

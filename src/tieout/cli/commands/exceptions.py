@@ -130,6 +130,7 @@ _TO_DO = {
     "both_changed": "say which side counts",
     "draft_deleted": "make a new one, or leave it out",
     "draft_edited": "agree on one of the two",
+    "order_changed": "say which side counts",
     "found_differs": "compare the two",
     "two_carriers": "name the one that counts",
     "near_hit": "say whether it is the one",
@@ -349,6 +350,8 @@ def _answers(case: Case) -> tuple[str, ...]:
             return (f"{answer} --side crm", f"{answer} --side books")
         case "draft_deleted":
             return (f"{answer} --make-new", f"{answer} --leave-out")
+        case "order_changed":
+            return (f"{answer} --side crm", f"{answer} --side books")
         case "possible_duplicate":
             return (f"{answer} --is REF", f"{answer} --make-new", f"{answer} --leave-out")
         case "two_carriers" | "near_hit" | "copy":

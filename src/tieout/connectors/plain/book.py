@@ -40,6 +40,7 @@ from tieout.core.change import (
     Doubt,
     Fate,
     Outcome,
+    Predicted,
     Prepared,
     Refused,
     Rejected,
@@ -51,7 +52,16 @@ from tieout.core.change import (
 from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
-from tieout.core.model import Company, Customer, Document, Entity, ExternalRef, Record
+from tieout.core.model import (
+    Company,
+    Customer,
+    Document,
+    DocumentKind,
+    Entity,
+    ExternalRef,
+    OrderState,
+    Record,
+)
 from tieout.core.predict import predict
 from tieout.ports import (
     Clock,
@@ -78,6 +88,12 @@ _LISTS = {
     Entity.PRICE: "prices",
 }
 _TOLD_GONE = frozenset({Entity.DOCUMENT, Entity.CUSTOMER, Entity.ITEM, Entity.PRICE})
+_METHODS = {
+    Action.UPDATE: ("PATCH", ""),
+    Action.VOID: ("DELETE", ""),
+    Action.CONVERT: ("POST", "/book"),
+}
+_DONE_WITH = (OrderState.SHIPPED, OrderState.INVOICED, OrderState.CANCELLED)
 
 
 class PlainBookConnector:
@@ -250,7 +266,8 @@ class PlainBookConnector:
         (read,) = await self.get([change.target], want)
         if read is None:
             return Refused(key=change.key, stale=True)
-        if isinstance(read, Document) and read.booked:
+        fixed = isinstance(read, Document) and read.order_state in _DONE_WITH
+        if isinstance(read, Document) and (read.booked or fixed):
             return _booked(change, read)
         return self._change(change, change.target, read, read.version or "")
 
@@ -272,7 +289,8 @@ class PlainBookConnector:
             if wanted.record.customer is None:
                 return _refused(change, "customer_missing", "Its customer is not known.")
             values = self._rows.document_row(wanted)
-            path = f"/{self.settings.collections[0]}"
+            order = wanted.record.kind is DocumentKind.ORDER
+            path = "/orders" if order else f"/{self.settings.drafts}"
             totals = _totals(wanted.record)
             shows = self._rows.document_shows(wanted, None, change.key, change.number or "", totals)
         return Prepared(
@@ -312,13 +330,16 @@ class PlainBookConnector:
                 document = before if isinstance(before, Document) else None
                 shows = self._rows.document_shows(wanted, document, change.key, "", totals)
             body = dumps(values)
+        elif change.action is Action.CONVERT and isinstance(before, Document):
+            totals = Predicted(totals=before.totals) if before.totals is not None else None
+        method, tail = _METHODS[change.action]
         return Prepared(
             key=change.key,
             entity=change.entity,
             action=change.action,
             target=target,
-            method="PATCH" if change.action is Action.UPDATE else "DELETE",
-            path=f"/{collection}/{row_id}",
+            method=method,
+            path=f"/{collection}/{row_id}{tail}",
             body=body,
             headers={"If-Match": f'"{version}"'} if checked else {},
             witness={"version": version} if version else {},
@@ -361,7 +382,7 @@ class PlainBookConnector:
         """See `ports.Connector.send`."""
 
         def read(answer: Answer | None, response: HttpResponse) -> list[Outcome]:
-            if wire.method == "POST":
+            if wire.method == "POST" and not wire.path.endswith("/book"):
                 return self._created(wire, answer)
             return [self._changed(wire, answer, response)]
 
@@ -422,7 +443,9 @@ class PlainBookConnector:
     def _changed(self, wire: Wire, answer: Answer | None, response: HttpResponse) -> Outcome:
         (key,) = wire.items
         at = time_of(answer)
-        collection, row_id = wire.path.strip("/").split("/")
+        collection, row_id = wire.path.strip("/").removesuffix("/book").split("/")
+        if wire.path.endswith("/book") and not self.settings.keeps_id:
+            collection = "invoices"
         if response.status == 204:
             return Applied(
                 key=key, ref=self._rows.ref_of(collection, {"id": row_id}), vendor_time=at
@@ -509,8 +532,9 @@ def _with_added_lines(change: Change, read: Record | None) -> Wanted:
 def _booked(change: Change, read: Document) -> Refused:
     finding = Finding(
         code="booked",
-        message=f"{read.number} is booked; it is neither changed nor deleted.",
-        hint="Finance corrects it with a credit note.",
+        message=f"{read.number} is {read.order_state or 'booked'}; it is neither changed nor "
+        "deleted.",
+        hint="Finance corrects it.",
         hold_on="document",
     )
     return Refused(key=change.key, findings=(finding,), stale=True, seen=read)

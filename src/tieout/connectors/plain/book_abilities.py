@@ -18,6 +18,7 @@ from tieout.core.change import (
     Action,
 )
 from tieout.core.model import Entity
+from tieout.core.policy import INVOICE, INVOICE_DRAFT, SALES_ORDER
 from tieout.ports import (
     FieldInfo,
     Schema,
@@ -44,7 +45,7 @@ def abilities(settings: PlainBookSettings) -> Abilities:
         reads=Reads.STAMP,
         deletions=Deletions.FEED if settings.tombstones else Deletions.KEYS,
         page_max=100,
-        actions=frozenset({Action.CREATE, Action.UPDATE, Action.VOID}),
+        actions=frozenset({Action.CREATE, Action.UPDATE, Action.VOID, Action.CONVERT}),
         write_max=settings.batch,
         atomic=settings.atomic,
         version=VersionCheck.IF_MATCH if settings.version_check else VersionCheck.NONE,
@@ -78,4 +79,5 @@ def abilities(settings: PlainBookSettings) -> Abilities:
         totals_rule=TotalsRule.PER_RATE,
         currency_on="document",
         drafts=True,
+        makes=frozenset({INVOICE_DRAFT, INVOICE, *((SALES_ORDER,) if settings.orders else ())}),
     )

@@ -35,6 +35,7 @@ from tieout.core.model import (
     ItemTax,
     Line,
     LineKind,
+    OrderState,
     PartyKind,
     Payment,
     Price,
@@ -122,25 +123,33 @@ class BookRows:
         return text(row, self._settings.carrier_field)
 
     def document(self, collection: str, row: Row, want: Selection) -> Document:
-        """A draft, invoice or credit note."""
+        """A draft, order, invoice or credit note."""
         status = row["status"]
-        if status not in ("draft", "booked", "void"):
+        order = row["type"] == "order"
+        if status not in (_ORDER_STATES if order else ("draft", "booked", "void")):
             raise ValueError(f"unknown status {status!r}")
         kind = DocumentKind.DRAFT if status == "draft" else DocumentKind.INVOICE
         if row["type"] == "credit_note":
             kind = DocumentKind.CREDIT_NOTE
+        if order:
+            kind = DocumentKind.ORDER
+        made_of = text(row, "from_order")
         origin = text(row, "created_from")
         currency = row["currency"]
         return Document(
             ref=self.document_ref(collection, row["id"]),
             version=str(row["revision"]),
             changed_at=instant(row, "changed_at"),
-            came_from=(self.document_ref("drafts", origin),) if origin else (),
+            came_from=(
+                *((self.document_ref("orders", made_of),) if made_of else ()),
+                *((self.document_ref("drafts", origin),) if origin else ()),
+            ),
             kind=kind,
             number=text(row, "number"),
             raw_status=status,
-            booked=status != "draft",
+            booked=status != "draft" and not order,
             voided=status == "void",
+            order_state=_ORDER_STATES[status] if order else None,
             customer=self.ref(Entity.CUSTOMER, row["customer"]),
             customer_name=text(row, "customer_name"),
             issue_date=day(row, "issue_date"),
@@ -341,7 +350,10 @@ class BookRows:
         """The document as the book will show it after this write."""
         record = wanted.record
         assert isinstance(record, Document)
-        shown = before or Document(kind=DocumentKind.DRAFT, raw_status="draft", number=drawn)
+        state = OrderState.APPROVED if record.kind is DocumentKind.ORDER else None
+        shown = before or Document(
+            kind=record.kind, raw_status="draft", number=drawn, order_state=state
+        )
         values = {name: getattr(record, name) for name in _HEADER if name in wanted.fields}
         if "customer" in wanted.fields:
             values["customer"] = record.customer
@@ -375,6 +387,12 @@ class BookRows:
 
 
 _CUSTOMER = Entity.CUSTOMER
+_ORDER_STATES = {
+    "draft": OrderState.APPROVED,
+    "shipped": OrderState.SHIPPED,
+    "invoiced": OrderState.INVOICED,
+    "void": OrderState.CANCELLED,
+}
 _TABLES = {
     Entity.CUSTOMER: "customers",
     Entity.ITEM: "items",

@@ -44,9 +44,11 @@ TABLES = {
     Entity.ITEM: "products",
     Entity.DOCUMENT: "invoices",
 }
-_TEXTS = ("status", "number", "books_id", "currency", "message")
-_FLAGS = ("overdue", "credited_in_part", "refund_due")
-_DAYS = ("issue_date", "due_date", "last_payment_on")
+_TEXTS = (
+    *("status", "vendor_status", "order_number", "number", "books_id", "currency", "message"),
+)
+_FLAGS = ("overdue", "credited_in_part", "refund_due", "booked")
+_DAYS = ("order_date", "delivered_on", "issue_date", "due_date", "last_payment_on")
 _AMOUNTS = ("net", "gross", "paid", "open", "overdue_amount")
 
 

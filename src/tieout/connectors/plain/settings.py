@@ -36,6 +36,7 @@ class PlainBookSettings:
     Times are seconds on the vendor's clock: ``timeout_s`` T, ``longest_s`` E, ``search_lag_s`` G,
     ``key_life_s`` K (0: nobody knows). ``keeps_id``: booking leaves a document in its place, else
     it moves to another collection with a new id, which ``tells_origin`` names the draft.
+    ``orders``: it has sales orders, which stay in their own collection.
     """
 
     base_url: str = "http://127.0.0.1:8480"
@@ -47,6 +48,7 @@ class PlainBookSettings:
     atomic: bool = False
     keeps_id: bool = False
     tells_origin: bool = True
+    orders: bool = False
     search_lag_s: int = 0
     timeout_s: int = 20
     longest_s: int = 200
@@ -70,4 +72,10 @@ class PlainBookSettings:
     @property
     def collections(self) -> tuple[str, ...]:
         """The collections of documents in the order in which documents move."""
-        return ("documents",) if self.keeps_id else ("drafts", "invoices")
+        first = ("orders",) if self.orders else ()
+        return (*first, "documents") if self.keeps_id else (*first, "drafts", "invoices")
+
+    @property
+    def drafts(self) -> str:
+        """The collection in which drafts are made."""
+        return "documents" if self.keeps_id else "drafts"

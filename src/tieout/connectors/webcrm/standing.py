@@ -31,8 +31,8 @@ from tieout.core.finding import Finding, Severity
 from tieout.core.model import Entity, ExternalRef, Standing
 
 _AMOUNTS = frozenset({"net", "gross", "paid", "open", "overdue_amount"})
-_DATES = frozenset({"issue_date", "due_date", "last_payment_on"})
-_FLAGS = frozenset({"overdue", "credited_in_part", "refund_due"})
+_DATES = frozenset({"order_date", "delivered_on", "issue_date", "due_date", "last_payment_on"})
+_FLAGS = frozenset({"overdue", "credited_in_part", "refund_due", "booked"})
 _STANDING_FIELDS = frozenset(entry.name for entry in fields(Standing))
 READY, SYNCHRONIZED = "ReadyForSynchronization", "Synchronized"
 _ERP_LENGTH = 50
