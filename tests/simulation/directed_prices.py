@@ -9,6 +9,8 @@ from typing import Any
 from directed_published import SHOWN, dict_of, products, quiet_run_writes_nothing
 from scenes import Scene, history
 from tieout.core.policy import PriceRule
+from tieout.services import items
+from world import BOOK, BRIDGE, CRM
 
 PRICED: dict[str, Any] = {
     **SHOWN,
@@ -37,6 +39,13 @@ def outcome(s: Scene, number: str) -> tuple[str, str]:
     )[0]
 
 
+async def stated(s: Scene) -> dict[str, tuple[str, str]]:
+    """What `tieout report items` says of each number, and where that stands."""
+    store: Any = s.world.engine().store
+    found = await items.items(store, BRIDGE, CRM, [BOOK])
+    return {row.number: (row.state, row.where) for row in found.rows}
+
+
 @history(options=PRICED)
 async def p20_price_lists_follow_the_books(s: Scene) -> None:
     """Prices by list and currency come, change and end; what has none is said, never zero."""
@@ -63,6 +72,15 @@ async def p20_price_lists_follow_the_books(s: Scene) -> None:
         "LIC has no price in WHOLESALE in SEK, WHOLESALE in EUR.",
     )
     await quiet_run_writes_nothing(s)
+    s.world.crm.act("create_product", {"name": "By word of mouth", "price": Decimal(1)})
+    s.world.in_book("create_item", number="HIDDEN", name="Hidden", price="1.00")
+    s.world.in_book("edit_item", number="HIDDEN", active=False)
+    await s.world.wait(70)
+    await s.settle()
+    found = await stated(s)
+    assert found[""] == ("no_code", "crm")
+    assert found["HIDDEN"] == ("only_in_books", "book")
+    assert found["CONS"] == ("price_missing", "book")
 
     row = dict_of(s, "CONS")
     own = {"list": "A seller's own", "currency": "SEK", "amount": Decimal(5), "active": True}
@@ -86,6 +104,7 @@ async def p20_price_lists_follow_the_books(s: Scene) -> None:
         False
     ]
     await quiet_run_writes_nothing(s)
+    assert (await stated(s))["SUP"] == ("price_missing", "book")
 
 
 @history(options=PRICED)
@@ -126,4 +145,5 @@ async def p22_an_item_is_deleted_while_it_is_quoted(s: Scene) -> None:
         "item_gone_in_use",
         f"OLD was deleted in the books and stands in open deals: {deal['number']}.",
     )
+    assert (await stated(s))["OLD"] == ("item_gone_in_use", "book")
     await quiet_run_writes_nothing(s)

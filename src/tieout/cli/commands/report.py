@@ -11,6 +11,7 @@ from tieout.cli.command import Session, command
 from tieout.cli.output import Result, listing
 
 if TYPE_CHECKING:
+    from tieout.services.items import ItemRow, ItemsReport
     from tieout.services.sales import Sales, SalesReport
 
 
@@ -111,3 +112,84 @@ def _lines(found: SalesReport, width: int | None) -> list[str]:
         *table(columns, rows, width),
         "Net, without reminder fees and interest; credit notes are taken off.",
     ]
+
+
+@command(
+    "report items",
+    examples=("tieout report items", "tieout report items --state no_code --csv products.csv"),
+)
+async def items(
+    session: Session,
+    state: Annotated[
+        str, Option("--state", metavar="STATE", help="Only those, such as no_code.")
+    ] = "",
+    every: Annotated[bool, Option("--all", help="Also those that are in step.")] = False,
+    csv: Annotated[Path | None, Option("--csv", metavar="FILE", help="Into a file.")] = None,
+) -> Result:
+    """Show products without a code, items that the CRM does not show, and missing prices."""
+    from tieout.cli.daily import check_file, write_file
+    from tieout.services import items as reporting
+    from tieout.services.configuration import choose_bridge, in_force
+    from tieout.services.usage import UsedWronglyError
+    from tieout.settings.bridge import Configuration
+
+    if state and state not in reporting.WORDS:
+        raise UsedWronglyError(
+            f"--state {state} is unknown.",
+            code="usage",
+            hint=f"There are: {', '.join(reporting.WORDS)}.",
+        )
+    check_file(csv)
+    opened = await session.opened()
+    bridge = await choose_bridge(opened, session.options.bridge)
+    session.ref["bridge"] = bridge
+    version = await in_force(opened, bridge)
+    assert version is not None
+    configured = Configuration.from_stored(version.body, version.tables)
+    found = await reporting.items(opened.store, bridge, configured.crm, configured.books)
+    shown = [
+        row
+        for row in found.rows
+        if (row.state == state if state else every or row.state != reporting.IN_STEP)
+    ]
+    notes = []
+    if csv is not None:
+        write_file(csv, reporting.csv_text(shown).encode("utf-8-sig"))
+        notes.append(f"Written: {csv}")
+    if configured.model.flows.items.mode == "off":
+        notes.append("Products of the CRM are read only with flows.items, also in shadow.")
+    return Result(
+        data=listing([_item_data(row) for row in shown])
+        | {
+            "counts": found.counts(),
+            "lines_without_code": [{"text": text, "deals": deals} for text, deals in found.lines],
+        },
+        lines=_item_lines(found, shown, session.screen.width),
+        notes=notes,
+        bridge=bridge,
+    )
+
+
+def _item_data(row: ItemRow) -> dict[str, object]:
+    from tieout.services.items import HEADER
+
+    return {name: getattr(row, name) or None for name in HEADER}
+
+
+def _item_lines(found: ItemsReport, shown: list[ItemRow], width: int | None) -> list[str]:
+    from tieout.cli.formats import Column, count, table
+    from tieout.services.items import WORDS
+
+    lines: list[str] = []
+    if shown:
+        columns = (Column("State"), Column("Number"), Column("Name", rank=1), Column("Where"))
+        rows = [
+            (WORDS[row.state], row.number or "-", row.name or row.id, row.where) for row in shown
+        ]
+        lines += table(columns, rows, width)
+        lines += [f"{row.number or row.id}: {row.message}" for row in shown if row.message][:20]
+    told = [f"{WORDS[state]} {number:,}" for state, number in found.counts().items()]
+    lines.append(", ".join(told).capitalize() + "." if told else "No items were read yet.")
+    for text, deals in found.lines:
+        lines.append(f'"{text}" stands on lines of {count(deals, "deal")} without a product.')
+    return lines

@@ -1,0 +1,144 @@
+"""Items of the books and products of the CRM: which go together, and why others do not."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tieout.store import items as tables
+from tieout.store.items import ItemFound
+from tieout.store.postgres import PostgresStore
+
+HEADER = ("state", "where", "number", "name", "id", "crm_id", "message")
+IN_STEP = "in_step"
+# In the order in which they are looked at: what stops deals comes first.
+WORDS: Mapping[str, str] = {
+    "no_code": "no code in the CRM",
+    "number_twice_in_crm": "code on several products",
+    "only_in_crm": "not in the books",
+    "item_gone_in_use": "deleted, in open deals",
+    "price_missing": "a price is missing",
+    "deleted_in_crm": "deleted in the CRM",
+    "only_in_books": "not in the CRM",
+    "out_of_use": "out of use",
+    IN_STEP: "in step",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRow:
+    """
+    One item or product with what it is: ``state`` is a word of `WORDS`, ``where`` the connection.
+
+    ``id`` is that of the system named by ``where``, ``crm_id`` of the product that shows an item.
+    """
+
+    state: str
+    where: str
+    number: str
+    name: str
+    id: str
+    crm_id: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsReport:
+    """Rows by state, and ``lines``: texts on lines of deals that name no product."""
+
+    rows: tuple[ItemRow, ...]
+    lines: tuple[tuple[str, int], ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """How many rows there are of each state."""
+        found = Counter(row.state for row in self.rows)
+        return {state: found[state] for state in WORDS if state in found}
+
+
+async def items(store: PostgresStore, bridge: str, crm: str, books: Sequence[str]) -> ItemsReport:
+    """The report over what was last read of both sides."""
+    return report(
+        await store.do(lambda tx: tables.items_of_books(tx, bridge, books)),
+        await store.do(lambda tx: tables.products_alone(tx, crm)),
+        await store.do(lambda tx: tables.lines_without_code(tx, crm)),
+    )
+
+
+def report(
+    of_books: Sequence[ItemFound],
+    alone: Sequence[ItemFound],
+    lines: Sequence[tuple[str, int]] = (),
+) -> ItemsReport:
+    """Every item and every product that shows none, each in one state."""
+    numbers = {item.number for item in of_books if item.number and not item.gone}
+    twice = Counter(product.number for product in alone if product.number)
+    rows = [_of_books(item) for item in of_books]
+    rows += [_alone(product, numbers, twice) for product in alone]
+    order = list(WORDS)
+    rows.sort(key=lambda row: (order.index(row.state), row.number, row.where, row.id))
+    return ItemsReport(rows=tuple(rows), lines=tuple(lines))
+
+
+def _of_books(item: ItemFound) -> ItemRow:
+    state, message = IN_STEP, ""
+    if not item.crm_id:
+        held = item.reason in ("number_twice_in_crm", "deleted_in_crm")
+        state = item.reason if held else "only_in_books"
+        message = item.message or _WHY_NOT.get(item.reason, "")
+    elif item.reason in WORDS and item.reason != IN_STEP:
+        state, message = item.reason, item.message
+    elif item.gone or not item.active:
+        state = "out_of_use"
+    return ItemRow(
+        state=state,
+        where=item.connection,
+        number=item.number,
+        name=item.name,
+        id=item.id,
+        crm_id=item.crm_id,
+        message=message,
+    )
+
+
+_WHY_NOT: Mapping[str, str] = {
+    "": "the items flow has not decided it",
+    "inactive": "the books do not sell it",
+    "left_out_by_rule": "flows.items.when leaves it out",
+    "no_number": "it has no number",
+    "number_of_another_company": "another company's item has its number",
+}
+
+
+def _alone(product: ItemFound, numbers: set[str], twice: Mapping[str, int]) -> ItemRow:
+    message = ""
+    if not product.number:
+        state = "no_code"
+    elif twice[product.number] > 1:
+        state = "number_twice_in_crm"
+    elif product.number in numbers:
+        state, message = "only_in_crm", "the item of that number has another product"
+    else:
+        state = "only_in_crm"
+    return ItemRow(
+        state=state,
+        where=product.connection,
+        number=product.number,
+        name=product.name,
+        id=product.id,
+        message=message,
+    )
+
+
+def csv_text(found: Sequence[ItemRow]) -> str:
+    """Rows for a spreadsheet; texts that it would take for a formula are quoted."""
+    from tieout.report.csv import plain_text
+
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(HEADER)
+    for row in found:
+        writer.writerow([plain_text(getattr(row, name)) for name in HEADER])
+    return stream.getvalue()
