@@ -8,11 +8,13 @@ systems.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import invariants
+from converging import converge
 from invariants import Violation
 from tieout.core.keys import KeyKind, Slot, keys_in
 from tieout.core.policy import FlowMode
@@ -45,6 +47,7 @@ class Quiet:
             self.customers()
         await self.mirror()
         await self.nothing_more("16: a further run")
+        await self.converges()
         if last == "publish":
             self.world.publish_again()
             await self.nothing_more("16: a run after publishing the same configuration")
@@ -104,20 +107,39 @@ class Quiet:
         if sold != invoiced:
             raise Violation(f"21: sold {sold}, invoiced {invoiced}")
 
-    def customers(self) -> None:
-        """24: two-way fields of linked customers are the same on both sides."""
+    async def converges(self) -> None:
+        """26: after the last edits two runs make both sides the same, and a third writes nothing."""
+        world = self.world
+        same: list[Callable[[], None]] = []
+        if world.shown is not FlowMode.OFF:
+            same += [self.items, self.invoices]
+        if world.customers.both:
+            same += [self.customers]
+        if same:
+            await converge(world, list(self._linked().items()), same)
+
+    def _linked(self) -> dict[str, str]:
+        """Companies and their customers of the books, where both are there and nothing is held."""
         held = self._held_in("customers") | self._held_in("accounts")
         links = self.world.rows(
             "SELECT s.source_id, r.id FROM slot s JOIN ref r ON r.workspace = s.workspace"
             " AND r.key13 = s.key13 AND r.role = 'current' AND r.entity = 'customer'"
             " WHERE s.workspace = %(ws)s AND s.kind = 'C' AND s.alias_of IS NULL ORDER BY 1"
         )
+        customers = {row["id"] for row in self.world.book.ledger.live("customers")}
+        companies = {row["id"] for row in self.world.crm.rows.live("companies")}
+        return {
+            source: target
+            for source, target in links
+            if source not in held and source in companies and target in customers
+        }
+
+    def customers(self) -> None:
+        """24: two-way fields of linked customers are the same on both sides."""
         customers = {row["id"]: row for row in self.world.book.ledger.live("customers")}
         companies = {row["id"]: row for row in self.world.crm.rows.live("companies")}
-        for source, target in links:
-            mine, theirs = companies.get(source), customers.get(target)
-            if source in held or mine is None or theirs is None:
-                continue
+        for source, target in self._linked().items():
+            mine, theirs = companies[source], customers[target]
             for name in ("email", "phone"):
                 if theirs[name] and (mine[name] or "") != theirs[name]:
                     raise Violation(
