@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import inprocess
+from support.described import Description, descriptions
+from tieout.ports import HttpRequest
+
 # The same examples every time: a red test is red again. TIEOUT_HYPOTHESIS=explore looks for more.
 _QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile(
@@ -46,6 +50,30 @@ def find_shared() -> Path | None:
     named = os.environ.get("TIEOUT_SHARED")
     places = [Path(named)] if named else [ROOT.parent / "shared"]
     return next((place for place in places if (place / "specs").is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def vendors() -> dict[str, Description]:
+    """What is wrong with a request by its vendor's description; empty where there are none."""
+    found = find_shared()
+    return {} if found is None else descriptions(found / "specs")
+
+
+@pytest.fixture(autouse=True)
+def only_calls_that_vendors_describe(
+    vendors: dict[str, Description],
+) -> Iterator[None]:
+    """Whatever a test is about: a call that its vendor does not describe makes it fail."""
+    wrong: list[str] = []
+
+    def told(system: str, sent: HttpRequest) -> None:
+        if system in vendors:
+            wrong.extend(vendors[system](sent))
+
+    inprocess.listeners.append(told)
+    yield
+    inprocess.listeners.remove(told)
+    assert sorted(set(wrong)) == []
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -23,105 +22,21 @@ from contract.connector_contract import (
     run,
     write,
 )
+from support.described import VismaNet
 from support.visma_net_rig import VismaNetRig, number_of
-from tieout.connectors.http.json import loads
 from tieout.core.change import Action, Change, Wanted
 from tieout.core.model import Entity
 from tieout.ports import HttpRequest, Selection
 
 pytestmark = pytest.mark.shared
-_OWN = {"accept", "authorization", "content-type"}
-_KINDS: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "date-time": (str,),
-    "boolean": (bool,),
-    "integer": (int,),
-    "number": (int, Decimal),
-}
-
-
-class Tables:
-    """The vendor's operations and field tables."""
-
-    def __init__(self, path: Path) -> None:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        self.definitions: dict[str, dict[str, dict[str, Any]]] = data["definitions"]
-        # The vendor does not look at the case of a path.
-        self._operations = [
-            (op["method"], re.compile(re.sub(r"\{[^}]+\}", "[^/]+", op["path"]) + "$", re.I), op)
-            for op in data["operations"]
-        ]
-
-    def operation(self, request: HttpRequest) -> dict[str, Any] | None:
-        """The operation of a request; one with fewer ids in its path goes first."""
-        path = urlsplit(request.url).path
-        fitting = [
-            op
-            for method, pattern, op in self._operations
-            if method == request.method and pattern.match(path)
-        ]
-        return min(fitting, key=lambda op: op["path"].count("{"), default=None)
-
-    def problems(self, request: HttpRequest) -> list[str]:
-        """What of a request the vendor does not know or take."""
-        operation = self.operation(request)
-        where = f"{request.method} {urlsplit(request.url).path}"
-        if operation is None:
-            return [f"{where}: no such operation"]
-        asked = {name for name, _ in parse_qsl(urlsplit(request.url).query)}
-        unknown = sorted(asked - set(operation.get("query") or ()))
-        found = [f"{where}: parameter {name}" for name in unknown]
-        headers = {name.lower() for name in operation.get("headers") or ()}
-        sent = {name.lower() for name in request.headers} - _OWN
-        found += [f"{where}: header {name}" for name in sorted(sent - headers)]
-        model = operation.get("body")
-        if request.body and model in self.definitions:
-            found += self._body(loads(request.body), model, where)
-        elif request.body and request.body != b"{}":
-            found.append(f"{where}: takes no body like this")
-        return found
-
-    def _body(self, value: Any, model: str, where: str) -> list[str]:
-        if not isinstance(value, dict):
-            return [f"{where}: {model} is an object"]
-        found = []
-        for name, given in value.items():
-            told = self.definitions[model].get(name)
-            if told is None:
-                found.append(f"{where}: {model} has no {name}")
-            elif told.get("value_wrapped"):
-                if not isinstance(given, dict) or set(given) != {"value"}:
-                    found.append(f"{where}: {name} is wrapped")
-                else:
-                    found += self._value(given["value"], told, f"{where}: {name}")
-            else:
-                found += self._value(given, told, f"{where}: {name}")
-        return found
-
-    def _value(self, given: Any, told: dict[str, Any], where: str) -> list[str]:
-        if given is None:
-            return [f"{where} is null"]
-        if "array_of" in told:
-            if not isinstance(given, list):
-                return [f"{where} is a list"]
-            return [p for item in given for p in self._body(item, told["array_of"], where)]
-        if "ref" in told:
-            return self._body(given, told["ref"], where)
-        if "enum" in told:
-            return [] if given in told["enum"] else [f"{where} is none of {told['enum']}"]
-        if not isinstance(given, _KINDS[told["type"]]):
-            return [f"{where} is {told['type']}, not {given!r}"]
-        if told["type"] == "date-time" and not re.fullmatch(r"\d{4}-\d\d-\d\d", given):
-            return [f"{where} is no plain date"]
-        return []
 
 
 @pytest.fixture(scope="module")
-def tables(shared_dir: Path) -> Tables:
-    return Tables(shared_dir / "specs" / "visma-net" / "erp-service-api-subset.json")
+def tables(shared_dir: Path) -> VismaNet:
+    return VismaNet(shared_dir / "specs" / "visma-net")
 
 
-def test_a_wrong_body_would_be_seen(tables: Tables) -> None:
+def test_a_wrong_body_would_be_seen(tables: VismaNet) -> None:
     body = (
         b'{"hold":true,"nmae":{"value":1},"documentDate":{"value":"2026-11-25T00:00:00Z"},'
         b'"invoiceLines":[{"operation":{"value":"Insert"},"quantity":{"value":null}}]}'
@@ -136,7 +51,7 @@ def test_a_wrong_body_would_be_seen(tables: Tables) -> None:
 
 
 @pytest.mark.parametrize("carrier", ["external_reference", "customer_ref"])
-def test_every_request_is_one_that_the_vendor_describes(tables: Tables, carrier: str) -> None:
+def test_every_request_is_one_that_the_vendor_describes(tables: VismaNet, carrier: str) -> None:
     rig = VismaNetRig(carrier=carrier, background_above=3)
 
     async def story() -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
+from support.described import Webcrm
 from support.webcrm_rig import (
     CONTACTS,
     CUSTOMERS,
@@ -24,7 +23,6 @@ from support.webcrm_rig import (
     rig,
     standing_change,
 )
-from tieout.connectors.http.json import loads
 from tieout.core.change import Action, Applied, Change, Wanted
 from tieout.core.model import Customer, Deal, Entity, ExternalRef, Item
 from tieout.ports import HttpRequest
@@ -32,94 +30,9 @@ from tieout.ports import HttpRequest
 pytestmark = pytest.mark.shared
 
 
-class Description:
-    """The vendor's document, and what was seen beside it."""
-
-    def __init__(self, folder: Path) -> None:
-        text = (folder / "webcrm-rest-v1.swagger.json").read_text(encoding="utf-8")
-        document = json.loads(text)
-        self.models: dict[str, Any] = document["definitions"]
-        self._paths = [
-            (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path) + "$"), path, methods)
-            for path, methods in document["paths"].items()
-        ]
-        seen = json.loads((folder / "observed-additions.json").read_text(encoding="utf-8"))
-        self._seen = {(one["method"], one["path"]): one for one in seen["endpoints"]}
-        self.tables = seen["queryTables"]
-        self.templates: set[str] = set()
-
-    def problems(self, request: HttpRequest) -> Iterator[str]:
-        """What of a request the vendor does not know or take."""
-        parts = urlsplit(request.url)
-        where = f"{request.method} {parts.path}"
-        asked = {name for name, _ in parse_qsl(parts.query)}
-        beside = self._seen.get((request.method, parts.path))
-        if beside is not None:
-            self.templates.add(parts.path)
-            yield from (f"{where}: {name}" for name in asked - set(beside.get("query", {})))
-            return
-        fitting = [
-            (path, methods[request.method.lower()])
-            for pattern, path, methods in self._paths
-            if pattern.match(parts.path) and request.method.lower() in methods
-        ]
-        if not fitting:
-            yield f"{where}: no such operation"
-            return
-        path, operation = min(fitting, key=lambda found: found[0].count("{"))
-        self.templates.add(path)
-        known = operation.get("parameters", ())
-        allowed = {one["name"] for one in known if one["in"] == "query"}
-        yield from (f"{where}: parameter {name}" for name in sorted(asked - allowed))
-        body = next((one for one in known if one["in"] == "body"), None)
-        if body is not None:
-            yield from self._value(loads(request.body), body["schema"], where)
-        elif request.body and not any(one["in"] == "formData" for one in known):
-            yield f"{where}: takes no body"
-
-    def _value(self, value: Any, schema: dict[str, Any], where: str) -> Iterator[str]:
-        if "$ref" in schema:
-            yield from self._object(value, schema["$ref"].rpartition("/")[2], where)
-            return
-        kinds: dict[str, tuple[type, ...]] = {
-            "string": (str,),
-            "boolean": (bool,),
-            "integer": (int,),
-            "number": (int, Decimal),
-            "array": (list,),
-        }
-        if not isinstance(value, kinds[schema["type"]]):
-            yield f"{where} is {schema['type']}, not {value!r}"
-        elif schema["type"] == "array":
-            for item in value:
-                yield from self._value(item, schema["items"], where)
-        elif "enum" in schema and value not in schema["enum"]:
-            yield f"{where} is none of {schema['enum']}: {value!r}"
-        elif isinstance(value, str) and len(value) > schema.get("maxLength", 1_000_000):
-            yield f"{where} has {len(value)} characters"
-        elif schema.get("format") == "date-time" and not re.match(r"\d{4}-\d\d-\d\dT", str(value)):
-            yield f"{where} is no time: {value!r}"
-
-    def _object(self, value: Any, model: str, where: str) -> Iterator[str]:
-        if not isinstance(value, dict):
-            yield f"{where}: {model} is an object"
-            return
-        fields = self.models[model]["properties"]
-        for name in self.models[model].get("required", ()):
-            if name not in value:
-                yield f"{where}: {name} is required"
-        for name, given in value.items():
-            if name not in fields:
-                yield f"{where}: {model} has no {name}"
-            elif given is None:
-                yield f"{where}: {name} is null"
-            else:
-                yield from self._value(given, fields[name], f"{where}: {name}")
-
-
 @pytest.fixture(scope="module")
-def description(shared_dir: Path) -> Description:
-    return Description(shared_dir / "specs" / "webcrm")
+def description(shared_dir: Path) -> Webcrm:
+    return Webcrm(shared_dir / "specs" / "webcrm")
 
 
 async def everything(found: Rig) -> None:
@@ -187,7 +100,7 @@ async def _all_requests(changes: str) -> Rig:
 
 
 @pytest.mark.parametrize("changes", ["queries", "lists"])
-def test_every_request_is_one_that_the_vendor_knows(description: Description, changes: str) -> None:
+def test_every_request_is_one_that_the_vendor_knows(description: Webcrm, changes: str) -> None:
     found = asyncio.run(_all_requests(changes))
     problems = [p for request in found.transport.requests for p in description.problems(request)]
     assert problems == []
@@ -221,7 +134,7 @@ def test_nothing_is_ever_deleted() -> None:
     assert {urlsplit(r.url).path for r in posts} == {"/Auth/ApiLogin", "/QuotationLines/LinkedData"}
 
 
-def test_scripts_ask_only_tables_and_fields_that_were_seen(description: Description) -> None:
+def test_scripts_ask_only_tables_and_fields_that_were_seen(description: Webcrm) -> None:
     found = asyncio.run(_all_requests("queries"))
     forms = {
         "Organisation": "OrganisationDto",
@@ -237,3 +150,15 @@ def test_scripts_ask_only_tables_and_fields_that_were_seen(description: Descript
         assert set(re.findall(rf"\b{table}\w+", bare)) <= fields
         signs = set(re.findall(r"[<>=!]+", bare))
         assert signs <= {"=", ">="}
+
+
+def test_a_call_that_nobody_describes_would_be_seen(description: Webcrm) -> None:
+    """What holds for every test (`only_calls_that_vendors_describe`) can fail."""
+    for method, url, told in (
+        ("GET", "https://x/Invoices", "no such operation"),
+        ("DELETE", "https://x/QuotationLines", "no such operation"),
+        ("GET", "https://x/Organisations?Colour=1", "parameter Colour"),
+    ):
+        request = HttpRequest(method=method, url=url)
+        (problem,) = description.problems(request)
+        assert told in problem

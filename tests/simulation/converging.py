@@ -25,7 +25,7 @@ def edit_customers(world: World, links: list[tuple[str, str]]) -> None:
         fields = {"email": f"last-{number}@kund.example", "phone": f"+46 8 {number:07d}"}
         names = list(fields)
         chance.shuffle(names)
-        mine, theirs = (dict([(name, fields[name])]) for name in names)
+        mine, theirs = ({name: fields[name]} for name in names)
         kind = chance.choice(("crm", "books", "both", "same field"))
         if kind == "same field":
             theirs = {name: f"other {value}" for name, value in mine.items()}

@@ -8,8 +8,7 @@ systems.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -108,7 +107,7 @@ class Quiet:
             raise Violation(f"21: sold {sold}, invoiced {invoiced}")
 
     async def converges(self) -> None:
-        """26: after the last edits two runs make both sides the same, and a third writes nothing."""
+        """26: after the last edits two runs make both sides the same; a third writes nothing."""
         world = self.world
         same: list[Callable[[], None]] = []
         if world.shown is not FlowMode.OFF:

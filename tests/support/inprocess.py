@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from tieout.ports import HttpRequest, HttpResponse, LostError, NotSentError
 from tieout_sandbox.kit import Answer, Dropped, Request, Truncated, make_request
 
+# Who wants to know of every request to a simulator: its name, and the request.
+listeners: list[Callable[[str, HttpRequest], None]] = []
+
 
 class Handles(Protocol):
     """A simulator, as far as this transport needs it."""
@@ -40,6 +43,8 @@ class InProcessTransport:
         self.requests.append(request)
         if self.before is not None:
             self.before(request)
+        for told_of in listeners:
+            told_of(getattr(self._simulator, "name", ""), request)
         headers = {"Host": urlsplit(request.url).netloc, **request.headers}
         asked = make_request(request.method, request.url, headers=headers, body=request.body)
         answer = await self._simulator.handle(asked)

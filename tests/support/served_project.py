@@ -18,6 +18,8 @@ from unittest.mock import patch
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from tieout.ports import HttpRequest
+
 BRIDGE = """\
 bridge: nordic
 crm: sf
@@ -58,6 +60,12 @@ class Served:
         with urlopen(f"{self.base_url}/_sandbox/records/{entity}", timeout=30) as answer:
             found: list[dict[str, Any]] = json.loads(answer.read())
         return found
+
+    def calls(self) -> list[HttpRequest]:
+        """What was called so far: methods and paths, with names where ids stood."""
+        with urlopen(f"{self.base_url}/_sandbox/calls", timeout=30) as answer:
+            found = [name.split(" ", 1) for name in json.loads(answer.read())]
+        return [HttpRequest(method=method, url=path) for method, path in found]
 
     def struck(self) -> int:
         """How often the faults that were ordered have struck: calls that have arrived."""
