@@ -41,6 +41,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "--month soon", "--month 2999-01", "--store", "--books nothing_such",
         "--html /nowhere/page.html",
     ),
+    "codes": ("", "--kind terms --csv terms.csv", "--books nothing_such"),
     "report items": ("", "--state no_code --csv items.csv", "--state nothing_such"),
     "report sales": ("", "--month 2026-10 --csv sales.csv", "--month soon"),
     "prove": ("", "--month 2020-01", "--month soon", "--queries"),

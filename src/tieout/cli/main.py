@@ -40,6 +40,7 @@ _ORDER = (
     "reconcile",
     "prove",
     "report",
+    "codes",
     "log",
     "sandbox",
     "help",

@@ -172,6 +172,12 @@ def compile_policy(
     )
 
 
+def field_rules(configuration: Configuration) -> tuple[tuple[FieldRule, ...], ...]:
+    """The mapping's rules over customers, over heads of deals, and over their lines."""
+    made = _Compiler(configuration)
+    return tuple(made.customer_fields()), tuple(made.document_fields()), tuple(made.line_fields())
+
+
 def price_rules(configuration: Configuration) -> tuple[PriceRule, ...]:
     """The price lists that the CRM shows; one without a name there is called as in the books."""
     return tuple(
