@@ -115,6 +115,24 @@ class VismaNetRig(ContractRig):
         assert answer.status == 201, answer.body
         return answer.headers["Location"].rpartition("/")[2]
 
+    def patch_order_line(self, number: str, line: int, price: int) -> None:
+        """Somebody gives a line of an order another price, by the order service."""
+        place = f"{HOST}/api/v3/SalesOrders/SO/{number}"
+        headers = {
+            "Authorization": f"Bearer {self.token()}",
+            "Content-Type": "application/json",
+        }
+        shown = self.sim.vendor(make_request("GET", place, headers=headers))
+        change = {"lineId": line, "unitPrice": price, "hasManualPrice": True}
+        request = make_request(
+            "PATCH",
+            f"{place}/lines",
+            headers={**headers, "If-Match": shown.headers["ETag"]},
+            body=dumps({"lines": [change]}),
+        )
+        answer = self.sim.vendor(request)
+        assert answer.status == 202, answer.body
+
     def token(self) -> str:
         """A token of the service application."""
         fields = {

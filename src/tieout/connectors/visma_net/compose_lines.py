@@ -45,8 +45,12 @@ class LineMaker:
         settings: VismaNetSettings,
         items: Mapping[str, Payload],
         currency: str,
+        *,
+        stock: bool = False,
     ) -> None:
+        """``stock``: the document takes items of stock, as a sales order does."""
         self._made = made
+        self._stock = stock
         self._names = names
         self._settings = settings
         self._items = items
@@ -187,7 +191,7 @@ class LineMaker:
             by_id = self._items.get(f"id:{item.ref.id}") if item.ref else None
             found = by_id or self._items.get(item.number.casefold())
             if found is not None:
-                problem = _unusable(found)
+                problem = _unusable(found, stock=self._stock)
                 if problem:
                     said = text_of(found, "inventoryNumber")
                     self._wrong("item_not_usable", f"Item {said} (line {place}) {problem}.", place,
@@ -366,8 +370,8 @@ def _unit(line: Line, item: Payload) -> str:
     return said or known[0] or known[1]
 
 
-def _unusable(item: Payload) -> str:
-    if item.get("stockItem"):
+def _unusable(item: Payload, *, stock: bool) -> str:
+    if item.get("stockItem") and not stock:
         return "is a stock item, which an invoice cannot hold; it goes through a sales order"
     if text_of(item, "status") not in SELLABLE:
         return "is not for sale in Visma.net"

@@ -45,8 +45,9 @@ class VismaNetConnector:
 
     Documents: ``draft:100245`` until it is released and ``invoice:100245`` from then on, under one
     number over there; credit notes are ``draft_note`` and ``note``, debit notes ``debit``, overdue
-    charges ``charge``. Customers are named by their internal id, since their number can change.
-    Payments are not listed, they are told by the documents that they met.
+    charges ``charge``, sales orders ``order:SO/000223``. Customers are named by their internal id,
+    since their number can change. Payments are not listed, they are told by the documents that
+    they met.
     """
 
     def __init__(
@@ -100,9 +101,9 @@ class VismaNetConnector:
         self._service = service
         directory = Directory(self._api)
         self._reader = Reader(self._api, directory, OrderReader(self._api, service))
-        self._writer = Writer(self._api, self._reader, directory)
-        self._sender = Sender(self._api, self._reader, self._writer.learn)
-        self._looker = Looker(self._api, self._reader)
+        self._writer = Writer(self._api, self._reader, directory, service)
+        self._sender = Sender(self._api, self._reader, self._writer.learn, service)
+        self._looker = Looker(self._api, self._reader, service)
         self._ledger = CustomerLedger(self._api, self._reader)
 
     async def company(self) -> Company:

@@ -113,7 +113,10 @@ def document(payload: Payload, reading: Reading) -> Document:
         ref=document_ref(names, kind, number, booked=booked) if number else None,
         version=text_of(payload, "timeStamp") or None,
         changed_at=reading.stamps.instant(_RESOURCES.get(kind, ""), payload),
-        came_from=(document_ref(names, kind, number, booked=False),) if booked else (),
+        came_from=(
+            *_orders_of(payload, names),
+            *((document_ref(names, kind, number, booked=False),) if booked else ()),
+        ),
         kind=_kind(kind, booked),
         number=number if booked else "",
         raw_status=text_of(payload, "status"),
@@ -153,6 +156,16 @@ def document(payload: Payload, reading: Reading) -> Document:
         extra=extra_of(payload, want),
         shape=want.shape if want else "",
     )
+
+
+def _orders_of(payload: Payload, names: Names) -> tuple[ExternalRef, ...]:
+    """The sales orders that the lines of an invoice were delivered for, in their order."""
+    numbers = [
+        f"{text_of(row, 'soOrderType')}/{text_of(row, 'soOrderNbr')}"
+        for row in line_rows(payload)
+        if text_of(row, "soOrderType") and text_of(row, "soOrderNbr")
+    ]
+    return tuple(names.ref("document", f"order:{number}") for number in dict.fromkeys(numbers))
 
 
 _RESOURCES = {

@@ -18,6 +18,7 @@ from tieout.connectors.visma_net.api import (
 )
 from tieout.connectors.visma_net.documents import is_document
 from tieout.connectors.visma_net.making import carried
+from tieout.connectors.visma_net.orders import ORDERS, OrderService
 from tieout.connectors.visma_net.reading import Reader, place_of
 from tieout.connectors.visma_net.stamps import CREATED
 from tieout.connectors.visma_net.translate import carrier_of
@@ -27,6 +28,8 @@ from tieout.core.keys import generation_of, key_in, keys_in
 from tieout.core.model import Document, Entity, ExternalRef, Record
 
 _BEFORE = timedelta(seconds=60)
+# Nobody has shown in which zone the list of orders asks for changes.
+_ORDERS_BEFORE = timedelta(hours=3)
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LATER = 2  # generations after the one in doubt that are asked for
 
@@ -34,8 +37,11 @@ _LATER = 2  # generations after the one in doubt that are asked for
 class Looker:
     """Finds records by what they carry."""
 
-    def __init__(self, api: VismaNetApi, reader: Reader) -> None:
+    def __init__(
+        self, api: VismaNetApi, reader: Reader, service: OrderService | None = None
+    ) -> None:
         self._api = api
+        self._service = service
         self._reader = reader
 
     async def find_by_key(self, doubts: Sequence[Doubt]) -> list[Sight]:
@@ -80,6 +86,9 @@ class Looker:
                 hits.append(Hit(key=doubt.key, record=fate.record))
         if doubt.action is Action.CREATE and doubt.entity is Entity.CUSTOMER:
             hits += await self._customers(doubt, times)
+        elif doubt.entity is Entity.DOCUMENT and self._is_order(doubt):
+            hits, near = await self._orders(doubt, times)
+            target, gone = None, False
         elif doubt.entity is Entity.DOCUMENT and doubt.action in (Action.CREATE, Action.CREDIT):
             hits, near = await self._documents(doubt, times)
             target, gone = None, False
@@ -94,6 +103,43 @@ class Looker:
             target_gone=gone,
             complete=True,
         )
+
+    def _is_order(self, doubt: Doubt) -> bool:
+        """Whether the order service was asked to make it."""
+        return (
+            self._service is not None
+            and doubt.action is Action.CREATE
+            and any(b'"orderLines"' in body for body in doubt.bodies)
+        )
+
+    async def _orders(self, doubt: Doubt, times: list[datetime]) -> tuple[list[Hit], list[Record]]:
+        """
+        The customers' orders that changed since the first send, all of them, since no filter asks
+        for our key; where the customers are not known, everybody's.
+        """
+        assert self._service is not None
+        since = doubt.first_sent_at - _ORDERS_BEFORE
+        rows: dict[str, Row] = {}
+        kind = self._api.settings.order_type
+        for number in await self._numbers(doubt.customers) or [""]:
+            for row in await self._service.listed(kind, number, since, times):
+                rows[text_of(row, "orderId")] = row
+        hits: list[Hit] = []
+        near: list[Record] = []
+        for number, row in rows.items():
+            said = text_of(row, "customerRefNo")
+            key = key_in(said, doubt.key13)
+            if key is None and (keys_in(said) or not doubt.customers):
+                continue
+            whole = await self._service.one(f"{kind}/{number}")
+            if whole is None:
+                continue
+            (record,) = await self._reader.records([whole], ORDERS)
+            if key is not None:
+                hits.append(Hit(key=key, record=record))
+            else:
+                near.append(record)
+        return hits, [] if hits else near
 
     async def _documents(
         self, doubt: Doubt, times: list[datetime]

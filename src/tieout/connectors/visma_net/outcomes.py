@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from tieout.connectors.http.json import loads
 from tieout.connectors.visma_net.api import CREDIT_NOTES, CUSTOMERS, INVOICES
 from tieout.connectors.visma_net.errors import Kind, Problem, error_of, problem_of
+from tieout.connectors.visma_net.orders import ORDERS
 from tieout.connectors.visma_net.values import number_in, text_of, vendor_time
 from tieout.core.change import Deferred, Outcome, Rejected, Stale, Unknown, Wire
 from tieout.core.errors import ConnectionBrokenError
@@ -32,6 +34,13 @@ class Sent:
         bare = wire.path.partition("?")[0]
         if wire.method == "POST" and bare in _NEW:
             return cls(path=_NEW[bare], verb="create")
+        if bare == ORDERS:
+            return cls(path=ORDERS, verb="create")
+        if bare.startswith(f"{ORDERS}/"):
+            kind, number, *lines = (unquote(part) for part in bare.split("/")[4:])
+            gone = wire.method == "DELETE" and not lines
+            verb = "delete" if gone else "update"
+            return cls(path=ORDERS, number=f"{kind}/{number}", verb=verb)
         verb = {"PUT": "update", "DELETE": "delete"}.get(wire.method, "release")
         bare = bare.removesuffix(RELEASE)
         where = bare.rpartition("/")[0].removesuffix("/internal")
@@ -40,6 +49,8 @@ class Sent:
     @property
     def template(self) -> str:
         """The path with its id replaced, for counts."""
+        if self.path == ORDERS:
+            return ORDERS if self.verb == "create" else f"{ORDERS}/{{type}}/{{orderId}}"
         tail = RELEASE if self.verb == "release" else ""
         return self.path if self.verb == "create" else f"{self.path}/{{id}}{tail}"
 
@@ -76,6 +87,8 @@ def read_answer(wire: Wire, sent: Sent, response: HttpResponse) -> Answer | Outc
     at = vendor_time(response)
     if not 200 <= response.status < 300:
         return refusal(key, sent, problem_of(response), response)
+    if sent.path == ORDERS:
+        return _ordered(key, sent, response)
     if response.status == 202:
         queued = text_of(_object(response), "id")
         return Queued(queued) if queued else _unknown(key, "Visma.net queued it without an id.", at)
@@ -95,6 +108,17 @@ def read_answer(wire: Wire, sent: Sent, response: HttpResponse) -> Answer | Outc
     if response.status != 204 and response.body.strip() and not _object(response):
         return _unknown(key, "Visma.net's answer has not its form.", at)
     return Done(sent.number)
+
+
+def _ordered(key: str, sent: Sent, response: HttpResponse) -> Answer | Outcome:
+    """What the order service answers: it is done with 201, or with 202 for what was there."""
+    if sent.verb != "create":
+        return Done(sent.number)
+    where = urlsplit(response.headers.get("location", "")).path.rstrip("/").split("/")
+    if response.status != 201 or len(where) < 2 or not where[-1]:
+        reason = "The Sales Order service did not say under which number it was made."
+        return _unknown(key, reason, vendor_time(response))
+    return Done(f"{unquote(where[-2])}/{unquote(where[-1])}")
 
 
 def refusal(key: str, sent: Sent, problem: Problem, response: HttpResponse) -> Outcome:

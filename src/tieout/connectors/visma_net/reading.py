@@ -282,6 +282,9 @@ class Reader:
                 return
             case _:
                 return
+        if entity is Entity.DOCUMENT:
+            known = await self._orders.keys()
+            yield [(names.ref("document", f"order:{key}"), at) for key, at in known.items()]
         for path, ref_of in lists:
             found = list((await self._all(path, ref_of)).items())
             for start in range(0, len(found), 1000):
@@ -401,7 +404,8 @@ class Reader:
             Gone(ref=ref, certain=False)
             for record in records
             if isinstance(record, Document) and record.booked
-            for ref in record.came_from[:1]
+            for ref in record.came_from
+            if not ref.id.startswith("order:")
         )
         resume = None if marks is None else dumps(marks)
         return Page(records=tuple(records), unread=tuple(unread), gone=gone, resume=resume)
@@ -427,14 +431,31 @@ class OrderReader:
         seen: Marks = {}
         async for rows in self._service.changed(since, before.get("given") or {}, seen):
             customers = await directory.of([orders.named_customer(row) for row in rows])
-            yield Page(records=tuple(orders.order(row, names, customers, want) for row in rows))
+            records: list[Record] = []
+            unread: list[tuple[ExternalRef, Finding]] = []
+            for row in rows:
+                try:
+                    records.append(orders.order(row, names, customers, want))
+                except (ValueError, TypeError, ArithmeticError) as error:
+                    unread.append((_any_ref(row, orders.ORDERS, names), _not_read(row, error)))
+            yield Page(records=tuple(records), unread=tuple(unread))
         edge = now - timedelta(seconds=self._api.settings.overlap_s)
         kept = {number: at for number, at in seen.items() if at >= wall_text(edge)}
         timed["orders"] = {"since": edge.isoformat(), "given": kept}
 
+    async def keys(self) -> dict[str, str]:
+        """Every order by type and number, with its stamp; none where they are not read."""
+        return {} if self._service is None else await self._service.keys()
+
     async def payload(self, number: str) -> Row | None:
         """One order by type and number ('SO/000223')."""
         return None if self._service is None else await self._service.one(number)
+
+
+def _not_read(row: Payload, error: Exception) -> Finding:
+    values = {"error": type(error).__name__, "said": str(error)[:200]}
+    message = f"Order {text_of(row, 'orderId')} was not understood."
+    return Finding(code="not_read", message=message, values=values)
 
 
 def version_of_row(row: Payload) -> str:

@@ -15,6 +15,7 @@ from tieout.core.abilities import (
 )
 from tieout.core.change import Action
 from tieout.core.model import Entity
+from tieout.core.policy import INVOICE, INVOICE_DRAFT, SALES_ORDER
 from tieout.ports import FieldInfo, Schema
 
 _CUSTOMER = (
@@ -151,6 +152,7 @@ def abilities(settings: VismaNetSettings) -> Abilities:
             Entity.PAYMENT: EntityAbilities(reads=Reads.DERIVED),
         },
         in_flight=settings.in_flight,
+        makes=frozenset({INVOICE_DRAFT, INVOICE, *((SALES_ORDER,) if settings.orders else ())}),
         budgets=(
             BudgetWindow(calls=settings.calls_per_hour, seconds=3600, share=settings.budget_share),
         ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from tieout.connectors.http.client import Call
+from tieout.connectors.http.client import ApiClient, Call
 from tieout.connectors.visma_net.api import CUSTOMERS, INVOICES, Row, VismaNetApi, explained
 from tieout.connectors.visma_net.errors import business_problem
 from tieout.connectors.visma_net.names import document_ref
+from tieout.connectors.visma_net.orders import ORDERS, OrderService
 from tieout.connectors.visma_net.outcomes import (
     Answer,
     Done,
@@ -45,8 +46,15 @@ Learn = Callable[[str, Document], None]
 class Sender:
     """Sends what was prepared, each request once."""
 
-    def __init__(self, api: VismaNetApi, reader: Reader, learn: Learn) -> None:
+    def __init__(
+        self,
+        api: VismaNetApi,
+        reader: Reader,
+        learn: Learn,
+        service: OrderService | None = None,
+    ) -> None:
         self._api = api
+        self._service = service
         self._reader = reader
         self._learn = learn
 
@@ -57,7 +65,7 @@ class Sender:
         try:
             # Known before the write, so that no read can fail between it and its outcome.
             await self._api.names()
-            response = await self._api.client.write(
+            response = await self._client(sent).write(
                 Call(
                     method=wire.method,
                     path=wire.path,
@@ -78,6 +86,10 @@ class Sender:
         self._api.note(response)
         answer = read_answer(wire, sent, response)
         return [await self._settled(key, sent, answer, vendor_time(response))]
+
+    def _client(self, sent: Sent) -> ApiClient:
+        """The host that a request goes to: orders have one of their own."""
+        return self._service.client if sent.path == ORDERS and self._service else self._api.client
 
     # --- what became of it -----------------------------------------------------------------------
 
@@ -106,7 +118,7 @@ class Sender:
                 return Unknown(key=key, reason=f"Customer {number} was made and could not be read.",
                                vendor_time=at)  # fmt: skip
             return Applied(key=key, ref=await self._ref(sent, number), vendor_time=at)
-        if isinstance(record, Document):
+        if isinstance(record, Document) and sent.path != ORDERS:
             self._learn(key, record)
         version = getattr(record, "version", None)
         return Applied(key=key, ref=record.ref, version=version, shows=record, vendor_time=at)
@@ -123,6 +135,8 @@ class Sender:
         return record
 
     async def _row(self, sent: Sent, number: str) -> Row | None:
+        if sent.path == ORDERS:
+            return await self._service.one(number) if self._service else None
         if sent.path == CUSTOMERS and sent.verb == "create":
             return await self._api.customer(number)
         return await self._api.record(sent.path, number)
@@ -131,6 +145,8 @@ class Sender:
         names = await self._api.names()
         if sent.path == CUSTOMERS:
             return names.ref("customer", number)
+        if sent.path == ORDERS:
+            return names.ref("document", f"order:{number}")
         kind = "Invoice" if sent.path == INVOICES else "CreditNote"
         return document_ref(names, kind, number, booked=sent.verb == "release")
 

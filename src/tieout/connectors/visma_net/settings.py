@@ -14,7 +14,7 @@ from tieout.core.abilities import TotalsRule
 SERVICE, INTERACTIVE = "client_credentials", "refresh"
 CARRIERS = ("external_reference", "customer_ref")
 _VERBS = ("read", "create", "update", "delete")
-_ORDERS = "visma.net.erp.salesorder:read"
+_ORDERS = ("visma.net.erp.salesorder:read", "visma.net.erp.salesorder:write")
 _PERSON = ("openid", "profile", "email", "tenants", "offline_access")
 
 
@@ -38,7 +38,8 @@ class VismaNetSettings:
     of lines that are text only ('': that of the document's first item). ``default_subaccount`` is
     what the company fills in for segments that a line does not name ('100-00').
 
-    ``draft_status`` is 'hold' or 'balanced', the state in which invoices are made.
+    ``draft_status`` is 'hold' or 'balanced', the state in which invoices are made. ``orders``:
+    sales orders are read, and made of ``order_type`` in ``order_status``, 'hold' or 'open'.
     ``rounds_to_unit``: the company rounds invoices to whole units. ``price_decimals`` and
     ``quantity_decimals`` are those that it keeps: what is finer would be rounded before it is
     multiplied. ``totals_rule`` is what documents have shown of how it rounds VAT.
@@ -71,6 +72,8 @@ class VismaNetSettings:
     price_decimals: int = 2
     quantity_decimals: int = 2
     orders: bool = False
+    order_type: str = "SO"
+    order_status: str = "hold"
     totals_rule: TotalsRule = TotalsRule.UNKNOWN
     release_in_background: bool = True
     background_above: int = 100
@@ -117,6 +120,10 @@ class VismaNetSettings:
             yield f"carrier: {' or '.join(CARRIERS)}, not {self.carrier!r}."
         if self.draft_status not in ("hold", "balanced"):
             yield f"draft_status: hold or balanced, not {self.draft_status!r}."
+        if self.order_status not in ("hold", "open"):
+            yield f"order_status: hold or open, not {self.order_status!r}."
+        if len(self.order_type) != 2:
+            yield f"order_type: two characters such as SO, not {self.order_type!r}."
         if not self.customer_attribute and not self.number_start:
             yield (
                 "customer_attribute: without it and without number_start nothing tells a customer "
@@ -163,7 +170,7 @@ class VismaNetSettings:
         service = self.grant == SERVICE
         family = "vismanet_erp_service_api" if service else "vismanet_erp_interactive_api"
         wanted = [*(() if service else _PERSON), *(f"{family}:{verb}" for verb in _VERBS)]
-        return " ".join([*wanted, _ORDERS] if self.orders else wanted)
+        return " ".join([*wanted, *_ORDERS] if self.orders else wanted)
 
     @property
     def headers(self) -> dict[str, str]:

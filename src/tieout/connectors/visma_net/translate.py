@@ -118,7 +118,8 @@ def item(
 ) -> Item:
     """
     An item; its tax class is the VAT category, its tax what that category gets in each zone. Items
-    that an invoice cannot hold (stock, closed for sale) are not active.
+    that nothing of ours can hold are not active: those closed for sale, and those of stock, which
+    stand on sales orders only, where the connection makes none.
     """
     require_readable(payload)
     category = text_of(payload, "vatCode", "id")
@@ -135,7 +136,8 @@ def item(
         tax=item_tax(category, names, settings, day, service=service),
         price=number_of(payload, "defaultPrice"),
         cost=number_of(payload, "currentCost"),
-        active=text_of(payload, "status") in SELLABLE and not payload.get("stockItem"),
+        active=text_of(payload, "status") in SELLABLE
+        and (settings.orders or not payload.get("stockItem")),
         extra=extra_of(payload, want),
         shape=want.shape if want else "",
     )

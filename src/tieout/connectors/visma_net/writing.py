@@ -13,6 +13,8 @@ from tieout.connectors.visma_net.compose_customer import customer_body
 from tieout.connectors.visma_net.compose_document import Drafted, Setting, document_body
 from tieout.connectors.visma_net.directory import Directory
 from tieout.connectors.visma_net.names import HEADS, Names, customer_number, split_ref
+from tieout.connectors.visma_net.order_writing import OrderWriter, is_order
+from tieout.connectors.visma_net.orders import OrderService
 from tieout.connectors.visma_net.outcomes import NEW_INVOICE, NEW_NOTE, RELEASE
 from tieout.connectors.visma_net.predict import Taxed, VatRule
 from tieout.connectors.visma_net.reading import Reader, document_path
@@ -31,8 +33,15 @@ _SINGLY = 10  # more than so many unknown items are found quicker in the whole l
 class Writer:
     """Prepares and packs the changes of one connection."""
 
-    def __init__(self, api: VismaNetApi, reader: Reader, directory: Directory) -> None:
+    def __init__(
+        self,
+        api: VismaNetApi,
+        reader: Reader,
+        directory: Directory,
+        service: OrderService | None = None,
+    ) -> None:
         self._api = api
+        self._orders = OrderWriter(service, api.now)
         self._reader = reader
         self._directory = directory
         self._rule = VatRule(api.settings.totals_rule)
@@ -120,8 +129,6 @@ class Writer:
         wanted = change.wanted
         if wanted is None or not isinstance(wanted.record, Document):
             return _refused(change, "nothing_wanted", "The change sets nothing.")
-        if wanted.record.kind is DocumentKind.ORDER:
-            return _refused(change, "not_supported", "Orders are read from Visma.net, not made.")
         if wanted.record.customer is None:
             return _refused(change, "customer_missing", "The document names no customer.")
         customer = customers.get(wanted.record.customer.id)
@@ -132,6 +139,8 @@ class Writer:
             return _refused(change, "customer_inactive", problem,
                             hint="Finance changes its status in Visma.net.")  # fmt: skip
         setting = self._setting(names, customer)
+        if wanted.record.kind is DocumentKind.ORDER:
+            return self._orders.create(change, wanted.record, setting)
         drafted = document_body(wanted, setting, key=change.key, read=None, base=None)
         if drafted.made.findings:
             return Refused(key=change.key, findings=tuple(drafted.made.findings))
@@ -141,6 +150,8 @@ class Writer:
 
     async def _existing(self, change: Change, names: Names) -> Prepared | Refused:
         assert change.target is not None
+        if is_order(change):
+            return await self._order(change, names)
         head, _ = split_ref(change.target)
         if HEADS.get(head, ("", True))[1]:
             return _refused(
@@ -164,6 +175,15 @@ class Writer:
             return self._made(change, method="DELETE", path=path, body=b"", headers={}, shows=None,
                               read=record)  # fmt: skip
         return self._release(change, names, read, record, path)
+
+    async def _order(self, change: Change, names: Names) -> Prepared | Refused:
+        read = await self._orders.existing(change)
+        if read is None:
+            return Refused(key=change.key, stale=True)
+        customer = await self._api.customer(text_of(read, "customer", "id"))
+        if customer is None:
+            return Refused(key=change.key, stale=True)
+        return self._orders.change(change, self._setting(names, customer), read)
 
     def _update(
         self,

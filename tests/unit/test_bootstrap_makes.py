@@ -1,0 +1,21 @@
+"""What `config validate` believes of books is what their connectors say."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+
+from tieout.bootstrap_systems import SYSTEMS
+
+BOOKS = sorted(name for name, system in SYSTEMS.items() if system.side == "books")
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_the_kinds_of_document_are_those_of_the_connector(name: str) -> None:
+    system = SYSTEMS[name]
+    schema = import_module(f"tieout.connectors.{name}.schema")
+    settings = system.settings_class()
+    values = {"orders": True} if hasattr(settings(), "orders") else {}
+    more = {"has_key": True} if name == "tryton" else {}
+    assert schema.abilities(settings(**values), **more).makes == set(system.makes)
