@@ -18,7 +18,7 @@ from tieout.core.change import Change, Outcome, Prepared, Wire
 from tieout.core.conflict import Choice
 from tieout.core.finding import Finding
 from tieout.core.keys import Slot
-from tieout.core.model import Entity, ExternalRef, Price, Record
+from tieout.core.model import Contact, Entity, ExternalRef, Price, Record
 from tieout.core.resolve import DoubtState, Judgement
 from tieout.ports import Gone
 
@@ -76,7 +76,8 @@ class FanOut:
     Which lane becomes due when a record of an entity changes, and for which source.
 
     ``source``: 'self' (the record's own id), 'linked' (its id, if it has a customer slot),
-    'deals_of_customer', 'slot_source' (the source of the
+    'deals_of_customer', 'contacts_of_customer', 'other_half_n' and 'other_half_m' (the contact
+    that this one is linked with by such a slot), 'slot_source' (the source of the
     slot whose ref it is, whose key it carries, or that it grew out of), 'customer_of_slot',
     'parked' (every parked row that waits on this entity), 'credited' (the slots of documents that
     it credits), 'item_of_price'.
@@ -211,6 +212,28 @@ class NumberTaken:
 
     record: Record
     linked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """
+    A customer on both sides: the CRM's and the books' present record, ``refs`` those and all that
+    were merged into them, ``key13`` its slot.
+    """
+
+    key13: str
+    crm: ExternalRef
+    books: ExternalRef | None
+    refs: frozenset[ExternalRef]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressUsed:
+    """A contact with its address; ``links`` are (kind of slot, id of the other half, company)."""
+
+    address: str
+    contact: Contact
+    links: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,6 +380,31 @@ class Store(Protocol):
     async def open_deals_with(
         self, connection: str, numbers: Sequence[str]
     ) -> dict[str, list[str]]: ...
+
+    async def families(
+        self,
+        crm: str,
+        crm_org: str,
+        books: str,
+        company: str,
+        crm_ids: Sequence[str],
+        books_ids: Sequence[str],
+    ) -> list[Family]:
+        """The linked customers that these ids are, or were merged into."""
+
+    async def contact_partners(
+        self, connection: str, ids: Sequence[str], kind: str
+    ) -> dict[str, tuple[str, str]]:
+        """Slots of a kind whose present record these contacts are: id → (source, company)."""
+
+    async def contacts_by_address(
+        self,
+        connection: str,
+        crm_org: str,
+        addresses: Sequence[str],
+        customers: Sequence[str],
+    ) -> list[AddressUsed]:
+        """Contacts with these addresses, and all of these customers."""
 
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]
@@ -549,7 +597,9 @@ class Store(Protocol):
     async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:
         """CRM customers whose creates wait after a restore; '*': all of that company's."""
 
-    async def ghosts(self, connection: str, now: datetime) -> int:
+    async def ghosts(
+        self, connection: str, entities: Sequence[Entity], now: datetime
+    ) -> int:
         """Linked records that a mirror read anew does not have, as missing ones. How many."""
 
     async def successors(

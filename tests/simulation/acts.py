@@ -7,6 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from persons import Persons
 from tieout.core.policy import FlowMode
 from tieout_sandbox.kit.simulator import ActionError
 from world import World
@@ -38,6 +39,7 @@ class Cast:
         self.knows_key_life = knows_key_life
         self.companies: list[str] = []
         self.deals: list[str] = []
+        self.persons = Persons(world)
         self._touched: dict[str, float] = {}
 
     def begin(self) -> None:
@@ -49,6 +51,8 @@ class Cast:
             company = chance.choice(self.companies)
             price = Decimal(chance.choice((1000, 1000, 1500, 2000)))
             self.deals.append(world.make_deal(company, price, state=state))
+        if world.contacts.both:
+            self.persons.begin(self.companies)
 
     def act(self) -> None:
         """Something, by chance; what is not possible is noted and left."""
@@ -59,6 +63,8 @@ class Cast:
                 self.in_catalogue()
             elif self.world.customers.both and self.random.random() < 0.2:
                 self.on_customers()
+            elif self.world.contacts.both and self.random.random() < 0.5:
+                self.persons.act(self.companies)
             elif kind < 0.22:
                 self.fault()
             elif kind < 0.28:

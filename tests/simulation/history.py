@@ -29,6 +29,7 @@ from tieout.core.policy import (
     INVOICE_DRAFT,
     SALES_ORDER,
     BrakePolicy,
+    ContactPolicy,
     CustomerPolicy,
     FlowMode,
     PriceRule,
@@ -50,6 +51,7 @@ PRICES = (
 # How many acts a history has; fewer where another goes on beside it.
 ACTS, FEW_ACTS = (5, 11), (3, 7)
 BOTH_WAYS = CustomerPolicy(both=True, owners={"emails": Owner.BOOKS, "phones": Owner.LATEST})
+PERSONS = ContactPolicy(mode=FlowMode.AUTO, to_crm=True, owners={"title": Owner.BOOKS})
 # A rule that has no switch in the program: a request is stored before its first byte leaves.
 RECORD_BEFORE_SEND = "record_before_send"
 
@@ -443,6 +445,7 @@ def _options(seed: int, number: int) -> tuple[dict[str, Any], bool]:
         "book_settings": settings,
         "braked": braked,
         "brakes": tight if chance.random() < 0.3 else BrakePolicy(),
+        "contacts": PERSONS if seed // len(FAMILIES) % 3 == 2 else ContactPolicy(),
         "customers": BOTH_WAYS if seed // len(FAMILIES) % 3 == 1 else CustomerPolicy(),
         "shown": FlowMode.AUTO if seed // len(FAMILIES) % 3 == 0 else FlowMode.OFF,
         "policy_changes": {"kind": kind_of(seed)},

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import invariants
+import persons
 from converging import converge
 from invariants import Violation
 from tieout.core.keys import KeyKind, Slot, keys_in
@@ -44,6 +45,8 @@ class Quiet:
             self.invoices()
         if self.world.customers.both:
             self.customers()
+        if self.world.contacts.both:
+            persons.check(self.world, self._held_in("contacts") | self._held_in("persons"))
         await self.mirror()
         await self.nothing_more("16: a further run")
         await self.converges()

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine as SqlEngine
 
 import directed_change
+import directed_contacts
 import directed_create
 import directed_guards
 import directed_prices
@@ -15,6 +16,7 @@ from scenes import TOLD, tell
 
 NUMBERED = sorted(TOLD)
 assert directed_change
+assert directed_contacts
 assert directed_create
 assert directed_guards
 assert directed_prices

@@ -38,6 +38,7 @@ from tieout.core.policy import (
     BooksPolicy,
     BrakePolicy,
     BridgePolicy,
+    ContactPolicy,
     CustomerPolicy,
     DocumentPolicy,
     FlowMode,
@@ -61,6 +62,8 @@ from tieout_sandbox.plain import PlainBook, PlainCrm, Variant
 from virtual_loop import EPOCH, Simulation
 
 BRIDGE = "nordic"
+# What a rule asks for under the CRM's own name: a tick box.
+_OWN = {Entity.CONTACT: ("invoices",)}
 CRM, BOOK = "crm", "book"
 LEASE_S = 60
 LONGEST_S = 200
@@ -106,6 +109,7 @@ class World(Tables):
     shown: FlowMode = FlowMode.OFF
     prices: tuple[PriceRule, ...] = ()
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
+    contacts: ContactPolicy = field(default_factory=ContactPolicy)
     policy_changes: dict[str, Any] = field(default_factory=dict)
     sweep_s: int = 60
     merges_move_stamps: bool = True
@@ -254,6 +258,7 @@ class World(Tables):
             status=StatusPolicy(),
             items=ItemPolicy(mode=self.shown, cost=True, prices=self.prices),
             invoices=InvoicePolicy(mode=self.shown),
+            contacts=self.contacts,
             brakes=self.brakes,
         )
 
@@ -264,6 +269,10 @@ class World(Tables):
     def _shown(self) -> tuple[Entity, ...]:
         """What the CRM shows of the books and is read of it for that."""
         return () if self.shown is FlowMode.OFF else (Entity.ITEM, Entity.DOCUMENT)
+
+    def _persons(self) -> tuple[Entity, ...]:
+        """Persons are read of both sides where their flow runs."""
+        return () if self.contacts.mode is FlowMode.OFF else (Entity.CONTACT,)
 
     def settings(self) -> PlainBookSettings:
         """Those of the connector for this kind of book."""
@@ -335,15 +344,23 @@ class World(Tables):
             selections={
                 names.book: {
                     entity: Selection(entity=entity, shape="s")
-                    for entity in (Entity.ITEM, *priced, Entity.CUSTOMER, Entity.DOCUMENT)
+                    for entity in (
+                        *(Entity.ITEM, *priced, Entity.CUSTOMER, Entity.DOCUMENT),
+                        *self._persons(),
+                    )
                 },
                 names.crm: {
                     entity: Selection(
                         entity=entity,
                         kinds=lists if entity is Entity.ITEM else frozenset(),
                         shape="s",
+                        extra=_OWN.get(entity, ()),
                     )
-                    for entity in (Entity.CUSTOMER, Entity.DEAL, *self._shown())
+                    for entity in (
+                        *(Entity.CUSTOMER, Entity.DEAL),
+                        *self._shown(),
+                        *self._persons(),
+                    )
                 },
             },
             clock=clock,

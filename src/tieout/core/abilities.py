@@ -63,7 +63,9 @@ class EntityAbilities:
     ``timeout_s`` T, ``longest_s`` E (after which no accepted request can still take effect),
     ``search_lag_s`` G, ``key_life_s`` K (0: not known), ``margin_s``.
     ``owned_whole``: rows that we own whole, so that the same write may be sent again at once.
-    ``whole_list_every_s``: the timetable of a list that has no stamps.
+    ``whole_list_every_s``: the timetable of a list that has no stamps. ``fields`` of a contact
+    that can be read and written ('customer' among them: it can move to another one);
+    ``one_each``: a customer holds one contact and no more.
     """
 
     reads: Reads = Reads.NONE
@@ -88,6 +90,8 @@ class EntityAbilities:
     search_lag_s: int = 30
     key_life_s: int = 0
     margin_s: int = 30
+    fields: frozenset[str] = frozenset()
+    one_each: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,18 @@ from tieout.core.change import Change, Predicted
 from tieout.core.conflict import Choice
 from tieout.core.finding import Finding
 from tieout.core.keys import Slot
-from tieout.core.model import Company, Customer, Deal, Document, ExternalRef, Item, Record, Standing
+from tieout.core.mapping.fields import Owner
+from tieout.core.model import (
+    Company,
+    Contact,
+    Customer,
+    Deal,
+    Document,
+    ExternalRef,
+    Item,
+    Record,
+    Standing,
+)
 from tieout.core.tax import TaxAnswer
 
 
@@ -108,11 +119,15 @@ class SlotState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A record as the mirror has it. ``gone`` when it is not over there any more."""
+    """
+    A record as the mirror has it. ``gone`` when it is not over there any more, ``merged_into``
+    the id of the one that took it in.
+    """
 
     record: Record
     gone: bool = False
     gone_certain: bool = False
+    merged_into: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +252,61 @@ class PublishedCase:
     told: tuple[str, str] = ("", "")
     found: tuple[Finding, ...] = ()
     not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namesake:
+    """
+    A contact with the address that is looked for. ``linked``: it belongs to another person of the
+    other side; ``ours`` False: that one is another company's.
+    """
+
+    contact: Contact
+    linked: bool = False
+    ours: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactCase:
+    """
+    One person of one side (``side``) and what the other side knows of it.
+
+    ``wanted`` is the person in the other side's words, its customer being the one over there
+    (None: that is not linked, ``waits_for`` names what frees it). ``state`` is the slot of this
+    write, ``pair`` the other half and ``target`` what it shows. ``base`` is what this side and the
+    other showed when they last agreed, ``settled`` the customer at which that was; ``cut`` the
+    pair that the other direction left. ``family`` are all refs of the person's customer, on both
+    sides. ``twins`` are others of it with the same address on this side, ``found`` those over
+    there, ``others`` counts persons of other customers that bear it too. ``chosen``: a rule picked
+    the person (None: there is no rule). ``back``: the base is the other direction's, which this
+    write does not touch; ``returns`` are fields that the other direction takes over from there.
+    ``occupied`` is who has the only place of that customer.
+    """
+
+    side: Owner
+    source: Contact
+    wanted: Contact | None
+    state: SlotState
+    pair: ExternalRef | None = None
+    target: Seen | None = None
+    base: tuple[Contact, Contact] | None = None
+    settled: ExternalRef | None = None
+    cut: tuple[Contact, Contact] | None = None
+    family: frozenset[ExternalRef] = frozenset()
+    twins: tuple[Contact, ...] = ()
+    found: tuple[Namesake, ...] = ()
+    others: int = 0
+    chosen: bool | None = None
+    gone: bool = False
+    gone_certain: bool = False
+    merged: bool = False
+    back: bool = False
+    returns: frozenset[str] = frozenset()
+    taken: bool = False
+    waits_for: str = ""
+    customer_key: str = ""
+    occupied: Contact | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 class Verdict(StrEnum):

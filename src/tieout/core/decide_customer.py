@@ -23,11 +23,11 @@ from tieout.core.conflict import chosen, conflict_findings, field_content
 from tieout.core.digest import digest
 from tieout.core.finding import Finding
 from tieout.core.keys import operation_key
-from tieout.core.mapping.errors import MappingError, MissingFieldError, UnmappedValueError
+from tieout.core.mapped import mapped_value
 from tieout.core.mapping.fields import Mode, Owner
 from tieout.core.model import Address, Customer, Entity, ExternalRef
 from tieout.core.numbers import wrong_numbers
-from tieout.core.policy import CustomerPolicy, FieldRule, FlowMode
+from tieout.core.policy import CustomerPolicy, FlowMode
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.core.scope import customer_scope
 
@@ -62,50 +62,11 @@ def wanted_customer(
     values["currency"] = source.currency or currency
     values["terms"] = source.terms
     for rule in policy.fields:
-        value = _value(rule, scope, source, findings)
+        value = mapped_value(rule, scope, source.name, findings)
         if value is not None:
             _set(values, rule.target, value)
     findings.extend(wrong_numbers(source))
     return Customer(**values), tuple(findings)
-
-
-def _value(
-    rule: FieldRule, scope: Mapping[str, Any], source: Customer, findings: list[Finding]
-) -> object:
-    try:
-        return rule.value(scope)
-    except UnmappedValueError as error:
-        findings.append(
-            Finding(
-                code="terms_unmapped" if rule.target == "terms" else "value_unmapped",
-                message=f'"{error.value}" of {source.name} is not in tables/{error.table}.csv.',
-                hint="Add it.",
-                place=rule.target,
-                hold_on="configuration",
-                values={"value": error.value, "table": error.table},
-            )
-        )
-    except MissingFieldError as error:
-        findings.append(
-            Finding(
-                code="unknown_field",
-                message=f"{rule.target} of {source.name} needs {error.path}, which was not read.",
-                hint="Correct the mapping in the configuration.",
-                place=rule.target,
-                hold_on="configuration",
-            )
-        )
-    except MappingError as error:
-        findings.append(
-            Finding(
-                code="mapping_failed",
-                message=f"{rule.target} of {source.name} has no value: {error}.",
-                hint=f"Correct the value or the mapping ({rule.text}).",
-                place=rule.target,
-                hold_on="configuration",
-            )
-        )
-    return None
 
 
 def _set(values: dict[str, Any], target: str, value: object) -> None:

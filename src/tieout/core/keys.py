@@ -28,6 +28,8 @@ class KeyKind(StrEnum):
     ITEM = "A"
     INVOICE = "H"
     ACCOUNT = "B"
+    CONTACT = "N"
+    PERSON = "M"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +38,8 @@ class Slot:
     The place for one live document (or customer, or standing, or what the CRM shows of the books).
 
     ``crm_org`` and ``company`` are the vendors' own ids, ``source_id`` the root deal or the CRM
-    customer (of an item or invoice that the CRM shows: its id in the books), ``part`` the billing
-    step (0: the whole deal).
+    customer (of what the CRM shows of the books, an item, invoice or person: its id in the books),
+    ``part`` the billing step (0: the whole deal).
     """
 
     crm_org: str

@@ -152,7 +152,11 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """A person at a customer; ``roles`` such as 'billing' come from the CRM's own roles."""
+    """
+    A person at a customer; ``roles`` such as 'billing' come from the system's own roles.
+
+    ``title`` is what the person is there, such as Finance Director.
+    """
 
     ref: ExternalRef | None = None
     version: str | None = None
@@ -162,6 +166,8 @@ class Contact:
     family: str = ""
     email: str = ""
     phone: str = ""
+    mobile: str = ""
+    title: str = ""
     roles: tuple[str, ...] = ()
     active: bool = True
     extra: Extra = field(default_factory=dict)

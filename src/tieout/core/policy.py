@@ -203,6 +203,35 @@ class InvoicePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContactPolicy:
+    """
+    Persons of linked customers, matched by their e-mail address within the customer.
+
+    ``to_books`` and ``to_crm`` are the directions that run, ``books_when`` and ``crm_when`` which
+    persons go there (None: all that have an address). ``owners`` says whose word counts for a
+    field; without one the latest change. ``books_fields`` and ``crm_fields`` are fields that a
+    mapping makes, which go one way. ``shared``: 'each' keeps persons of several customers with
+    one address apart, 'hold' asks. ``every_s`` as in `StatusPolicy`.
+    """
+
+    mode: FlowMode = FlowMode.OFF
+    to_books: bool = True
+    to_crm: bool = False
+    books_when: Rule | None = None
+    crm_when: Rule | None = None
+    owners: Mapping[str, Owner] = field(default_factory=dict)
+    books_fields: tuple[FieldRule, ...] = ()
+    crm_fields: tuple[FieldRule, ...] = ()
+    shared: str = "each"
+    every_s: int | None = None
+
+    @property
+    def both(self) -> bool:
+        """Whether changes go both ways."""
+        return self.to_books and self.to_crm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcilePolicy:
     """
     ``rate`` gives a deal's own rate to base currency; without it that of the books counts.
@@ -266,6 +295,7 @@ class BridgePolicy:
     status: StatusPolicy = field(default_factory=StatusPolicy)
     items: ItemPolicy = field(default_factory=ItemPolicy)
     invoices: InvoicePolicy = field(default_factory=InvoicePolicy)
+    contacts: ContactPolicy = field(default_factory=ContactPolicy)
     reconcile: ReconcilePolicy = field(default_factory=ReconcilePolicy)
     brakes: BrakePolicy = field(default_factory=BrakePolicy)
     registers: RegisterPolicy = field(default_factory=RegisterPolicy)
@@ -283,6 +313,7 @@ class BridgePolicy:
             status=replace(self.status, mode=mode(self.status.mode)),
             items=replace(self.items, mode=mode(self.items.mode)),
             invoices=replace(self.invoices, mode=mode(self.invoices.mode)),
+            contacts=replace(self.contacts, mode=mode(self.contacts.mode)),
         )
 
     def book(self, connection: str) -> BooksPolicy:

@@ -54,12 +54,13 @@ def deal_scope(deal: Deal, customer: Customer | None) -> dict[str, Any]:
     """The whole scope of a document: ``deal``, ``customer`` (also ``account``), ``contact``."""
     seen = dict(record_scope(deal) or {})
     seen["won"] = deal.state == "won"
-    seen["contact"] = _contact(deal.billing_contact)
+    seen["contact"] = contact_scope(deal.billing_contact)
     buyer = customer_scope(customer)
     return {"deal": seen, "customer": buyer, "account": buyer, "contact": seen["contact"]}
 
 
-def _contact(contact: Contact | None) -> Mapping[str, Any] | None:
+def contact_scope(contact: Contact | None) -> Mapping[str, Any] | None:
+    """A person with ``name``, and what the configuration asked for under the vendor's names."""
     if contact is None:
         return None
     scope = dict(record_scope(contact) or {})

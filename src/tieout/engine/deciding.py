@@ -10,6 +10,7 @@ from tieout.core.policy import FlowMode
 from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.deciding_accounts import decide_accounts
+from tieout.engine.deciding_contacts import decide_contacts
 from tieout.engine.deciding_customers import decide_customers
 from tieout.engine.deciding_documents import decide_documents
 from tieout.engine.deciding_published import decide_invoices, decide_items
@@ -76,6 +77,8 @@ def _mode(engine: Engine, flow: str) -> FlowMode:
             return engine.policy.items.mode
         case lanes.INVOICES:
             return engine.policy.invoices.mode
+        case lanes.CONTACTS | lanes.PERSONS:
+            return engine.policy.contacts.mode
         case _:
             return engine.policy.status.mode
 
@@ -100,8 +103,20 @@ async def decide_window(engine: Engine, lane: str, due: Sequence[DueRow]) -> lis
             return await decide_items(engine, lane, book, ids)
         case lanes.INVOICES:
             return await decide_invoices(engine, lane, book, ids)
+        case lanes.CONTACTS | lanes.PERSONS:
+            return await decide_contacts(engine, lane, book, ids)
         case _:
             return await decide_balances(engine, lane, book, ids)
+
+
+def _runs(engine: Engine, flow: str) -> bool:
+    """Whether that direction of a flow with two is wanted."""
+    contacts = engine.policy.contacts
+    return {
+        lanes.ACCOUNTS: engine.policy.customers.both,
+        lanes.CONTACTS: contacts.to_books,
+        lanes.PERSONS: contacts.to_crm,
+    }.get(flow, True)
 
 
 def all_lanes(engine: Engine) -> list[str]:
@@ -111,12 +126,14 @@ def all_lanes(engine: Engine) -> list[str]:
         lanes.ITEMS,
         lanes.ACCOUNTS,
         lanes.CUSTOMERS,
+        lanes.CONTACTS,
+        lanes.PERSONS,
         lanes.DOCUMENTS,
         lanes.STATUS,
         lanes.BALANCES,
         lanes.INVOICES,
     ):
-        if flow == lanes.ACCOUNTS and not engine.policy.customers.both:
+        if not _runs(engine, flow):
             continue
         if _mode(engine, flow) is not FlowMode.OFF:
             found += [lanes.lane(engine.bridge, flow, books) for books in engine.books]

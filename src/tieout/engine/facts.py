@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tieout.core.compose import sold_amount
+from tieout.core.contacts import normal_address
 from tieout.core.keys import keys_in
 from tieout.core.model import (
     Balance,
@@ -80,7 +81,7 @@ def _facts(record: Record, enrich: Enricher) -> MirrorFacts:
         case Code():
             return MirrorFacts(number=record.code, kind=record.kind)
         case Contact():
-            return MirrorFacts(customer_id=_id(record.customer), email=record.email.casefold())
+            return MirrorFacts(customer_id=_id(record.customer), email=normal_address(record.email))
         case Payment():
             return MirrorFacts(
                 customer_id=_id(record.customer),

@@ -16,7 +16,9 @@ CUSTOMERS, DOCUMENTS, STATUS, BALANCES = "customers", "documents", "status", "ba
 ITEMS, INVOICES = "items", "invoices"
 # Fields of linked customers that the books own or changed last.
 ACCOUNTS = "accounts"
-TO_CRM = frozenset({STATUS, BALANCES, ITEMS, INVOICES, ACCOUNTS})
+# Persons of customers: those of the CRM to the books, and those of the books to the CRM.
+CONTACTS, PERSONS = "contacts", "persons"
+TO_CRM = frozenset({STATUS, BALANCES, ITEMS, INVOICES, ACCOUNTS, PERSONS})
 # No lane of the engine's: cases about the books' own documents stand under it.
 LEDGER = "ledger"
 
@@ -54,7 +56,39 @@ def crm_fan_out(policy: BridgePolicy) -> tuple[FanOut, ...]:
         if policy.invoices.mode is not FlowMode.OFF:
             name = lane(policy.name, INVOICES, book.connection)
             rules.append(FanOut(lane=name, entity=Entity.CUSTOMER, source="invoices_of_customer"))
+        rules += _persons(policy, book.connection, CONTACTS, PERSONS, "n")
     return tuple(rules)
+
+
+def _persons(
+    policy: BridgePolicy, connection: str, own: str, other: str, kind: str
+) -> list[FanOut]:
+    """
+    Who becomes due when a person, or a person's customer, changes on the side whose persons the
+    flow ``own`` takes over to the other one.
+    """
+    given = policy.contacts
+    if given.mode is FlowMode.OFF:
+        return []
+    runs = {CONTACTS: given.to_books, PERSONS: given.to_crm}
+    rules: list[FanOut] = []
+    if runs[own]:
+        name = lane(policy.name, own, connection)
+        rules += [
+            FanOut(lane=name, entity=Entity.CONTACT, source="self"),
+            FanOut(lane=name, entity=Entity.CUSTOMER, source="contacts_of_customer"),
+        ]
+    if runs[other]:
+        name = lane(policy.name, other, connection)
+        rules += [
+            FanOut(lane=name, entity=Entity.CONTACT, source="slot_source"),
+            FanOut(lane=name, entity=Entity.CONTACT, source=f"other_half_{kind}"),
+        ]
+    for flow in (own, other):
+        if runs[flow]:
+            name = lane(policy.name, flow, connection)
+            rules.append(FanOut(lane=name, entity=Entity.CONTACT, source="parked"))
+    return rules
 
 
 def _published(policy: BridgePolicy) -> tuple[tuple[str, Entity, FlowMode], ...]:
@@ -99,4 +133,5 @@ def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
             rules.append(FanOut(lane=name, entity=entity, source="self"))
             if entity is Entity.ITEM and policy.items.prices:
                 rules.append(FanOut(lane=name, entity=Entity.PRICE, source="item_of_price"))
+    rules += _persons(policy, connection, PERSONS, CONTACTS, "m")
     return tuple(rules)

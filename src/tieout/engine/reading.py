@@ -37,14 +37,18 @@ async def read_side(engine: Engine, connection: str) -> ReadCounts:
         if engine.stopping:
             break
         await _read_entity(engine, connector, connection, entity, selection, counts)
-    if not engine.looked_for_carriers and connection != engine.policy.crm:
-        counts.gone += await engine.store.ghosts(connection, engine.clock.now())
+    if not engine.looked_for_carriers:
+        linked = (Entity.CONTACT,) if connection == engine.policy.crm else _MISSED
+        counts.gone += await engine.store.ghosts(connection, linked, engine.clock.now())
     await _follow_vanished(engine, connector, connection, missed, counts)
     return counts
 
 
-# What is linked over there and may vanish; items only where a CRM shows them.
-_LINKED = (Entity.CUSTOMER, Entity.DOCUMENT, Entity.ITEM)
+# What is linked over there and may vanish; items and persons only where their flows run.
+_LINKED = (Entity.CUSTOMER, Entity.DOCUMENT, Entity.ITEM, Entity.CONTACT)
+
+# Of these the next write depends on what became of one that a mirror read anew does not have.
+_MISSED = (Entity.CUSTOMER, Entity.DOCUMENT, Entity.CONTACT)
 
 
 async def _missed(engine: Engine, connection: str) -> frozenset[ExternalRef]:

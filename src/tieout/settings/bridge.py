@@ -149,6 +149,7 @@ def summary(configuration: Configuration) -> str:
         flows.status.mode,
         flows.items.mode,
         flows.invoices.mode,
+        flows.contacts.mode,
     )
     running = 1 + sum(mode is not FlowMode.OFF for mode in modes)
     fields = sum(written.key[0] == "mapping" for written in configuration.written.values())

@@ -73,6 +73,8 @@ def _flows(
     for flow, name in (
         ("customers", "when"),
         ("items", "when"),
+        ("contacts", "books_when"),
+        ("contacts", "crm_when"),
         ("documents", "include"),
         ("documents", "when"),
         *((str(path[1]), str(path[2])) for path in VALUES),
@@ -99,6 +101,8 @@ def _rows(
 ) -> dict[str, Any]:
     group = {
         "customer": model.mapping.customer,
+        "contact": model.mapping.contact,
+        "contact.to_crm": model.mapping.contact_to_crm,
         "document": model.mapping.document,
         "document.line": model.mapping.document_line,
     }.get(section)

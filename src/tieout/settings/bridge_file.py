@@ -8,116 +8,28 @@ from decimal import Decimal
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from tieout.core.mapping import to_text
 from tieout.core.policy import BrakePolicy, FlowMode, RegisterPolicy
+from tieout.settings.bridge_contacts import ContactFields, ContactFlow, ContactRow
+from tieout.settings.bridge_kinds import (
+    Amount,
+    CrmField,
+    Currency,
+    Duration,
+    Expression,
+    Group,
+    InlineTable,
+    Name,
+    Share,
+    Strict,
+    distinct,
+    or_empty,
+    time_zone,
+)
+from tieout.settings.bridge_row import FieldRow
 from tieout.settings.validate import json_schema
-
-
-class Strict(BaseModel):
-    """Keys that are not known are refused, so that a slip of the pen is never silently ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Group(Strict):
-    """Keys that may all be left out; a heading with nothing but comments below is as good."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_yet(cls, value: Any) -> Any:
-        return _or_empty(value)
-
-
-def _or_empty(value: Any) -> Any:
-    return {} if value is None else value
-
-
-# --- kinds of values -----------------------------------------------------------------------------
-
-
-def _scalar_text(value: object) -> object:
-    """`when: true` and `currency: 752` are texts too; what is empty or nested is none."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    return to_text(value) if isinstance(value, Decimal) else value
-
-
-def _name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value):
-        raise ValueError(
-            f'"{value}" is no name: letters of a to z, digits, ".", "_" and "-", at most 63.'
-        )
-    return value
-
-
-def _currency(value: str) -> str:
-    if not re.fullmatch("[A-Z]{3}", value):
-        raise ValueError(f'"{value}" is no currency: three capital letters such as SEK.')
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f'"{value}" is no time zone such as Europe/Stockholm.') from None
-    return value
-
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(value: object) -> int:
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError(f'"{value}" is no duration: 30s, 5m, 1h or 1d.')
-    return int(found[1]) * _UNITS[found[2]]
-
-
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise ValueError(f'"{value}" stands here twice.')
-    return values
-
-
-Expression = Annotated[
-    str,
-    BeforeValidator(_scalar_text),
-    WithJsonSchema({"type": ["string", "number", "boolean"]}),
-]
-Name = Annotated[str, AfterValidator(_name)]
-Currency = Annotated[str, AfterValidator(_currency)]
-Duration = Annotated[
-    int,
-    BeforeValidator(_seconds),
-    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$"}),
-]
-Amount = Annotated[Decimal, Field(ge=0, max_digits=20)]
-Share = Annotated[Decimal, Field(ge=0, le=1)]
-Cell = Annotated[
-    str,
-    BeforeValidator(_scalar_text),
-    Field(min_length=1),
-    WithJsonSchema({"type": ["string", "number", "boolean"]}),
-]
-CrmField = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,79}$")]
-InlineTable = Annotated[dict[Cell, Cell], BeforeValidator(_or_empty)]
-
 
 # --- books and flows -----------------------------------------------------------------------------
 
@@ -131,10 +43,10 @@ class Books(Strict):
         description="Which deals go to these books; the first book whose rule is true takes the "
         "deal. Left out: all that no earlier book took.",
     )
-    currency: Annotated[tuple[Currency, ...], AfterValidator(_distinct)] = Field(
+    currency: Annotated[tuple[Currency, ...], AfterValidator(distinct)] = Field(
         default=(), description="Currencies that these books take. Left out: any."
     )
-    time_zone: Annotated[str, AfterValidator(_zone)] | None = Field(
+    time_zone: Annotated[str, AfterValidator(time_zone)] | None = Field(
         default=None,
         description="Time zone in which days are counted. Left out: the one of the company.",
     )
@@ -174,7 +86,7 @@ class CustomerFlow(Group):
     match: Annotated[
         tuple[Literal["external_id", "tax_number", "name_postcode"], ...],
         Field(min_length=1),
-        AfterValidator(_distinct),
+        AfterValidator(distinct),
     ] = Field(
         default=("external_id", "tax_number", "name_postcode"),
         description="By what an existing customer is recognised, in the order of trust.",
@@ -259,7 +171,7 @@ class DocumentFlow(Group):
     discount_item: Expression = Field(
         default="", description="The books' item for a discount that no percent gives exactly."
     )
-    required_dimensions: Annotated[tuple[Name, ...], AfterValidator(_distinct)] = Field(
+    required_dimensions: Annotated[tuple[Name, ...], AfterValidator(distinct)] = Field(
         default=(), description="Kinds of dimension without which a line is not sent."
     )
     prices_include_tax: bool = Field(
@@ -411,6 +323,9 @@ class Flows(Group):
         default=InvoiceFlow(),
         description="Invoices and credit notes of linked customers to the CRM.",
     )
+    contacts: ContactFlow = Field(
+        default=ContactFlow(), description="Persons of linked customers, both ways or one way."
+    )
     reconcile: ReconcileFlow = Field(
         default=ReconcileFlow(), description="The comparison of sold, invoiced and paid."
     )
@@ -513,33 +428,6 @@ class Brakes(Group):
 # --- mapping -------------------------------------------------------------------------------------
 
 
-class FieldRow(Strict):
-    """Where a field comes from: an expression alone, or with what else is to be said."""
-
-    from_: Expression = Field(
-        alias="from",
-        description="An expression over account, deal, line and contact; under item over item.",
-    )
-    values: Name | None = Field(
-        default=None, description="The table in which the value is looked up."
-    )
-    unmapped: Literal["hold", "keep"] | None = Field(
-        default=None,
-        description="What happens to a value that the table does not have: hold stops the record "
-        "and asks, keep takes the value itself. Left out: keep for item, else hold.",
-    )
-    condition: Expression | None = Field(
-        default=None, description="Only where this is true; else as if it were not mapped."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _expression_alone(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("an expression is missing here.")
-        return value if isinstance(value, dict | list) else {"from": value}
-
-
 class CustomerRow(FieldRow):
     """Where a customer's field comes from, and who may write it when."""
 
@@ -622,11 +510,20 @@ class FieldMappings(Group):
         alias="document.line",
         description="Fields of a document's lines.",
     )
-    dimensions: Annotated[dict[Name, FieldRow], BeforeValidator(_or_empty)] = Field(
+    contact: ContactFields = Field(
+        default=ContactFields(),
+        description="Fields of a person in the books; what is mapped goes this way only.",
+    )
+    contact_to_crm: ContactFields = Field(
+        default=ContactFields(),
+        alias="contact.to_crm",
+        description="Fields of a person in the CRM; what is mapped goes this way only.",
+    )
+    dimensions: Annotated[dict[Name, FieldRow], BeforeValidator(or_empty)] = Field(
         default_factory=dict,
         description="Dimensions of a document's lines by kind, such as cost_center.",
     )
-    item: Annotated[dict[CrmField, FieldRow], BeforeValidator(_or_empty)] = Field(
+    item: Annotated[dict[CrmField, FieldRow], BeforeValidator(or_empty)] = Field(
         default_factory=dict,
         description="Fields of an item in the CRM by their names there, such as Cost_Price__c, "
         "each with an expression over item.",
@@ -649,14 +546,14 @@ class BridgeFile(Strict):
     mapping: FieldMappings = Field(
         default=FieldMappings(), description="Which field comes from where."
     )
-    tables: Annotated[dict[Name, InlineTable], BeforeValidator(_or_empty)] = Field(
+    tables: Annotated[dict[Name, InlineTable], BeforeValidator(or_empty)] = Field(
         default_factory=dict,
         description="Values of the CRM and what the books call them. Larger tables stand in "
         "tables/NAME.csv with the columns from, to, note.",
     )
 
 
-_ROWS: Final = (FieldRow, CustomerRow)
+_ROWS: Final = (FieldRow, CustomerRow, ContactRow)
 _NULL: Final = {"type": "null"}
 
 

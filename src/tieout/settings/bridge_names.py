@@ -27,6 +27,8 @@ _HIDDEN: Final = frozenset({"shape", "extra", "came_from", "merged_into", "price
 CUSTOMER_ROOTS: Final = ("account", "customer")
 DOCUMENT_ROOTS: Final = ("account", "contact", "customer", "deal")
 ITEM_ROOTS: Final = ("item",)
+CONTACT_ROOTS: Final = ("account", "contact", "customer")
+PERSON_ROOTS: Final = ("contact", "customer")
 LINE_ROOTS: Final = (*DOCUMENT_ROOTS, "line")
 
 TEXT, NUMBER, DAY, PARTY, PLAIN = "text", "number", "day", "party", "plain"
@@ -40,6 +42,14 @@ CUSTOMER_TARGETS: Final[Mapping[str, str]] = {
     "language": TEXT,
     "currency": TEXT,
     "terms": TEXT,
+}
+CONTACT_TARGETS: Final[Mapping[str, str]] = {
+    "given": TEXT,
+    "family": TEXT,
+    "email": TEXT,
+    "phone": TEXT,
+    "mobile": TEXT,
+    "title": TEXT,
 }
 DOCUMENT_TARGETS: Final[Mapping[str, str]] = {
     "your_reference": TEXT,

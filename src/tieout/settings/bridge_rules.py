@@ -21,7 +21,13 @@ from tieout.core.mapping import (
 from tieout.core.mapping.filters import FILTERS
 from tieout.core.policy import STANDARD_LIST
 from tieout.settings.bridge_file import BASE_LIST, BridgeFile, is_group
-from tieout.settings.bridge_names import inner_names, standard_names, vendor_path
+from tieout.settings.bridge_names import (
+    CONTACT_ROOTS,
+    PERSON_ROOTS,
+    inner_names,
+    standard_names,
+    vendor_path,
+)
 from tieout.settings.bridge_written import Written
 from tieout.settings.problems import Place, Problem, problem_at, suggestion
 from tieout.settings.yaml_file import Located
@@ -48,6 +54,7 @@ def rule_problems(
         found += _connections(tree, model)
         found += _owners(tree, model)
         found += _price_lists(tree, model)
+        found += _contacts(tree, model)
     return found
 
 
@@ -72,10 +79,10 @@ _FIELD_HINT = "Say which field, as in account.name."
 
 
 def _part(written: Written, path: tuple[str, ...], place: Place) -> Problem | None:
-    """What is wrong with a field of ours, or with a contact's, of which only ours are read."""
+    """What is wrong with a field of ours, or of a deal's contact, of which only ours are read."""
     root, name, *inner = path
     if vendor_path(path) is not None:
-        if root != "contact":
+        if root != "contact" or written.roots in (CONTACT_ROOTS, PERSON_ROOTS):
             return None
         names = standard_names(root)
         hint = suggestion(name, names) or f"There are: {', '.join(sorted(names))}."
@@ -220,6 +227,47 @@ def _price_lists(tree: Located, model: BridgeFile) -> Iterator[Problem]:
                 value=book,
             )
         before |= currencies
+
+
+def _contacts(tree: Located, model: BridgeFile) -> Iterator[Problem]:
+    """Settings of a direction that does not run, and fields that would go both ways by mappings."""
+    given = model.flows.contacts
+    for name, runs in (
+        ("books_when", given.direction != "to_crm"),
+        ("crm_when", given.direction != "to_books"),
+    ):
+        path = ("flows", "contacts", name)
+        if not runs and getattr(given, name) is not None:
+            yield problem_at(
+                tree.key_place(*path),
+                "direction_not_run",
+                f"{name} counts only where persons go that way.",
+                hint="Set flows.contacts.direction to both, or take it out.",
+                key=path,
+            )
+    there, back = dict(model.mapping.contact), dict(model.mapping.contact_to_crm)
+    for name, row in back.items():
+        path = ("mapping", "contact.to_crm", name)
+        if row is not None and there[name] is not None and given.direction == "both":
+            yield problem_at(
+                tree.key_place(*path),
+                "mapped_both_ways",
+                f"{name} is made by mappings in both directions, and would never come to rest.",
+                hint="Keep one of them.",
+                key=path,
+                value=name,
+            )
+    for name in map(str, given.owners):
+        owner = ("flows", "contacts", "owners", name)
+        if there.get(name) is not None or back.get(name) is not None:
+            yield problem_at(
+                tree.key_place(*owner),
+                "owner_of_mapped_field",
+                f"{name} is made by a mapping, which cannot be turned round.",
+                hint=f"Take the mapping of {name} out, or this owner.",
+                key=owner,
+                value=name,
+            )
 
 
 def _connections(tree: Located, model: BridgeFile) -> Iterator[Problem]:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tieout.core.mapping import Expr
-from tieout.settings.bridge_names import CUSTOMER_ROOTS, DOCUMENT_ROOTS, ITEM_ROOTS, LINE_ROOTS
+from tieout.settings.bridge_names import (
+    CONTACT_ROOTS,
+    CUSTOMER_ROOTS,
+    DOCUMENT_ROOTS,
+    ITEM_ROOTS,
+    LINE_ROOTS,
+    PERSON_ROOTS,
+)
 from tieout.settings.expressions import Parsed, parse_located
 from tieout.settings.problems import Place, Problem
 from tieout.settings.yaml_file import Located, Step
@@ -83,6 +90,8 @@ def _spots(tree: Located) -> Iterator[_Spot]:
         yield from _rule(tree, ("books", index, "when"), DOCUMENT_ROOTS)
     yield from _rule(tree, ("flows", "customers", "when"), CUSTOMER_ROOTS)
     yield from _rule(tree, ("flows", "items", "when"), ITEM_ROOTS)
+    yield from _rule(tree, ("flows", "contacts", "books_when"), CONTACT_ROOTS)
+    yield from _rule(tree, ("flows", "contacts", "crm_when"), PERSON_ROOTS)
     yield from _rule(tree, ("flows", "documents", "include"), DOCUMENT_ROOTS)
     yield from _rule(tree, ("flows", "documents", "when"), DOCUMENT_ROOTS)
     kinds = tree.find("flows", "documents", "kinds")
@@ -111,6 +120,8 @@ def _value(tree: Located, path: tuple[Step, ...]) -> Iterator[_Spot]:
 
 SECTIONS = {
     "customer": CUSTOMER_ROOTS,
+    "contact": CONTACT_ROOTS,
+    "contact.to_crm": PERSON_ROOTS,
     "document": DOCUMENT_ROOTS,
     "document.line": LINE_ROOTS,
     "dimensions": LINE_ROOTS,

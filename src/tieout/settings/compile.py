@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -27,6 +28,7 @@ from tieout.core.policy import (
     BooksPolicy,
     BrakePolicy,
     BridgePolicy,
+    ContactPolicy,
     CustomerPolicy,
     DocumentPolicy,
     FieldRule,
@@ -44,8 +46,10 @@ from tieout.core.policy import (
 from tieout.ports import Selection
 from tieout.settings.bridge import Configuration
 from tieout.settings.bridge_canonical import DEFAULT_TRIGGER, TERMS, default_owner, target_of
-from tieout.settings.bridge_file import BASE_LIST, CustomerRow, FieldRow
+from tieout.settings.bridge_contacts import ContactFields
+from tieout.settings.bridge_file import BASE_LIST, CustomerRow
 from tieout.settings.bridge_names import (
+    CONTACT_TARGETS,
     CUSTOMER_TARGETS,
     DAY,
     DOCUMENT_TARGETS,
@@ -56,6 +60,7 @@ from tieout.settings.bridge_names import (
     TEXT,
     vendor_path,
 )
+from tieout.settings.bridge_row import FieldRow
 from tieout.settings.bridge_written import Written
 
 Evaluate = Callable[[Scope], object]
@@ -144,6 +149,20 @@ def compile_policy(
             since=flows.invoices.since,
             lines=flows.invoices.lines,
             every_s=flows.invoices.every,
+        ),
+        contacts=ContactPolicy(
+            mode=flows.contacts.mode,
+            to_books=flows.contacts.direction != "to_crm",
+            to_crm=flows.contacts.direction != "to_books",
+            books_when=compiler.rule("flows", "contacts", "books_when"),
+            crm_when=compiler.rule("flows", "contacts", "crm_when"),
+            owners={name: Owner(word) for name, word in flows.contacts.owners.items()},
+            books_fields=tuple(compiler.contact_fields("contact", compiler.mapping.contact)),
+            crm_fields=tuple(
+                compiler.contact_fields("contact.to_crm", compiler.mapping.contact_to_crm)
+            ),
+            shared=flows.contacts.shared_address,
+            every_s=flows.contacts.every,
         ),
         reconcile=ReconcilePolicy(
             sold_amount=flows.reconcile.sold_amount,
@@ -266,6 +285,14 @@ class _Compiler:
                 table=table.name,
                 owner=Owner(default_owner("terms")),
             )
+
+    def contact_fields(self, section: str, group: ContactFields) -> Iterator[FieldRule]:
+        for target, row in dict(group).items():
+            if row is not None:
+                key = ("mapping", section, target)
+                value = self._conditional(self._value(row, key, CONTACT_TARGETS[target]), key)
+                rule = self._plain_rule(target, key, row, value)
+                yield replace(rule, mode=Mode(row.mode))
 
     def document_fields(self) -> Iterator[FieldRule]:
         for target, row in dict(self.mapping.document).items():
@@ -545,6 +572,8 @@ def crm_selections(configuration: Configuration) -> dict[Entity, Selection]:
     for written in configuration.written.values():
         for path, _ in written.fields:
             own = vendor_path(path)
+            if path[0] == "contact":
+                continue  # Persons are selected below; a deal's own has our fields only.
             if own is not None and path[0] in _ENTITY_OF:
                 mark = "line." if path[0] == "line" else ""
                 extra[_ENTITY_OF[path[0]]].add(mark + own)
@@ -556,7 +585,7 @@ def crm_selections(configuration: Configuration) -> dict[Entity, Selection]:
         found[Entity.ITEM] = _selection(Entity.ITEM, fields, frozenset(lists))
     if flows.invoices.mode is not FlowMode.OFF:
         found[Entity.DOCUMENT] = _selection(Entity.DOCUMENT)
-    return found
+    return found | contact_selections(configuration, "contact", "books_when")
 
 
 def books_selections(configuration: Configuration) -> dict[Entity, Selection]:
@@ -573,10 +602,40 @@ def books_selections(configuration: Configuration) -> dict[Entity, Selection]:
         if shown and path[0] == "item" and (own := vendor_path(path)) is not None
     }
     wanted = [one for one in _BOOKS if one is not Entity.PRICE or (shown and flow.prices)]
-    return {
+    found = {
         entity: _selection(entity, tuple(sorted(paths)) if entity is Entity.ITEM else ())
         for entity in wanted
     }
+    return found | contact_selections(configuration, "contact.to_crm", "crm_when")
+
+
+def contact_selections(
+    configuration: Configuration, section: str, rule: str
+) -> dict[Entity, Selection]:
+    """
+    Persons of one side, where their flow runs, with the vendor's own paths that are named.
+
+    Its settings are part of the shape: where they change, all persons are decided anew.
+    """
+    given = configuration.model.flows.contacts
+    if given.mode is FlowMode.OFF:
+        return {}
+    extra = {
+        own
+        for key, written in configuration.written.items()
+        if key[:2] == ("mapping", section) or key == ("flows", "contacts", rule)
+        for path, _ in written.fields
+        if path[0] == "contact" and (own := vendor_path(path)) is not None
+    }
+    said = sorted(
+        (".".join(key), written.text)
+        for key, written in configuration.written.items()
+        if key[:2] == ("flows", "contacts") or key[1].startswith("contact")
+    )
+    words = given.model_dump_json(exclude={"mode", "every"})
+    found = tuple(sorted(extra))
+    shape = digest(Entity.CONTACT.value, (), found, words, said)
+    return {Entity.CONTACT: Selection(entity=Entity.CONTACT, extra=found, shape=shape)}
 
 
 def _selection(

@@ -22,12 +22,10 @@ from tieout.store.cases import open_exception
 from tieout.store.database import Tx
 from tieout.storing import FanOut, LooseCarrier, MirrorRow
 
-_FLOWS = {
-    KeyKind.DOCUMENT: "documents",
-    KeyKind.CUSTOMER: "customers",
-    KeyKind.ITEM: "items",
-    KeyKind.INVOICE: "invoices",
-    KeyKind.ACCOUNT: "accounts",
+_FLOWS = {  # By kind of slot.
+    **{KeyKind.DOCUMENT: "documents", KeyKind.CUSTOMER: "customers", KeyKind.ITEM: "items"},
+    **{KeyKind.INVOICE: "invoices", KeyKind.ACCOUNT: "accounts"},
+    **{KeyKind.CONTACT: "contacts", KeyKind.PERSON: "persons"},
 }
 _DEAD = ["cancelled", "credited"]
 

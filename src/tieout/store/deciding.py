@@ -10,6 +10,7 @@ from typing import Any
 from tieout.core.case import Decision, RefRole, SlotState, Verdict
 from tieout.core.change import Action, Change
 from tieout.core.finding import Severity
+from tieout.core.model import Entity
 from tieout.ports import Ids
 from tieout.store import codec
 from tieout.store import slots as slot_store
@@ -339,6 +340,9 @@ def _agree(
             tx, decision.adopt, state.key13, state.generation, RefRole.CURRENT, "match", now
         )
         if other is not None:
+            if decision.adopt.entity == Entity.CONTACT:
+                # Who had it goes in this run too: then it is decided once more.
+                _due_again(tx, decision, now)
             return "moved_on"
         tx.log("link.matched", key13=state.key13, ref=str(decision.adopt), by=decision.message)
     wanted, shown = decision.agreed

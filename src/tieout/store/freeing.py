@@ -11,6 +11,7 @@ from tieout.core.model import Document, Entity
 from tieout.store import pages as page_store
 from tieout.store.cases import open_exception
 from tieout.store.database import Tx
+from tieout.store.published import wake_for_accounts
 from tieout.storing import ReadyOperation
 
 
@@ -47,6 +48,7 @@ def free_sources(tx: Tx, ops: Sequence[ReadyOperation], now: datetime) -> None:
             lane=lane,
             ids=ids,
         )
+    wake_for_accounts(tx, sorted({key for ids in deals.values() for key in ids}), now)
     for lane, ids in sorted(deals.items()):
         tx.run(
             "UPDATE due SET parked = NULL, parked_on = NULL, revision = revision + 1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from tieout.core.case import RefRole
@@ -10,7 +11,7 @@ from tieout.core.change import (
     Action,
     Predicted,
 )
-from tieout.core.model import Document, ExternalRef, Record
+from tieout.core.model import Contact, Document, ExternalRef, Record
 from tieout.core.predict import fits
 from tieout.core.resolve import UNSET
 from tieout.core.safeguards import Safeguards
@@ -87,7 +88,7 @@ def link_applied(
             tx,
             op.key13,
             wanted=op.change.wanted.record if op.change.wanted else None,
-            shown=shown,
+            shown=agreed_on(op, shown),
             known=base_known,
             predicted=predicted,
             config_version=op.config_version,
@@ -107,6 +108,20 @@ def link_applied(
         )
         set_state(tx, op.id, "applied", found_by, now)
     free_source(tx, op, now)
+
+
+def agreed_on(op: ReadyOperation, shown: Record | None) -> Record | None:
+    """
+    What the target shows, as the base of a link: of a person only what this write set.
+
+    The rest is what its decision saw: what somebody else changed meanwhile is a change of theirs.
+    """
+    change = op.change
+    if change.action is not Action.UPDATE or change.wanted is None:
+        return shown
+    if not isinstance(shown, Contact) or not isinstance(change.base, Contact):
+        return shown
+    return replace(change.base, **{name: getattr(shown, name) for name in change.wanted.fields})
 
 
 def _confirming(tx: Tx, op: ReadyOperation, found_by: str, now: datetime) -> None:

@@ -13,7 +13,7 @@ from tieout.core.change import (
     Prepared,
     Wire,
 )
-from tieout.core.model import Document, Entity, ExternalRef, Record
+from tieout.core.model import Contact, Document, Entity, ExternalRef, Record
 from tieout.store import codec
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
@@ -63,7 +63,7 @@ def operation_of(row: Sequence[Any]) -> ReadyOperation:
 
 def with_customer(change: Change, customer: ExternalRef) -> Change:
     """The change with the customer that it depended on, now that there is one."""
-    if change.wanted is None or not isinstance(change.wanted.record, Document):
+    if change.wanted is None or not isinstance(change.wanted.record, Document | Contact):
         return change
     record = replace(change.wanted.record, customer=customer)
     return replace(change, wanted=replace(change.wanted, record=record))

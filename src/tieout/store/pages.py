@@ -12,6 +12,7 @@ from tieout.core.model import Entity, ExternalRef, Record
 from tieout.ports import Gone
 from tieout.store import codec
 from tieout.store.database import Tx
+from tieout.store.due_sources import SOURCES
 from tieout.storing import CursorRow, FanOut, MirrorRow, PageIn, PageResult
 
 
@@ -285,51 +286,6 @@ def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
 # A row that was decided and came again must not look like the one that was read before.
 FIRST_REVISION = "(extract(epoch FROM %(now)s::timestamptz) * 1000)::bigint"
 
-# Of a credit note its invoice's, of an order's invoice the order's, of its credit note that too.
-_OF_PARENT = (
-    "SELECT s.source_id FROM mirror m LEFT JOIN mirror g ON g.workspace = m.workspace"
-    " AND g.connection = m.connection AND g.entity = m.entity AND g.id = m.parent_id"
-    " JOIN ref r ON r.workspace = m.workspace AND r.connection = m.connection"
-    " AND r.entity = m.entity AND r.id IN (m.parent_id, g.parent_id)"
-    " JOIN slot s ON s.workspace = r.workspace AND s.key13 = r.key13"
-    " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
-    " AND m.id = ANY(%(ids)s)"
-)
-
-_SOURCES: Mapping[str, str] = {
-    "self": "SELECT unnest(%(ids)s::text[])",
-    "linked": "SELECT source_id FROM slot WHERE workspace = %(ws)s AND kind = 'C'"
-    " AND source_id = ANY(%(ids)s)",
-    "invoices_of_customer": "SELECT m.id FROM slot s JOIN ref r ON r.workspace = s.workspace"
-    " AND r.key13 = s.key13 AND r.entity = 'customer' AND r.role = 'current' JOIN mirror m"
-    " ON m.workspace = r.workspace AND m.connection = r.connection AND m.entity = 'document'"
-    " AND m.customer_id = r.id AND m.kind <> 'draft' WHERE s.workspace = %(ws)s AND s.kind = 'C'"
-    " AND s.source_id = ANY(%(ids)s)",
-    "published": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
-    " AND s.key13 = r.key13 AND s.kind IN ('A', 'H') WHERE r.workspace = %(ws)s"
-    " AND r.connection = %(connection)s AND r.entity = %(entity)s AND r.id = ANY(%(ids)s)",
-    "item_of_price": "SELECT coalesce(m.parent_id, i.id) FROM mirror m LEFT JOIN mirror i"
-    " ON i.workspace = m.workspace AND i.connection = m.connection AND i.entity = 'item'"
-    " AND i.number = m.number AND i.gone_at IS NULL AND m.parent_id IS NULL"
-    " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
-    " AND m.id = ANY(%(ids)s)",
-    "deals_of_customer": "SELECT id FROM mirror WHERE workspace = %(ws)s AND entity = 'deal'"
-    " AND connection = %(connection)s AND customer_id = ANY(%(ids)s)",
-    "slot_source": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
-    " AND s.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.connection = %(connection)s"
-    " AND r.entity = %(entity)s AND r.id = ANY(%(ids)s)"
-    " UNION SELECT s.source_id FROM mirror m JOIN slot s ON s.workspace = m.workspace"
-    " AND s.key13 = m.carried_key13 WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
-    " AND m.entity = %(entity)s AND m.id = ANY(%(ids)s)"
-    f" UNION {_OF_PARENT}",
-    "customer_of_slot": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
-    " AND s.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.connection = %(connection)s"
-    " AND r.entity = 'customer' AND r.role = 'current' AND r.id IN (SELECT customer_id FROM mirror"
-    " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
-    " AND id = ANY(%(ids)s) AND customer_id IS NOT NULL)",
-    "credited": _OF_PARENT,
-}
-
 
 def fan_out(
     tx: Tx,
@@ -352,7 +308,7 @@ def fan_out(
             "INSERT INTO due (workspace, lane, source_id, revision, since)"
             # Several records of a page may concern one source: two steps, two credit notes.
             f" SELECT DISTINCT %(ws)s, %(lane)s, found.id, {FIRST_REVISION}, %(now)s::timestamptz"
-            f" FROM ({_SOURCES[rule.source]})"
+            f" FROM ({SOURCES[rule.source]})"
             " AS found (id) WHERE found.id IS NOT NULL"
             " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET revision = due.revision + 1,"
             " parked = NULL, parked_on = NULL, not_before = NULL",
@@ -498,10 +454,12 @@ def mirror(tx: Tx, connection: str, entity: Entity, ids: Sequence[str]) -> dict[
             record=codec.decode_record(entity, row[1]),
             gone=row[2] is not None,
             gone_certain=bool(row[3]),
+            merged_into=row[4] or "",
         )
         for row in tx.rows(
-            "SELECT id, record::text, gone_at, gone_certain FROM mirror WHERE workspace = %(ws)s"
-            " AND connection = %(connection)s AND entity = %(entity)s AND id = ANY(%(ids)s)",
+            "SELECT id, record::text, gone_at, gone_certain, merged_into FROM mirror"
+            " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
+            " AND id = ANY(%(ids)s)",
             connection=connection,
             entity=str(entity),
             ids=list(ids),

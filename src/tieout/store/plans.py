@@ -90,6 +90,8 @@ _ENTITIES = {
     "items": "item",
     "accounts": "account",
     "invoices": "invoice",
+    "contacts": "contact",
+    "persons": "person",
 }
 
 

@@ -18,6 +18,7 @@ from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.ports import Clock, Gone, Ids
 from tieout.store import (
     adopting,
+    contacts,
     deciding,
     growing,
     operations,
@@ -33,9 +34,11 @@ from tieout.store import (
 )
 from tieout.store.database import Growth, Runner, Tx, in_workspace
 from tieout.storing import (
+    AddressUsed,
     CursorRow,
     CustomerQuery,
     DueRow,
+    Family,
     FanOut,
     Lease,
     LooseCarrier,
@@ -226,6 +229,35 @@ class PostgresStore:
         self, connection: str, numbers: Sequence[str]
     ) -> dict[str, list[str]]:
         return await self.do(lambda tx: published.open_deals_with(tx, connection, numbers))
+
+    async def families(
+        self,
+        crm: str,
+        crm_org: str,
+        books: str,
+        company: str,
+        crm_ids: Sequence[str],
+        books_ids: Sequence[str],
+    ) -> list[Family]:
+        return await self.do(
+            lambda tx: contacts.families(tx, crm, crm_org, books, company, crm_ids, books_ids)
+        )
+
+    async def contact_partners(
+        self, connection: str, ids: Sequence[str], kind: str
+    ) -> dict[str, tuple[str, str]]:
+        return await self.do(lambda tx: contacts.partners(tx, connection, ids, kind))
+
+    async def contacts_by_address(
+        self,
+        connection: str,
+        crm_org: str,
+        addresses: Sequence[str],
+        customers: Sequence[str],
+    ) -> list[AddressUsed]:
+        return await self.do(
+            lambda tx: contacts.by_address(tx, connection, crm_org, addresses, customers)
+        )
 
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]
@@ -492,8 +524,10 @@ class PostgresStore:
     async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:
         return await self.do(lambda tx: recovering.held_customers(tx, bridge, connection))
 
-    async def ghosts(self, connection: str, now: datetime) -> int:
-        return await self.do(lambda tx: resolving.ghosts(tx, connection, now))
+    async def ghosts(
+        self, connection: str, entities: Sequence[Entity], now: datetime
+    ) -> int:
+        return await self.do(lambda tx: resolving.ghosts(tx, connection, entities, now))
 
     async def successors(
         self, connection: str, entity: Entity, refs: Sequence[ExternalRef]

@@ -105,9 +105,22 @@ def wake_for_deals(tx: Tx, lane: str, source_ids: Sequence[str], now: datetime) 
     _wake(tx, [f"deal:{source}" for source in source_ids], now, but=lane)
 
 
-def wake_for_link(tx: Tx, ref: ExternalRef, now: datetime) -> None:
-    """What waits until this record of the books belongs to somebody in the CRM is due."""
-    _wake(tx, [f"{ref.entity}:{ref.id}"], now)
+def wake_for_link(tx: Tx, ref: ExternalRef, key13: str, now: datetime) -> None:
+    """
+    What waits until this record of the books belongs to somebody in the CRM is due, and what
+    waits until that somebody has a record in the books.
+    """
+    accounts = tx.rows(
+        "SELECT source_id FROM slot WHERE workspace = %(ws)s AND kind = 'C'"
+        " AND (key13 = %(key)s OR alias_of = %(key)s) ORDER BY source_id",
+        key=key13,
+    )
+    _wake(tx, [f"{ref.entity}:{ref.id}", *(f"account:{row[0]}" for row in accounts)], now)
+
+
+def wake_for_accounts(tx: Tx, ids: Sequence[str], now: datetime) -> None:
+    """What waits until these customers of the CRM have a record in the books is due."""
+    _wake(tx, [f"account:{key}" for key in ids], now)
 
 
 def _wake(tx: Tx, on: Sequence[str], now: datetime, *, but: str = "") -> None:

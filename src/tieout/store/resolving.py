@@ -524,7 +524,7 @@ def _doubt(tx: Tx, bridge: str, op: ReadyOperation, judgement: Judgement, now: d
 # --- lineage --------------------
 
 
-def ghosts(tx: Tx, connection: str, now: datetime) -> int:
+def ghosts(tx: Tx, connection: str, entities: Sequence[Entity], now: datetime) -> int:
     """
     Linked records that a mirror that was thrown away and read anew does not have: they are missing
     as if they had vanished since, and are followed like those.
@@ -534,13 +534,14 @@ def ghosts(tx: Tx, connection: str, now: datetime) -> int:
         " gone_certain, record) SELECT r.workspace, r.connection, r.entity, r.id, ''::bytea,"
         " %(now)s, %(now)s, false, l.shown FROM ref r JOIN link l ON l.workspace = r.workspace"
         " AND l.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.connection = %(connection)s"
-        " AND r.role = 'current' AND r.entity IN ('customer', 'document') AND l.shown IS NOT NULL"
+        " AND r.role = 'current' AND r.entity = ANY(%(entities)s) AND l.shown IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM mirror m WHERE m.workspace = r.workspace"
         " AND m.connection = r.connection AND m.entity = r.entity AND m.id = r.id)"
         " AND EXISTS (SELECT 1 FROM cursor c WHERE c.workspace = r.workspace"
         " AND c.connection = r.connection AND c.entity = r.entity AND c.through_at IS NOT NULL)"
         " ON CONFLICT DO NOTHING",
         connection=connection,
+        entities=[str(entity) for entity in entities],
         now=now,
     )
 

@@ -25,7 +25,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
 from tieout.store.freeing import free_sources, reject_source
-from tieout.store.linking import check_total, link_applied, second_carrier
+from tieout.store.linking import agreed_on, check_total, link_applied, second_carrier
 from tieout.store.operations import close_attempt, open_attempts, set_state
 from tieout.storing import FanOut, MirrorRow, ReadyOperation, Settled
 
@@ -123,7 +123,7 @@ def _settle_plain(tx: Tx, bridge: str, settled: Sequence[Settled], now: datetime
         shown = one.row.record if one.row else outcome.shows or one.prepared.shows
         wanted = op.change.wanted.record if op.change.wanted else None
         refs.append(_ref_row(op, outcome.ref))
-        links.append(_link_row(op, wanted, shown, one.prepared.totals))
+        links.append(_link_row(op, wanted, agreed_on(op, shown), one.prepared.totals))
         answers.append(
             {"id": op.id, "no": one.attempt, "answer": {"ref": str(outcome.ref)}},
         )

@@ -32,6 +32,8 @@ ENTITY_OF = {
     KeyKind.ITEM: Entity.ITEM,
     KeyKind.INVOICE: Entity.DOCUMENT,
     KeyKind.ACCOUNT: Entity.CUSTOMER,
+    KeyKind.CONTACT: Entity.CONTACT,
+    KeyKind.PERSON: Entity.CONTACT,
 }
 
 
@@ -281,7 +283,8 @@ def put_ref(
     A record of a slot. A slot has one current ref; the one before becomes former.
 
     None when stored; else the 13 characters of the other slot that has this record already. What a
-    row of the CRM shows passes to the slot that wrote it last: another company of the bridge, say.
+    row of the CRM shows passes to the slot that wrote it last: another company of the bridge, say;
+    a person passes to the one who took over from the one that is gone.
     """
     other = tx.row(
         "SELECT key13, role FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
@@ -290,11 +293,11 @@ def put_ref(
         entity=ref.entity,
         id=ref.id,
     )
-    if other is not None and other[0] != key13 and ref.entity != Entity.STANDING:
+    if other is not None and other[0] != key13 and not _passes_on(tx, ref, *other):
         return str(other[0])
     if role is RefRole.CURRENT:
         if ref.entity == Entity.CUSTOMER and other is None:
-            wake_for_link(tx, ref, now)
+            wake_for_link(tx, ref, key13, now)
         tx.run(
             "UPDATE ref SET role = 'former' WHERE workspace = %(ws)s AND key13 = %(key13)s"
             " AND role = 'current' AND NOT (connection = %(connection)s AND entity = %(entity)s"
@@ -321,6 +324,20 @@ def put_ref(
         now=now,
     )
     return None
+
+
+def _passes_on(tx: Tx, ref: ExternalRef, key13: str, role: str) -> bool:
+    """Whether another slot gives this record up: a person whose own half is gone does."""
+    if ref.entity != Entity.CONTACT or role == RefRole.FORMER:
+        return ref.entity in (Entity.STANDING, Entity.CONTACT)
+    gone = tx.row(
+        "SELECT 1 FROM slot s JOIN mirror m ON m.workspace = s.workspace AND m.id = s.source_id"
+        " AND m.entity = 'contact' AND m.connection <> %(connection)s WHERE s.workspace = %(ws)s"
+        " AND s.key13 = %(key)s AND m.gone_certain",
+        connection=ref.connection,
+        key=key13,
+    )
+    return gone is not None
 
 
 def end_generation(tx: Tx, key13: str, reason: str) -> None:

@@ -26,6 +26,8 @@ from tieout_sandbox.plain.rows import (
 from tieout_sandbox.plain.variant import Variant
 
 DOCUMENT_PATHS = ("orders", "drafts", "invoices", "documents")
+_WRITTEN = ("customers", "contacts")
+_CREATED = ("orders", "drafts", "documents", *_WRITTEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,19 +176,19 @@ class PlainBook(Simulator):
             case ("GET", ("orders" | "drafts" | "invoices" | "documents") as collection):
                 self._require(collection)
                 return self._list(request, self.ledger.documents(collection))
-            case ("GET", ("customers" | "items" | "payments" | "prices") as table):
+            case ("GET", ("customers" | "items" | "payments" | "prices" | "contacts") as table):
                 return self._list(request, self.ledger.live(table))
             case ("GET", ("orders" | "drafts" | "invoices" | "documents") as collection, row_id):
                 return self._one(self.ledger.document(collection, row_id))
-            case ("GET", ("customers" | "items") as table, row_id):
+            case ("GET", ("customers" | "items" | "contacts") as table, row_id):
                 return self._one(self.ledger.find(table, row_id))
             case ("POST", ("drafts" | "documents") as collection, row_id, "book"):
                 self._require(collection)
                 return self._book(request, collection, row_id)
-            case ("POST", ("orders" | "drafts" | "documents" | "customers") as collection):
+            case ("POST", collection) if collection in _CREATED:
                 self._require(collection)
                 return self._create(request, collection)
-            case ("PATCH", ("orders" | "drafts" | "documents" | "customers") as collection, row_id):
+            case ("PATCH", collection, row_id) if collection in (*DOCUMENT_PATHS, *_WRITTEN):
                 return self._update(request, collection, row_id)
             case ("DELETE", ("orders" | "drafts" | "documents") as collection, row_id):
                 return self._delete(request, collection, row_id)
@@ -330,6 +332,8 @@ class PlainBook(Simulator):
         return {"tag": tag, "status": status, "row": self._shown(row)}
 
     def _made(self, collection: str, item: Row) -> tuple[int, Row]:
+        if collection == "contacts":
+            return 201, self.ledger.new_contact(item, "api")
         table = "customers" if collection == "customers" else "documents"
         carrier = str(item.get(self.variant.carrier_field) or "")
         field = self.variant.unique
@@ -352,7 +356,7 @@ class PlainBook(Simulator):
         return self._one(self.ledger.book(self._writable(request, collection, row_id)))
 
     def _update(self, request: Request, collection: str, row_id: str) -> Response:
-        table = "customers" if collection == "customers" else "documents"
+        table = collection if collection in _WRITTEN else "documents"
         row = self._writable(request, collection, row_id)
         self._write(table, row, object_of(request))
         return self._one(row)
@@ -363,8 +367,8 @@ class PlainBook(Simulator):
         return Response(status=204)
 
     def _writable(self, request: Request, collection: str, row_id: str) -> Row:
-        if collection == "customers":
-            row = self.ledger.find("customers", row_id)
+        if collection in _WRITTEN:
+            row = self.ledger.find(collection, row_id)
         else:
             self._require(collection)
             row = self.ledger.document(collection, row_id)
@@ -382,6 +386,8 @@ class PlainBook(Simulator):
         if table == "customers":
             self.ledger.check_customer(values)
             row.update({name: values[name] for name in CUSTOMER_FIELDS if name in values})
+        elif table == "contacts":
+            self.ledger.set_contact(row, values)
         else:
             self.ledger.set_content(row, values)
         self.ledger.touch(row)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import Action, ActionError
-from tieout_sandbox.plain.ledger import CUSTOMER_FIELDS, HEADER, Ledger
+from tieout_sandbox.plain.ledger import CONTACT_FIELDS, CUSTOMER_FIELDS, HEADER, Ledger
 from tieout_sandbox.plain.rows import RefusedError, Row
 
 Arguments = Mapping[str, Any]
@@ -62,6 +62,13 @@ class BookActions:
             "edit_customer": self._action(
                 self.edit_customer, customer="its id", **dict.fromkeys(CUSTOMER_FIELDS, "new value")
             ),
+            "create_contact": self._action(
+                self.create_contact, **dict.fromkeys(CONTACT_FIELDS, "value")
+            ),
+            "edit_contact": self._action(
+                self.edit_contact, contact="its id", **dict.fromkeys(CONTACT_FIELDS, "new value")
+            ),
+            "delete_contact": self._action(self.delete_contact, contact="its id"),
             "create_invoice": self._action(
                 self.create_invoice,
                 number="where a person gives one",
@@ -290,7 +297,29 @@ class BookActions:
             if row["customer"] == loser["id"]:
                 row.update(customer=winner["id"], customer_name=winner["name"])
                 self._ledger.touch(row)
+        for row in self._ledger.live("contacts"):
+            if row["customer"] == loser["id"]:
+                row["customer"] = winner["id"]
+                self._ledger.touch(row)
         return {"id": winner["id"]}
+
+    # Persons.
+
+    def create_contact(self, given: Arguments) -> Row:
+        row = self._ledger.new_contact(dict(given), "person")
+        return {"id": row["id"]}
+
+    def edit_contact(self, given: Arguments) -> Row:
+        row = self._ledger.find("contacts", str(given["contact"]))
+        values = {name: given[name] for name in CONTACT_FIELDS if name in given}
+        self._ledger.set_contact(row, values)
+        self._ledger.touch(row)
+        return {"id": row["id"]}
+
+    def delete_contact(self, given: Arguments) -> Row:
+        row = self._ledger.find("contacts", str(given["contact"]))
+        self._ledger.remove("contacts", row)
+        return {"id": row["id"]}
 
     def create_item(self, given: Arguments) -> Row:
         price = Decimal(str(given.get("price", 0)))

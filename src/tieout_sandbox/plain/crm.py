@@ -115,11 +115,11 @@ class PlainCrm(Simulator):
                 return json_response(200, {"rows": rows, "last": len(self.rows.gone)})
             case ("PATCH", "companies"):
                 return self._batch(request, self._company)
-            case ("PATCH", ("products" | "invoices") as table):
+            case ("PATCH", ("products" | "invoices" | "contacts") as table):
                 return self._batch(request, lambda row: self._published(table, row))
-            case ("GET", ("deals" | "companies" | "products" | "invoices") as table):
+            case ("GET", table) if table in self.rows.tables:
                 return self._list(request, table)
-            case ("GET", ("deals" | "companies" | "products" | "invoices") as table, row_id):
+            case ("GET", table, row_id) if table in self.rows.tables:
                 return json_response(200, wire(self.rows.shown(table, row_id)))
             case ("PATCH", "standings"):
                 return self._batch(request, self._show)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tieout_sandbox.kit import Action, ActionError
-from tieout_sandbox.plain.crm_rows import COMPANY_FIELDS, DEAL_FIELDS, CrmRows
+from tieout_sandbox.plain.crm_rows import COMPANY_FIELDS, CONTACT_FIELDS, DEAL_FIELDS, CrmRows
 from tieout_sandbox.plain.rows import RefusedError, Row
 
 Arguments = Mapping[str, Any]
 _DEAL = dict.fromkeys(DEAL_FIELDS, "value")
+_CONTACT = dict.fromkeys(CONTACT_FIELDS, "value")
 _EDIT: dict[str, str] = {**_DEAL, "price": "new price of the first line"}
 
 
@@ -37,6 +38,10 @@ class CrmActions:
             "delete": _action(self.delete, deal="its id"),
             "delete_company": _action(self.delete_company, company="its id"),
             "merge_companies": _action(self.merge_companies, loser="its id", winner="its id"),
+            "create_contact": _action(self.create_contact, **_CONTACT),
+            "edit_contact": _action(self.edit_contact, contact="its id", **_CONTACT),
+            "delete_contact": _action(self.delete_contact, contact="its id"),
+            "merge_contacts": _action(self.merge_contacts, loser="its id", winner="its id"),
             "late_commit": _action(
                 self.late_commit,
                 deal="its id",
@@ -129,13 +134,40 @@ class CrmActions:
         if loser is winner:
             raise ActionError("a company cannot be merged with itself")
         self._rows.delete("companies", loser, merged_into=winner["id"])
-        for deal in self._rows.live("deals"):
-            if deal["company"] != loser["id"]:
+        for row in (*self._rows.live("deals"), *self._rows.live("contacts")):
+            if row["company"] != loser["id"]:
                 continue
             if self._merges_move_stamps:
-                self._rows.edit(deal, {"company": winner["id"]})
+                self._rows.edit(row, {"company": winner["id"]})
             else:
-                deal["company"] = winner["id"]
+                row["company"] = winner["id"]
+        return {"id": winner["id"]}
+
+    # Persons.
+
+    def create_contact(self, given: Arguments) -> Row:
+        row = self._rows.new_contact(dict(given))
+        return {"id": row["id"]}
+
+    def edit_contact(self, given: Arguments) -> Row:
+        row = self._rows.row("contacts", str(given["contact"]))
+        if "company" in given:
+            self._rows.row("companies", str(given["company"]))
+        self._rows.edit(row, {name: given[name] for name in CONTACT_FIELDS if name in given})
+        return {"id": row["id"]}
+
+    def delete_contact(self, given: Arguments) -> Row:
+        row = self._rows.row("contacts", str(given["contact"]))
+        self._rows.delete("contacts", row)
+        return {"id": row["id"]}
+
+    def merge_contacts(self, given: Arguments) -> Row:
+        loser = self._rows.row("contacts", str(given["loser"]))
+        winner = self._rows.row("contacts", str(given["winner"]))
+        if loser is winner:
+            raise ActionError("a person cannot be merged with itself")
+        self._rows.delete("contacts", loser, merged_into=winner["id"])
+        self._rows.edit(winner, {})
         return {"id": winner["id"]}
 
     def create_product(self, given: Arguments) -> Row:

@@ -48,12 +48,21 @@ DEAL_FIELDS = (
     "probability",
     "custom",
 )
+CONTACT_FIELDS = (
+    *("company", "given", "family", "email", "phone", "mobile", "title", "roles", "invoices"),
+    *("active", "key"),
+)
 PRODUCT_FIELDS = ("number", "name", "price", "tax_class", "unit", "cost", "prices", "custom")
 INVOICE_FIELDS = (
     *("kind", "number", "raw_status", "booked", "company", "issue_date", "due_date", "currency"),
     *("net", "tax", "gross", "rounding", "open", "paid", "credited", "sale", "last_payment_on"),
     *("url", "status", "deal", "lines", "key"),
 )
+_PUBLISHED = {
+    "products": PRODUCT_FIELDS,
+    "invoices": INVOICE_FIELDS,
+    "contacts": CONTACT_FIELDS,
+}
 _STAGES = {"open": "Negotiation", "won": "Closed won", "lost": "Closed lost"}
 STANDING_FIELDS = frozenset(
     {
@@ -92,6 +101,7 @@ class CrmRows:
             "products": {},
             "deals": {},
             "invoices": {},
+            "contacts": {},
         }
         self.gone: list[Row] = []
         self.counters: dict[str, int] = {}
@@ -182,12 +192,19 @@ class CrmRows:
         named = {name: values.get(name) for name in PRODUCT_FIELDS}
         return self._add("products", "product", {**named, "active": True, "key": None})
 
+    def new_contact(self, values: Row) -> Row:
+        """A person of a company; RefusedError where that is not there."""
+        self.row("companies", str(values.get("company")))
+        named = {name: values.get(name) for name in CONTACT_FIELDS}
+        named["active"] = values.get("active", True)
+        return self._add("contacts", "contact", named)
+
     def publish(self, table: str, key: str, row_id: str, values: Mapping[str, Any]) -> Row:
         """
         Sets these values in the row with that id, else in the one with that key, else in a new
         one. RefusedError for a field or company that is not there.
         """
-        allowed = {"products": PRODUCT_FIELDS, "invoices": INVOICE_FIELDS}[table]
+        allowed = _PUBLISHED[table]
         unknown = sorted(set(values) - {*allowed, "active"})
         if unknown:
             raise RefusedError(422, "unknown_field", f"no field {', '.join(unknown)}")
@@ -201,6 +218,8 @@ class CrmRows:
         if row is None:
             if table == "products":
                 row = self.new_product(dict(values))
+            elif table == "contacts":
+                row = self.new_contact(dict(values))
             else:
                 blank: Row = dict.fromkeys(INVOICE_FIELDS)
                 row = self._add("invoices", "invoice", blank)

@@ -40,6 +40,8 @@ CUSTOMER_FIELDS = (
     "terms",
     "country",
 )
+CONTACT_FIELDS = ("customer", "given", "family", "email", "phone", "mobile", "title", "active")
+CONTACT_NAME_LENGTH = 30
 TERMS_DAYS = {"N10": 10, "N14": 14, "N30": 30, "N60": 60}
 
 
@@ -56,6 +58,7 @@ class Ledger:
             "items": {},
             "prices": {},
             "payments": {},
+            "contacts": {},
         }
         self.gone: list[Row] = []
         self.counters: dict[str, int] = {"number": 10000, "customer": 100}
@@ -361,6 +364,23 @@ class Ledger:
             raise RefusedError(422, "name_missing", "a customer has a name")
         if len(values.get("name") or "") > NAME_LENGTH:
             raise RefusedError(422, "too_long", f"a name has at most {NAME_LENGTH} characters")
+
+    # Persons.
+
+    def new_contact(self, values: Row, by: str) -> Row:
+        """A person of a customer; RefusedError where a value cannot stand."""
+        row: Row = {"id": self.new_id("n"), **dict.fromkeys(CONTACT_FIELDS), "active": True}
+        self.set_contact(row, {"customer": None, **values})
+        return self.add("contacts", row, by, "")
+
+    def set_contact(self, row: Row, values: Row) -> None:
+        """The fields that are named; RefusedError for an unknown customer or a long name."""
+        for name in ("given", "family"):
+            if len(values.get(name) or "") > CONTACT_NAME_LENGTH:
+                raise RefusedError(422, "too_long", f"at most {CONTACT_NAME_LENGTH} characters")
+        if "customer" in values:
+            self.find("customers", str(values["customer"]))
+        row.update({name: values[name] for name in CONTACT_FIELDS if name in values})
 
     def new_item(self, number: str, name: str, price: Decimal, rate: Decimal) -> Row:
         """An item for sale."""

@@ -23,6 +23,7 @@ from tieout.connectors.plain.api import (
 )
 from tieout.connectors.plain.book_abilities import BOOK_SCHEMA, abilities
 from tieout.connectors.plain.book_rows import ENTITY_OF, BookRows
+from tieout.connectors.plain.contact_rows import NAME_LENGTH, contact_row, shown
 from tieout.connectors.plain.feed import Position, changed, gone, not_understood
 from tieout.connectors.plain.looking import BookLooker
 from tieout.connectors.plain.settings import PlainBookSettings
@@ -54,6 +55,7 @@ from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
 from tieout.core.model import (
     Company,
+    Contact,
     Customer,
     Document,
     DocumentKind,
@@ -86,8 +88,11 @@ _LISTS = {
     Entity.ITEM: "items",
     Entity.PAYMENT: "payments",
     Entity.PRICE: "prices",
+    Entity.CONTACT: "contacts",
 }
-_TOLD_GONE = frozenset({Entity.DOCUMENT, Entity.CUSTOMER, Entity.ITEM, Entity.PRICE})
+_TOLD_GONE = frozenset(
+    {Entity.DOCUMENT, Entity.CUSTOMER, Entity.ITEM, Entity.PRICE, Entity.CONTACT}
+)
 _METHODS = {
     Action.UPDATE: ("PATCH", ""),
     Action.VOID: ("DELETE", ""),
@@ -274,6 +279,8 @@ class PlainBookConnector:
     def _create(self, change: Change) -> Prepared | Refused:
         wanted = change.wanted
         assert wanted is not None
+        if isinstance(wanted.record, Contact):
+            return _contact_made(change, wanted.record)
         if self.settings.guard is Guard.OUR_NUMBER and not change.number:
             return _refused(change, "number_missing", "No number was drawn for it.")
         body: dict[str, Any] = {"tag": change.key, self.settings.carrier_field: change.key}
@@ -317,7 +324,12 @@ class PlainBookConnector:
         shows: Record | None = None
         if change.action is Action.UPDATE:
             assert change.wanted is not None
-            if change.entity is Entity.CUSTOMER:
+            if isinstance(change.wanted.record, Contact):
+                record, names = change.wanted.record, change.wanted.fields
+                values = contact_row(record, names, "customer", NAME_LENGTH)
+                person = before if isinstance(before, Contact) else Contact()
+                shows = replace(person, **shown(values, record, names))
+            elif change.entity is Entity.CUSTOMER:
                 values = self._rows.customer_row(change.wanted)
                 customer = before if isinstance(before, Customer) else None
                 shows = self._rows.customer_shows(values, customer, change.key)
@@ -367,7 +379,7 @@ class PlainBookConnector:
         ]
         named = keys[0] if len(keys) == 1 else wire_key(*keys)
         headers = dict(_JSON)
-        if self.settings.guard is Guard.IDEMPOTENCY_KEY:
+        if self.settings.guard is Guard.IDEMPOTENCY_KEY and path != "/contacts":
             headers["Idempotency-Key"] = named
         return Wire(
             wire_key=named,
@@ -551,6 +563,24 @@ def _alone(item: Prepared) -> Wire:
         body=item.body,
         items=(item.key,),
         headers={**(_JSON if item.body else {}), **item.headers},
+    )
+
+
+def _contact_made(change: Change, record: Contact) -> Prepared:
+    """A person has no key over there: the address within the customer is what it is found by."""
+    assert change.wanted is not None
+    names = change.wanted.fields
+    values = contact_row(record, names, "customer", NAME_LENGTH)
+    return Prepared(
+        key=change.key,
+        entity=change.entity,
+        action=change.action,
+        target=None,
+        method="POST",
+        path="/contacts",
+        body=dumps({"tag": change.key, **values}),
+        shows=replace(Contact(), **shown(values, record, names)),
+        revision=change.revision,
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tieout.connectors.plain.book_rows import NAME_LENGTH
+from tieout.connectors.plain.contact_rows import FIELDS
+from tieout.connectors.plain.contact_rows import NAME_LENGTH as CONTACT_NAME_LENGTH
 from tieout.connectors.plain.settings import PlainBookSettings
 from tieout.core.abilities import (
     Abilities,
     Deletions,
     EntityAbilities,
+    Guard,
     Reads,
     TotalsRule,
     VersionCheck,
@@ -69,6 +72,12 @@ def abilities(settings: PlainBookSettings) -> Abilities:
         entities={
             Entity.DOCUMENT: written,
             Entity.CUSTOMER: customers,
+            Entity.CONTACT: replace(
+                customers,
+                guard=Guard.LISTED,
+                lengths={"given": CONTACT_NAME_LENGTH, "family": CONTACT_NAME_LENGTH},
+                fields=FIELDS,
+            ),
             Entity.ITEM: EntityAbilities(reads=Reads.STAMP, deletions=Deletions.KEYS),
             Entity.PRICE: EntityAbilities(reads=Reads.STAMP, deletions=Deletions.KEYS),
             Entity.PAYMENT: EntityAbilities(reads=Reads.STAMP),

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout.connectors.plain.api import Row
+from tieout.connectors.plain.contact_rows import contact
 from tieout.connectors.plain.settings import PlainBookSettings
 from tieout.connectors.plain.values import (
     address_row,
@@ -115,6 +116,9 @@ class BookRows:
                 return self._payment(row, want)
             case Entity.PRICE:
                 return self._price(row, want)
+            case Entity.CONTACT:
+                version = str(row["revision"])
+                return contact(self._connection, row, want, customer="customer", version=version)
             case _:
                 return self.document(collection, row, want)
 
@@ -398,6 +402,7 @@ _TABLES = {
     Entity.ITEM: "items",
     Entity.PAYMENT: "payments",
     Entity.PRICE: "prices",
+    Entity.CONTACT: "contacts",
 }
 ENTITY_OF = {table: entity for entity, table in _TABLES.items()}
 _NUMBERS = (("company", "org_number"), ("vat", "vat_number"), ("einvoice", "einvoice"))

@@ -21,6 +21,7 @@ from tieout.connectors.plain.api import (
     time_of,
     unknown,
 )
+from tieout.connectors.plain.contact_rows import FIELDS
 from tieout.connectors.plain.crm_published import PATHS, published_row, shows
 from tieout.connectors.plain.crm_rows import TABLES, CrmReader
 from tieout.connectors.plain.feed import Position, changed, gone
@@ -68,7 +69,7 @@ _IDS_IN_ONE_CALL = 50
 _UPSERTS = (Action.CREATE, Action.UPDATE)
 _PATH = "/standings"
 _MARKS = frozenset({"ref", "version", "of", "shape"})
-_FIELDS = frozenset(entry.name for entry in fields(Standing)) - _MARKS
+_SHOWN = frozenset(entry.name for entry in fields(Standing)) - _MARKS
 
 
 class PlainCrmConnector(WithoutLedger):
@@ -206,7 +207,7 @@ class PlainCrmConnector(WithoutLedger):
             return Refused(key=change.key, findings=(finding,))
         wanted = change.wanted.record
         assert isinstance(wanted, Standing)
-        names = sorted(change.wanted.fields & _FIELDS)
+        names = sorted(change.wanted.fields & _SHOWN)
         values: dict[str, Any] = {name: getattr(wanted, name) for name in names}
         before = change.base if isinstance(change.base, Standing) else None
         shown = before or Standing(ref=target, of=wanted.of)
@@ -379,6 +380,7 @@ def abilities(settings: PlainCrmSettings) -> Abilities:
         entities={
             Entity.DEAL: read,
             Entity.CUSTOMER: replace(published, actions=frozenset({Action.UPDATE})),
+            Entity.CONTACT: replace(published, owned_whole=False, fields=FIELDS),
             Entity.ITEM: published,
             Entity.DOCUMENT: published,
             Entity.STANDING: standing,
@@ -398,6 +400,7 @@ def _table_of(ref: ExternalRef) -> str:
         "company": "companies",
         "product": "products",
         "invoice": "invoices",
+        "contact": "contacts",
     }
     return kinds.get(ref.id.partition("-")[0], "deals")
 

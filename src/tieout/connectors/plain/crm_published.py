@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tieout.connectors.plain.api import Row
+from tieout.connectors.plain.contact_rows import contact_row
 from tieout.connectors.plain.values import (
     address_row,
     day,
@@ -18,6 +19,7 @@ from tieout.connectors.plain.values import (
 )
 from tieout.core.change import Change
 from tieout.core.model import (
+    Contact,
     Customer,
     Document,
     DocumentKind,
@@ -35,6 +37,7 @@ PATHS: Mapping[Entity, str] = {
     Entity.ITEM: "/products",
     Entity.DOCUMENT: "/invoices",
     Entity.CUSTOMER: "/companies",
+    Entity.CONTACT: "/contacts",
 }
 _PLAIN = ("number", "raw_status", "booked", "currency", "paid", "credited", "sale", "url")
 _DAYS = ("issue_date", "due_date", "last_payment_on")
@@ -65,6 +68,8 @@ def shows(change: Change) -> Record:
 def _fields(record: Record, names: frozenset[str]) -> dict[str, Any]:
     if isinstance(record, Customer):
         return _company(record, names)
+    if isinstance(record, Contact):
+        return contact_row(record, names, "company")
     if isinstance(record, Item):
         return _product(record, names)
     assert isinstance(record, Document)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tieout.connectors.plain.api import Row
+from tieout.connectors.plain.contact_rows import contact
 from tieout.connectors.plain.crm_published import invoice
 from tieout.connectors.plain.values import (
     addresses,
@@ -43,6 +44,7 @@ TABLES = {
     Entity.CUSTOMER: "companies",
     Entity.ITEM: "products",
     Entity.DOCUMENT: "invoices",
+    Entity.CONTACT: "contacts",
 }
 _TEXTS = (
     *("status", "vendor_status", "order_number", "number", "books_id", "currency", "message"),
@@ -74,6 +76,9 @@ class CrmReader:
                 return self._item(row, want)
             case Entity.DOCUMENT:
                 return invoice(self._connection, row, want.shape)
+            case Entity.CONTACT:
+                stamp = text(row, "changed_at")
+                return contact(self._connection, row, want, customer="company", version=stamp)
             case Entity.STANDING:
                 return self.standing(row, want.shape)
             case _:

@@ -11,6 +11,7 @@ from tieout.connectors.plain.api import Answer, PlainApi, Query, Row
 from tieout.connectors.plain.book_rows import BookRows
 from tieout.connectors.plain.settings import PlainBookSettings
 from tieout.core.change import Action, Doubt, Fate, FateKind, Hit, Sight
+from tieout.core.contacts import normal_address
 from tieout.core.keys import key_in, keys_in
 from tieout.core.model import Customer, Document, Entity, ExternalRef, Record
 from tieout.ports import Selection
@@ -56,6 +57,9 @@ class BookLooker:
             await self._see_target(look, doubt.target)
         for collection in self._collections(doubt.entity):
             await self._see_collection(look, collection)
+        if doubt.entity is Entity.CONTACT and doubt.action is Action.CREATE:
+            look.customers |= await self._winners(look)
+            await self._see_persons(look)
         if doubt.entity is Entity.DOCUMENT:
             await self._see_deleted(look)
             await self._drop_moved(look)
@@ -76,7 +80,17 @@ class BookLooker:
         )
 
     def _collections(self, entity: Entity) -> tuple[str, ...]:
+        if entity is Entity.CONTACT:
+            return ()
         return self._settings.collections if entity is Entity.DOCUMENT else ("customers",)
+
+    async def _see_persons(self, look: _Look) -> None:
+        """A person carries no key: who has the address at that customer is the one."""
+        query = (("customer", ",".join(sorted(look.customers))),)
+        addresses = {normal_address(str(row.get("email") or "")) for row in _sent(look.doubt)}
+        for row in await self._listed(look, "contacts", query):
+            if normal_address(str(row.get("email") or "")) in addresses - {""}:
+                self._hit(look, "contacts", row, look.doubt.key)
 
     async def _see_target(self, look: _Look, target: ExternalRef) -> None:
         collection, row_id = self._rows.place(target)
@@ -229,6 +243,15 @@ def _customer_ids(doubt: Doubt) -> frozenset[str]:
     """The customers whose document it would be: those of the lineage, and those we named."""
     named = (loads(body).get("customer") for body in doubt.bodies if body)
     return frozenset(ref.id for ref in doubt.customers) | {str(one) for one in named if one}
+
+
+def _sent(doubt: Doubt) -> list[Row]:
+    """The rows that were sent for it, alone or together with others."""
+    rows: list[Row] = []
+    for body in doubt.bodies:
+        sent = loads(body) if body else {}
+        rows += [row for row in sent.get("items", (sent,)) if row.get("tag") == doubt.key]
+    return rows
 
 
 def _could_be(record: Record, doubt: Doubt) -> bool:
