@@ -597,9 +597,7 @@ class Store(Protocol):
     async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:
         """CRM customers whose creates wait after a restore; '*': all of that company's."""
 
-    async def ghosts(
-        self, connection: str, entities: Sequence[Entity], now: datetime
-    ) -> int:
+    async def ghosts(self, connection: str, entities: Sequence[Entity], now: datetime) -> int:
         """Linked records that a mirror read anew does not have, as missing ones. How many."""
 
     async def successors(

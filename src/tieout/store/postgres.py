@@ -524,9 +524,7 @@ class PostgresStore:
     async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:
         return await self.do(lambda tx: recovering.held_customers(tx, bridge, connection))
 
-    async def ghosts(
-        self, connection: str, entities: Sequence[Entity], now: datetime
-    ) -> int:
+    async def ghosts(self, connection: str, entities: Sequence[Entity], now: datetime) -> int:
         return await self.do(lambda tx: resolving.ghosts(tx, connection, entities, now))
 
     async def successors(
