@@ -192,7 +192,7 @@ def _keys(schema: Mapping[str, Any], node: Mapping[str, Any], path: str) -> list
     return lines
 
 
-_ROWS = ("FieldRow", "CustomerRow")
+_ROWS = ("FieldRow", "CustomerRow", "ContactRow")
 
 
 def _row_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:

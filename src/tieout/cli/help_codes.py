@@ -141,8 +141,59 @@ CODES: dict[str, Help] = {
         "Give each of them currencies of its own, or keep one.",
     ),
     "deleted_in_crm": Help(
-        "What the CRM shows of the books was deleted there. It is not made again by itself.",
+        "What the CRM shows of the books, or a person, was deleted there. It is not made again by"
+        " itself.",
         "Restore it in the CRM, or dismiss the exception: it stays away then.",
+    ),
+    # Persons
+    "contact_no_address": Help(
+        "A person who should go to the other side has no e-mail address to be recognised by.",
+        "Give the person one, or take the person out of flows.contacts by its rule.",
+    ),
+    "contact_address_invalid": Help(
+        "What stands in the e-mail field of a person is no address.", "Correct it there."
+    ),
+    "contact_address_twice": Help(
+        "Two persons of one customer have one address. Neither is made on the other side, and"
+        " none is chosen by guessing; one that is linked already stays as it is.",
+        "Give each an address of their own, or join them to one person.",
+    ),
+    "contact_address_taken": Help(
+        "The address belongs to somebody on the other side who is linked with another person.",
+        "Give each an address of their own, or join the two persons that are one.",
+    ),
+    "contact_address_shared": Help(
+        "Persons of several customers have one address, and flows.contacts.shared_address holds"
+        " them.",
+        "Give each an address of their own, or set shared_address to each: then they are made.",
+    ),
+    "contact_place_taken": Help(
+        "These books hold one contact person for each customer, and that is somebody else.",
+        "Choose one by flows.contacts.books_when, or empty the contact in the books.",
+    ),
+    "contact_moved": Help(
+        "A person stands at different customers on the two sides, and only one side counts.",
+        "Move the person on one side, so that both say the same.",
+    ),
+    "contact_both_changed": Help(
+        "Both sides changed the same field of a person, and nobody owns it.",
+        "Make them equal, or say under flows.contacts.owners whose word counts.",
+    ),
+    "deleted_in_books": Help(
+        "A person was deleted in the books. Nobody is made there again by itself.",
+        "Restore the person there, make it inactive in the CRM, or dismiss the exception.",
+    ),
+    "direction_not_run": Help(
+        "A rule is set for persons that would go the other way than flows.contacts.direction says.",
+        "Set direction to both, or take the rule out.",
+    ),
+    "mapped_both_ways": Help(
+        "A field of persons is made by mappings in both directions, and would never come to rest.",
+        "Keep mapping.contact or mapping.contact.to_crm for it.",
+    ),
+    "contacts_not_held": Help(
+        "A system of this bridge holds no persons that could be kept in step.",
+        "Set flows.contacts.mode to off, or use another connection.",
     ),
     "customer_gone": Help("The customer was deleted in the books.", SHOW),
     "credit_stop": Help(

@@ -20,6 +20,7 @@ from tieout.core.policy import ContactPolicy, FieldRule, FlowMode
 _SIDES = {Owner.CRM: "the CRM", Owner.BOOKS: "the books"}
 # It is decided once more as soon as it was written.
 _AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+_DELETED = {Owner.CRM: "deleted_in_crm", Owner.BOOKS: "deleted_in_books"}
 _OTHER = {Owner.CRM: Owner.BOOKS, Owner.BOOKS: Owner.CRM}
 
 
@@ -332,7 +333,7 @@ def _gone_there(case: ContactCase, lane: str) -> Decision:
         case,
         lane,
         _finding(
-            f"deleted_in_{there}",
+            _DELETED[there],
             f"{called(case.source)} was deleted in {_SIDES[there]}, and is not made there again.",
             f"Restore the person there, make {called(case.source)} inactive in {_SIDES[case.side]},"
             " or dismiss this: tieout exceptions show.",

@@ -26,7 +26,7 @@ from tieout.settings.bridge_kinds import (
     Strict,
     distinct,
     or_empty,
-    time_zone,
+    zone_name,
 )
 from tieout.settings.bridge_row import FieldRow
 from tieout.settings.validate import json_schema
@@ -46,7 +46,7 @@ class Books(Strict):
     currency: Annotated[tuple[Currency, ...], AfterValidator(distinct)] = Field(
         default=(), description="Currencies that these books take. Left out: any."
     )
-    time_zone: Annotated[str, AfterValidator(time_zone)] | None = Field(
+    time_zone: Annotated[str, AfterValidator(zone_name)] | None = Field(
         default=None,
         description="Time zone in which days are counted. Left out: the one of the company.",
     )

@@ -65,7 +65,7 @@ def _currency(value: str) -> str:
     return value
 
 
-def time_zone(value: str) -> str:
+def zone_name(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):

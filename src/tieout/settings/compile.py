@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from tieout.core.abilities import Abilities, Reads
 from tieout.core.digest import digest
 from tieout.core.errors import ConfigurationError
 from tieout.core.mapping import (
-    MappingError,
     Mode,
     Owner,
-    UnmappedValueError,
-    ValueTable,
     compile_expr,
     render,
-    to_text,
 )
-from tieout.core.mapping.expr import type_word
-from tieout.core.model import Company, Entity, PartyKind
+from tieout.core.model import Company, Entity
 from tieout.core.policy import (
     STANDARD_LIST,
     BooksPolicy,
@@ -51,19 +45,17 @@ from tieout.settings.bridge_file import BASE_LIST, CustomerRow
 from tieout.settings.bridge_names import (
     CONTACT_TARGETS,
     CUSTOMER_TARGETS,
-    DAY,
     DOCUMENT_TARGETS,
     LINE_TARGETS,
     NUMBER,
-    PARTY,
     PLAIN,
     TEXT,
     vendor_path,
 )
 from tieout.settings.bridge_row import FieldRow
 from tieout.settings.bridge_written import Written
-
-Evaluate = Callable[[Scope], object]
+from tieout.settings.evaluating import Evaluate, fitting, looked_up, strict
+from tieout.settings.selecting_contacts import contact_selections, require_contacts
 
 SMALL_OPEN: Final[Mapping[str, Decimal]] = {
     "SEK": Decimal("0.99"),
@@ -244,7 +236,7 @@ class _Compiler:
         written = self.written.get(key)
         if written is None:
             return None
-        return Rule(text=written.text, test=_strict(written, self._compile(written)))
+        return Rule(text=written.text, test=strict(written, self._compile(written)))
 
     def kinds(self) -> Iterator[KindRule]:
         for index, row in enumerate(self.given_kinds):
@@ -257,7 +249,7 @@ class _Compiler:
         written = self.written.get(key)
         if written is None:
             return None
-        value = _fitting(written, kind, self._compile(written))
+        value = fitting(written, kind, self._compile(written))
         return FieldRule(target=key[-1], text=written.text, value=value)
 
     def trigger(self) -> Rule | None:
@@ -281,7 +273,7 @@ class _Compiler:
             yield FieldRule(
                 target="terms",
                 text=f"account.terms | lookup('{table.name}')",
-                value=_looked_up(lambda scope: _get(scope, "account", "terms"), table, keep=False),
+                value=looked_up(lambda scope: _get(scope, "account", "terms"), table, keep=False),
                 table=table.name,
                 owner=Owner(default_owner("terms")),
             )
@@ -313,7 +305,7 @@ class _Compiler:
             yield FieldRule(
                 target="item",
                 text="line.item | lookup('items'), else line.item",
-                value=_looked_up(
+                value=looked_up(
                     lambda scope: _get(scope, "line", "item"), self.tables["items"], keep=True
                 ),
                 table="items",
@@ -359,8 +351,8 @@ class _Compiler:
         value = self._compile(written)
         if row.values is not None:
             keep = keep if row.unmapped is None else row.unmapped == "keep"
-            value = _looked_up(value, self.tables[row.values], keep=keep)
-        return _fitting(written, kind, value)
+            value = looked_up(value, self.tables[row.values], keep=keep)
+        return fitting(written, kind, value)
 
     def _conditional(
         self, value: Evaluate, key: tuple[str, ...], otherwise: Evaluate | None = None
@@ -383,107 +375,6 @@ class _Compiler:
         """An empty table, as `tieout init` writes it, says nothing yet."""
         found = self.tables.get(table)
         return found is not None and bool(found.rows)
-
-
-# --- functions around functions ------------------------------------------------------------------
-
-
-def _strict(written: Written, run: Evaluate) -> Evaluate:
-    """A rule that is neither true nor false would else count as false without a word."""
-
-    def test(scope: Scope) -> object:
-        answer = run(scope)
-        if type(answer) is not bool:
-            raise MappingError(
-                f"{written.text} is {type_word(answer)}, neither true nor false", _paths(written)
-            )
-        return answer
-
-    return test
-
-
-def _looked_up(value: Evaluate, table: ValueTable, *, keep: bool) -> Evaluate:
-    """The table's word for a value. Nothing stays nothing; ``keep``: unknown words stay too."""
-
-    def run(scope: Scope) -> object:
-        found = value(scope)
-        if found is None or found == "":
-            return None
-        text = _as_text(found)
-        word = table.get(text)
-        if word is None and not keep:
-            raise UnmappedValueError(table.name, text)
-        return text if word is None else word
-
-    return run
-
-
-def _fitting(written: Written, kind: str, run: Evaluate) -> Evaluate:
-    """The value in the form of its target, or a MappingError that says what it is instead."""
-    make = _FORMS[kind]
-
-    def value(scope: Scope) -> object:
-        found = run(scope)
-        if found is None or (found == "" and kind != TEXT):
-            return None
-        try:
-            return make(found)
-        except _UnfitError as error:
-            message = f"{written.text} gives {type_word(found)}, and {error} belongs here"
-            raise MappingError(message, _paths(written)) from None
-
-    return value
-
-
-class _UnfitError(Exception):
-    """What belongs here instead."""
-
-
-def _as_text(value: Any) -> str:
-    return to_text(value)
-
-
-def _as_number(value: object) -> object:
-    if type(value) is not Decimal:
-        raise _UnfitError("a number")
-    return value
-
-
-def _as_day(value: object) -> object:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    try:
-        return date.fromisoformat(value if isinstance(value, str) else "")
-    except ValueError:
-        raise _UnfitError("a date such as 2026-10-31") from None
-
-
-def _as_party(value: object) -> object:
-    try:
-        return PartyKind(str(value))
-    except ValueError:
-        raise _UnfitError("company, person or unknown") from None
-
-
-def _as_plain(value: object) -> object:
-    if isinstance(value, date):
-        return value.isoformat()
-    if not isinstance(value, str | bool | int | Decimal):
-        raise _UnfitError("a single value")
-    return value
-
-
-_FORMS: Final[Mapping[str, Callable[[Any], object]]] = {
-    TEXT: _as_text,
-    NUMBER: _as_number,
-    DAY: _as_day,
-    PARTY: _as_party,
-    PLAIN: _as_plain,
-}
-
-
-def _paths(written: Written) -> tuple[str, ...]:
-    return tuple(sorted({".".join(path) for path, _ in written.fields}))
 
 
 def _get(scope: Scope, root: str, name: str) -> object:
@@ -546,12 +437,14 @@ def selections(
     """
     What to read of each connection of the bridge, in the order of dependence.
 
-    With ``abilities`` by connection, what a system cannot be read for is left out.
+    With ``abilities`` by connection, what a system cannot be read for is left out. Raises
+    ConfigurationError where persons should be kept in step and a system holds none.
     """
     found = {name: books_selections(configuration) for name in configuration.books}
     found[configuration.crm] = crm_selections(configuration)
     if abilities is None:
         return found
+    require_contacts(configuration, abilities)
     return {
         connection: {
             entity: selection
@@ -607,35 +500,6 @@ def books_selections(configuration: Configuration) -> dict[Entity, Selection]:
         for entity in wanted
     }
     return found | contact_selections(configuration, "contact.to_crm", "crm_when")
-
-
-def contact_selections(
-    configuration: Configuration, section: str, rule: str
-) -> dict[Entity, Selection]:
-    """
-    Persons of one side, where their flow runs, with the vendor's own paths that are named.
-
-    Its settings are part of the shape: where they change, all persons are decided anew.
-    """
-    given = configuration.model.flows.contacts
-    if given.mode is FlowMode.OFF:
-        return {}
-    extra = {
-        own
-        for key, written in configuration.written.items()
-        if key[:2] == ("mapping", section) or key == ("flows", "contacts", rule)
-        for path, _ in written.fields
-        if path[0] == "contact" and (own := vendor_path(path)) is not None
-    }
-    said = sorted(
-        (".".join(key), written.text)
-        for key, written in configuration.written.items()
-        if key[:2] == ("flows", "contacts") or key[1].startswith("contact")
-    )
-    words = given.model_dump_json(exclude={"mode", "every"})
-    found = tuple(sorted(extra))
-    shape = digest(Entity.CONTACT.value, (), found, words, said)
-    return {Entity.CONTACT: Selection(entity=Entity.CONTACT, extra=found, shape=shape)}
 
 
 def _selection(
