@@ -18,9 +18,10 @@ from tieout.core.change import Change, Outcome, Prepared, Wire
 from tieout.core.conflict import Choice
 from tieout.core.finding import Finding
 from tieout.core.keys import Slot
-from tieout.core.model import Contact, Entity, ExternalRef, Price, Record
+from tieout.core.model import Entity, ExternalRef, Price, Record
 from tieout.core.resolve import DoubtState, Judgement
 from tieout.ports import Gone
+from tieout.storing_contacts import ContactStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,28 +216,6 @@ class NumberTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """
-    A customer on both sides: the CRM's and the books' present record, ``refs`` those and all that
-    were merged into them, ``key13`` its slot.
-    """
-
-    key13: str
-    crm: ExternalRef
-    books: ExternalRef | None
-    refs: frozenset[ExternalRef]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressUsed:
-    """A contact with its address; ``links`` are (kind of slot, id of the other half, company)."""
-
-    address: str
-    contact: Contact
-    links: tuple[tuple[str, str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerQuery:
     """What a CRM customer could be found by in the books."""
 
@@ -263,7 +242,7 @@ class Lease:
     after: str = ""
 
 
-class Store(Protocol):
+class Store(ContactStore, Protocol):
     """The store of one workspace."""
 
     # bridge and runs
@@ -380,31 +359,6 @@ class Store(Protocol):
     async def open_deals_with(
         self, connection: str, numbers: Sequence[str]
     ) -> dict[str, list[str]]: ...
-
-    async def families(
-        self,
-        crm: str,
-        crm_org: str,
-        books: str,
-        company: str,
-        crm_ids: Sequence[str],
-        books_ids: Sequence[str],
-    ) -> list[Family]:
-        """The linked customers that these ids are, or were merged into."""
-
-    async def contact_partners(
-        self, connection: str, ids: Sequence[str], kind: str
-    ) -> dict[str, tuple[str, str]]:
-        """Slots of a kind whose present record these contacts are: id → (source, company)."""
-
-    async def contacts_by_address(
-        self,
-        connection: str,
-        crm_org: str,
-        addresses: Sequence[str],
-        customers: Sequence[str],
-    ) -> list[AddressUsed]:
-        """Contacts with these addresses, and all of these customers."""
 
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]

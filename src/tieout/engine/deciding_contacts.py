@@ -18,7 +18,7 @@ from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.places import published_slot
 from tieout.engine.triggers import holds
-from tieout.storing import AddressUsed, Family
+from tieout.storing_contacts import AddressUsed, Family
 
 
 async def decide_contacts(

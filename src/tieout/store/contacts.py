@@ -8,7 +8,7 @@ from typing import Any
 from tieout.core.model import Contact, Entity, ExternalRef
 from tieout.store import codec
 from tieout.store.database import Tx
-from tieout.storing import AddressUsed, Family
+from tieout.storing_contacts import AddressUsed, Family
 
 
 def families(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-
 # Of a credit note its invoice's, of an order's invoice the order's, of its credit note that too.
 _OF_PARENT = (
     "SELECT s.source_id FROM mirror m LEFT JOIN mirror g ON g.workspace = m.workspace"

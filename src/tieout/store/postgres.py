@@ -34,11 +34,9 @@ from tieout.store import (
 )
 from tieout.store.database import Growth, Runner, Tx, in_workspace
 from tieout.storing import (
-    AddressUsed,
     CursorRow,
     CustomerQuery,
     DueRow,
-    Family,
     FanOut,
     Lease,
     LooseCarrier,
@@ -51,6 +49,7 @@ from tieout.storing import (
     Sending,
     Settled,
 )
+from tieout.storing_contacts import AddressUsed, Family
 
 T = TypeVar("T")
 

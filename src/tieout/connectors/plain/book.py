@@ -23,7 +23,7 @@ from tieout.connectors.plain.api import (
 )
 from tieout.connectors.plain.book_abilities import BOOK_SCHEMA, abilities
 from tieout.connectors.plain.book_rows import ENTITY_OF, BookRows
-from tieout.connectors.plain.contact_rows import NAME_LENGTH, contact_row, shown
+from tieout.connectors.plain.contact_rows import NAME_LENGTH, contact_made, contact_row, shown
 from tieout.connectors.plain.feed import Position, changed, gone, not_understood
 from tieout.connectors.plain.looking import BookLooker
 from tieout.connectors.plain.settings import PlainBookSettings
@@ -280,7 +280,7 @@ class PlainBookConnector:
         wanted = change.wanted
         assert wanted is not None
         if isinstance(wanted.record, Contact):
-            return _contact_made(change, wanted.record)
+            return contact_made(change, wanted.record)
         if self.settings.guard is Guard.OUR_NUMBER and not change.number:
             return _refused(change, "number_missing", "No number was drawn for it.")
         body: dict[str, Any] = {"tag": change.key, self.settings.carrier_field: change.key}
@@ -563,24 +563,6 @@ def _alone(item: Prepared) -> Wire:
         body=item.body,
         items=(item.key,),
         headers={**(_JSON if item.body else {}), **item.headers},
-    )
-
-
-def _contact_made(change: Change, record: Contact) -> Prepared:
-    """A person has no key over there: the address within the customer is what it is found by."""
-    assert change.wanted is not None
-    names = change.wanted.fields
-    values = contact_row(record, names, "customer", NAME_LENGTH)
-    return Prepared(
-        key=change.key,
-        entity=change.entity,
-        action=change.action,
-        target=None,
-        method="POST",
-        path="/contacts",
-        body=dumps({"tag": change.key, **values}),
-        shows=replace(Contact(), **shown(values, record, names)),
-        revision=change.revision,
     )
 
 

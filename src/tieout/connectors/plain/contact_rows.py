@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from typing import Any
 
+from tieout.connectors.http.json import dumps
 from tieout.connectors.plain.api import Row
 from tieout.connectors.plain.values import extra, instant, text
+from tieout.core.change import Change, Prepared
 from tieout.core.model import Contact, ExternalRef
 from tieout.ports import Selection
 
@@ -54,3 +57,21 @@ def shown(values: Mapping[str, Any], wanted: Contact, names: Set[str]) -> dict[s
     if "customer" in names:
         found["customer"] = wanted.customer
     return found
+
+
+def contact_made(change: Change, record: Contact) -> Prepared:
+    """A person has no key over there: the address within the customer is what it is found by."""
+    assert change.wanted is not None
+    names = change.wanted.fields
+    values = contact_row(record, names, "customer", NAME_LENGTH)
+    return Prepared(
+        key=change.key,
+        entity=change.entity,
+        action=change.action,
+        target=None,
+        method="POST",
+        path="/contacts",
+        body=dumps({"tag": change.key, **values}),
+        shows=replace(Contact(), **shown(values, record, names)),
+        revision=change.revision,
+    )
