@@ -12,9 +12,18 @@ import argparse
 import asyncio
 from collections.abc import Iterable
 
-from benchmarks import memory, pipeline, quiet_run, reconcile_million, report, tryton
+from benchmarks import (
+    match_report,
+    matching,
+    memory,
+    pipeline,
+    quiet_run,
+    reconcile_million,
+    report,
+    tryton,
+)
 
-NAMES = ("pipeline", "quiet", "memory", "reconcile", "tryton")
+NAMES = ("pipeline", "quiet", "memory", "reconcile", "match", "tryton")
 
 
 def main() -> None:
@@ -44,6 +53,11 @@ def _reconcile(asked: argparse.Namespace) -> None:
     _say(report.reconcile_lines(reconcile_million.measure(asked.reconcile_deals)))
 
 
+def _match(asked: argparse.Namespace) -> None:
+    customers = asked.match_customers
+    _say(match_report.lines(matching.measure(customers, customers // 2)))
+
+
 def _tryton(asked: argparse.Namespace) -> None:
     _say(asyncio.run(tryton.measure(asked.tryton_deals)).lines())
 
@@ -53,6 +67,7 @@ _MEASURE = {
     "quiet": _quiet,
     "memory": _memory,
     "reconcile": _reconcile,
+    "match": _match,
     "tryton": _tryton,
 }
 
@@ -72,6 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--links", type=int, help="of the larger quiet run (20,000)")
     parser.add_argument("--memory-deals", type=int, help="of the larger memory run (4,000)")
     parser.add_argument("--reconcile-deals", type=int, help="in the store (100,000)")
+    parser.add_argument("--match-customers", type=int, help="on each side (2,000)")
     parser.add_argument("--tryton-deals", type=int, help="into a real Tryton (600)")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(NAMES):
@@ -81,6 +97,7 @@ def _arguments() -> argparse.Namespace:
     asked.links = asked.links or (100_000 if asked.full else 20_000)
     asked.memory_deals = asked.memory_deals or (100_000 if asked.full else 4_000)
     asked.reconcile_deals = asked.reconcile_deals or (1_000_000 if asked.full else 100_000)
+    asked.match_customers = asked.match_customers or (100_000 if asked.full else 2_000)
     asked.tryton_deals = asked.tryton_deals or (5_000 if asked.full else 600)
     return asked
 

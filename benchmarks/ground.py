@@ -253,16 +253,24 @@ def family_cpu(pid: int) -> float:
 
 
 class Vault:
-    """Secrets in memory: the vault is not what is measured."""
+    """
+    Secrets in memory, or in a file for processes that follow each other: the vault is not what is
+    measured.
+    """
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], file: Path | None = None) -> None:
         self._values = dict(values)
+        self._file = file
+        if file is not None and file.is_file():
+            self._values.update(json.loads(file.read_text(encoding="utf-8")))
 
     async def get(self, connection: str, name: str) -> str | None:
         return self._values.get(name)
 
     async def put(self, connection: str, values: Mapping[str, str]) -> None:
         self._values.update(values)
+        if self._file is not None:
+            self._file.write_text(json.dumps(self._values), encoding="utf-8")
 
     async def forget_old(self, connection: str) -> None:
         """There are no older ones."""
@@ -293,7 +301,12 @@ class Ground:
 
 @asynccontextmanager
 async def engine(
-    url: str, crm: Served, books: Served, transport: Transport | None = None
+    url: str,
+    crm: Served,
+    books: Served,
+    transport: Transport | None = None,
+    crm_settings: Mapping[str, object] | None = None,
+    secrets: Path | None = None,
 ) -> AsyncIterator[Ground]:
     """The engine as production composes it; only our share of a vendor's quota is taken off."""
     collect_rarely()
@@ -308,6 +321,7 @@ async def engine(
                 "audience": known["jwt_audience"],
                 "user": known["username"],
                 "currency": "SEK",
+                **(crm_settings or {}),
             }
         ),
         wire,
@@ -328,7 +342,8 @@ async def engine(
                 "client_id": CLIENT_ID,
                 "client_secret": CLIENT_SECRET,
                 "refresh_token": REFRESH_TOKEN,
-            }
+            },
+            secrets,
         ),
         clock,
         Random(1),
