@@ -223,6 +223,18 @@ CODES: dict[str, Help] = {
         "The books cannot make what flows.documents.create, or its kinds, wants of a deal.",
         "Set one of the kinds that the message names, then publish.",
     ),
+    "order_change_too_wide": Help(
+        "The books change an order by one request at a time, and this change needs several.",
+        "Finance changes the order as the deal says; both then agree by themselves.",
+    ),
+    "order_ongoing": Help(
+        "The order is past being a draft, and these books delete drafts of orders only.",
+        "Finance closes the order in the books, or sales takes the change back.",
+    ),
+    "orders_not_read": Help(
+        "The connection shall make orders, and the books do not let us read them.",
+        "Add the module or the right, or set orders of the connection to false.",
+    ),
     "order_changed": Help(
         "Somebody changed an order in the books that is not shipped yet; both sides are shown.",
         "tieout exceptions answer EX-… --side crm, or --side books; or change the deal.",

@@ -47,6 +47,7 @@ from tieout_sandbox.visma_eaccounting.documents import (
 from tieout_sandbox.visma_eaccounting.errors import VismaError
 from tieout_sandbox.visma_eaccounting.fields import Record
 from tieout_sandbox.visma_eaccounting.ledger import BANK, MANUAL, RECEIVABLES, Entry
+from tieout_sandbox.visma_eaccounting.order_actions import ORDER_ACTIONS
 from tieout_sandbox.visma_eaccounting.totals import cents, row_amount
 
 Doing = Callable[[Books, Arguments], Any]
@@ -71,7 +72,7 @@ def actions(books: Books) -> dict[str, Action]:
     """Every action by its name."""
     return {
         name: Action(arguments=arguments, run=_bound(books, doing))
-        for name, (arguments, doing) in _ACTIONS.items()
+        for name, (arguments, doing) in {**_ACTIONS, **ORDER_ACTIONS}.items()
     }
 
 

@@ -193,11 +193,15 @@ def _move(books: Books, call: Call, before: int, after: int, code: int) -> Respo
     record = _need(books, call)
     if record["Status"] != before:
         raise VismaError(code, f"The order's status is {record['Status']}, not {before}.")
-    moved = {**record, "Status": after, "ModifiedUtc": books.stamp()}
-    moved["ShippedDateTime"] = (
-        f"{books.today().isoformat()}T00:00:00Z" if after == SHIPPED else None
-    )
-    return ok(present(books, books.save(books.orders, _numbered(books, moved))))
+    return ok(present(books, moved(books, record, after)))
+
+
+def moved(books: Books, record: Record, after: int) -> Record:
+    """The order in another state."""
+    found = {**record, "Status": after, "ModifiedUtc": books.stamp()}
+    day = f"{books.today().isoformat()}T00:00:00Z"
+    found["ShippedDateTime"] = day if after == SHIPPED else None
+    return books.save(books.orders, _numbered(books, found))
 
 
 def convert(books: Books, call: Call) -> Response:
@@ -205,6 +209,11 @@ def convert(books: Books, call: Call) -> Response:
     record = _need(books, call)
     if record["Status"] == INVOICED:
         raise VismaError(CANNOT_UPDATE, "CanNotBeCreatedOrUpdated - the order is invoiced")
+    return ok(invoices.present(books, invoiced(books, record)))
+
+
+def invoiced(books: Books, record: Record) -> Record:
+    """The booked invoice of an order."""
     customer = need_customer(books, record["CustomerId"])
     rows = record["Rows"]
     if any(row.get("DeliveredQuantity") for row in rows):
@@ -221,7 +230,7 @@ def convert(books: Books, call: Call) -> Response:
     )
     done = {**record, "Status": INVOICED, "ModifiedUtc": books.stamp()}
     books.save(books.orders, _numbered(books, done))
-    return ok(invoices.present(books, made))
+    return made
 
 
 def _need(books: Books, call: Call) -> Record:

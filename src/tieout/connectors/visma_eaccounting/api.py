@@ -116,7 +116,9 @@ class VismaApi:
                 return
             page += 1
 
-    async def complete(self, path: str) -> AsyncIterator[tuple[dict[str, Any], ...]]:
+    async def complete(
+        self, path: str, query: Query = ()
+    ) -> AsyncIterator[tuple[dict[str, Any], ...]]:
         """
         A complete list page by page, without holding it. While rows come and go between its pages
         it is read again, so that rows may be given twice and one that left may be among them.
@@ -126,7 +128,7 @@ class VismaApi:
         for _ in range(_PATIENCE):
             ids: set[str] = set()
             totals: list[int] = []
-            async for sheet in self.sheets(path):
+            async for sheet in self.sheets(path, query):
                 totals.append(sheet.total)
                 ids.update(text_of(row, "Id") for row in sheet.rows)
                 yield sheet.rows

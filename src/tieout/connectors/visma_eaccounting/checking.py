@@ -8,10 +8,10 @@ from typing import Any
 
 from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.visma_eaccounting.api import VismaApi
-from tieout.connectors.visma_eaccounting.filters import DRAFTS, INVOICES, FilterBook
+from tieout.connectors.visma_eaccounting.filters import DRAFTS, INVOICES, ORDERS, FilterBook
 from tieout.connectors.visma_eaccounting.names import Names, settings_names
 from tieout.connectors.visma_eaccounting.values import Payload, text_of
-from tieout.core.errors import ConnectionBrokenError
+from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company
 
@@ -120,8 +120,28 @@ async def check(api: VismaApi, filters: FilterBook) -> list[Finding]:
     found += _period_findings(api, names)
     found += _number_findings(api, settings)
     found += _terms_findings(api, names)
+    found += await _order_findings(api)
+    if found and found[-1].code == "orders_not_read":
+        return found
     found += await _filter_findings(filters)
     return found
+
+
+async def _order_findings(api: VismaApi) -> list[Finding]:
+    """Where orders are made: whether the company's plan and the sign-in let us read them."""
+    if not api.settings.orders:
+        return []
+    try:
+        await api.sheet(ORDERS, size=1)
+    except (ConnectionBrokenError, TransientError) as error:
+        return [
+            Finding(
+                code="orders_not_read",
+                message=f"Orders cannot be read: {error.message}",
+                hint="The plan needs the module for sales orders; else set orders to false.",
+            )
+        ]
+    return []
 
 
 _FATAL = ("not_in_plan", "company_inactive", "company_changed")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from tieout.connectors.visma_eaccounting.names import Names, draft_ref, invoice_ref
+from tieout.connectors.visma_eaccounting.names import Names, draft_ref, invoice_ref, order_ref
 from tieout.connectors.visma_eaccounting.translate import extra_of, terms_code
 from tieout.connectors.visma_eaccounting.values import (
     Payload,
@@ -20,7 +20,15 @@ from tieout.connectors.visma_eaccounting.values import (
     text_of,
 )
 from tieout.core.keys import KeyKind, keys_in
-from tieout.core.model import Document, DocumentKind, ItemRef, Line, LineKind, Totals
+from tieout.core.model import (
+    Document,
+    DocumentKind,
+    ItemRef,
+    Line,
+    LineKind,
+    OrderState,
+    Totals,
+)
 from tieout.core.money import ZERO
 from tieout.ports import Selection
 
@@ -102,6 +110,53 @@ def draft(payload: Payload, names: Names, want: Selection | None = None) -> Docu
     )
 
 
+_ORDER_STATES = {
+    1: OrderState.DRAFT,
+    2: OrderState.APPROVED,
+    3: OrderState.SHIPPED,
+    4: OrderState.INVOICED,
+}
+
+
+def order(payload: Payload, names: Names, want: Selection | None = None) -> Document:
+    """
+    An order. Whether its amount holds the VAT nobody says, so that its net is the sum of its rows.
+
+    Raises ValueError for a status that nobody has told of.
+    """
+    state = _ORDER_STATES.get(payload.get("Status") or 0)
+    if state is None:
+        raise ValueError(f"status {payload.get('Status')!r}")
+    currency = text_of(payload, "CurrencyCode") or names.currency
+    guid = text_of(payload, "Id")
+    return replace(
+        _shared(payload, names, want),
+        ref=order_ref(names, guid) if guid else None,
+        version=payload.get("ModifiedUtc"),
+        changed_at=instant_of(payload, "ModifiedUtc"),
+        kind=DocumentKind.ORDER,
+        number=text_of(payload, "Number"),
+        raw_status=str(state),
+        order_state=state,
+        issue_date=day_of(payload, "OrderDate"),
+        currency=currency,
+        totals=_order_totals(payload, currency),
+        lines=_lines(payload, names, want, net="Amount", credit=False),
+    )
+
+
+def _order_totals(payload: Payload, currency: str) -> Totals | None:
+    told, vat = number_of(payload, "Amount"), number_of(payload, "VatAmount")
+    if told is None or vat is None:
+        return None
+    rounding = number_of(payload, "RoundingsAmount") or ZERO
+    rows = sum((amount_of(row, "Amount") for row in _rows(payload) if not _is_text(row)), ZERO)
+    net = rows - vat if payload.get("IncludesVat") else rows
+    return Totals(
+        currency=currency, net=net, tax=vat, gross=net + vat + rounding, rounding=rounding
+    )
+
+
 def draft_version(payload: Payload) -> str:
     """A digest of a draft without its dates, its base-currency figures and its row ids."""
     head = tuple(_normal(payload.get(name)) for name in _HASHED)
@@ -125,6 +180,7 @@ def invoice(payload: Payload, names: Names, want: Selection | None = None) -> Do
     )
     credited, paid = _settled(payload, totals, credit=credit)
     created_from = text_of(payload, "CreatedFromDraftId")
+    from_order = text_of(payload, "CreatedFromOrderId")
     referring = text_of(payload, "ReferringInvoiceId")
     credited_by = (text_of(entry, "CreditInvoiceId") for entry in payload.get("CreditedBy") or ())
     shared = _shared(payload, names, want)
@@ -133,7 +189,10 @@ def invoice(payload: Payload, names: Names, want: Selection | None = None) -> Do
         ref=invoice_ref(names, text_of(payload, "Id")),
         version=payload.get("ModifiedUtc"),
         changed_at=instant_of(payload, "ModifiedUtc"),
-        came_from=(draft_ref(names, created_from),) if created_from else (),
+        came_from=(
+            *((order_ref(names, from_order),) if from_order else ()),
+            *((draft_ref(names, created_from),) if created_from else ()),
+        ),
         kind=DocumentKind.CREDIT_NOTE if credit else DocumentKind.INVOICE,
         number=text_of(payload, "InvoiceNumber"),
         raw_status=_raw_status(payload.get("PaymentStatus")),

@@ -12,6 +12,7 @@ from tieout.connectors.visma_eaccounting.api import FilterNotSupportedError, Vis
 
 DRAFTS = "/v2/customerinvoicedrafts"
 INVOICES = "/v2/customerinvoices"
+ORDERS = "/v2/orders"
 CUSTOMERS = "/v2/customers"
 ARTICLES = "/v2/articles"
 VOUCHERS = "/v2/vouchers"
@@ -47,6 +48,11 @@ PROBES = (
     ),
     Ask(INVOICES, "InvoiceDate", "InvoiceDate lt 1900-01-01"),
     Ask(VOUCHERS, "VoucherDate", "VoucherDate lt 1900-01-01"),
+    Ask(ORDERS, "Id", f"Id eq {_NOBODY}"),
+    Ask(ORDERS, "CustomerId", f"CustomerId eq {_NOBODY}"),
+    Ask(ORDERS, "OurReference", f"contains(OurReference,'{_NO_TEXT}')"),
+    Ask(ORDERS, "Rows/Text", f"Rows/any(c: contains(c/Text,'{_NO_TEXT}'))"),
+    Ask(ORDERS, "ModifiedUtc", "ModifiedUtc lt 1900-01-01T00:00:00Z"),
     Ask(CUSTOMERS, "Id", f"Id eq {_NOBODY}"),
     Ask(CUSTOMERS, "CustomerNumber", f"CustomerNumber eq '{_NO_TEXT}'"),
     Ask(ARTICLES, "Id", f"Id eq {_NOBODY}"),
@@ -72,9 +78,10 @@ class FilterBook:
         return known[0]
 
     async def probe_all(self) -> dict[tuple[str, str], bool]:
-        """Asks for every property anew."""
+        """Asks for every property anew; of orders only where they are used."""
         self._known.clear()
-        return {(ask.path, ask.property): await self.can(ask.path, ask.property) for ask in PROBES}
+        asks = [ask for ask in PROBES if ask.path != ORDERS or self._api.settings.orders]
+        return {(ask.path, ask.property): await self.can(ask.path, ask.property) for ask in asks}
 
     def refuse(self, path: str, prop: str) -> None:
         """A filter that was thought to work was refused: filter here from now on."""

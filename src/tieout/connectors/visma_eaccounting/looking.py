@@ -13,7 +13,13 @@ from tieout.connectors.visma_eaccounting.api import (
     VismaApi,
     in_order,
 )
-from tieout.connectors.visma_eaccounting.filters import CUSTOMERS, DRAFTS, INVOICES, FilterBook
+from tieout.connectors.visma_eaccounting.filters import (
+    CUSTOMERS,
+    DRAFTS,
+    INVOICES,
+    ORDERS,
+    FilterBook,
+)
 from tieout.connectors.visma_eaccounting.names import split_ref
 from tieout.connectors.visma_eaccounting.reading import Reader, place_of
 from tieout.connectors.visma_eaccounting.values import (
@@ -104,6 +110,8 @@ class Looker:
 
     async def _documents(self, doubt: Doubt, look: _Look) -> tuple[list[Hit], list[Record]]:
         """Drafts, then invoices, then drafts again: as documents move, and back where undone."""
+        if self._api.settings.orders and any(b'"OrderDate"' in body for body in doubt.bodies):
+            return await self._orders(doubt, look)
         stages = [
             (DRAFTS, await self._carrying(DRAFTS, doubt, look, "first")),
             (INVOICES, await self._carrying(INVOICES, doubt, look, "first")),
@@ -128,6 +136,19 @@ class Looker:
         if hits:
             return hits, []
         return [], await self._near(doubt, look)
+
+    async def _orders(self, doubt: Doubt, look: _Look) -> tuple[list[Hit], list[Record]]:
+        """Orders, which stay where they are; those without any key since the first send beside."""
+        found: dict[ExternalRef, Hit] = {}
+        for row in await self._carrying(ORDERS, doubt, look, "first"):
+            record = await self._reader.record(row, ORDERS)
+            assert isinstance(record, Document)
+            key = key_in(record.carrier_text, doubt.key13)
+            if key is not None and record.ref is not None:
+                found[record.ref] = Hit(key=key, record=record)
+        if found:
+            return list(found.values()), []
+        return [], await self._near(doubt, look, (ORDERS,))
 
     async def _carrying(self, path: str, doubt: Doubt, look: _Look, stage: str) -> Rows:
         """The rows of a list that may carry the key, by the best filter that works."""
@@ -172,7 +193,9 @@ class Looker:
             look.times.append(self._api.seen_at or self._api.clock.now())
         return look.shared[shared]
 
-    async def _near(self, doubt: Doubt, look: _Look) -> list[Record]:
+    async def _near(
+        self, doubt: Doubt, look: _Look, paths: Sequence[str] = (DRAFTS, INVOICES)
+    ) -> list[Record]:
         """
         Documents of the customer without any key, made since the first send. Where nobody knows
         whose it would be, as after a restore, those of all customers.
@@ -180,7 +203,7 @@ class Looker:
         customers = set(doubt.customers)
         earliest = doubt.first_sent_at - timedelta(seconds=60)
         found: list[Record] = []
-        for path in (DRAFTS, INVOICES):
+        for path in paths:
             for row in await self._of_customers(path, doubt, look, "near"):
                 made_at = instant_of(row, "CreatedUtc")
                 if made_at is None or made_at < earliest or row.get("IsCreditInvoice"):

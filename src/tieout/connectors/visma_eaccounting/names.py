@@ -64,6 +64,11 @@ def invoice_ref(names: Names, guid: str) -> ExternalRef:
     return names.ref("document", f"invoice:{guid}")
 
 
+def order_ref(names: Names, guid: str) -> ExternalRef:
+    """An order, which stays where it is when it is invoiced."""
+    return names.ref("document", f"order:{guid}")
+
+
 def split_ref(ref: ExternalRef) -> tuple[str, str]:
     """Collection and guid of a ref: ('draft', guid), ('invoice', guid), ('', id) for others."""
     head, colon, tail = ref.id.partition(":")

@@ -8,8 +8,8 @@ from datetime import datetime
 from tieout.connectors.http.json import loads
 from tieout.connectors.visma_eaccounting import documents, translate
 from tieout.connectors.visma_eaccounting.errors import Kind, error_of, problem_of
-from tieout.connectors.visma_eaccounting.filters import CUSTOMERS
-from tieout.connectors.visma_eaccounting.names import Names, draft_ref, invoice_ref
+from tieout.connectors.visma_eaccounting.filters import CUSTOMERS, ORDERS
+from tieout.connectors.visma_eaccounting.names import Names, draft_ref, invoice_ref, order_ref
 from tieout.connectors.visma_eaccounting.values import Payload, text_of, vendor_time
 from tieout.core.change import Applied, Deferred, Outcome, Rejected, Stale, Unknown, Wire
 from tieout.core.errors import ConnectionBrokenError
@@ -99,6 +99,8 @@ def _target(path: str, names: Names) -> ExternalRef | None:
     if found is None:
         return None
     guid = found.group(0)
+    if path.startswith(ORDERS):
+        return order_ref(names, guid)
     return names.ref("customer", guid) if path.startswith(CUSTOMERS) else draft_ref(names, guid)
 
 
@@ -108,6 +110,8 @@ def _echo(path: str, payload: Payload, names: Names) -> Customer | Document | No
         return translate.customer(payload, names)
     if bare.endswith("/convert"):
         return documents.invoice(payload, names)
+    if bare.startswith(ORDERS):
+        return documents.order(payload, names)
     return documents.draft(payload, names)
 
 
@@ -115,5 +119,7 @@ def _ref_of_echo(path: str, payload: Payload, names: Names) -> ExternalRef:
     guid = text_of(payload, "Id")
     if path.startswith(CUSTOMERS + "/") or path == CUSTOMERS:
         return names.ref("customer", guid)
+    if path.startswith(ORDERS):
+        return order_ref(names, guid)
     booked = path.partition("?")[0].endswith("/convert")
     return invoice_ref(names, guid) if booked else draft_ref(names, guid)

@@ -21,6 +21,7 @@ from tieout.connectors.visma_eaccounting.filters import (
     CUSTOMERS,
     DRAFTS,
     INVOICES,
+    ORDERS,
     FilterBook,
 )
 from tieout.connectors.visma_eaccounting.names import Names, split_ref
@@ -45,8 +46,10 @@ _MAKERS: Mapping[str, Maker] = {
     ARTICLES: translate.item,
     DRAFTS: documents.draft,
     INVOICES: documents.invoice,
+    ORDERS: documents.order,
 }
-_ENTITY = {CUSTOMERS: "customer", ARTICLES: "item", DRAFTS: "document", INVOICES: "document"}
+_PREFIX = {DRAFTS: "draft:", INVOICES: "invoice:", ORDERS: "order:"}
+_ENTITY = {CUSTOMERS: "customer", ARTICLES: "item", **dict.fromkeys(_PREFIX, "document")}
 
 
 @dataclass(slots=True)
@@ -161,7 +164,29 @@ class Reader:
             )
             async for page in self._open_invoices(want, state, first=before is None):
                 yield page
-        yield Page(cursor=dumps({name: state[name] for name in ("since", "open") if name in state}))
+        if self._api.settings.orders:
+            async for page in self._orders(want, state):
+                yield page
+        kept = {name: state[name] for name in ("since", "open", "orders") if name in state}
+        yield Page(cursor=dumps(kept))
+
+    async def _orders(self, want: Selection, state: dict[str, Any]) -> AsyncIterator[Page]:
+        """The orders that changed since the last time, all of them where nothing narrows."""
+        began = self._api.seen_at or self._api.clock.now()
+        query: Query = ()
+        if state.get("orders") and await self._filters.can(ORDERS, "ModifiedUtc"):
+            query = (("$filter", f"ModifiedUtc ge {state['orders']}"),)
+        try:
+            async for rows in self._api.complete(ORDERS, query):
+                records, unread = await self._translated(rows, ORDERS, want)
+                yield Page(records=records, unread=unread)
+        except FilterNotSupportedError:
+            self._filters.refuse(ORDERS, "ModifiedUtc")
+            async for rows in self._api.complete(ORDERS):
+                records, unread = await self._translated(rows, ORDERS, want)
+                yield Page(records=records, unread=unread)
+        overlap = timedelta(seconds=self._api.settings.overlap_s)
+        state["orders"] = stamp_text(began - overlap)
 
     async def _open_invoices(
         self, want: Selection, state: dict[str, Any], *, first: bool
@@ -230,7 +255,8 @@ class Reader:
             case Entity.BALANCE:
                 lists = [(CUSTOMERS, "")]
             case Entity.DOCUMENT:
-                lists = [(DRAFTS, ""), (INVOICES, "ModifiedUtc")]
+                orders = [(ORDERS, "ModifiedUtc")] if self._api.settings.orders else []
+                lists = [*orders, (DRAFTS, ""), (INVOICES, "ModifiedUtc")]
             case Entity.CODE:
                 async for _, codes in read_codes(self._api, Selection(entity=Entity.CODE)):
                     yield [(code.ref, "") for code in codes if code.ref is not None]
@@ -241,7 +267,7 @@ class Reader:
             select = f"Id,{stamp}" if stamp else "Id"
             rows = await self._api.whole(path, (("$select", select),))
             name = "balance" if entity is Entity.BALANCE else _ENTITY[path]
-            prefix = {DRAFTS: "draft:", INVOICES: "invoice:"}.get(path, "")
+            prefix = _PREFIX.get(path, "")
             for start in range(0, len(rows), 1000):
                 yield [
                     (names.ref(name, prefix + text_of(row, "Id")), text_of(row, stamp))
@@ -346,7 +372,7 @@ class Reader:
             try:
                 records.append(_MAKERS[path](row, names, want))
             except (ValueError, TypeError, KeyError, ArithmeticError) as error:
-                prefix = {DRAFTS: "draft:", INVOICES: "invoice:"}.get(path, "")
+                prefix = _PREFIX.get(path, "")
                 ref = names.ref(_ENTITY[path], prefix + text_of(row, "Id"))
                 number = text_of(row, "InvoiceNumber") or text_of(row, "CustomerNumber")
                 message = f"{_ENTITY[path].capitalize()} {number or ref.id} was not understood."
@@ -395,6 +421,8 @@ def place_of(ref: ExternalRef) -> tuple[str, str]:
             return DRAFTS, guid
         case ("document", "invoice"):
             return INVOICES, guid
+        case ("document", "order"):
+            return ORDERS, guid
         case (("customer" | "balance"), ""):
             return CUSTOMERS, guid
         case ("item", ""):

@@ -13,7 +13,7 @@ from tieout.core.abilities import (
 )
 from tieout.core.change import Action
 from tieout.core.model import Entity
-from tieout.core.policy import INVOICE, INVOICE_DRAFT
+from tieout.core.policy import INVOICE, INVOICE_DRAFT, SALES_ORDER
 from tieout.ports import FieldInfo, Schema
 
 _CUSTOMER = (
@@ -125,7 +125,7 @@ def abilities(settings: VismaSettings) -> Abilities:
             Entity.PAYMENT: EntityAbilities(reads=Reads.DERIVED),
         },
         in_flight=settings.in_flight,
-        makes=frozenset({INVOICE_DRAFT, INVOICE}),
+        makes=frozenset({INVOICE_DRAFT, INVOICE, *((SALES_ORDER,) if settings.orders else ())}),
         budgets=(
             BudgetWindow(calls=settings.calls_per_minute, seconds=60, share=settings.budget_share),
         ),

@@ -23,7 +23,9 @@ class VismaSettings:
     Customer numbers are drawn by us from ``number_start`` on, ``number_width`` digits wide (0: as
     many as it takes). ``default_terms`` is the code of the terms of a customer for whom none are
     mapped ('': the company's own). ``company_id`` is the company that this connection has been
-    bound to, '' before the first check. ``totals_rule`` is what drafts have shown of this company.
+    bound to, '' before the first check. ``orders``: orders are read, and made as ``order_status``
+    says, 'draft' (without a number, to be confirmed) or 'ongoing'. ``totals_rule`` is what drafts
+    have shown of this company.
     ``calls_per_minute`` is the vendor's limit per route, of which ``budget_share`` is ours; another
     figure only where the vendor agreed on one, or for a simulator without limits.
     """
@@ -38,6 +40,8 @@ class VismaSettings:
     number_start: int = 200_000
     number_width: int = 0
     default_terms: str = ""
+    orders: bool = False
+    order_status: str = "draft"
     totals_rule: TotalsRule = TotalsRule.UNKNOWN
     calls_per_minute: int = 600
     budget_share: str = "0.5"
@@ -55,6 +59,8 @@ class VismaSettings:
                 yield f"{name}: {problem}"
         if self.carrier not in ("our_reference", "text_row"):
             yield f"carrier: our_reference or text_row, not {self.carrier!r}."
+        if self.order_status not in ("draft", "ongoing"):
+            yield f"order_status: draft or ongoing, not {self.order_status!r}."
         if len(self.our_contact) > 79:
             yield f"our_contact: at most 79 characters, not {len(self.our_contact)}."
         if self.number_start < 1 or len(str(self.number_start)) > 16:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tieout.connectors.http.client import Call
 from tieout.connectors.http.json import dumps
@@ -12,10 +14,17 @@ from tieout.connectors.visma_eaccounting import documents, shown, translate
 from tieout.connectors.visma_eaccounting.api import FilterNotSupportedError, VismaApi, in_order
 from tieout.connectors.visma_eaccounting.compose_customer import customer_body
 from tieout.connectors.visma_eaccounting.compose_draft import check_body, draft_body
+from tieout.connectors.visma_eaccounting.compose_order import (
+    DRAFT,
+    ONGOING,
+    order_body,
+    order_payload,
+)
 from tieout.connectors.visma_eaccounting.filters import (
     ARTICLES,
     CUSTOMERS,
     DRAFTS,
+    ORDERS,
     FilterBook,
 )
 from tieout.connectors.visma_eaccounting.names import Names, draft_ref, split_ref
@@ -49,6 +58,7 @@ _JSON = {"Content-Type": "application/json"}
 _KEEP_DATE = "?keepOriginalDraftDate=true&overrideCompanyKeepOriginalDraftDate=true"
 _ARTICLES_LIVE_MS = 600_000
 _TIMEOUT_S = 60
+_ZONE = ZoneInfo("Europe/Stockholm")
 
 
 class Writer:
@@ -132,6 +142,8 @@ class Writer:
     ) -> Prepared | Refused:
         assert change.target is not None
         collection, guid = split_ref(change.target)
+        if collection == "order":
+            return await self._order(change, customers, guid)
         if collection != "draft":
             return _refused(
                 change,
@@ -172,12 +184,46 @@ class Writer:
             witness={"draft": guid},
         )
 
+    async def _order(
+        self, change: Change, customers: Mapping[str, Payload], guid: str
+    ) -> Prepared | Refused:
+        """An order that is not shipped is changed; only one that is a draft can be deleted."""
+        assert change.target is not None
+        read = await self._reader.payload(change.target)
+        if read is None:
+            return Refused(key=change.key, stale=True)
+        record = documents.order(read, await self._names(change))
+        if read.get("Status") not in (DRAFT, ONGOING):
+            return Refused(key=change.key, stale=True, seen=record)
+        if change.action is Action.UPDATE:
+            return await self._draft(change, customers, read)
+        if change.action is Action.CONVERT or read.get("Status") != DRAFT:
+            return _refused(
+                change,
+                "order_ongoing",
+                f"Order {record.number or guid} of {record.customer_name} is ongoing; Visma "
+                "deletes only orders that are drafts.",
+                hint="Finance closes it in Visma, or sales takes the change back.",
+                seen=record,
+            )
+        return self._made(
+            change, method="DELETE", path=f"{ORDERS}/{guid}", body=b"", shows=None, read=record
+        )
+
     async def _draft(
         self, change: Change, customers: Mapping[str, Payload], read: Payload | None
     ) -> Prepared | Refused:
         wanted = change.wanted
         if wanted is None or not isinstance(wanted.record, Document):
             return _refused(change, "nothing_wanted", "The change sets nothing.")
+        ordered = wanted.record.kind is DocumentKind.ORDER
+        if ordered and not self._api.settings.orders:
+            return _refused(
+                change,
+                "document_kind_not_possible",
+                "This connection to Visma eAccounting makes no sales orders.",
+                hint="Set orders of the connection, or another kind in flows.documents.create.",
+            )
         guid = text_of(read, "CustomerId") if read is not None else _customer_id(wanted.record)
         if not guid:
             return _refused(change, "customer_missing", "The document names no customer.")
@@ -224,17 +270,33 @@ class Writer:
             includes=includes,
             totals=totals,
         )
-        path = DRAFTS if read is None else f"{DRAFTS}/{text_of(read, 'Id')}"
+        listed, told, body = DRAFTS, documents.draft, made.body
+        if ordered:
+            listed, told = ORDERS, documents.order
+            body = order_body(
+                made,
+                customer=customer,
+                names=names,
+                settings=self._api.settings,
+                day=(wanted.record.issue_date or self._today()).isoformat(),
+                read=read,
+            )
+            payload = order_payload(payload, body, read)
+        path = listed if read is None else f"{listed}/{text_of(read, 'Id')}"
         return self._made(
             change,
             method="POST" if read is None else "PUT",
             path=path,
-            body=dumps(made.body),
-            shows=documents.draft(payload, names),
-            read=documents.draft(read, names) if read is not None else None,
+            body=dumps(body),
+            shows=told(payload, names),
+            read=told(read, names) if read is not None else None,
             totals=totals,
             witness={"customer": guid},
         )
+
+    def _today(self) -> date:
+        """The day in the vendor's countries, by its clock."""
+        return (self._api.seen_at or self._api.clock.now()).astimezone(_ZONE).date()
 
     def _made(
         self,
