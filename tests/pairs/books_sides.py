@@ -61,8 +61,11 @@ class BooksSide(Protocol):
     def credit(self, number: str) -> None:
         """A credit note over the whole invoice, set against it."""
 
-    def price(self, item: str, amount: str) -> str:
-        """A price of that item in a price list, in the company's currency; the list's code."""
+    def price_list(self) -> str:
+        """The code of a price list; '' where none is read."""
+
+    def price(self, item: str, amount: str) -> None:
+        """A price of that item in it, in the company's currency."""
 
     def lose_answer(self) -> None:
         """The answer to the next new draft gets lost on its way; the draft is made."""
@@ -195,9 +198,12 @@ class VismaSide(_Simulated):
         """A credit invoice."""
         self.served.act("credit", invoice=number)
 
-    def price(self, item: str, amount: str) -> str:
-        """No price lists are read of it."""
+    def price_list(self) -> str:
+        """None is read."""
         return ""
+
+    def price(self, item: str, amount: str) -> None:
+        """There is no list."""
 
     def lose_answer(self) -> None:
         """The next POST of a draft."""
@@ -274,10 +280,13 @@ class VismaNetSide(_Simulated):
         """A credit note, matched."""
         self.served.act("credit", document=number)
 
-    def price(self, item: str, amount: str) -> str:
-        """Of a customer price class."""
-        self.served.act("set_price", item=item, price=amount, **{"class": "PARTNER"})
+    def price_list(self) -> str:
+        """A customer price class."""
         return "PARTNER"
+
+    def price(self, item: str, amount: str) -> None:
+        """For that class."""
+        self.served.act("set_price", item=item, price=amount, **{"class": "PARTNER"})
 
     def lose_answer(self) -> None:
         """The next POST of an invoice."""
@@ -387,9 +396,12 @@ class TrytonSide:
         (row,) = self._invoices(["number", "=", number])
         return int(row["id"])
 
-    def price(self, item: str, amount: str) -> str:
-        """No price lists are read of it."""
+    def price_list(self) -> str:
+        """None is read."""
         return ""
+
+    def price(self, item: str, amount: str) -> None:
+        """There is no list."""
 
     def lose_answer(self) -> None:
         """The next call that writes: of a run with one deal of a known customer, its draft."""

@@ -140,8 +140,8 @@ def what_is_credited_is_told_apart(pair: Pair) -> None:
 
 
 def prices_of_the_books_reach_the_crm(pair: Pair) -> None:
-    """An item with its price in a list; a new price follows, and a quiet run writes nothing."""
-    name = pair.books.price(pair.item, "980.50")
+    """An item that was read long ago, its price in a list, a new price; then nothing."""
+    name = pair.books.price_list()
     if not name:
         return
     file = pair.program.root / "tieout.yaml"
@@ -150,6 +150,12 @@ def prices_of_the_books_reach_the_crm(pair: Pair) -> None:
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("flows:\n", f"flows:\n{flow}\n", 1), encoding="utf-8")
     pair.program.well("config", "publish", "-m", "items with prices")
+    pair.run()
+    told = pair.program.data("report", "items", "--state", "price_missing")["items"]
+    assert [(row["number"], row["message"]) for row in told] == [
+        (pair.item, f"{pair.item} has no price in {name} in {pair.books.currency}.")
+    ]
+    pair.books.price(pair.item, "980.50")
     pair.settle(lambda: pair.crm.listed(pair.item) == Decimal("980.50"))
     pair.run()
     a_second_run_has_nothing_to_do(pair)

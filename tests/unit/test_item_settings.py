@@ -12,6 +12,7 @@ from tieout.core.model import Entity, Item
 from tieout.core.policy import PriceRule
 from tieout.settings.bridge import Configuration, read_bridge
 from tieout.settings.compile import books_selections, crm_selections
+from tieout.settings.shown_anew import shown_anew
 
 TEXT = """\
 bridge: nordic
@@ -98,3 +99,22 @@ def test_a_changed_price_list_is_another_version() -> None:
     assert configured(TEXT).digest == before.digest
     assert configured(TEXT.replace("Wholesale 2026", "Wholesale 2027")).digest != before.digest
     assert configured(TEXT.replace("item.cost", "item.price")).digest != before.digest
+
+
+def test_what_is_shown_anew_is_looked_at_whole() -> None:
+    after = configured(TEXT)
+    items = (("nordic/items/visma-se", "visma-se", Entity.ITEM),)
+    off = configured(TEXT.replace("mode: auto", "mode: 'off'"))
+    assert shown_anew(None, after) == shown_anew(off, after) == items
+    assert shown_anew(after, off) == shown_anew(after, after) == ()
+    slower = configured(TEXT.replace("mode: auto", "mode: auto\n    every: 1h"))
+    assert shown_anew(after, slower) == ()
+    for given, other in (
+        ("Wholesale 2026", "Wholesale 2027"),
+        ("item.cost", "item.price"),
+        ("standard: Goods", "standard: Things"),
+    ):
+        assert shown_anew(after, configured(TEXT.replace(given, other))) == items, other
+    head = "  - connection: visma-se\n"
+    second = TEXT.replace(head, f"{head}    when: deal.won\n  - connection: visma-no\n")
+    assert [fill[0] for fill in shown_anew(after, configured(second))] == ["nordic/items/visma-no"]

@@ -17,6 +17,7 @@ from tieout.settings.check import check_fields, conflicts, kind_problems
 from tieout.settings.difference import diff
 from tieout.settings.problems import Problem, count_text, render_problems
 from tieout.settings.project import project_files
+from tieout.settings.shown_anew import shown_anew
 from tieout.settings.text import decode
 from tieout.store import admin
 from tieout.store.admin import ConfigVersion, ConnectionRow
@@ -337,8 +338,11 @@ async def publish(
     )
     if same_text:
         return None
-    made: ConfigVersion = await opened.do(
-        lambda tx: admin.publish(
+    # A version that this program does not understand any more says nothing to compare with.
+    old = _understood(before) if before is not None else None
+
+    def write(tx: Tx) -> ConfigVersion:
+        version = admin.publish(
             tx,
             bridge=configuration.name,
             body=configuration.body,
@@ -348,8 +352,23 @@ async def publish(
             who=who,
             now=now,
         )
-    )
+        _fill(tx, old, configuration, now)
+        return version
+
+    made: ConfigVersion = await opened.do(write)
     return made
+
+
+def _understood(version: ConfigVersion) -> Configuration | None:
+    try:
+        return Configuration.from_stored(version.body, version.tables)
+    except ConfigurationError:
+        return None
+
+
+def _fill(tx: Tx, old: Configuration | None, new: Configuration, now: datetime) -> None:
+    for lane, connection, entity in shown_anew(old, new):
+        admin.fill_lane(tx, lane, connection, entity, now)
 
 
 async def roll_back(
@@ -372,9 +391,13 @@ async def roll_back(
         found = await effect(
             opened, Configuration.from_stored(present.body, present.tables), before
         )
-    made = await opened.do(
-        lambda tx: admin.roll_back(tx, bridge=bridge, version=version, who=who, now=now)
-    )
+
+    def write(tx: Tx) -> ConfigVersion | None:
+        done = admin.roll_back(tx, bridge=bridge, version=version, who=who, now=now)
+        _fill(tx, _understood(present) if present is not None else None, before, now)
+        return done
+
+    made = await opened.do(write)
     assert made is not None
     return made, found
 

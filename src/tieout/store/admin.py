@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tieout.core.model import Company
+from tieout.core.model import Company, Entity
 from tieout.store import codec
 from tieout.store.database import Tx
+from tieout.store.pages import FIRST_REVISION
 from tieout.store.recovering import READS
 
 # --- connections ---------------------------------------------------------------------------------
@@ -282,6 +283,22 @@ def wake_bridge(tx: Tx, bridge: str, now: datetime) -> int:
         " revision = revision + 1, since = %(now)s WHERE workspace = %(ws)s"
         " AND starts_with(lane, %(prefix)s) AND parked IS NOT NULL",
         prefix=f"{bridge}/",
+        now=now,
+    )
+
+
+def fill_lane(tx: Tx, lane: str, connection: str, entity: Entity, now: datetime) -> int:
+    """Every record of that connection is due in a lane; how many."""
+    return tx.run(
+        "INSERT INTO due (workspace, lane, source_id, revision, since)"
+        f" SELECT %(ws)s, %(lane)s, m.id, {FIRST_REVISION}, %(now)s FROM mirror m"
+        " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
+        " AND m.entity = %(entity)s AND m.gone_at IS NULL AND coalesce(m.kind, '') <> 'draft'"
+        " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET revision = due.revision + 1,"
+        " parked = NULL, parked_on = NULL, not_before = NULL",
+        lane=lane,
+        connection=connection,
+        entity=str(entity),
         now=now,
     )
 
