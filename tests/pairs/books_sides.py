@@ -16,6 +16,7 @@ from tieout_sandbox.tryton import acts
 
 # Every run looks at everything, as if these times had passed.
 _AT_EVERY_RUN = ("open_invoices_every_s=0", "balances_every_s=0")
+_PRICES_TOO = (*_AT_EVERY_RUN, "prices_every_s=0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,7 @@ class VismaSide(_Simulated):
                 *("connection", "add", "visma_eaccounting", "--name", "visma-se"),
                 *("--client-id", known["client_id"], "--base-url", self.served.base_url),
                 *("--secret-env", "SECRET", "--refresh-token-env", "TOKEN"),
-                *(word for each in _AT_EVERY_RUN for word in ("--set", each)),
+                *(word for each in _PRICES_TOO for word in ("--set", each)),
             )
 
     def prepare(self, item: str) -> None:
@@ -199,11 +200,12 @@ class VismaSide(_Simulated):
         self.served.act("credit", invoice=number)
 
     def price_list(self) -> str:
-        """None is read."""
-        return ""
+        """Its number."""
+        return "7"
 
     def price(self, item: str, amount: str) -> None:
-        """There is no list."""
+        """In that list."""
+        self.served.act("set_list_price", article=item, list=7, price=amount)
 
     def lose_answer(self) -> None:
         """The next POST of a draft."""

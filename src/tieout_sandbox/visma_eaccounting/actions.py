@@ -19,6 +19,7 @@ from tieout_sandbox.visma_eaccounting import (
     invoices,
     lookups,
     orders,
+    price_lists,
     schemas,
     settlement,
 )
@@ -421,6 +422,16 @@ def _edit_article(books: Books, arguments: Arguments) -> Any:
     return articles.present(books, articles.put(books, values, old))
 
 
+def _set_list_price(books: Books, arguments: Arguments) -> Any:
+    article = found_in(books.articles, arguments.get("article"), "Number")
+    number = int(arguments.get("list") or 1)
+    currency = str(arguments.get("currency") or books.settings["CurrencyCode"])
+    price = arguments.get("price")
+    net = None if price is None else Decimal(str(price))
+    price_list = price_lists.list_named(books, number, currency)
+    return price_lists.put_row(books, price_list, article, net)
+
+
 def _end_project(books: Books, arguments: Arguments) -> Any:
     old = found_in(books.projects, arguments.get("project"), "Number")
     changed = {**old, "Status": 2, "EndDate": books.today(), "ModifiedUtc": books.stamp()}
@@ -549,6 +560,15 @@ _ACTIONS: dict[str, tuple[dict[str, str], Doing]] = {
     ),
     "create_article": ({"set": _SET}, _create_article),
     "edit_article": ({"article": "id or number", "set": _SET}, _edit_article),
+    "set_list_price": (
+        {
+            "article": "id or number",
+            "list": "number of the price list, made where it is not there",
+            "price": "net; left out takes it away",
+            "currency": "of a new list; the company's where it is left out",
+        },
+        _set_list_price,
+    ),
     "end_project": ({"project": "id or number"}, _end_project),
     "deactivate_cost_center_item": ({"item": "id"}, _cost_center_item),
 }

@@ -89,6 +89,8 @@ class Books:
         self.payments = Table("payments", schemas.PAYMENT, equal=("InvoiceId",))
         self.terms = Table("termsofpayments")
         self.units = Table("units")
+        self.price_lists = Table("salespricelists", stamp="ChangedUtc")
+        self.price_rows = Table("salespricelistrows", equal=("SalesPriceListId",))
         self.codings = Table("articleaccountcodings", stamp="ChangedUtc")
         self.vat_codes = Table("vatcodes")
         self.bank_accounts = Table("bankaccounts", stamp="ModifiedUtc")

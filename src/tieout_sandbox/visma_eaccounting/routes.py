@@ -14,6 +14,7 @@ from tieout_sandbox.visma_eaccounting import (
     invoices,
     lookups,
     orders,
+    price_lists,
 )
 from tieout_sandbox.visma_eaccounting.books import Books
 from tieout_sandbox.visma_eaccounting.call import Call
@@ -74,8 +75,10 @@ def _routes() -> list[Route]:
     add("PUT", "articles/{id}", articles.replace)
     for name in ("articlelabels", "customerlabels", "deliverymethods", "deliveryterms"):
         add("GET", name, lookups.empty_list(name))
-    for name in ("discountagreements", "salespricelists"):
-        add("GET", name, lookups.empty_list(name))
+    add("GET", "discountagreements", lookups.empty_list("discountagreements"))
+    add("GET", "salespricelists", lookups.table_list("salespricelists"))
+    add("GET", "salespricelists/prices/{id}", price_lists.rows)
+    add("GET", "salespricelists/{id}", lookups.table_one("salespricelists"))
     _reference(add)
     _documents(add)
     _extras(add)

@@ -90,3 +90,15 @@ EMAIL = Schema(
     Message s
     """,
 )
+
+PRICE_ROW = Schema(
+    "SalesPriceListRowApi",
+    """
+    SalesPriceListId id R
+    ArticleId id R
+    NetPrice n
+    GrossPrice n
+    CurrencyCode s3 R
+    ChangedUtc t R
+    """,
+)

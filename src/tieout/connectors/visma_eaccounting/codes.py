@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 
 from tieout.connectors.visma_eaccounting.api import Query, VismaApi
 from tieout.connectors.visma_eaccounting.names import PROJECT, Names, cost_center_kind
+from tieout.connectors.visma_eaccounting.prices import LISTS
 from tieout.connectors.visma_eaccounting.translate import coding_rate
 from tieout.connectors.visma_eaccounting.values import Payload, day_of, rate_of, text_of
 from tieout.core.errors import ConnectionBrokenError
 from tieout.core.model import Code, Scalar
 from tieout.ports import Selection
 
-KINDS = ("terms", "unit", "tax", "coding", "currency", "cost_center", PROJECT)
+KINDS = ("terms", "unit", "tax", "coding", "currency", "cost_center", PROJECT, "price_list")
 _LISTS = {
     "terms": "/v2/termsofpayments",
     "unit": "/v2/units",
@@ -21,6 +22,7 @@ _LISTS = {
     "currency": "/v2/currencies",
     "cost_center": "/v2/costcenters",
     PROJECT: "/v2/projects",
+    "price_list": LISTS,
 }
 
 
@@ -109,6 +111,10 @@ def _codes(
                 code = text_of(row, "Code")
                 now = {"rate": rates.get(code)}
                 yield _code(kind, {**row, "Id": code}, names, shape, code=code, facts=now)
+            case "price_list":
+                told = {"currency": text_of(row, "CurrencyCode") or None}
+                number = text_of(row, "Number")
+                yield _code(kind, row, names, shape, code=number, facts=told)
             case "cost_center":
                 yield from _center(row, names, shape)
             case _:

@@ -26,6 +26,7 @@ from tieout.connectors.visma_eaccounting.filters import (
 )
 from tieout.connectors.visma_eaccounting.names import Names, split_ref
 from tieout.connectors.visma_eaccounting.postings import Postings
+from tieout.connectors.visma_eaccounting.prices import read_prices
 from tieout.connectors.visma_eaccounting.values import (
     Payload,
     any_equal,
@@ -123,6 +124,8 @@ class Reader:
                 stream = self._balances(want)
             case Entity.CODE:
                 stream = self._codes(want)
+            case Entity.PRICE:
+                stream = self._prices(want)
             case _:
                 return
         async for page in stream:
@@ -242,6 +245,11 @@ class Reader:
             yield Page(records=found, whole=True, scope=f"{kind}:")
         yield Page(cursor=dumps({"at": self._now_text()}))
 
+    async def _prices(self, want: Selection) -> AsyncIterator[Page]:
+        async for found in read_prices(self._api, want):
+            yield Page(records=found, whole=True)
+        yield Page(cursor=dumps({"at": self._now_text()}), whole=True)
+
     # --- keys ------------------------------------------------------------------------------------
 
     async def keys(self, entity: Entity) -> AsyncIterator[Sequence[tuple[ExternalRef, str]]]:
@@ -261,6 +269,10 @@ class Reader:
                 async for _, codes in read_codes(self._api, Selection(entity=Entity.CODE)):
                     yield [(code.ref, "") for code in codes if code.ref is not None]
                 return
+            case Entity.PRICE:
+                async for prices in read_prices(self._api, Selection(entity=Entity.PRICE)):
+                    yield [(price.ref, price.version or "") for price in prices if price.ref]
+                return
             case _:
                 return
         for path, stamp in lists:
@@ -278,6 +290,11 @@ class Reader:
 
     async def get(self, refs: Sequence[ExternalRef], want: Selection) -> list[Record | None]:
         """The records now, in order; None where one is not there."""
+        if want.entity is Entity.PRICE:
+            listed: dict[ExternalRef | None, Record] = {}
+            async for prices in read_prices(self._api, want):
+                listed.update({price.ref: price for price in prices})
+            return [listed.get(ref) for ref in refs]
         by_path: dict[str, list[str]] = {}
         for ref in refs:
             path, guid = place_of(ref)

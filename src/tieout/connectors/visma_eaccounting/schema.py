@@ -114,6 +114,11 @@ def abilities(settings: VismaSettings) -> Abilities:
             Entity.ITEM: EntityAbilities(
                 reads=Reads.STAMP, deletions=Deletions.KEYS, page_max=page
             ),
+            Entity.PRICE: EntityAbilities(
+                reads=Reads.WHOLE_LIST,
+                page_max=page,
+                whole_list_every_s=settings.prices_every_s,
+            ),
             Entity.CODE: EntityAbilities(
                 reads=Reads.WHOLE_LIST, page_max=page, whole_list_every_s=86_400
             ),

@@ -49,6 +49,7 @@ class VismaSettings:
     overlap_s: int = 120
     open_invoices_every_s: int = 300
     balances_every_s: int = 3600
+    prices_every_s: int = 900
     page_size: int = 1000
 
     def problems(self) -> Iterator[str]:
@@ -75,7 +76,7 @@ class VismaSettings:
             yield f"calls_per_minute: a number from 1, not {self.calls_per_minute}."
         if not _is_share(self.budget_share):
             yield f"budget_share: a part of 1 such as 0.5, not {self.budget_share!r}."
-        for name in ("overlap_s", "open_invoices_every_s", "balances_every_s"):
+        for name in ("overlap_s", "open_invoices_every_s", "balances_every_s", "prices_every_s"):
             if getattr(self, name) < 0:
                 yield f"{name}: must not be negative, is {getattr(self, name)}."
 
