@@ -188,8 +188,8 @@ def _item_lines(found: ItemsReport, shown: list[ItemRow], width: int | None) -> 
         ]
         lines += table(columns, rows, width)
         lines += [f"{row.number or row.id}: {row.message}" for row in shown if row.message][:20]
-    told = [f"{WORDS[state]} {number:,}" for state, number in found.counts().items()]
-    lines.append(", ".join(told).capitalize() + "." if told else "No items were read yet.")
+    told = ", ".join(f"{WORDS[state]} {number:,}" for state, number in found.counts().items())
+    lines.append(f"{told[0].upper()}{told[1:]}." if told else "No items were read yet.")
     for text, deals in found.lines:
         lines.append(f'"{text}" stands on lines of {count(deals, "deal")} without a product.')
     return lines
