@@ -405,7 +405,7 @@ def test_contacts_and_products() -> None:
         shape(CONTACT),
     )
     assert isinstance(person, Contact)
-    assert (person.name, person.phone) == ("Ann Ek", "070-1")
+    assert (person.name, person.phone, person.mobile) == ("Ann Ek", "", "070-1")
     assert person.customer is not None
     product = translator().record(
         {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tieout_sandbox.kit.simulator import Action, ActionError
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.ids import make_id, normalise
-from tieout_sandbox.salesforce.merge import merge_accounts
+from tieout_sandbox.salesforce.merge import merge_records
 from tieout_sandbox.salesforce.org import Org
 from tieout_sandbox.salesforce.prices import entry_for
 from tieout_sandbox.salesforce.values import Row, stamp
@@ -90,6 +90,10 @@ class Actions:
             "merge_accounts": (
                 self.merge,
                 {"winner": "account id that stays", "losers": "one or two account ids"},
+            ),
+            "merge_contacts": (
+                self.merge,
+                {"winner": "contact id that stays", "losers": "one or two contact ids"},
             ),
             "add_contact_role": (
                 self.add_contact_role,
@@ -353,7 +357,7 @@ class Actions:
     def merge(self, given: Arguments) -> Any:
         winner = self._row(given["winner"])
         losers = given["losers"] if isinstance(given["losers"], list) else [given["losers"]]
-        merge_accounts(self._writer(), winner, [self._row(each) for each in losers])
+        merge_records(self._writer(), winner, [self._row(each) for each in losers])
         return {"winner": winner["Id"]}
 
     def add_contact_role(self, given: Arguments) -> Any:

@@ -12,6 +12,8 @@ from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import Row, SalesforceApi, budget_window
 from tieout.connectors.salesforce.cells import text_of
 from tieout.connectors.salesforce.checking import Checker, quota_finding
+from tieout.connectors.salesforce.contacts import CONTACT_ACTIONS, ContactWriter
+from tieout.connectors.salesforce.contacts import FIELDS as CONTACT_FIELDS
 from tieout.connectors.salesforce.countries import country_code
 from tieout.connectors.salesforce.fields import WRITABLE, FieldWriter
 from tieout.connectors.salesforce.graphs import GRAPHS_MOST
@@ -61,6 +63,7 @@ _IN_FLIGHT = 4
 _PAGE_MOST = 2000
 # A request ends at ten minutes by the vendor's own limit; a gateway may hold it a little longer.
 _LONGEST_S = 660
+_STAMP_MISSES = ("formula fields", "fields behind more than one parent")
 _PARENTS_SHOWN = ("Account", "Owner", "RecordType")
 
 
@@ -99,7 +102,10 @@ class SalesforceConnector(WithoutLedger):
         self._writer = Writer(name, self.api, self._standings, settings, clock, random)
         self._fields = FieldWriter(self.api, self._reader, settings)
         self._publisher = Publisher(name, self.api, self._reader, settings, clock)
-        self._looker = Looker(name, self.api, self._reader, self._standings, settings, clock)
+        self._contacts = ContactWriter(self.api, self._reader, settings)
+        self._looker = Looker(
+            name, self.api, self._reader, self._standings, self._contacts, settings, clock
+        )
         self._checker = Checker(self.api, self._standings, settings, clock, self.company)
 
     async def company(self) -> Company:
@@ -204,7 +210,9 @@ class SalesforceConnector(WithoutLedger):
             [(a, c) for a, c in numbered if c.entity in PUBLISHED]
         )
         for at, change in numbered:
-            if change.entity in WRITABLE:
+            if change.entity is Entity.CONTACT:
+                made[at] = await self._contacts.prepare(change)
+            elif change.entity in WRITABLE:
                 made[at] = await self._fields.prepare(change)
             elif at not in made:
                 made[at] = Refused(key=change.key, findings=(_not_ours(change),))
@@ -280,16 +288,9 @@ class SalesforceConnector(WithoutLedger):
 
 def abilities(settings: SalesforceSettings) -> Abilities:
     """What a connection to an org can do."""
-    stamped = EntityAbilities(
-        reads=Reads.STAMP,
-        stamp_misses=("formula fields", "fields behind more than one parent"),
-        deletions=Deletions.FEED,
-        page_max=_PAGE_MOST,
-        tombstones=True,
-    )
     single = EntityAbilities(
         reads=Reads.STAMP,
-        stamp_misses=stamped.stamp_misses,
+        stamp_misses=_STAMP_MISSES,
         deletions=Deletions.FEED,
         page_max=_PAGE_MOST,
         actions=frozenset({Action.UPDATE}),
@@ -319,7 +320,7 @@ def abilities(settings: SalesforceSettings) -> Abilities:
     published = replace(
         standing,
         reads=Reads.STAMP,
-        stamp_misses=stamped.stamp_misses,
+        stamp_misses=_STAMP_MISSES,
         deletions=Deletions.FEED,
         actions=ACTIONS,
         write_max=GRAPHS_MOST,
@@ -330,7 +331,12 @@ def abilities(settings: SalesforceSettings) -> Abilities:
         entities={
             Entity.DEAL: single,
             Entity.CUSTOMER: single,
-            Entity.CONTACT: stamped,
+            Entity.CONTACT: replace(
+                single,
+                actions=CONTACT_ACTIONS,
+                guard=Guard.LISTED,
+                fields=frozenset(CONTACT_FIELDS),
+            ),
             Entity.ITEM: published,
             Entity.DOCUMENT: published,
             Entity.STANDING: standing,

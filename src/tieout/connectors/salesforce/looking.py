@@ -10,6 +10,7 @@ from typing import Any
 from tieout.connectors.http.json import loads
 from tieout.connectors.salesforce.api import Row, SalesforceApi
 from tieout.connectors.salesforce.cells import text_of
+from tieout.connectors.salesforce.contacts import ContactWriter
 from tieout.connectors.salesforce.errors import read_error, refusals
 from tieout.connectors.salesforce.fields import extra_names
 from tieout.connectors.salesforce.ids import id18, object_of, row_id, unique
@@ -18,7 +19,7 @@ from tieout.connectors.salesforce.publishing import PUBLISHED, key_field
 from tieout.connectors.salesforce.reading import Reader
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.standing import Standings
-from tieout.core.change import Doubt, Fate, FateKind, Hit, Sight
+from tieout.core.change import Action, Doubt, Fate, FateKind, Hit, Sight
 from tieout.core.keys import key_in
 from tieout.core.model import Entity, ExternalRef, Record
 from tieout.ports import Clock, Selection
@@ -35,6 +36,7 @@ class Looker:
         api: SalesforceApi,
         reader: Reader,
         standings: Standings,
+        contacts: ContactWriter,
         settings: SalesforceSettings,
         clock: Clock,
     ) -> None:
@@ -42,6 +44,7 @@ class Looker:
         self._api = api
         self._reader = reader
         self._standings = standings
+        self._contacts = contacts
         self._settings = settings
         self._clock = clock
 
@@ -52,7 +55,7 @@ class Looker:
         """
         started = self._clock.steady()
         read: dict[tuple[Entity, str], Record | None] = {}
-        for entity in (Entity.STANDING, Entity.CUSTOMER, Entity.DEAL, *PUBLISHED):
+        for entity in (Entity.STANDING, Entity.CUSTOMER, Entity.CONTACT, Entity.DEAL, *PUBLISHED):
             mine = [doubt for doubt in doubts if doubt.entity is entity and _target(doubt)]
             refs = [ExternalRef(self._name, entity.value, _target(doubt)) for doubt in mine]
             if refs:
@@ -77,8 +80,16 @@ class Looker:
         ]
 
     async def _carriers(self, doubts: Sequence[Doubt]) -> dict[str, list[tuple[bool, Hit]]]:
-        """Of items and invoices the rows that carry a key of the slot, and whether deleted."""
-        found: dict[str, list[tuple[bool, Hit]]] = {}
+        """
+        Of items and invoices the rows that carry a key of the slot, and whether deleted; of new
+        persons those with their address.
+        """
+        persons = [
+            doubt
+            for doubt in doubts
+            if doubt.entity is Entity.CONTACT and doubt.action is Action.CREATE
+        ]
+        found = await self._contacts.look(self._name, persons)
         for entity in PUBLISHED:
             mine = [doubt for doubt in doubts if doubt.entity is entity]
             field = key_field(entity, self._settings)
@@ -97,7 +108,8 @@ class Looker:
     ) -> Sequence[Record | None]:
         if entity is Entity.STANDING:
             return await self._standings.get(refs)
-        bodies = [] if entity in PUBLISHED else [b for doubt in doubts for b in doubt.bodies]
+        whole = entity in PUBLISHED or entity is Entity.CONTACT
+        bodies = [] if whole else [b for doubt in doubts for b in doubt.bodies]
         extra = extra_names([_body(body) for body in bodies])
         return await self._reader.get(refs, Selection(entity=entity, extra=extra))
 

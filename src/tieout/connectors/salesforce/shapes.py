@@ -205,7 +205,16 @@ ACCOUNT = Source(
 CONTACT = Source(
     object="Contact",
     entity=Entity.CONTACT,
-    plain=("AccountId", "FirstName", "LastName", "Email", "Phone", "MobilePhone", "MasterRecordId"),
+    plain=(
+        "AccountId",
+        "FirstName",
+        "LastName",
+        "Email",
+        "Phone",
+        "MobilePhone",
+        "Title",
+        "MasterRecordId",
+    ),
 )
 PRODUCT = Source(
     object="Product2",

@@ -263,7 +263,9 @@ class Translator:
             given=text_of(row, "FirstName"),
             family=text_of(row, "LastName"),
             email=text_of(row, "Email"),
-            phone=text_of(row, "Phone") or text_of(row, "MobilePhone"),
+            phone=text_of(row, "Phone"),
+            mobile=text_of(row, "MobilePhone"),
+            title=text_of(row, "Title"),
             extra=extra_of(row, shape.extra),
             shape=shape.digest,
         )

@@ -47,7 +47,7 @@ from tieout.ports import Clock, HttpResponse, LostError, NotSentError
 
 COLLECTION_MOST = 200
 _UNSENT_WAIT_S = 30
-_ENTITY = {"Account": Entity.CUSTOMER}
+_ENTITY = {"Account": Entity.CUSTOMER, "Contact": Entity.CONTACT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +242,7 @@ class Writer:
             if wire.path == self._graph:
                 return read_graphs(self._name, wire, response.body, at, self._refused)
             if wire.path != self._collection:
-                return [self._applied_alone(wire, at)]
+                return [self._applied_alone(wire, response, at)]
             return self._read_collection(wire, response, at)
         if status >= 500:
             return _all(wire, lambda key: _unknown(key, f"Salesforce answered {status}", at))
@@ -316,11 +316,16 @@ class Writer:
         findings = tuple(refusal.finding(record) for refusal in found)
         return Rejected(key=key, findings=findings, vendor_time=at)
 
-    def _applied_alone(self, wire: Wire, at: datetime | None) -> Applied:
+    def _applied_alone(self, wire: Wire, response: HttpResponse, at: datetime | None) -> Outcome:
+        (key,) = wire.items
         name, record_id = wire.path.rstrip("/").split("/")[-2:]
+        if wire.method == "POST":
+            name, record_id = record_id, _made_id(response.body)
+        if not is_id(record_id):
+            return _unknown(key, "the answer does not name the row", at)
         entity = _ENTITY.get(name, Entity.DEAL)
         ref = ExternalRef(self._name, entity.value, id18(record_id))
-        return Applied(key=wire.items[0], ref=ref, vendor_time=at)
+        return Applied(key=key, ref=ref, vendor_time=at)
 
 
 _BATCH = "the batch"
@@ -406,6 +411,15 @@ def _deferred(key: str, wait_s: int, reason: str, at: datetime | None = None) ->
 
 def _stale(key: str, at: datetime | None) -> Stale:
     return Stale(key=key, vendor_time=at)
+
+
+def _made_id(body: bytes) -> str:
+    """The id of the row that a create made; '' where the answer was cut."""
+    try:
+        answer = loads(body)
+    except ValueError:
+        return ""
+    return str(answer.get("id") or "") if isinstance(answer, Mapping) else ""
 
 
 def _names_row(answer: Any) -> bool:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 from tieout.connectors.http.traffic import Observer
 from tieout.connectors.ledger import WithoutLedger
 from tieout.connectors.webcrm.api import IN_FLIGHT, RESOURCES, WebcrmApi, budget_window
 from tieout.connectors.webcrm.checking import Checker
+from tieout.connectors.webcrm.contacts import (
+    PERSON_ACTIONS,
+    PERSONS_PATH,
+    PLACES,
+    ContactWriter,
+)
 from tieout.connectors.webcrm.feed import Feed
 from tieout.connectors.webcrm.fields import WRITABLE, FieldWriter
 from tieout.connectors.webcrm.ids import ref_of
@@ -111,6 +118,7 @@ class WebcrmConnector(WithoutLedger):
         self._writer = Writer(name, self.api, feed, self._standings, settings, clock)
         self._fields = FieldWriter(self._reader, settings)
         self._items = ItemWriter(self.api, self._reader, settings)
+        self._contacts = ContactWriter(name, self.api, self._reader, settings)
         self._clock = clock
         self._looker = Looker(name, self.api, self._reader, self._standings, clock)
         self._checker = Checker(
@@ -207,7 +215,9 @@ class WebcrmConnector(WithoutLedger):
         done = await self._items.prepare([change for _, change in items])
         made.update(zip((at for at, _ in items), done, strict=True))
         for at, change in numbered:
-            if change.entity in WRITABLE:
+            if change.entity is Entity.CONTACT:
+                made[at] = await self._contacts.prepare(change)
+            elif change.entity in WRITABLE:
                 made[at] = await self._fields.prepare(change)
             elif at not in made:
                 made[at] = Refused(key=change.key, findings=(not_possible(change),))
@@ -221,17 +231,22 @@ class WebcrmConnector(WithoutLedger):
         """See `ports.Connector.send`. A wire whose method is GET has nothing left to do."""
         if wire.method != "GET" and wire.path.startswith(ITEMS_PATH):
             return await self._items.send(wire)
+        if wire.method != "GET" and wire.path.startswith(PERSONS_PATH):
+            return await self._contacts.send(wire)
         return await self._writer.send(wire)
 
     async def find_by_key(self, doubts: Sequence[Doubt]) -> Sequence[Sight]:
         """
-        See `ports.Connector.find_by_key`: of items those that carry our key, of all else, of
-        which we create none, the records as they are.
+        See `ports.Connector.find_by_key`: of items those that carry our key, of new persons those
+        with their address, of all else, of which we create none, the records as they are.
         """
         began = self.api.server_now() or self._clock.now()
+        persons = [doubt for doubt in doubts if doubt.entity is Entity.CONTACT]
         items = [doubt for doubt in doubts if doubt.entity is Entity.ITEM]
-        others = [doubt for doubt in doubts if doubt.entity is not Entity.ITEM]
+        alone = (Entity.ITEM, Entity.CONTACT)
+        others = [doubt for doubt in doubts if doubt.entity not in alone]
         sights = await self._items.find(items, began, self._clock.now())
+        sights += await self._contacts.find(persons, began, self._clock.now())
         sights += await self._looker.find(others) if others else []
         by_key = {sight.key: sight for sight in sights}
         return [by_key[doubt.key] for doubt in doubts]
@@ -271,11 +286,6 @@ class WebcrmConnector(WithoutLedger):
 
 def abilities(settings: WebcrmSettings) -> Abilities:
     """What a connection to a system can do."""
-    stamped = EntityAbilities(
-        reads=Reads.STAMP,
-        deletions=Deletions.KEYS,
-        page_max=settings.page_rows,
-    )
     single = EntityAbilities(
         reads=Reads.STAMP,
         stamp_misses=("a line that was taken away", "fields of the catalogue's items"),
@@ -317,7 +327,13 @@ def abilities(settings: WebcrmSettings) -> Abilities:
         entities={
             Entity.DEAL: single,
             Entity.CUSTOMER: single,
-            Entity.CONTACT: stamped,
+            Entity.CONTACT: replace(
+                single,
+                stamp_misses=(),
+                actions=PERSON_ACTIONS,
+                guard=Guard.LISTED,
+                fields=frozenset(PLACES),
+            ),
             Entity.ITEM: items,
             Entity.STANDING: standing,
         },
