@@ -431,3 +431,23 @@ async def q15_a_name_that_is_cut_is_no_change(s: Scene) -> None:
     await runs(s)
     assert [(row["family"], row["title"]) for row in here(s)] == [(long, "CFO")]
     s.none_open()
+
+
+@history(options=options(BOTH))
+async def q16_deleted_and_the_mirror_read_anew(s: Scene) -> None:
+    """Who is not there any more stays so, also where nobody remembers having read the person."""
+    await linked(s)
+    ann = in_crm(s, "Ek", "ann@kund.example")
+    in_book(s, "Bo", "bo@kund.example")
+    await runs(s)
+    bo_there = next(row["id"] for row in there(s) if row["family"] == "Bo")
+    s.world.in_crm("delete_contact", contact=ann)
+    s.world.in_book("delete_contact", contact=bo_there)
+    await runs(s)
+    s.world.drop_mirror()
+    await runs(s)
+    assert ([row["family"] for row in here(s)], [row["family"] for row in there(s)]) == (
+        ["Bo"],
+        ["Ek"],
+    )
+    assert sorted(s.world.exceptions()) == ["deleted_in_books", "deleted_in_crm"]

@@ -109,6 +109,7 @@ class _Around:
     places: dict[str, list[AddressUsed]] = field(default_factory=dict)
     customers: dict[str, Customer] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    read_through: bool = False
 
 
 async def _around(engine: Engine, book: BooksPolicy, way: _Way, ids: Sequence[str]) -> _Around:
@@ -120,6 +121,7 @@ async def _around(engine: Engine, book: BooksPolicy, way: _Way, ids: Sequence[st
     states = await store.slots(list(slots.values()))
     found.states = {key: states[slot.key13] for key, slot in slots.items()}
     await _pairs(engine, book, way, found)
+    found.read_through = await _read_through(engine, way.target)
     found.targets = await store.mirror(
         way.target, Entity.CONTACT, sorted(set(found.pairs.values()))
     )
@@ -136,6 +138,15 @@ async def _around(engine: Engine, book: BooksPolicy, way: _Way, ids: Sequence[st
         if isinstance(seen.record, Customer)
     }
     return found
+
+
+async def _read_through(engine: Engine, connection: str) -> bool:
+    """Whether all persons of a side have been read."""
+    selection = engine.selections[connection].get(Entity.CONTACT)
+    if selection is None:
+        return False
+    cursor = await engine.store.cursor(connection, Entity.CONTACT, selection.shape)
+    return cursor is not None and cursor.through_at is not None
 
 
 async def _families(
@@ -238,7 +249,11 @@ def _case(engine: Engine, way: _Way, around: _Around, key: str) -> ContactCase:
     other = around.others.get(key) if half is not None else None
     pair = None if half is None else ExternalRef(way.target, "contact", half)
     target = around.targets.get(half) if half is not None else None
-    if pair is not None and reverse_only and way.side is Owner.CRM:
+    if pair is not None and target is None and reverse_only and around.read_through:
+        # It was read once, and a whole read of that side does not have it.
+        target = Seen(record=Contact(ref=pair), gone=True, gone_certain=True)
+    here = target is None or not target.gone_certain or bool(target.merged_into)
+    if pair is not None and reverse_only and here and way.side is Owner.CRM:
         there = target.record if target else None
         joined = target is not None and bool(target.merged_into)
         away = not isinstance(there, Contact) or family is None or there.customer not in family.refs
