@@ -207,6 +207,52 @@ def test_a_version_that_went_stale_between_read_and_write(
     quiet(pair)
 
 
+def test_a_persons_edit_between_read_and_write_is_asked_about(
+    make: Callable[..., VismaNetPair],
+) -> None:
+    """
+    Finance changes the very price that a deal's edit is about to change: the version that was
+    read is refused (412), the draft is read anew, and a person is asked. Nothing is overwritten.
+    """
+    pair = make()
+    pair.deal("D-1", BUYER, "1000.00")
+    pair.run()
+    number = pair.number_of("D-1")
+    pair.price("D-1", "1100.00")
+    refused: list[str] = []
+
+    def meanwhile(request: Any) -> None:
+        if request.method == "PUT" and "customerinvoice" in request.url and not refused:
+            refused.append(request.headers["If-Match"])
+            line = {"lineNumber": 1, "unitPriceInCurrency": 900}
+            pair.in_books("edit_document", document=number, lines=[line])
+
+    pair.books_wire.before = meanwhile
+    pair.run()
+    settle(pair)
+    assert len(refused) == 1
+    assert pair.invoice("D-1")["invoiceLines"][0]["unitPriceInCurrency"] == 900
+    assert [case.code for case in pair.cases()] == ["draft_edited"]
+
+
+def test_a_lost_answer_to_a_background_request_makes_no_second_document(
+    make: Callable[..., VismaNetPair],
+) -> None:
+    """Neither the document nor the name of its job came back: it is found when it is there."""
+    pair = make(background_above=1)
+    pair.deal("D-1", BUYER, "1000.00", "500.00")
+    pair.books.faults.add(
+        {"kind": "drop_after_commit", "method": "POST", "path": "/v2/customerinvoice"}
+    )
+    pair.run()
+    settle(pair)
+    posts = [r for r in pair.books_wire.requests if r.url.endswith("/v2/customerinvoice")]
+    assert [r.headers["erp-api-background"] for r in posts if r.method == "POST"] == ["none"]
+    assert len(pair.records("customerinvoice")) == 1
+    assert pair.shown("D-1")["status"] == "draft"
+    quiet(pair)
+
+
 @pytest.mark.parametrize("path", ["/v2/customerinvoice", "/v1/customer"])
 @pytest.mark.parametrize("kind", ["drop_after_commit", "drop_before", "truncated", "late"])
 def test_an_answer_that_does_not_come_makes_no_second_one(

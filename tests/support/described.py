@@ -59,7 +59,9 @@ class Webcrm:
         allowed = {one["name"] for one in known if one["in"] == "query"}
         yield from (f"{where}: parameter {name}" for name in sorted(asked - allowed))
         body = next((one for one in known if one["in"] == "body"), None)
-        if body is not None:
+        if body is not None and not request.body:
+            yield f"{where}: needs a body"
+        elif body is not None:
             yield from self._value(loads(request.body), body["schema"], where)
         elif request.body and not any(one["in"] == "formData" for one in known):
             yield f"{where}: takes no body"

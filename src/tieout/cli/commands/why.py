@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
@@ -146,22 +147,31 @@ def number_lines(made: Why, here: tzinfo, *, full: bool) -> list[str]:
 
 def _then(made: Why) -> list[str]:
     """The chain of records: draft, invoice, credit notes, money."""
-    if not made.chain:
-        told = [one for one in made.outcomes if one["message"] or one["reason"]]
-        return [
-            f"then     {one['verdict']}: {one['message'] or one['reason'].replace('_', ' ')}"
-            for one in told[:3]
-        ]
     by_part: dict[int, list[Step]] = {}
     for step in made.chain:
         by_part.setdefault(step.part, []).append(step)
-    return [
-        f"{'then' if part == 0 else f'step {part}':<8} {', '.join(map(_step, steps))}"
+    lines = [
+        f"{'then' if part == 0 else f'step {part}':<8} "
+        + ", ".join(_step(step, taken_back=_taken_back(steps)) for step in steps)
         for part, steps in sorted(by_part.items())
+    ]
+    if not _taken_back(made.chain):
+        return lines
+    # Nothing stands over there: what was decided last says why.
+    told = [one for one in made.outcomes if one["message"] or one["reason"]]
+    return lines + [
+        f"{'now' if lines else 'then':<8} {one['verdict']}: "
+        f"{one['message'] or one['reason'].replace('_', ' ')}"
+        for one in told[:3]
     ]
 
 
-def _step(step: Step) -> str:
+def _taken_back(steps: Sequence[Step]) -> bool:
+    """Nothing of it stands any more: a draft that is gone was not booked."""
+    return all(step.role == "former" and step.kind == "draft" for step in steps)
+
+
+def _step(step: Step, *, taken_back: bool = False) -> str:
     from tieout.cli.daily import readable
     from tieout.cli.formats import MONTHS, amount
 
@@ -169,7 +179,9 @@ def _step(step: Step) -> str:
     number = step.number or readable(step.ref.id)
     text = f"{kind} {number}".strip()
     if step.role == "former" and step.kind == "draft":
-        return f"{text}, since booked" if step.status == "gone" else text
+        if step.status != "gone":
+            return text
+        return f"{text}, since {'taken back' if taken_back else 'booked'}"
     if step.role in ("copy", "not_ours"):
         return f"{text} ({step.role.replace('_', ' ')})"
     if step.kind == "invoice" and step.day is not None:
