@@ -30,6 +30,8 @@ DOUBTS = frozenset({"two_carriers", "near_hit", "absent_three_times", "old_gener
 ALIKE = "possible_duplicate"
 ASKS_FOR_DOCUMENT = DOUBTS | {"copy", "found_after_deletion", "draft_deleted"}
 CLOSE_ENOUGH = 60
+# Flows whose exceptions are about one record, which can be decided once more.
+_ONE_BY_ONE = frozenset({lanes.CUSTOMERS, lanes.DOCUMENTS, lanes.CONTACTS}) | lanes.TO_CRM
 # Plans have a handful of steps; a place is found by its key among so many.
 _MOST_STEPS = 500
 
@@ -168,7 +170,7 @@ async def retry(
 
     Raises `BusyError`, and what the connectors raise.
     """
-    if lanes.flow_of(case.lane) not in {lanes.CUSTOMERS, lanes.DOCUMENTS} | lanes.TO_CRM:
+    if lanes.flow_of(case.lane) not in _ONE_BY_ONE:
         raise UsedWronglyError(
             f"{case.name} is about the whole bridge, not one deal.",
             code="not_one_deal",

@@ -26,7 +26,7 @@ CUSTOMERS, ITEMS = "/v1/customer", "/v1/inventory"
 INVOICES, CREDIT_NOTES = "/v1/customerinvoice", "/v1/customercreditnote"
 DEBIT_NOTES, PAYMENTS = "/v1/customerdebitnote", "/v1/customerpayment"
 BALANCES, PERIODS = "/v1/customer/balance", "/v1/financialperiod"
-PRICES = "/v1/customerSalesPrice"
+PRICES, CONTACTS = "/v1/customerSalesPrice", "/v1/contact"
 ORGANIZATION, CLASSES = "/v1/organization", "/v1/customer/customerclass"
 # What has no pages is answered whole, whatever is asked.
 _BARE = frozenset(
@@ -151,7 +151,7 @@ class VismaNetApi:
         """
         asked: Query = (*query, *(EXPANDS.get(path, ()) if expand else _NARROW.get(path, ())))
         size = size or self.settings.page_size
-        if path == BALANCES:
+        if path in (BALANCES, CONTACTS):
             asked = (*asked, ("numberToRead", str(size)), ("skipRecords", str(skip)))
         elif path not in _BARE:
             asked = (*asked, ("pageNumber", str(page)), ("pageSize", str(size)))
@@ -318,6 +318,7 @@ def key_of(row: Payload) -> str:
         ("internalId",),
         ("internalID",),
         ("recordId",),
+        ("contactId",),
         ("inventoryId",),
         ("financialPeriodId",),
         ("year", "period"),

@@ -31,12 +31,14 @@ class Directory:
                 self._ids[number] = internal
 
     async def of(self, documents: Iterable[Payload]) -> Mapping[str, str]:
-        """The internal ids by number, those of these documents' customers among them."""
+        """The internal ids by number, those of these documents' and contacts' customers too."""
         now = self._api.clock.steady()
         if now - self._since_ms > _LIVE_MS:
             self._ids.clear()
             self._since_ms = now
-        numbers = {customer_number(row) for row in documents} - {""}
+        numbers = {customer_number(row) or text_of(row, "businessAccount") for row in documents} - {
+            ""
+        }
         unknown = sorted(numbers - set(self._ids))
         if len(unknown) > _SINGLY:
             async for rows in self._api.complete(CUSTOMERS):

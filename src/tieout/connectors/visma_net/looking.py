@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from tieout.connectors.http.json import dumps
+from tieout.connectors.http.json import dumps, loads
 from tieout.connectors.visma_net.api import (
+    CONTACTS,
     CREDIT_NOTES,
     CUSTOMERS,
     INVOICES,
@@ -22,8 +23,9 @@ from tieout.connectors.visma_net.orders import ORDERS, OrderService
 from tieout.connectors.visma_net.reading import Reader, place_of
 from tieout.connectors.visma_net.stamps import CREATED
 from tieout.connectors.visma_net.translate import carrier_of
-from tieout.connectors.visma_net.values import text_of, wall_text
+from tieout.connectors.visma_net.values import text_of, unwrapped, wall_text
 from tieout.core.change import Action, Doubt, Fate, FateKind, Hit, Sight
+from tieout.core.contacts import normal_address
 from tieout.core.keys import generation_of, key_in, keys_in
 from tieout.core.model import Document, Entity, ExternalRef, Record
 
@@ -86,6 +88,8 @@ class Looker:
                 hits.append(Hit(key=doubt.key, record=fate.record))
         if doubt.action is Action.CREATE and doubt.entity is Entity.CUSTOMER:
             hits += await self._customers(doubt, times)
+        elif doubt.action is Action.CREATE and doubt.entity is Entity.CONTACT:
+            hits += await self._persons(doubt, times)
         elif doubt.entity is Entity.DOCUMENT and self._is_order(doubt):
             hits, near = await self._orders(doubt, times)
             target, gone = None, False
@@ -212,6 +216,22 @@ class Looker:
         """The numbers that these customers have now."""
         rows = await in_order([self._api.record(CUSTOMERS, ref.id) for ref in customers])
         return [text_of(row, "number") for row in rows if row is not None]
+
+    async def _persons(self, doubt: Doubt, times: list[datetime]) -> list[Hit]:
+        """A contact has no field for a key: who has the address at that customer is the one."""
+        sent = [loads(body) for body in doubt.bodies if body]
+        addresses = {normal_address(str(unwrapped(one, "email") or "")) for one in sent} - {""}
+        numbers = {str(unwrapped(one, "businessAccount") or "") for one in sent} - {""}
+        numbers |= set(await self._numbers(doubt.customers))
+        found: dict[str, Row] = {}
+        for number in sorted(numbers):
+            query: Query = (("businessAccount", number),)
+            for row in await self._api.whole(CONTACTS, query, times=times):
+                mine = text_of(row, "businessAccount") in numbers
+                if mine and normal_address(text_of(row, "email")) in addresses:
+                    found[key_of(row)] = row
+        records = await self._reader.records(list(found.values()), CONTACTS)
+        return [Hit(key=doubt.key, record=record) for record in records]
 
     async def _customers(self, doubt: Doubt, times: list[datetime]) -> list[Hit]:
         """

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tieout.connectors.http.json import loads
-from tieout.connectors.visma_net.api import CREDIT_NOTES, CUSTOMERS, INVOICES
+from tieout.connectors.visma_net.api import CONTACTS, CREDIT_NOTES, CUSTOMERS, INVOICES
 from tieout.connectors.visma_net.errors import Kind, Problem, error_of, problem_of
 from tieout.connectors.visma_net.orders import ORDERS
 from tieout.connectors.visma_net.values import number_in, text_of, vendor_time
@@ -17,7 +17,7 @@ from tieout.ports import HttpResponse
 
 NEW_INVOICE, NEW_NOTE = "/v2/customerinvoice", "/v2/customercreditnote"
 RELEASE = "/action/release"
-_NEW = {CUSTOMERS: CUSTOMERS, NEW_INVOICE: INVOICES, NEW_NOTE: CREDIT_NOTES}
+_NEW = {CUSTOMERS: CUSTOMERS, CONTACTS: CONTACTS, NEW_INVOICE: INVOICES, NEW_NOTE: CREDIT_NOTES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 from tieout.connectors.http.json import dumps, loads
-from tieout.connectors.visma_net import documents, orders, prices, translate
+from tieout.connectors.visma_net import contacts, documents, orders, prices, translate
 from tieout.connectors.visma_net.api import (
     BALANCES,
+    CONTACTS,
     CREDIT_NOTES,
     CUSTOMERS,
     DEBIT_NOTES,
@@ -113,6 +114,8 @@ class Reader:
                 stream = self._listed((ITEMS,), want, cursor, resume)
             case Entity.PRICE:
                 stream = self._listed((PRICES,), want, cursor, resume)
+            case Entity.CONTACT:
+                stream = self._listed((CONTACTS,), want, cursor, resume)
             case Entity.DOCUMENT:
                 stream = self._documents(want, cursor, resume)
             case Entity.BALANCE:
@@ -272,6 +275,8 @@ class Reader:
                 lists = [(ITEMS, lambda row: names.ref("item", text_of(row, "inventoryId")))]
             case Entity.PRICE:
                 lists = [(PRICES, lambda row: names.ref("price", text_of(row, "recordId")))]
+            case Entity.CONTACT:
+                lists = [(CONTACTS, lambda row: names.ref("contact", text_of(row, "contactId")))]
             case Entity.DOCUMENT:
                 lists = [(path, lambda row: _ref_of(row, names)) for path in DOCUMENT_LISTS]
             case Entity.BALANCE:
@@ -372,6 +377,8 @@ class Reader:
         if path == PRICES:
             return lambda row: prices.price(row, names, stamps, want)
         customers = await self._directory.of(rows)
+        if path == CONTACTS:
+            return lambda row: contacts.contact(row, customers, names, stamps, want)
         if path == orders.ORDERS:
             return lambda row: orders.order(row, names, customers, want)
         reading = documents.Reading(
@@ -477,6 +484,8 @@ def place_of(ref: ExternalRef) -> tuple[str, str]:
             return ITEMS, number
         case ("price", ""):
             return PRICES, number
+        case ("contact", ""):
+            return CONTACTS, number
         case ("document", "order"):
             return orders.ORDERS, number
         case ("document", known) if known in HEADS:
@@ -505,6 +514,8 @@ def _is_meant(row: Payload, path: str) -> bool:
     """Whether a row of a list is of the kind that is read: there are others in two of them."""
     if path in DOCUMENT_LISTS:
         return documents.is_document(row)
+    if path == CONTACTS:
+        return contacts.is_of_customer(row)
     return path != PRICES or prices.is_listed(row)
 
 
@@ -527,6 +538,8 @@ def _any_ref(row: Payload, path: str, names: Names) -> ExternalRef:
         return names.ref("customer", text_of(row, "internalId"))
     if path == ITEMS:
         return names.ref("item", text_of(row, "inventoryId"))
+    if path == CONTACTS:
+        return names.ref("contact", text_of(row, "contactId"))
     if path == PRICES:
         return names.ref("price", text_of(row, "recordId"))
     if path == orders.ORDERS:

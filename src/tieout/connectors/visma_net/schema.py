@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tieout.connectors.visma_net.compose_customer import NAME_LENGTH
+from tieout.connectors.visma_net.contacts import CONTACT_SCHEMA, PLACES
 from tieout.connectors.visma_net.settings import VismaNetSettings
 from tieout.core.abilities import (
     Abilities,
@@ -86,7 +87,8 @@ _ITEM = (
     FieldInfo(path="salesUnit", type="text", length=6, writable=False),
 )
 
-SCHEMA = Schema(fields={"customer": _CUSTOMER, "document": _DOCUMENT, "line": _LINE, "item": _ITEM})
+SCHEMA = Schema(fields={"customer": _CUSTOMER, "document": _DOCUMENT, "line": _LINE, "item": _ITEM,
+                        "contact": CONTACT_SCHEMA})  # fmt: skip
 # A request that takes longer is cut off by the vendor's gateway; its work may still be done.
 _LONGEST_S = 4 * 60
 _DOCUMENT_ACTIONS = frozenset(
@@ -134,6 +136,17 @@ def abilities(settings: VismaNetSettings) -> Abilities:
                 guard=Guard.SEARCHABLE,
                 carrier_length=23,
                 longest_s=_LONGEST_S,
+            ),
+            Entity.CONTACT: EntityAbilities(
+                reads=Reads.STAMP,
+                deletions=Deletions.KEYS,
+                page_max=page,
+                actions=frozenset({Action.CREATE, Action.UPDATE}),
+                serial_by="customer",
+                version=VersionCheck.IF_MATCH,
+                guard=Guard.LISTED,
+                longest_s=_LONGEST_S,
+                fields=frozenset(PLACES),
             ),
             Entity.ITEM: EntityAbilities(
                 reads=Reads.STAMP, deletions=Deletions.KEYS, page_max=page

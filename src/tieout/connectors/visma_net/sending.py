@@ -6,7 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tieout.connectors.http.client import ApiClient, Call
-from tieout.connectors.visma_net.api import CUSTOMERS, INVOICES, Row, VismaNetApi, explained
+from tieout.connectors.visma_net.api import (
+    CONTACTS,
+    CUSTOMERS,
+    INVOICES,
+    Row,
+    VismaNetApi,
+    explained,
+)
 from tieout.connectors.visma_net.errors import business_problem
 from tieout.connectors.visma_net.names import document_ref
 from tieout.connectors.visma_net.orders import ORDERS, OrderService
@@ -38,6 +45,7 @@ _TIMEOUT_S = 60
 _WAITS_S = (1, 1, 2, 3, 5, 8)
 _RESOURCES = {
     CUSTOMERS: "customer",
+    CONTACTS: "contact",
     INVOICES: "customerinvoice",
 }
 Learn = Callable[[str, Document], None]
@@ -145,6 +153,8 @@ class Sender:
         names = await self._api.names()
         if sent.path == CUSTOMERS:
             return names.ref("customer", number)
+        if sent.path == CONTACTS:
+            return names.ref("contact", number)
         if sent.path == ORDERS:
             return names.ref("document", f"order:{number}")
         kind = "Invoice" if sent.path == INVOICES else "CreditNote"

@@ -7,10 +7,19 @@ from dataclasses import replace
 
 from tieout.connectors.http.json import dumps
 from tieout.connectors.visma_net import documents, translate
-from tieout.connectors.visma_net.api import CUSTOMERS, ITEMS, Query, Row, VismaNetApi, in_order
+from tieout.connectors.visma_net.api import (
+    CONTACTS,
+    CUSTOMERS,
+    ITEMS,
+    Query,
+    Row,
+    VismaNetApi,
+    in_order,
+)
 from tieout.connectors.visma_net.compose_credit import credit_body
 from tieout.connectors.visma_net.compose_customer import customer_body
 from tieout.connectors.visma_net.compose_document import Drafted, Setting, document_body
+from tieout.connectors.visma_net.contacts import contact_prepared
 from tieout.connectors.visma_net.directory import Directory
 from tieout.connectors.visma_net.names import HEADS, Names, customer_number, split_ref
 from tieout.connectors.visma_net.order_writing import OrderWriter, is_order
@@ -22,7 +31,7 @@ from tieout.connectors.visma_net.values import Payload, segment, text_of
 from tieout.core.change import Action, Change, Predicted, Prepared, Refused, Wire
 from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
-from tieout.core.model import Document, DocumentKind, Entity, Record
+from tieout.core.model import Contact, Document, DocumentKind, Entity, Record
 
 _JSON = {"Content-Type": "application/json"}
 _BACKGROUND = {"erp-api-background": "none"}
@@ -72,6 +81,8 @@ class Writer:
         match (change.entity, change.action):
             case (Entity.CUSTOMER, Action.CREATE | Action.UPDATE):
                 return await self._customer(change, names)
+            case (Entity.CONTACT, Action.CREATE | Action.UPDATE):
+                return await self._contact(change)
             case (Entity.DOCUMENT, Action.CREATE):
                 return await self._create(change, names, customers)
             case (Entity.DOCUMENT, Action.UPDATE | Action.VOID | Action.CONVERT):
@@ -122,6 +133,29 @@ class Writer:
             read=before,
             witness={"number": number or ""},
         )
+
+    async def _contact(self, change: Change) -> Prepared | Refused:
+        wanted = change.wanted.record if change.wanted is not None else None
+        if change.wanted is None or not isinstance(wanted, Contact):
+            return _refused(change, "nothing_wanted", "The change sets nothing.")
+        read: Row | None = None
+        before: Contact | None = None
+        if change.action is Action.UPDATE:
+            assert change.target is not None
+            read = await self._reader.payload(change.target)
+            if read is None:
+                return Refused(key=change.key, stale=True)
+            (record,) = await self._reader.records([read], CONTACTS)
+            before = record if isinstance(record, Contact) else None
+        number = ""
+        if "customer" in change.wanted.fields:
+            owner = wanted.customer
+            found = await self._api.record(CUSTOMERS, owner.id) if owner is not None else None
+            if found is None:
+                return Refused(key=change.key, stale=True)
+            number = text_of(found, "number")
+        noted = {"vendor_time": self._api.now().isoformat()}
+        return contact_prepared(change, wanted, number, read, before, noted)
 
     async def _create(
         self, change: Change, names: Names, customers: Mapping[str, Row]
