@@ -161,6 +161,10 @@ class Opened:
         """The kinds of document that such books can make; see `core.abilities.Abilities`."""
         return frozenset(system_named(system).makes)
 
+    def shows_invoices(self, system: str) -> bool:
+        """Whether such a CRM can show invoices of the books as records of their own."""
+        return system_named(system).shows_invoices
+
     async def close_connectors(self) -> None:
         """Lets go of every connector that was opened."""
         opened, self.connectors = self.connectors, {}

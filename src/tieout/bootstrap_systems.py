@@ -87,7 +87,8 @@ class System:
     ``grants`` are the ways to sign in, the usual one first; ``api_setting`` and ``sign_in_setting``
     name the addresses that may be others than the vendor's own; ``sign_in_path`` is where a
     simulator gives tokens, '' where the setting is a host without a path. ``makes`` are the kinds
-    of document that such books can make, as its connector's abilities say.
+    of document that such books can make, as its connector's abilities say; ``shows_invoices`` is
+    whether such a CRM can show invoices of the books as records of their own.
     """
 
     name: str
@@ -103,6 +104,7 @@ class System:
     sign_in_path: str = ""
     register: str = ""
     makes: tuple[str, ...] = ()
+    shows_invoices: bool = False
 
     def grant(self, name: str) -> Grant:
         """The way to sign in of that name, '' the usual one. Raises `ConfigurationError`."""
@@ -139,6 +141,7 @@ SYSTEMS: Mapping[str, System] = {
             label="Salesforce",
             side="crm",
             settings="tieout.connectors.salesforce:SalesforceSettings",
+            shows_invoices=True,
             connector="tieout.connectors.salesforce:SalesforceConnector",
             bound_as="org_id",
             short="salesforce",

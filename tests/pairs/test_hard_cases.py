@@ -166,3 +166,20 @@ def test_an_item_that_is_deleted_in_the_crm(pair: Pair) -> None:
         "Catering was deleted in the CRM."
     ]
     assert shown() == []
+
+
+def test_invoices_are_not_made_deliveries(pair: Pair) -> None:
+    """Each would be a won deal: the setting is refused with its place, and nothing is published."""
+    written = pair.program.root / "tieout.yaml"
+    text = written.read_text(encoding="utf-8")
+    more = text.replace("  status:\n", "  invoices: {mode: auto}\n  status:\n", 1)
+    written.write_text(more, encoding="utf-8")
+    try:
+        for command in (("config", "validate"), ("config", "publish", "-m", "invoices")):
+            done = pair.program(*command)
+            assert done.code == 3
+            assert "invoices_not_shown_there" in done.out + done.err
+            assert "would be read as a won deal" in done.out + done.err
+    finally:
+        written.write_text(text, encoding="utf-8")
+    pair.program.well("config", "validate")

@@ -7,7 +7,9 @@ from importlib import import_module
 import pytest
 
 from tieout.bootstrap_systems import SYSTEMS
+from tieout.core.model import Entity
 
+CRMS = sorted(name for name, system in SYSTEMS.items() if system.side == "crm")
 BOOKS = sorted(name for name, system in SYSTEMS.items() if system.side == "books")
 
 
@@ -19,3 +21,12 @@ def test_the_kinds_of_document_are_those_of_the_connector(name: str) -> None:
     values = {"orders": True} if hasattr(settings(), "orders") else {}
     more = {"has_key": True} if name == "tryton" else {}
     assert schema.abilities(settings(**values), **more).makes == set(system.makes)
+
+
+@pytest.mark.parametrize("name", CRMS)
+def test_invoices_are_shown_where_the_connector_writes_them(name: str) -> None:
+    system = SYSTEMS[name]
+    connector = system.connector_class()
+    module = import_module(connector.__module__)
+    abilities = module.abilities(system.settings_class()())
+    assert system.shows_invoices == (Entity.DOCUMENT in abilities.entities)

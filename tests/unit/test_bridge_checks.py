@@ -11,7 +11,7 @@ from bridge_texts import ITEMS, NORDIC, SMALL, configured
 from tieout.core.policy import FlowMode
 from tieout.ports import FieldInfo, Schema
 from tieout.settings.bridge import Configuration, load_bridge
-from tieout.settings.check import check_fields, conflicts
+from tieout.settings.check import check_fields, conflicts, invoice_problems
 from tieout.settings.difference import diff
 from tieout.settings.problems import render_problems
 from tieout.settings.project import Created, bridge_name, project_files, write_project
@@ -30,6 +30,20 @@ SCHEMA = Schema(
         "line": infos("line.Quantity", "line.Product2.ProductCode", "line.Product2.Name"),
     }
 )
+
+
+# --- what the CRM can show -----------------------------------------------------------------------
+
+
+def test_invoices_are_refused_with_their_place_where_they_would_be_deals() -> None:
+    text = NORDIC.replace("  status:", "  invoices: {mode: approve}\n  status:", 1)
+    (found,) = invoice_problems(configured(text), "webcrm")
+    assert found.code == "invoices_not_shown_there"
+    assert found.key == ("flows", "invoices", "mode")
+    assert found.value == "approve"
+    line = next(at for at, one in enumerate(text.splitlines(), 1) if "invoices:" in one)
+    assert found.place.startswith(f"tieout.yaml:{line}:")
+    assert invoice_problems(configured(), "webcrm") == []
 
 
 # --- the CRM's fields ----------------------------------------------------------------------------

@@ -223,6 +223,10 @@ CODES: dict[str, Help] = {
         "The books cannot make what flows.documents.create, or its kinds, wants of a deal.",
         "Set one of the kinds that the message names, then publish.",
     ),
+    "invoices_not_shown_there": Help(
+        "flows.invoices is on, and the CRM has no place where an invoice is not also a deal.",
+        "Leave flows.invoices out. A deal shows its invoice, a customer what it owes.",
+    ),
     "order_change_too_wide": Help(
         "The books change an order by one request at a time, and this change needs several.",
         "Finance changes the order as the deal says; both then agree by themselves.",

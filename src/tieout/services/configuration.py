@@ -13,7 +13,7 @@ from tieout.core.errors import ConfigurationError
 from tieout.services.project import FILE, Project
 from tieout.services.usage import UsedWronglyError
 from tieout.settings.bridge import Configuration, load_bridge, summary
-from tieout.settings.check import check_fields, conflicts, kind_problems
+from tieout.settings.check import check_fields, conflicts, invoice_problems, kind_problems
 from tieout.settings.difference import diff
 from tieout.settings.problems import Problem, count_text, render_problems
 from tieout.settings.project import project_files
@@ -152,11 +152,14 @@ async def _missing_connections(opened: Opened, found: Configuration) -> list[Pro
 
 
 async def _kinds(opened: Opened, found: Configuration) -> list[Problem]:
-    """Kinds of document that none of the bridge's books can make."""
+    """Kinds of document that none of the bridge's books can make, or its CRM cannot show."""
     rows: list[ConnectionRow] = await opened.do(admin.list_connections)
     books = {row.name: row.system for row in rows if row.side == "books"}
     makes = {name: opened.makes(books[name]) for name in found.books if name in books}
-    return kind_problems(found, makes)
+    crm = next((row.system for row in rows if row.side == "crm" and row.name == found.crm), None)
+    if crm is None or opened.shows_invoices(crm):
+        return kind_problems(found, makes)
+    return kind_problems(found, makes) + invoice_problems(found, crm)
 
 
 async def _other_bridges(opened: Opened, found: Configuration) -> list[Problem]:

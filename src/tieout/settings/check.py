@@ -102,6 +102,28 @@ def kind_problems(
     ]
 
 
+def invoice_problems(configuration: Configuration, crm: str) -> list[Problem]:
+    """
+    ``flows.invoices`` is on and the CRM, a system of that kind, has no place where an invoice is
+    no deal (decision 39).
+    """
+    if configuration.model.flows.invoices.mode is FlowMode.OFF:
+        return []
+    path = ("flows", "invoices", "mode")
+    return [
+        problem_at(
+            configuration.tree.place(*path),
+            "invoices_not_shown_there",
+            f"{configuration.crm} is {crm}: an invoice shown there would be read as a won deal and "
+            "be invoiced again.",
+            hint="Leave flows.invoices out. A deal shows its invoice, a customer what it owes "
+            "(flows.status).",
+            key=path,
+            value=str(configuration.model.flows.invoices.mode),
+        )
+    ]
+
+
 # --- one field, one writer -----------------------------------------------------------------------
 
 
