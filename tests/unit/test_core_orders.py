@@ -186,6 +186,34 @@ def test_an_order_whose_invoice_was_credited_in_full_is_dead() -> None:
     assert decide(more).reason == "in_step"
 
 
+CANCELLED = {"voided": True, "order_state": OrderState.CANCELLED}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_was_invoiced_of_an_order_that_went_is_not_sold_a_second_time(gone: bool) -> None:
+    def went(now: Deal, invoice: Document, verdict: str = "") -> DocumentCase:
+        case = ordered(now, was=WON, grown=(invoice,), changed=CANCELLED, verdict=verdict)
+        assert case.document is not None
+        return replace(case, document=replace(case.document, gone=gone, gone_certain=gone))
+
+    # Not won any more: its place would be free for another order once it is won again.
+    lost = decide(went(LOST, invoice_of_order()))
+    assert (lost.verdict, lost.reason) == (Verdict.HOLD, "reopened_after_booking")
+    assert lost.message == "D-108 is no longer won, and its order SO-1 is invoiced already."
+
+    asked = decide(went(WON, invoice_of_order(), "make_new"))
+    assert (asked.verdict, asked.reason) == (Verdict.HOLD, "order_gone_invoiced")
+    assert asked.message == (
+        "The order SO-1 of D-108 is gone in visma-se, and what was made of it stands: invoice 1042."
+    )
+    kept = decide(went(WON, invoice_of_order()))
+    assert kept.reason == ("order_gone_invoiced" if gone else "cancelled")
+
+    credited = invoice_of_order(credited=Decimal("1250.00"))
+    assert decide(went(LOST, credited)).verdict is Verdict.END
+    assert decide(went(WON, credited, "make_new")).verdict is Verdict.END
+
+
 # --- both sides ----------------------------------------------------------------------------------
 
 CHEAPER = {"lines": lines(line(price="900.00"))}
@@ -221,6 +249,31 @@ def test_the_answer_holds_for_the_order_as_it_was_seen() -> None:
     for answer in ("books_count", "deal_counts"):
         asked = decide(ordered(changed=again, verdict=f"{answer}:{mark}"), ASKING)
         assert (asked.verdict, asked.reason) == (Verdict.HOLD, "order_changed")
+
+
+def test_an_answer_says_nothing_about_what_the_deal_says_later() -> None:
+    terms = {"terms": "10"}
+    mark = decide(ordered(changed=terms), ASKING).findings[0].values["mark"]
+    kept = f"books_count:{mark}"
+    assert decide(ordered(changed=terms, verdict=kept), ASKING).verdict is Verdict.NOTHING
+    dearer = decide(ordered(DEARER, was=WON, changed=terms, verdict=kept), ASKING)
+    assert (dearer.verdict, dearer.reason) == (Verdict.HOLD, "order_changed")
+    assert "CONS: 1 x 1200 in the deal" in dearer.message
+
+
+def test_the_deal_that_counts_is_written_whole_and_by_the_usual_gates() -> None:
+    terms = {"terms": "10"}
+
+    def answered(now: Deal) -> Decision:
+        mark = decide(ordered(now, was=WON, changed=terms), ASKING).findings[0].values["mark"]
+        return decide(ordered(now, was=WON, changed=terms, verdict=f"deal_counts:{mark}"), ASKING)
+
+    both = answered(DEARER)
+    assert both.change is not None
+    assert both.change.wanted is not None
+    assert both.change.wanted.fields == {"lines", "terms"}
+    held = answered(deal("D-108", line("NOTHING", price="1200.00")))
+    assert (held.verdict, held.reason) == (Verdict.HOLD, "item_no_code")
 
 
 def test_a_shipped_order_is_no_question_any_more() -> None:

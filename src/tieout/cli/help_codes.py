@@ -243,6 +243,10 @@ CODES: dict[str, Help] = {
         "Somebody changed an order in the books that is not shipped yet; both sides are shown.",
         "tieout exceptions answer EX-… --side crm, or --side books; or change the deal.",
     ),
+    "order_gone_invoiced": Help(
+        "The order was deleted or cancelled in the books, and what was invoiced of it stands.",
+        "Finance credits the invoice, or tieout exceptions answer EX-… --leave-out.",
+    ),
     "draft_edited": Help(
         "Somebody edited the draft in the books; it is shown, not overwritten.", SHOW
     ),

@@ -14,7 +14,6 @@ from tieout.core.change import Action, Change, Wanted
 from tieout.core.compare import (
     DOCUMENT_FIELDS,
     billed,
-    both_sides,
     differing,
     same_sale,
     tax_moved,
@@ -24,7 +23,8 @@ from tieout.core.finding import Finding, Severity
 from tieout.core.keys import operation_key
 from tieout.core.mapping.errors import MappingError
 from tieout.core.model import DealState, Document, Entity, OrderState
-from tieout.core.orders import all_credited, called, content_mark, is_order, under_way
+from tieout.core.order_answers import made_anew, order_changed
+from tieout.core.orders import all_credited, called, is_order, still_stands, under_way
 from tieout.core.policy import INVOICE, BridgePolicy
 from tieout.core.predict import fits
 from tieout.core.releasing import Context, released
@@ -124,10 +124,13 @@ def _not_wanted(context: Context, reason: str) -> Decision:
     document = case.document
     if document is None or (document.gone and not document.gone_certain):
         return _looked_for(context)
-    if document.gone or _dead(case, document.record):
-        return context.decision(Verdict.END, "generation_ended", words)
     shown = document.record
     assert isinstance(shown, Document)
+    if document.gone or _dead(case, shown):
+        if still_stands(case.grown) and context.rules.booked_never_voided:
+            # Won again it would be sold a second time: the order went, its invoice did not.
+            return context.hold(_reopened(context, reason, shown))
+        return context.decision(Verdict.END, "generation_ended", words)
     fixed = shown.booked or under_way(shown, case.grown)
     if fixed and context.rules.booked_never_voided:
         return context.hold(_reopened(context, reason, shown))
@@ -236,7 +239,7 @@ def _wanted(context: Context) -> Decision:
     assert isinstance(shown, Document)
     if _dead(case, shown):
         if case.state.verdict == "make_new":
-            return context.decision(Verdict.END, "generation_ended", "A new one was asked for.")
+            return made_anew(context, shown)
         reason, word = ("cancelled", "voided") if shown.voided else ("credited", "credited")
         return context.decision(
             Verdict.NOTHING,
@@ -266,9 +269,13 @@ def _not_yet(context: Context) -> Decision | None:
 
 def _deleted(context: Context) -> Decision:
     case = context.case
-    if case.state.verdict == "make_new" or not context.rules.deletion_not_undone:
-        return context.decision(Verdict.END, "generation_ended", "A new one was asked for.")
     known = case.document.record if case.document is not None else None
+    if (
+        case.state.verdict == "make_new"
+        or not context.rules.deletion_not_undone
+        or still_stands(case.grown)
+    ):
+        return made_anew(context, known)
     word = "order" if is_order(known) else "draft"
     return context.hold(
         Finding(
@@ -277,12 +284,8 @@ def _deleted(context: Context) -> Decision:
             hint="Say whether a new one is made or the deal is left out: tieout exceptions show.",
             hold_on="document",
         ),
-        net=_sold(context),
+        net=compose(case, context.policy).sold,
     )
-
-
-def _sold(context: Context) -> Decimal:
-    return compose(context.case, context.policy).sold
 
 
 def _create(
@@ -339,9 +342,15 @@ def _compare(
     taxed = tax_moved(wanted, before) and (tax_moved(wanted, shown) or not edited)
     if shown.booked or under_way(shown, case.grown):
         return _booked(context, composed, shown, before, edited, found)
+    base: Document | None = None
     if context.policy.ask_order_changes and is_order(shown) and set(edited) & set(apart):
-        return _order_changed(context, composed, shown, tuple(sorted(set(edited) & set(apart))))
-    if not set(moved) & set(apart) and not taxed:
+        moved = tuple(sorted({*edited, *moved} & set(apart)))
+        asked = order_changed(context, composed, shown, moved)
+        if asked is not None:
+            return asked
+        # The deal counts: written over like any other change, if nothing holds it.
+        base, edited = shown, ()
+    elif not set(moved) & set(apart) and not taxed:
         # Nothing of ours is missing there. What a person changed besides is left as it is.
         if moved and not set(edited) & set(apart):
             return context.decision(
@@ -378,7 +387,7 @@ def _compare(
         # Another buyer, currency or VAT is another document: the old draft goes, then a new one.
         words = "The buyer, the currency or the VAT changed."
         return replace(_void(context, shown, words, "buyer_changed"), net=composed.sold)
-    return _update(context, composed, shown, moved)
+    return _update(context, composed, shown, moved, base)
 
 
 def _as_it_is(
@@ -492,40 +501,6 @@ def _changed_after_booking(
             },
         ),
         net=composed.sold,
-    )
-
-
-def _order_changed(
-    context: Context, composed: Composed, shown: Document, apart: tuple[str, ...]
-) -> Decision:
-    """
-    Somebody changed an order that is not shipped: both sides are shown, and a person says which
-    one counts. The answer holds for the order as it was seen; a later change asks again.
-    """
-    case, mark = context.case, content_mark(shown)
-    if case.state.verdict == f"books_count:{mark}":
-        return context.decision(
-            Verdict.NOTHING,
-            "edited_in_the_books",
-            "A person let the order stand as it is in the books.",
-            net=composed.sold,
-            differs=apart,
-        )
-    if case.state.verdict == f"deal_counts:{mark}":
-        return _update(context, composed, shown, apart, base=shown)
-    sides = both_sides(composed.document, shown, apart)
-    return context.hold(
-        Finding(
-            code="order_changed",
-            message=f"The {called(shown)} of {label(case.deal)} was changed in "
-            f"{case.target.connection}: {sides}.",
-            hint="Say which side counts: tieout exceptions answer with --side crm or --side books; "
-            "or change the deal.",
-            hold_on="document",
-            values={"differs": ", ".join(apart), "mark": mark},
-        ),
-        net=composed.sold,
-        differs=apart,
     )
 
 

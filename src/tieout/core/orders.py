@@ -37,6 +37,11 @@ def all_credited(shown: Document, grown: Sequence[Document]) -> bool:
     )
 
 
+def still_stands(grown: Iterable[Document]) -> bool:
+    """Whether something that was invoiced of an order is neither voided nor credited in full."""
+    return any(not one.voided and not _credited(one) for one in grown)
+
+
 def _credited(invoice: Document) -> bool:
     gross = invoice.totals.gross if invoice.totals else ZERO
     return bool(
@@ -52,9 +57,13 @@ def invoiced_net(grown: Iterable[Document]) -> Decimal:
     return sum((one.totals.net for one in grown if one.booked and one.totals), ZERO)
 
 
-def content_mark(shown: Document) -> str:
-    """What a person's answer about an order is bound to: what it says as they saw it."""
-    return digest(document_content(shown))[:12]
+def answer_mark(wanted: Document, shown: Document, names: Iterable[str]) -> str:
+    """
+    What a person's answer about an order is bound to: all that it says as they saw it, and what
+    the deal said of these fields.
+    """
+    mine = document_content(wanted)
+    return digest(document_content(shown), {name: mine[name] for name in names})[:12]
 
 
 def called(shown: Document) -> str:

@@ -434,6 +434,8 @@ def _approval(row: StepRow) -> Approval | None:
 
 # Exceptions that hold the amount itself; the others (copies, totals) are shown beside the chain.
 _BESIDE = frozenset({"two_carriers", "copy", "total_differs", "found_differs"})
+# What they say of a document that went is its cancellation in the chain.
+_CANCELLED = frozenset({"draft_deleted", "order_gone_invoiced"})
 # Those of a document that is there: what the deal says now cannot be written to it.
 _OF_DOCUMENT = frozenset(
     {"changed_after_booking", "reopened_after_booking", "draft_edited", "order_changed"}
@@ -443,7 +445,7 @@ _OF_DOCUMENT = frozenset(
 def _exceptions(row: StepRow, live: bool) -> tuple[OpenException, ...]:
     found = []
     for number, code, message, owner, _amount in row.exceptions:
-        if code in _BESIDE or code in ("draft_deleted",) or (live and code not in _OF_DOCUMENT):
+        if code in _BESIDE or code in _CANCELLED or (live and code not in _OF_DOCUMENT):
             continue
         found.append(
             OpenException(

@@ -131,6 +131,7 @@ _TO_DO = {
     "draft_deleted": "make a new one, or leave it out",
     "draft_edited": "agree on one of the two",
     "order_changed": "say which side counts",
+    "order_gone_invoiced": "credit the invoice",
     "found_differs": "compare the two",
     "two_carriers": "name the one that counts",
     "near_hit": "say whether it is the one",
@@ -352,6 +353,8 @@ def _answers(case: Case) -> tuple[str, ...]:
             return (f"{answer} --make-new", f"{answer} --leave-out")
         case "order_changed":
             return (f"{answer} --side crm", f"{answer} --side books")
+        case "order_gone_invoiced":
+            return (f"{answer} --leave-out", f"tieout exceptions retry {case.name}")
         case "possible_duplicate":
             return (f"{answer} --is REF", f"{answer} --make-new", f"{answer} --leave-out")
         case "two_carriers" | "near_hit" | "copy":
