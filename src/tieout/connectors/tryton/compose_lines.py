@@ -111,7 +111,9 @@ class InvoiceLines:
             return []
         known = [documents.line_content(line) for line in base.lines]
         found = []
-        shown = documents.document(read, self._books).lines
+        of_order = "sale_date" in read
+        told = documents.order if of_order else documents.document
+        shown = told(read, self._books).lines
         for row, line in zip(stood, shown, strict=True):
             content = documents.line_content(line)
             if content in known:

@@ -142,23 +142,24 @@ def _is_of(row: Payload, line: Line) -> bool:
     return text_of(linked(row, "product"), "code").casefold() == line.item.number.casefold()
 
 
-def order_values(made: Made, products: Products) -> Made:
+def order_values(made: Made, products: Products, day: date) -> Made:
     """
     A draft's values as those of a sale: addresses instead of an account, and products that can be
-    sold. How it is invoiced and delivered is left to the company's settings.
+    sold, on the day of the order. How it is invoiced and delivered is left to the settings of the
+    company.
     """
     address = made.values.pop("invoice_address", None)
     for name in ("type", "account", "journal", "invoice_date"):
         made.values.pop(name, None)
         made.shown.pop(name, None)
     made.values |= {"invoice_address": address, "shipment_address": address}
+    made.put("sale_date", day)
     by_id = {product.id: product for product in products.values()}
     for command in made.values.get("lines", ()):
         if command[0] != "create":
             continue
         for place, line in enumerate(command[1], start=1):
-            for name in _NOT_ON_ORDERS:
-                line.pop(name, None)
+            _as_sale_line(made, line, place)
             product = by_id.get(line.get("product", 0))
             if product is not None and not product.salable:
                 made.wrong(
@@ -171,6 +172,38 @@ def order_values(made: Made, products: Products) -> Made:
         assert isinstance(row, dict)
         row.pop("analytic_accounts.", None)
     return made
+
+
+def order_changes(made: Made) -> Made:
+    """The values that change a sale, made as those that change a draft of an invoice."""
+    for name in ("account", "journal", "invoice_date"):
+        made.values.pop(name, None)
+    for command in made.values.get("lines", ()):
+        rows = command[1] if command[0] == "create" else command[2:]
+        for place, line in enumerate(rows, start=1):
+            _as_sale_line(made, line, place)
+    for row in rows_of(made.shown, "lines"):
+        assert isinstance(row, dict)
+        row.pop("analytic_accounts.", None)
+    made.stamps = {
+        name.replace("account.invoice.line,", "sale.line,").replace(
+            "account.invoice,", "sale.sale,"
+        ): stamp
+        for name, stamp in made.stamps.items()
+    }
+    return made
+
+
+def _as_sale_line(made: Made, line: dict[str, Any], place: int) -> None:
+    if any(entry for entry in line.get("analytic_accounts") or ()):
+        made.wrong(
+            "dimension_unknown",
+            f"Line {place} has dimensions, which orders in Tryton do not hold.",
+            hint="Leave them out of orders, or make a draft invoice.",
+            place=f"lines.{place}.dimensions",
+        )
+    for name in _NOT_ON_ORDERS:
+        line.pop(name, None)
 
 
 def payment_data(

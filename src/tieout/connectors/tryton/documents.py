@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -32,6 +33,7 @@ from tieout.core.model import (
     ItemRef,
     Line,
     LineKind,
+    OrderState,
     Totals,
 )
 from tieout.core.money import ZERO, line_net, minor_units, round_to
@@ -60,10 +62,18 @@ ORDER_FIELDS = (
     "total_amount", "create_date", "create_uid.login", "last_modified_at", "_timestamp",
     "lines.type", "lines.sequence", "lines.product", "lines.product.code", "lines.unit",
     "lines.unit.symbol", "lines.quantity", "lines.unit_price", "lines.description", "lines.note",
-    "lines.taxes", "lines.amount",
+    "lines.taxes", "lines.amount", "lines._timestamp",
 )  # fmt: skip
 # A line that is still to be made comes behind those that are there.
 _NEW = 1 << 60
+_ORDER_STATES = {
+    "draft": OrderState.DRAFT,
+    "quotation": OrderState.AWAITING,
+    "confirmed": OrderState.APPROVED,
+    "processing": OrderState.SHIPPED,
+    "done": OrderState.INVOICED,
+    "cancelled": OrderState.CANCELLED,
+}
 _STATUS = {"validated": "awaiting_approval"}
 _CARRIER = re.compile(r"\s*\bref ([0-9A-HJKMNP-TV-Z]{13}[DCKPS][0-9A-HJKMNP-TV-Z]{2})\b", re.I)
 _PRICE = re.compile(r"Price (-?[0-9.]+), discount ([0-9.]+) %")
@@ -140,10 +150,9 @@ def document(
     totals = _totals(row, currency, booked)
     if base is None and currency == books.currency.code:
         base = totals
-    came_from = []
+    came_from = [books.ref("document", f"order:{sale}") for sale in ids_of(row, "sales")]
     if booked and number is not None:
         came_from.append(invoice_ref(books, number, booked=False))
-    came_from += [books.ref("document", f"order:{sale}") for sale in ids_of(row, "sales")]
     party = id_of(row, "party")
     comment = text_of(row, "comment")
     reference = text_of(row, "reference")
@@ -194,8 +203,32 @@ def document(
     )
 
 
+def as_booked(record: Document, books: Books, number: int) -> Document:
+    """The draft as it will be once it is posted, as far as that can be told before."""
+    totals = record.totals
+    credit = totals is not None and totals.gross < 0
+    return replace(
+        record,
+        ref=invoice_ref(books, number, booked=True),
+        version=None,
+        kind=DocumentKind.CREDIT_NOTE if credit else DocumentKind.INVOICE,
+        booked=True,
+        raw_status="posted",
+        came_from=(invoice_ref(books, number, booked=False),),
+        totals=replace(totals, open=totals.gross) if totals is not None else None,
+    )
+
+
 def order(row: Payload, books: Books, want: Selection | None = None) -> Document:
-    """A sale as an order. Its invoices name it; it carries a key of its own only."""
+    """
+    A sale as an order. Its invoices name it; it carries a key of its own only. One that is
+    processed has its invoice, and nobody changes it any more.
+
+    Raises ValueError for a state that nobody has told of.
+    """
+    state = _ORDER_STATES.get(text_of(row, "state") or "draft")
+    if state is None:
+        raise ValueError(f"state {row.get('state')!r}")
     number = id_of(row, "id")
     currency = text_of(linked(row, "currency"), "code") or books.currency.code
     party = id_of(row, "party")
@@ -208,7 +241,8 @@ def order(row: Payload, books: Books, want: Selection | None = None) -> Document
         kind=DocumentKind.ORDER,
         number=text_of(row, "number"),
         raw_status=text_of(row, "state"),
-        voided=row.get("state") == "cancelled",
+        voided=state is OrderState.CANCELLED,
+        order_state=state,
         customer=books.ref("customer", party) if party is not None else None,
         customer_name=text_of(linked(row, "party"), "name"),
         issue_date=day_of(row, "sale_date"),

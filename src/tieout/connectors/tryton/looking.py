@@ -152,14 +152,15 @@ class Looker:
         whose it would be, as after a restore, those of all customers.
         """
         parties = [int(ref.id) for ref in doubt.customers if ref.id.isdecimal()]
+        model = ORDER if _is_order(doubt) else INVOICE
         domain = [
-            *self._reader.invoices(),
+            *(self._reader.orders() if model == ORDER else self._reader.invoices()),
             *([["party", "in", parties]] if parties else []),
             ["create_date", ">=", doubt.first_sent_at - _BEFORE],
         ]
-        rows = await self._api.search(INVOICE, domain, ["id"])
-        whole = await self._reader.rows(INVOICE, [int(row["id"]) for row in rows])
-        records = await self._reader.records(list(whole.values()), INVOICE)
+        rows = await self._api.search(model, domain, ["id"])
+        whole = await self._reader.rows(model, [int(row["id"]) for row in rows])
+        records = await self._reader.records(list(whole.values()), model)
         credit = doubt.action is Action.CREDIT
         return [
             record

@@ -156,7 +156,8 @@ class Reader:
             Gone(ref=ref, certain=False)
             for record in records
             if isinstance(record, Document) and record.booked
-            for ref in record.came_from[:1]
+            for ref in record.came_from
+            if not ref.id.startswith("order:")
         )
         resume = None if marks is None else dumps(marks)
         return Page(records=records, unread=unread, gone=gone, resume=resume)

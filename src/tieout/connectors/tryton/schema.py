@@ -15,7 +15,7 @@ from tieout.core.abilities import (
 )
 from tieout.core.change import Action
 from tieout.core.model import Entity
-from tieout.core.policy import INVOICE, INVOICE_DRAFT
+from tieout.core.policy import INVOICE, INVOICE_DRAFT, SALES_ORDER
 from tieout.ports import FieldInfo, Schema
 
 _CUSTOMER = (
@@ -132,7 +132,7 @@ def abilities(settings: TrytonSettings, *, has_key: bool, by_line: bool = False)
             ),
         },
         in_flight=settings.in_flight,
-        makes=frozenset({INVOICE_DRAFT, INVOICE}),
+        makes=frozenset({INVOICE_DRAFT, INVOICE, SALES_ORDER}),
         totals_rule=TotalsRule.PER_LINE if by_line else TotalsRule.PER_RATE,
         currency_on="document",
     )

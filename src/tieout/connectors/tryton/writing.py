@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
-from tieout.connectors.http.json import loads
-from tieout.connectors.tryton import confirming, documents, translate
+from tieout.connectors.tryton import confirming, documents, order_writing, packing, translate
 from tieout.connectors.tryton.api import TrytonApi
 from tieout.connectors.tryton.books import Books, BooksKeeper
 from tieout.connectors.tryton.catalogue import Catalogue, Known
@@ -17,13 +15,14 @@ from tieout.connectors.tryton.compose_invoice import invoice_values
 from tieout.connectors.tryton.compose_other import (
     credit_values,
     is_open,
+    order_changes,
     order_values,
     payment_data,
 )
 from tieout.connectors.tryton.making import Made
 from tieout.connectors.tryton.outcomes import LIST_REFUSED, Done, Sent, read_answer, unknown
 from tieout.connectors.tryton.payments import MOVE_FIELDS, payment_of
-from tieout.connectors.tryton.reading import INVOICE, ORDER, PARTY, Reader
+from tieout.connectors.tryton.reading import INVOICE, ORDER, PARTY, Reader, model_of
 from tieout.connectors.tryton.session import JSON
 from tieout.connectors.tryton.values import Payload, amount_of, call_body, id_of, text_of
 from tieout.core.change import (
@@ -39,7 +38,6 @@ from tieout.core.change import (
 )
 from tieout.core.errors import SyncError, TransientError
 from tieout.core.finding import Finding
-from tieout.core.keys import wire_key
 from tieout.core.model import (
     Customer,
     Document,
@@ -111,7 +109,7 @@ class Writer:
         for change in changes:
             ref = _target(change)
             if ref is not None:
-                model = {"customer": PARTY, "document": INVOICE}[ref.entity]
+                model = model_of(ref)
                 asked.setdefault(model, []).append(documents.split_ref(ref)[1])
         found: dict[tuple[str, int], Payload] = {}
         for model, numbers in asked.items():
@@ -123,7 +121,9 @@ class Writer:
         self, changes: Sequence[Change], targets: Mapping[tuple[str, int], Payload]
     ) -> dict[int, Payload]:
         numbers = {
-            id_of(row, "party") or 0 for (model, _), row in targets.items() if model == INVOICE
+            id_of(row, "party") or 0
+            for (model, _), row in targets.items()
+            if model in (INVOICE, ORDER)
         }
         for change in changes:
             record = change.wanted.record if change.wanted is not None else None
@@ -206,10 +206,13 @@ class Writer:
             )
         is_order = wanted.record.kind is DocumentKind.ORDER
         if is_order and not books.has_sales:
-            return _refused(change, "not_supported", "This Tryton has no module for sales.")
+            return _refused(
+                change, "document_kind_not_possible", "This Tryton has no module for sales."
+            )
         made = self._values(change, books, party, None, known)
         if is_order:
-            order_values(made, known.products)
+            day = wanted.record.issue_date or self._today(books)
+            order_values(made, known.products, day)
         if made.findings:
             return Refused(key=change.key, findings=tuple(made.findings))
         make = documents.order if is_order else documents.document
@@ -251,6 +254,8 @@ class Writer:
     ) -> Prepared | Refused:
         assert change.target is not None
         head, number = documents.split_ref(change.target)
+        if head == "order":
+            return self._order(change, books, targets.get((ORDER, number)), parties, known)
         if head != "draft":
             return _refused(
                 change,
@@ -271,7 +276,7 @@ class Writer:
                 body=call_body(
                     f"model.{INVOICE}.{verb}", [[number], self._api.context(_timestamp=stamps)]
                 ),
-                shows=_as_booked(record, books, number) if converts else None,
+                shows=documents.as_booked(record, books, number) if converts else None,
                 read=record,
                 totals=Predicted(totals=record.totals) if converts and record.totals else None,
                 witness={"draft": str(number)},
@@ -291,6 +296,37 @@ class Writer:
             read=record,
             totals=made.totals,
             witness={"customer": str(id_of(party, "id"))},
+        )
+
+    def _order(
+        self,
+        change: Change,
+        books: Books,
+        read: Payload | None,
+        parties: Mapping[int, Payload],
+        known: Known,
+    ) -> Prepared | Refused:
+        if read is None:
+            return Refused(key=change.key, stale=True)
+        record = documents.order(read, books)
+        refused = order_writing.stopped(change, read, record)
+        if refused is not None:
+            return refused
+        if change.action is Action.VOID:
+            body = order_writing.taken_back(read, self._api)
+            return self._made(change, body=body, shows=None, read=record)
+        party = parties.get(id_of(read, "party") or 0)
+        if party is None:
+            return Refused(key=change.key, stale=True)
+        made = order_changes(self._values(change, books, party, read, known))
+        if made.findings:
+            return Refused(key=change.key, findings=tuple(made.findings), seen=record)
+        return self._made(
+            change,
+            body=self._body(ORDER, made, read),
+            shows=documents.order(made.shown, books),
+            read=record,
+            totals=made.totals,
         )
 
     async def _credit(
@@ -404,15 +440,17 @@ class Writer:
         for item in items:
             sent = Sent.of(item.body)
             if sent.verb != "create":
-                wires.append(_wire([item], item.body))
+                wires.append(packing.wire([item], item.body))
                 continue
             most = self._most.get(item.key, self._api.settings.batch)
             group = waiting.setdefault((sent.model, most), [])
             group.append(item)
             if len(group) >= most:
-                wires.append(_wire(group, _together(group)))
+                wires.append(packing.wire(group, packing.together(group)))
                 waiting[sent.model, most] = []
-        wires += [_wire(group, _together(group)) for group in waiting.values() if group]
+        wires += [
+            packing.wire(group, packing.together(group)) for group in waiting.values() if group
+        ]
         return wires
 
     async def send(self, wire: Wire) -> list[Outcome]:
@@ -425,9 +463,9 @@ class Writer:
         try:
             response = await self._api.write(wire.body)
         except NotSentError:
-            return _put_off(wire, "Tryton could not be reached.", 60)
+            return packing.put_off(wire, "Tryton could not be reached.", 60)
         except TransientError as error:
-            return _put_off(wire, error.message, error.retry_after_s or 60)
+            return packing.put_off(wire, error.message, error.retry_after_s or 60)
         except LostError:
             return unknown(wire.items, "No whole answer came from Tryton.")
         done = read_answer(wire, sent, response)
@@ -517,27 +555,6 @@ class Writer:
         return payment_of(rows[0], books) if rows else None
 
 
-def _wire(items: Sequence[Prepared], body: bytes) -> Wire:
-    keys = [wire_key(item.key, item.revision, item.action, item.path) for item in items]
-    return Wire(
-        wire_key=keys[0] if len(keys) == 1 else wire_key(*keys),
-        method=items[0].method,
-        path=items[0].path,
-        body=body,
-        items=tuple(item.key for item in items),
-        headers=items[0].headers,
-    )
-
-
-def _together(items: Sequence[Prepared]) -> bytes:
-    """The bodies of several creates as one call with a list, digits kept."""
-    if len(items) == 1:
-        return items[0].body
-    calls = [loads(item.body) for item in items]
-    values: list[Any] = [row for call in calls for row in call["params"][0]]
-    return call_body(calls[0]["method"], [values, calls[0]["params"][-1]], raw=True)
-
-
 def _knows_countries(record: Customer, books: Books) -> bool:
     said = {address.country.upper() for address in record.addresses if address.country}
     return said <= set(books.countries)
@@ -545,10 +562,6 @@ def _knows_countries(record: Customer, books: Books) -> bool:
 
 def _makes_invoices(sent: Sent) -> bool:
     return sent.verb == "create" and sent.model == INVOICE
-
-
-def _put_off(wire: Wire, reason: str, seconds: int) -> list[Outcome]:
-    return [Deferred(key=key, retry_after_s=seconds, reason=reason) for key in wire.items]
 
 
 def _ref(sent: Sent, number: int, books: Books) -> ExternalRef | None:
@@ -567,22 +580,6 @@ def _target(change: Change) -> ExternalRef | None:
     if isinstance(record, Payment):
         return record.document
     return change.target if change.action is not Action.CREATE else None
-
-
-def _as_booked(record: Document, books: Books, number: int) -> Document:
-    """The draft as it will be once it is posted, as far as that can be told before."""
-    totals = record.totals
-    credit = totals is not None and totals.gross < 0
-    return replace(
-        record,
-        ref=documents.invoice_ref(books, number, booked=True),
-        version=None,
-        kind=DocumentKind.CREDIT_NOTE if credit else DocumentKind.INVOICE,
-        booked=True,
-        raw_status="posted",
-        came_from=(documents.invoice_ref(books, number, booked=False),),
-        totals=replace(totals, open=totals.gross) if totals is not None else None,
-    )
 
 
 def _currency_of(row: Payload, books: Books) -> str:
