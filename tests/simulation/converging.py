@@ -2,7 +2,7 @@
 26: when persons have edited both sides for the last time, two runs at most make them the same.
 
 Played at the end of a history, when all is quiet: a field of each linked customer on one side or on
-both, items, prices and invoices in the books, and what people write over in the CRM.
+both, persons, items, prices and invoices in the books, and what people write over in the CRM.
 """
 
 from __future__ import annotations
@@ -58,6 +58,34 @@ def edit_catalogue(world: World) -> None:
     world.happened["last edits of the catalogue"] += 1
 
 
+def edit_prices(world: World) -> None:
+    """A price of a list is new, and one that is shown is written over by a seller."""
+    chance = world.random
+    numbers = sorted(row["number"] for row in world.book.ledger.live("items"))
+    rule = chance.choice(world.prices)
+    where = {"number": chance.choice(numbers), "list": rule.list, "currency": "SEK"}
+    world.in_book("set_price", **where, amount=Decimal("66.60"))
+    shown = [row for row in world.crm.rows.live("products") if row.get("prices")]
+    if shown:
+        row = chance.choice(shown)
+        changed = [{**one, "amount": Decimal(3)} for one in row["prices"]]
+        world.crm.rows.edit(row, {"prices": changed})
+        world.note(f"crm prices of {row['number']} are written over")
+    world.happened["last edits of prices"] += 1
+
+
+def edit_persons(world: World) -> None:
+    """Some persons get a telephone number in the CRM, some a title in the books."""
+    chance = world.random
+    here = sorted(row["id"] for row in world.crm.rows.live("contacts"))
+    there = sorted(row["id"] for row in world.book.ledger.live("contacts"))
+    for person in chance.sample(here, min(2, len(here))):
+        world.in_crm("edit_contact", contact=person, phone=f"+46 8 {chance.randrange(10**6)}")
+    for person in chance.sample(there, min(2, len(there))):
+        world.in_book("edit_contact", contact=person, title=f"Title {chance.randrange(100)}")
+    world.happened["last edits of persons"] += 1
+
+
 async def converge(
     world: World, links: list[tuple[str, str]], same: list[Callable[[], None]]
 ) -> None:
@@ -70,6 +98,10 @@ async def converge(
         edit_customers(world, links)
     if world.shown is not FlowMode.OFF:
         edit_catalogue(world)
+    if world.prices:
+        edit_prices(world)
+    if world.contacts.both:
+        edit_persons(world)
     await world.wait(5)
     for _ in range(RUNS):
         await world.run_once(force=True)

@@ -123,7 +123,7 @@ class _Marks:
 
 
 async def no_leak(worlds: Sequence[World], owner: SqlEngine) -> None:
-    """25: no row, write or secret of one pair refers to the other; each by its own evidence."""
+    """28: no row, write or secret of one pair refers to the other; each by its own evidence."""
     together = len({world.workspace for world in worlds}) == 1
     marks = [_Marks(world=world, words={world.names.telltale}) for world in worlds]
     if together:
@@ -154,12 +154,12 @@ def _systems(marks: Sequence[_Marks]) -> None:
         for other in (one for one in marks if one is not mark):
             for request in (*world.crm.received, *(write.request for write in world.writes)):
                 if other.in_text(f"{request.path} {request.body.decode()} {request.headers}"):
-                    raise Violation(f"25: {request.method} {request.path} is about the other pair")
+                    raise Violation(f"28: {request.method} {request.path} is about the other pair")
             for tables in (world.crm.rows.tables, world.book.ledger.tables):
                 for name, rows in tables.items():
                     for row in rows.values():
                         if other.in_text(str(row)):
-                            raise Violation(f"25: {name} {row['id']} is about the other pair")
+                            raise Violation(f"28: {name} {row['id']} is about the other pair")
 
 
 def _tables(conn: Connection) -> dict[str, list[tuple[str, str]]]:
@@ -203,11 +203,11 @@ def _rows_of_one(
                 continue
             found = [mark.world.names.bridge for mark in marks if mark.in_row(row, text)]
             if len(found) > 1:
-                raise Violation(f"25: a row of {table} is about both pairs: {text[:400]}")
+                raise Violation(f"28: a row of {table} is about both pairs: {text[:400]}")
             for bridge in found:
                 told[bridge] += 1
     if not all(told.values()):
-        raise Violation(f"25: nothing tells the pairs apart: {told}")
+        raise Violation(f"28: nothing tells the pairs apart: {told}")
 
 
 def _of_a_restore(table: str, row: dict[str, Any], text: str) -> bool:
@@ -230,10 +230,10 @@ def _none_of(
     for table, columns in tables.items():
         for _, text in _texts(conn, table, columns, mark.world.workspace):
             if other.in_text(text) or other.world.workspace in text:
-                raise Violation(f"25: a row of {table} is about the other pair: {text[:400]}")
+                raise Violation(f"28: a row of {table} is about the other pair: {text[:400]}")
             told += mark.in_text(text)
     if not told:
-        raise Violation(f"25: nothing in {mark.world.workspace} tells whose it is")
+        raise Violation(f"28: nothing in {mark.world.workspace} tells whose it is")
 
 
 def _bound(
@@ -252,7 +252,7 @@ def _bound(
         for table, count in counts.items():
             seen = _count(conn, table, None)
             if seen != count:
-                raise Violation(f"25: {mine} sees {seen} rows of {table} and has {count}")
+                raise Violation(f"28: {mine} sees {seen} rows of {table} and has {count}")
         for table in tables:
             may = conn.exec_driver_sql(
                 "SELECT has_table_privilege(current_user, %(table)s, 'UPDATE')", {"table": table}
@@ -264,7 +264,7 @@ def _bound(
                 {"others": others},
             )
             if changed.rowcount:
-                raise Violation(f"25: {mine} may change {table} of {others}")
+                raise Violation(f"28: {mine} may change {table} of {others}")
         conn.rollback()
     for other in others:
         with world.database.connect() as conn:
@@ -298,7 +298,7 @@ async def _secrets(worlds: Sequence[World]) -> None:
     for world, vault in zip(worlds, vaults, strict=True):
         found = await vault.get(world.names.book, "token")
         if found != world.names.telltale:
-            raise Violation(f"25: {world.names.telltale} got the secret of {found}")
+            raise Violation(f"28: {world.names.telltale} got the secret of {found}")
 
 
 __all__ = ["Setting", "make_views", "names_of", "no_leak"]

@@ -94,7 +94,7 @@ class Persons:
 
 def check(world: World, held: set[str]) -> None:
     """
-    25: of each linked customer every active person with an address is on both sides once, and both
+    27: of each linked customer every active person with an address is on both sides once, and both
     show the same. ``held`` are persons about whom somebody was asked.
     """
     held = held | _partners(world, held)
@@ -109,7 +109,7 @@ def check(world: World, held: set[str]) -> None:
                 continue
             if (len(mine), len(theirs)) != (1, 1):
                 ids = [row["id"] for row in rows]
-                raise Violation(f"25: {address} of {sorted(companies)} is {ids}")
+                raise Violation(f"27: {address} of {sorted(companies)} is {ids}")
             _same(mine[0], theirs[0])
 
 
@@ -129,7 +129,7 @@ def _same(mine: Row, theirs: Row) -> None:
         if name in ("given", "family"):
             one = one[:NAME_LENGTH]
         if one != other:
-            raise Violation(f"25: {mine['id']}: {name} is {one} here, {other} in the books")
+            raise Violation(f"27: {mine['id']}: {name} is {one} here, {other} in the books")
 
 
 def _by_address(rows: object, owner: str, owners: set[str]) -> dict[str, list[Row]]:

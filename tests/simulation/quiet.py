@@ -46,7 +46,7 @@ class Quiet:
         if self.world.customers.both:
             self.customers()
         if self.world.contacts.both:
-            persons.check(self.world, self._held_in("contacts") | self._held_in("persons"))
+            self.persons()
         await self.mirror()
         await self.nothing_more("16: a further run")
         await self.converges()
@@ -109,6 +109,10 @@ class Quiet:
         if sold != invoiced:
             raise Violation(f"21: sold {sold}, invoiced {invoiced}")
 
+    def persons(self) -> None:
+        """27: persons of linked customers are on both sides once and show the same."""
+        persons.check(self.world, self._held_in("contacts") | self._held_in("persons"))
+
     async def converges(self) -> None:
         """26: after the last edits two runs make both sides the same; a third writes nothing."""
         world = self.world
@@ -117,6 +121,8 @@ class Quiet:
             same += [self.items, self.invoices]
         if world.customers.both:
             same += [self.customers]
+        if world.contacts.both:
+            same += [self.persons]
         if same:
             await converge(world, list(self._linked().items()), same)
 

@@ -172,7 +172,7 @@ def test_a_leak_is_seen(app_engine: SqlEngine, owner_engine: SqlEngine, what: st
             assert conn.exec_driver_sql(spoil).rowcount > 0
 
     try:
-        with pytest.raises(Violation, match=r"25: a row of .* is about"):
+        with pytest.raises(Violation, match=r"28: a row of .* is about"):
             _play(app_engine, owner_engine, "spoiled", setting, tell)
     finally:
         with owner_engine.begin() as conn:
