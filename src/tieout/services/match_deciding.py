@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 _NEEDED: Final = ("decision", "kind", "books", "crm_id", "books_id")
 _MOST_BYTES: Final = 200_000_000
+_MOST_DIGITS: Final = 4
 _KINDS: Final = (CUSTOMER, DOCUMENT)
 
 
@@ -340,7 +342,8 @@ def _read(path: Path, file: str, books: Iterable[str]) -> tuple[list[_Line], lis
         return [], [text]
     first = text.partition("\n")[0]
     separator = ";" if first.count(";") > first.count(",") else ","
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    # Lines as spreadsheets count them: a name may hold what Unicode calls a line's end.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: list[_Line] = []
     problems: list[Problem] = []
     try:
@@ -351,6 +354,11 @@ def _read(path: Path, file: str, books: Iterable[str]) -> tuple[list[_Line], lis
             allowed = ",".join(COLUMNS)
             return [], [_problem(file, 1, "header", "table_header", "", message, allowed)]
         for cells in reader:
+            if any(cell.strip() for cell in cells[len(head) :]):
+                # A separator in a name that nobody quoted moves all that stands behind it.
+                message = f"it has {len(cells)} cells, the first line {len(head)}"
+                problems.append(_problem(file, reader.line_num, "line", "table_row", "", message))
+                continue
             row = dict(zip(head, (_plain(cell) for cell in cells), strict=False))
             line = _line(row, reader.line_num, file, tuple(books), problems)
             if line is not None:
@@ -388,7 +396,7 @@ def _line(
     if word in (SAME, DIFFERENT) and not row.get("books_id"):
         wrong.append(("books_id", "table_row", "", "it is empty", "the id of the books' record"))
     part = row.get("part") or "0"
-    if not part.isdigit():
+    if not (part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS):
         wrong.append(("part", "table_row", part, "it is no number", "0, 1, 2, ..."))
     for field, code, value, message, allowed in wrong:
         problems.append(_problem(file, number, field, code, value, message, allowed))

@@ -110,7 +110,7 @@ def link_found(
         config_version=0,
         now=now,
     )
-    _supersede_waiting(tx, state.key13, now)
+    supersede_waiting(tx, state.key13, now)
     tx.log("link.adopted", key13=state.key13, ref=str(ref), generation=generation, by=found_by)
     _concerned(tx, bridge, state.slot, ref, fan_out, now)
     return True
@@ -211,7 +211,8 @@ def _raise_generation(tx: Tx, key13: str, generation: int) -> None:
     )
 
 
-def _supersede_waiting(tx: Tx, key13: str, now: datetime) -> None:
+def supersede_waiting(tx: Tx, key13: str, now: datetime) -> None:
+    """Writes of that place which nobody sends any more; never one with an attempt under way."""
     ended = tx.rows(
         "UPDATE operation SET state = 'superseded', detail = 'found', updated_at = %(now)s"
         " WHERE workspace = %(ws)s AND key13 = %(key)s AND state IN ('ready', 'awaiting_approval')"
@@ -576,8 +577,8 @@ def _alias_one(tx: Tx, bridge: str, crm: str, row: Sequence[Any], now: datetime)
         winner=winner.key13,
         loser=row[0],
     )
-    _supersede_waiting(tx, row[0], now)
-    _supersede_waiting(tx, winner.key13, now)
+    supersede_waiting(tx, row[0], now)
+    supersede_waiting(tx, winner.key13, now)
     _plan_deals_again(tx, bridge, row[6], [loser.source_id, winner_id], now)
     return 1
 

@@ -68,6 +68,10 @@ def record(
     their decisions take their place. Counts by verdict.
     """
     still = _unchanged(tx, due)
+    if not shadow:
+        # Before they are locked: a person's word may be about a place that has no row yet.
+        new = [d for d in decisions if d.verdict in (Verdict.WRITE, Verdict.APPROVAL)]
+        slot_store.ensure_slots(tx, [d.state for d in new if d.state], bridge, connection)
     moved = _moved_slots(tx, [d.state for d in decisions if d.state is not None])
     still -= {d.source_id for d in decisions if d.state is not None and d.state.key13 in moved}
     _outcomes(tx, [d for d in decisions if not due or d.source_id in still], now)
@@ -394,8 +398,6 @@ def _insert_operations(
     slot has one waiting operation, and this one is left out.
     """
     rows = []
-    states = [decision.state for decision in decisions if decision.state is not None]
-    slot_store.ensure_slots(tx, states, bridge, connection)
     for decision in decisions:
         assert decision.change is not None
         assert decision.state is not None

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tieout.core.case import OPEN, SlotState
 from tieout.core.decide_document import ADOPTED
-from tieout.core.keys import Slot
+from tieout.core.keys import KeyKind, Slot
 from tieout.core.model import ExternalRef, Record
 from tieout.store import adopting, codec, pages, people, said
 from tieout.store import slots as slot_store
@@ -63,7 +63,9 @@ def at(word: Word) -> tuple[str, str, int]:
 class Known:
     """
     What the words are checked against, read once for all of them. ``owners``: the place (13
-    characters) of each record of the books that has one; ``chosen``: who a person said it is.
+    characters) of each record of the books that has one; ``chosen``: who a person said it is;
+    ``dead``: documents that were cancelled or credited; ``elsewhere``: deals of which another
+    company's books have a document, or get one.
     """
 
     crm: frozenset[tuple[str, str]]
@@ -72,10 +74,16 @@ class Known:
     chosen: Mapping[str, str]
     together: frozenset[tuple[str, int, str]]
     states: Mapping[str, SlotState]
+    dead: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
 
 
 def known(tx: Tx, place: Place, given: Sequence[Word], places: Places) -> Known:
-    """What stands there of the records that these words name."""
+    """
+    What stands there of the records that these words name. Their places are locked, so that no
+    write of one begins while a word about it is kept.
+    """
+    _lock(tx, sorted({slot.key13 for slot in places.values()}))
     crm: set[tuple[str, str]] = set()
     books: set[tuple[str, str]] = set()
     owners: dict[tuple[str, str], str] = {}
@@ -96,6 +104,54 @@ def known(tx: Tx, place: Place, given: Sequence[Word], places: Places) -> Known:
         chosen=_chosen(tx, place.books, sorted({word.target_id for word in given} - {""})),
         together=_together(tx, place, [word for word in given if word.entity == DOCUMENT]),
         states=slot_store.slots(tx, list(places.values())),
+        dead=_dead(tx, place.books, sorted({word.target_id for word in given} - {""})),
+        elsewhere=_elsewhere(tx, place, [word for word in given if word.entity == DOCUMENT]),
+    )
+
+
+def _lock(tx: Tx, keys: Sequence[str]) -> None:
+    """Of a word and a write that begins, the later one sees what the earlier one did."""
+    for sql in (
+        "SELECT 1 FROM slot WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s)"
+        " ORDER BY key13 FOR UPDATE",
+        "SELECT 1 FROM operation WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s)"
+        " AND state IN ('ready', 'awaiting_approval') ORDER BY id FOR UPDATE",
+    ):
+        tx.rows(sql, keys=list(keys))
+
+
+def _dead(tx: Tx, books: str, ids: Sequence[str]) -> frozenset[str]:
+    return frozenset(
+        row[0]
+        for row in tx.rows(
+            "SELECT id FROM mirror WHERE workspace = %(ws)s AND connection = %(books)s"
+            " AND entity = 'document' AND id = ANY(%(ids)s)"
+            " AND status IN ('cancelled', 'credited') ORDER BY id",
+            books=books,
+            ids=list(ids),
+        )
+    )
+
+
+def _elsewhere(tx: Tx, place: Place, given: Iterable[Word]) -> frozenset[str]:
+    deals = sorted({word.source_id for word in given})
+    found = slot_store.slots_of_sources(tx, place.bridge, str(KeyKind.DOCUMENT), deals)
+    own = {
+        row[0]
+        for row in tx.rows(
+            "SELECT key13 FROM slot WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+            " AND connection = %(books)s AND kind = 'D' AND source_id = ANY(%(deals)s)",
+            **place.values(),
+            deals=deals,
+        )
+    }
+    return frozenset(
+        deal
+        for deal, states in found.items()
+        if any(
+            state.key13 not in own and (state.current is not None or state.operation is not None)
+            for state in states
+        )
     )
 
 
@@ -167,11 +223,24 @@ def refusals(given: Sequence[Word], found: Known, places: Places) -> list[Refuse
     wrong: list[Refused] = []
     mine: dict[tuple[str, str, int], int] = {}
     theirs: dict[tuple[str, str], int] = {}
+    pairs: dict[tuple[tuple[str, str, int], str], int] = {}
+    opened: dict[tuple[str, str, int], int] = {}
     for number, word in enumerate(given):
         problem = _problem(word, found, places)
         first: int | None = None
         if problem is None and word.word in (SAME, NEW):
             first = mine.setdefault(at(word), number)
+            if first != number:
+                problem = ("decision", "match_twice", "it was decided already")
+        if problem is None and word.word == OPEN_AGAIN:
+            # Several pairs of one customer may be opened; one that is decided may not.
+            opened.setdefault(at(word), number)
+        other = mine if word.word == OPEN_AGAIN else opened if word.word in (SAME, NEW) else {}
+        if problem is None and at(word) in other:
+            first = other[at(word)]
+            problem = ("decision", "match_twice", "it was decided already")
+        if problem is None and word.target_id:
+            first = pairs.setdefault((at(word), word.target_id), number)
             if first != number:
                 problem = ("decision", "match_twice", "it was decided already")
         if problem is None and word.word == SAME:
@@ -205,6 +274,10 @@ def _problem(word: Word, found: Known, places: Places) -> _Problem:
             return "books_id", "not_in_report", "the report does not hold these two together"
     if word.word != SAME:
         return None
+    if word.entity == DOCUMENT and word.target_id in found.dead:
+        return "books_id", "not_in_report", f'"{word.target_id}" was cancelled or credited'
+    if word.entity == DOCUMENT and word.source_id in found.elsewhere:
+        return "crm_id", "linked_already", "another company's books have a document of it"
     if found.owners.get(target, state.key13) != state.key13:
         return "books_id", "ref_taken", f'"{word.target_id}" belongs to another one already'
     if word.entity == CUSTOMER and found.chosen.get(word.target_id, word.source_id) != (
@@ -236,7 +309,11 @@ def keep(
             state = found.states[places[at(word)].key13]
             _keep_document(tx, place, word, state, fan_out, who, reason, now)
         else:
-            _keep_customer(tx, place, word, who, reason, now)
+            state = found.states[places[at(word)].key13]
+            _keep_customer(tx, place, word, found.chosen, who, reason, now)
+            if word.word == SAME:
+                # What would make it anew, released or not, is not sent any more.
+                adopting.supersede_waiting(tx, state.key13, now)
     customers = sorted({word.source_id for word in given if word.entity == CUSTOMER})
     deals = sorted({word.source_id for word in given if word.entity == DOCUMENT})
     documents = f"{place.bridge}/documents/{place.books}"
@@ -246,14 +323,23 @@ def keep(
         pages.wake(tx, documents, ["customer"], now)
 
 
-def _keep_customer(tx: Tx, place: Place, word: Word, who: str, reason: str, now: datetime) -> None:
+def _keep_customer(
+    tx: Tx,
+    place: Place,
+    word: Word,
+    chosen: Mapping[str, str],
+    who: str,
+    reason: str,
+    now: datetime,
+) -> None:
     subject = f"customer:{place.books}:{word.source_id}"
     if word.word in (SAME, NEW):
         refs = [word.target_id] if word.word == SAME else []
         verdict = "is" if word.word == SAME else "new"
         people.add_verdict(tx, subject, verdict, refs, who, reason, now)
         return
-    if word.word == OPEN_AGAIN:
+    if word.word == OPEN_AGAIN or chosen.get(word.target_id) == word.source_id:
+        # Told apart from the one that it was said to be: that word is taken back with it.
         people.add_verdict(tx, subject, "open", [], who, reason, now)
     if word.target_id:
         pair = said.pair_subject(place.books, word.source_id, word.target_id)
