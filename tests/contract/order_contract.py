@@ -178,6 +178,19 @@ class OrderContract:
 
         run(story())
 
+    def test_an_order_is_found_where_nothing_is_known_of_what_was_sent(
+        self, orders: OrderRig
+    ) -> None:
+        async def story() -> None:
+            # Released before a backup and sent after it: a restored database knows nothing of it.
+            change, made_, outcome = await made(orders)
+            orders.rig.clock.advance(1)
+            asked = doubt(orders.rig, change, made_, None)
+            sight = await look(orders.rig, replace(asked, bodies=(b"",), witness={}))
+            assert outcome.ref in [hit.record.ref for hit in sight.hits]
+
+        run(story())
+
     def test_what_was_not_made_is_not_found(self, orders: OrderRig) -> None:
         async def story() -> None:
             source = orders.source()

@@ -63,7 +63,9 @@ class Looker:
             if fate is not None and fate.kind is FateKind.BECAME and fate.record is not None:
                 hits.append(Hit(key=doubt.key, record=fate.record))
             if not hits and doubt.entity is Entity.DOCUMENT and doubt in creates:
-                near = await self._near(doubt)
+                near = await self._near(doubt, ORDER if _is_order(doubt) else INVOICE)
+                if self._may_be_order(doubt, books):
+                    near += await self._near(doubt, ORDER)
             sights.append((doubt, fate, hits, near))
         now = self._api.now()
         return [
@@ -118,11 +120,18 @@ class Looker:
         return dict(zip(unique, await self.trace(unique), strict=True))
 
     async def _documents(self, doubts: Sequence[Doubt], books: Books, found: _Found) -> None:
-        for model in (INVOICE, ORDER):
-            orders = [doubt for doubt in doubts if _is_order(doubt)]
-            asked = orders if model == ORDER else [d for d in doubts if d not in orders]
+        orders = [doubt for doubt in doubts if _is_order(doubt)]
+        # Nobody knows any more what was sent, as after a restore: it may be either.
+        unknown = [d for d in doubts if self._may_be_order(d, books)]
+        for asked in (orders, unknown):
             if asked:
-                await self._carriers(model, asked, books, found)
+                await self._carriers(ORDER, asked, books, found)
+        sure = [d for d in doubts if d not in orders and not found.hits.get(d.key)]
+        if sure:
+            await self._carriers(INVOICE, sure, books, found)
+
+    def _may_be_order(self, doubt: Doubt, books: Books) -> bool:
+        return self._api.settings.orders and books.has_sales and not any(doubt.bodies)
 
     async def _carriers(
         self, model: str, doubts: Sequence[Doubt], books: Books, found: _Found
@@ -146,13 +155,12 @@ class Looker:
                 if key is not None:
                     found.add(doubt.key, Hit(key=key, record=record))
 
-    async def _near(self, doubt: Doubt) -> list[Record]:
+    async def _near(self, doubt: Doubt, model: str) -> list[Record]:
         """
         Documents of the customer without any key, made since the first send. Where nobody knows
         whose it would be, as after a restore, those of all customers.
         """
         parties = [int(ref.id) for ref in doubt.customers if ref.id.isdecimal()]
-        model = ORDER if _is_order(doubt) else INVOICE
         domain = [
             *(self._reader.orders() if model == ORDER else self._reader.invoices()),
             *([["party", "in", parties]] if parties else []),

@@ -109,9 +109,15 @@ class Looker:
         )
 
     async def _documents(self, doubt: Doubt, look: _Look) -> tuple[list[Hit], list[Record]]:
-        """Drafts, then invoices, then drafts again: as documents move, and back where undone."""
-        if self._api.settings.orders and any(b'"OrderDate"' in body for body in doubt.bodies):
-            return await self._orders(doubt, look)
+        """
+        Drafts, then invoices, then drafts again: as documents move, and back where undone. Orders
+        where one was sent; also where nobody knows any more what was, as after a restore.
+        """
+        beside: list[Record] = []
+        if self._api.settings.orders and _may_be_order(doubt):
+            orders, beside = await self._orders(doubt, look)
+            if orders or any(doubt.bodies):
+                return orders, beside
         stages = [
             (DRAFTS, await self._carrying(DRAFTS, doubt, look, "first")),
             (INVOICES, await self._carrying(INVOICES, doubt, look, "first")),
@@ -135,7 +141,7 @@ class Looker:
         hits = [hit for ref, hit in found.items() if ref not in moved]
         if hits:
             return hits, []
-        return [], await self._near(doubt, look)
+        return [], [*beside, *await self._near(doubt, look)]
 
     async def _orders(self, doubt: Doubt, look: _Look) -> tuple[list[Hit], list[Record]]:
         """Orders, which stay where they are; those without any key since the first send beside."""
@@ -291,3 +297,7 @@ def _body(raw: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _may_be_order(doubt: Doubt) -> bool:
+    return not any(doubt.bodies) or any(b'"OrderDate"' in body for body in doubt.bodies)
