@@ -295,6 +295,8 @@ _RECORDS = (
     "ListedPrice",
     "Price",
     "Code",
+    "ListedValue",
+    "ValueList",
     "Deal",
     "Instalment",
     "Line",

@@ -165,6 +165,10 @@ class Opened:
         """Whether such a CRM can show invoices of the books as records of their own."""
         return system_named(system).shows_invoices
 
+    def lists(self, system: str) -> frozenset[str]:
+        """What lists such a system has: 'prices' to read, 'values' to write."""
+        return frozenset(system_named(system).lists)
+
     async def close_connectors(self) -> None:
         """Lets go of every connector that was opened."""
         opened, self.connectors = self.connectors, {}

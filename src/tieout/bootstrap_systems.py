@@ -88,7 +88,9 @@ class System:
     name the addresses that may be others than the vendor's own; ``sign_in_path`` is where a
     simulator gives tokens, '' where the setting is a host without a path. ``makes`` are the kinds
     of document that such books can make, as its connector's abilities say; ``shows_invoices`` is
-    whether such a CRM can show invoices of the books as records of their own.
+    whether such a CRM can show invoices of the books as records of their own;
+    ``lists`` what it has beyond the usual: 'prices' of price lists to read, 'values' of pick lists
+    to write.
     """
 
     name: str
@@ -105,6 +107,7 @@ class System:
     register: str = ""
     makes: tuple[str, ...] = ()
     shows_invoices: bool = False
+    lists: tuple[str, ...] = ()
 
     def grant(self, name: str) -> Grant:
         """The way to sign in of that name, '' the usual one. Raises `ConfigurationError`."""
@@ -140,6 +143,7 @@ SYSTEMS: Mapping[str, System] = {
             name="salesforce",
             label="Salesforce",
             side="crm",
+            lists=("values",),
             settings="tieout.connectors.salesforce:SalesforceSettings",
             shows_invoices=True,
             connector="tieout.connectors.salesforce:SalesforceConnector",
@@ -223,6 +227,7 @@ SYSTEMS: Mapping[str, System] = {
             label="Visma eAccounting",
             side="books",
             makes=("invoice_draft", "invoice", "sales_order"),
+            lists=("prices",),
             settings="tieout.connectors.visma_eaccounting:VismaSettings",
             connector="tieout.connectors.visma_eaccounting:VismaConnector",
             bound_as="company_id",
@@ -244,6 +249,7 @@ SYSTEMS: Mapping[str, System] = {
             label="Visma.net",
             side="books",
             makes=("invoice_draft", "invoice", "sales_order"),
+            lists=("prices",),
             settings="tieout.connectors.visma_net:VismaNetSettings",
             connector="tieout.connectors.visma_net:VismaNetConnector",
             bound_as="company_id",

@@ -81,7 +81,7 @@ class FanOut:
     that this one is linked with by such a slot), 'slot_source' (the source of the
     slot whose ref it is, whose key it carries, or that it grew out of), 'customer_of_slot',
     'parked' (every parked row that waits on this entity), 'credited' (the slots of documents that
-    it credits), 'item_of_price'.
+    it credits), 'item_of_price', 'kind_of_code', 'kind_of_values' (a kind of codes).
     """
 
     lane: str

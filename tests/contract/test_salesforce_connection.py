@@ -313,6 +313,7 @@ _CHILDREN = {
     "OpportunityContactRoles": "OpportunityContactRole",
 }
 _PARENTS = {
+    "Pricebook2": "Pricebook2",
     "Owner": "User",
     "BillToContact": "Contact",
     "Contact": "Contact",

@@ -58,6 +58,12 @@ class CrmSide(Protocol):
     def shown(self, deal: str) -> Shown:
         """What its record shows."""
 
+    def value_list(self) -> str:
+        """A list of values with one of a person's; '' where nobody can write such."""
+
+    def offered(self) -> dict[str, bool]:
+        """The values of that list, and whether they can be chosen."""
+
     def price_list(self) -> str:
         """A price list that sellers can choose; what the configuration calls it."""
 
@@ -166,6 +172,16 @@ class SalesforceSide:
             open=_amount(row.get("Erp_Open_Amount__c")),
         )
 
+    def value_list(self) -> str:
+        """A global value set."""
+        self.served.act("create_value_set", name="Payment_Terms", values=["Cash"])
+        return "Payment_Terms"
+
+    def offered(self) -> dict[str, bool]:
+        """Those of the set."""
+        (found,) = self.served.records("GlobalValueSet")
+        return {code: active for code, _, active, _ in found["values"]}
+
     def price_list(self) -> str:
         """A price book."""
         self.served.act("create_price_book", name="Partners")
@@ -186,7 +202,7 @@ class SalesforceSide:
 
     def state(self) -> Any:
         """Deals, customers, and prices."""
-        names = ("Opportunity", "Account", "Product2", "PricebookEntry")
+        names = ("Opportunity", "Account", "Product2", "PricebookEntry", "GlobalValueSet")
         return [self.served.records(name) for name in names]
 
     def stop(self) -> None:
@@ -289,6 +305,14 @@ class WebcrmSide:
             number=row["DeliveryCustom3"],
             open=_amount(row["DeliveryCustom6"]),
         )
+
+    def value_list(self) -> str:
+        """Its interface reads drop-down lists and writes none."""
+        return ""
+
+    def offered(self) -> dict[str, bool]:
+        """Nothing of ours."""
+        return {}
 
     def price_list(self) -> str:
         """A column of the catalogue."""

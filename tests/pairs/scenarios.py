@@ -167,6 +167,29 @@ def prices_of_the_books_reach_the_crm(pair: Pair) -> None:
     assert pair.program.data("exceptions", "list")["items"] == []
 
 
+def codes_of_the_books_are_offered(pair: Pair) -> None:
+    """Terms of payment as values of a list; a CRM that lets nobody write one says so."""
+    file, name = pair.program.root / "tieout.yaml", pair.crm.value_list()
+    before = file.read_text(encoding="utf-8")
+    lists = f"[{{kind: terms, target: {name or 'Terms'}, label: both}}]"
+    flow = f"flows:\n  reference: {{mode: auto, lists: {lists}}}\n"
+    file.write_text(before.replace("flows:\n", flow, 1), encoding="utf-8")
+    if not name:
+        told = pair.program("config", "validate")
+        assert (told.code, "lists_not_written" in told.out + told.err) == (3, True), told
+        file.write_text(before, encoding="utf-8")
+        return
+    pair.program.well("config", "publish", "-m", "terms")
+    codes = pair.program.data("codes", "--kind", "terms", "--all")["items"]
+    usable = {row["code"] for row in codes if row["active"]}
+    assert usable
+    pair.settle(lambda: {c for c, active in pair.crm.offered().items() if active} > usable)
+    assert set(pair.crm.offered()) == {"Cash", *usable}
+    pair.run()
+    a_second_run_has_nothing_to_do(pair)
+    assert pair.program.data("exceptions", "list")["items"] == []
+
+
 def the_page_of_the_pair_says_what_happens(pair: Pair) -> None:
     """One more deal, as the how-to page of this pair tells it."""
     deal = pair.win("Lager 9", pair.buyer("Alvik Analys"))
@@ -194,4 +217,5 @@ STORY: tuple[Callable[[Pair], Any], ...] = (
     what_is_credited_is_told_apart,
     the_page_of_the_pair_says_what_happens,
     prices_of_the_books_reach_the_crm,
+    codes_of_the_books_are_offered,
 )

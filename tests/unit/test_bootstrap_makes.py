@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 
 from tieout.bootstrap_systems import SYSTEMS
+from tieout.core.abilities import Reads
 from tieout.core.model import Entity
 
 CRMS = sorted(name for name, system in SYSTEMS.items() if system.side == "crm")
@@ -20,7 +21,10 @@ def test_the_kinds_of_document_are_those_of_the_connector(name: str) -> None:
     settings = system.settings_class()
     values = {"orders": True} if hasattr(settings(), "orders") else {}
     more = {"has_key": True} if name == "tryton" else {}
-    assert schema.abilities(settings(**values), **more).makes == set(system.makes)
+    abilities = schema.abilities(settings(**values), **more)
+    assert abilities.makes == set(system.makes)
+    tells = abilities.of(Entity.PRICE).reads is not Reads.NONE
+    assert ("prices" in system.lists) is tells
 
 
 @pytest.mark.parametrize("name", CRMS)
@@ -30,3 +34,4 @@ def test_invoices_are_shown_where_the_connector_writes_them(name: str) -> None:
     module = import_module(connector.__module__)
     abilities = module.abilities(system.settings_class()())
     assert system.shows_invoices == (Entity.DOCUMENT in abilities.entities)
+    assert ("values" in system.lists) == (Entity.VALUES in abilities.entities)

@@ -132,6 +132,22 @@ CODES: dict[str, Help] = {
         "The CRM has one currency, and the books have a price in another.",
         "Name the currencies that it shows: flows.items.prices.",
     ),
+    "value_list_missing": Help(
+        "The CRM has no list of values of the name that the configuration gives.",
+        "Make it there, in Salesforce as a global value set, or name another.",
+    ),
+    "value_list_twice": Help(
+        "Two kinds of codes would go into one list of the CRM, or one kind into two.",
+        "Give each kind of codes one list of its own.",
+    ),
+    "lists_not_written": Help(
+        "This CRM's interface lets nobody write its lists of values.",
+        "Take flows.reference out. tieout codes --csv gives its administrator the table.",
+    ),
+    "prices_not_read": Help(
+        "The configuration shows price lists, and none of the books has prices that can be read.",
+        "Take flows.items.prices out; the list price is shown without it.",
+    ),
     "item_gone_in_use": Help(
         "An item that was deleted in the books stands in open deals. It is out of use in the CRM.",
         "Choose another item in those deals before they are won.",

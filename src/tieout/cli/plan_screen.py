@@ -25,6 +25,7 @@ ENTITIES = {
     "document": "draft",
     "standing": "status",
     "item": "item",
+    "values": "values",
     "account": "account",
     "invoice": "invoice",
 }

@@ -95,7 +95,7 @@ def decide_published(
         action=Action.CREATE,
         wanted=Wanted(record=case.wanted, fields=frozenset(fields)),
     )
-    return _write(case, lane, change, mode, "create", ())
+    return _write(case, lane, change, mode, case.told[0] or "create", ())
 
 
 def _in_step(
@@ -132,7 +132,7 @@ def _in_step(
         base=shown,
         version=getattr(shown, "version", None),
     )
-    return _write(case, lane, change, mode, "update", tuple(sorted(changed)))
+    return _write(case, lane, change, mode, case.told[0] or "update", tuple(sorted(changed)))
 
 
 def _differs(case: PublishedCase, shown: Record, fields: Set[str]) -> frozenset[str]:

@@ -30,6 +30,7 @@ class KeyKind(StrEnum):
     ACCOUNT = "B"
     CONTACT = "N"
     PERSON = "M"
+    VALUES = "V"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ class Entity(StrEnum):
     ITEM = "item"
     PRICE = "price"
     CODE = "code"
+    VALUES = "values"
     DEAL = "deal"
     DOCUMENT = "document"
     PAYMENT = "payment"
@@ -106,6 +107,32 @@ class Code:
     changed_at: datetime | None = None
     active: bool = True
     facts: Extra = field(default_factory=dict)
+    shape: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedValue:
+    """A value of a pick list: what is stored, what people see, and whether it can be chosen."""
+
+    code: str
+    label: str = ""
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueList:
+    """
+    A list of values in the CRM, in the order in which people see it.
+
+    ``ours`` are the codes that came from the books, also those that the books do not have any
+    more; the other values are somebody else's and stay as they are.
+    """
+
+    ref: ExternalRef | None = None
+    version: str | None = None
+    name: str = ""
+    values: tuple[ListedValue, ...] = ()
+    ours: tuple[str, ...] = ()
     shape: str = ""
 
 
@@ -524,7 +551,19 @@ class Standing:
     shape: str = ""
 
 
-Record = Customer | Contact | Item | Price | Code | Deal | Document | Payment | Balance | Standing
+Record = (
+    Customer
+    | Contact
+    | Item
+    | Price
+    | Code
+    | ValueList
+    | Deal
+    | Document
+    | Payment
+    | Balance
+    | Standing
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,6 +189,30 @@ class ItemPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValueRule:
+    """
+    Codes of one kind as values of a list of the CRM. ``books`` is the connection they come from.
+
+    ``target`` is the list's name there. ``label`` says what people see: the code's 'name', the
+    'code' itself, or 'both'.
+    """
+
+    kind: str
+    target: str
+    books: str
+    label: str = "name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferencePolicy:
+    """Codes of the books as lists of values in the CRM; ``every_s`` as in `StatusPolicy`."""
+
+    mode: FlowMode = FlowMode.OFF
+    lists: tuple[ValueRule, ...] = ()
+    every_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoicePolicy:
     """
     Invoices and credit notes of linked customers shown in the CRM, whoever made them.
@@ -295,6 +319,7 @@ class BridgePolicy:
     status: StatusPolicy = field(default_factory=StatusPolicy)
     items: ItemPolicy = field(default_factory=ItemPolicy)
     invoices: InvoicePolicy = field(default_factory=InvoicePolicy)
+    reference: ReferencePolicy = field(default_factory=ReferencePolicy)
     contacts: ContactPolicy = field(default_factory=ContactPolicy)
     reconcile: ReconcilePolicy = field(default_factory=ReconcilePolicy)
     brakes: BrakePolicy = field(default_factory=BrakePolicy)
@@ -313,6 +338,7 @@ class BridgePolicy:
             status=replace(self.status, mode=mode(self.status.mode)),
             items=replace(self.items, mode=mode(self.items.mode)),
             invoices=replace(self.invoices, mode=mode(self.invoices.mode)),
+            reference=replace(self.reference, mode=mode(self.reference.mode)),
             contacts=replace(self.contacts, mode=mode(self.contacts.mode)),
         )
 

@@ -14,6 +14,7 @@ from tieout.engine.deciding_contacts import decide_contacts
 from tieout.engine.deciding_customers import decide_customers
 from tieout.engine.deciding_documents import decide_documents
 from tieout.engine.deciding_published import decide_invoices, decide_items
+from tieout.engine.deciding_reference import decide_reference
 from tieout.engine.deciding_standings import decide_balances, decide_standings
 from tieout.storing import DueRow
 
@@ -79,6 +80,8 @@ def _mode(engine: Engine, flow: str) -> FlowMode:
             return engine.policy.invoices.mode
         case lanes.CONTACTS | lanes.PERSONS:
             return engine.policy.contacts.mode
+        case lanes.REFERENCE:
+            return engine.policy.reference.mode
         case _:
             return engine.policy.status.mode
 
@@ -99,6 +102,8 @@ async def decide_window(engine: Engine, lane: str, due: Sequence[DueRow]) -> lis
             return await decide_accounts(engine, lane, book, ids)
         case lanes.STATUS:
             return await decide_standings(engine, lane, book, ids)
+        case lanes.REFERENCE:
+            return await decide_reference(engine, lane, book, ids)
         case lanes.ITEMS:
             return await decide_items(engine, lane, book, ids)
         case lanes.INVOICES:
@@ -123,6 +128,7 @@ def all_lanes(engine: Engine) -> list[str]:
     """The lanes of the bridge in the order of dependence; flows that are off are left out."""
     found = []
     for flow in (
+        lanes.REFERENCE,
         lanes.ITEMS,
         lanes.ACCOUNTS,
         lanes.CUSTOMERS,

@@ -21,6 +21,7 @@ from tieout.core.model import (
     Payment,
     Price,
     Record,
+    ValueList,
 )
 from tieout.core.status import (
     SMALL_DIFFERENCE,
@@ -80,6 +81,8 @@ def _facts(record: Record, enrich: Enricher) -> MirrorFacts:
             )
         case Code():
             return MirrorFacts(number=record.code, kind=record.kind)
+        case ValueList():
+            return MirrorFacts(number=record.name)
         case Contact():
             return MirrorFacts(customer_id=_id(record.customer), email=normal_address(record.email))
         case Payment():

@@ -18,7 +18,9 @@ ITEMS, INVOICES = "items", "invoices"
 ACCOUNTS = "accounts"
 # Persons of customers: those of the CRM to the books, and those of the books to the CRM.
 CONTACTS, PERSONS = "contacts", "persons"
-TO_CRM = frozenset({STATUS, BALANCES, ITEMS, INVOICES, ACCOUNTS, PERSONS})
+# Lists of values in the CRM, by the kind of the books' codes.
+REFERENCE = "reference"
+TO_CRM = frozenset({STATUS, BALANCES, ITEMS, INVOICES, ACCOUNTS, PERSONS, REFERENCE})
 # No lane of the engine's: cases about the books' own documents stand under it.
 LEDGER = "ledger"
 
@@ -57,6 +59,11 @@ def crm_fan_out(policy: BridgePolicy) -> tuple[FanOut, ...]:
             name = lane(policy.name, INVOICES, book.connection)
             rules.append(FanOut(lane=name, entity=Entity.CUSTOMER, source="invoices_of_customer"))
         rules += _persons(policy, book.connection, CONTACTS, PERSONS, "n")
+    if policy.reference.mode is not FlowMode.OFF:
+        for books in sorted({rule.books for rule in policy.reference.lists}):
+            name = lane(policy.name, REFERENCE, books)
+            rules.append(FanOut(lane=name, entity=Entity.VALUES, source="kind_of_values"))
+            rules.append(FanOut(lane=name, entity=Entity.VALUES, source="parked"))
     return tuple(rules)
 
 
@@ -134,4 +141,8 @@ def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
             if entity is Entity.ITEM and policy.items.prices:
                 rules.append(FanOut(lane=name, entity=Entity.PRICE, source="item_of_price"))
     rules += _persons(policy, connection, PERSONS, CONTACTS, "m")
+    named = {rule.books for rule in policy.reference.lists}
+    if policy.reference.mode is not FlowMode.OFF and connection in named:
+        name = lane(policy.name, REFERENCE, connection)
+        rules.append(FanOut(lane=name, entity=Entity.CODE, source="kind_of_code"))
     return tuple(rules)

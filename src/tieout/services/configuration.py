@@ -13,7 +13,13 @@ from tieout.core.errors import ConfigurationError
 from tieout.services.project import FILE, Project
 from tieout.services.usage import UsedWronglyError
 from tieout.settings.bridge import Configuration, load_bridge, summary
-from tieout.settings.check import check_fields, conflicts, invoice_problems, kind_problems
+from tieout.settings.check import (
+    check_fields,
+    conflicts,
+    invoice_problems,
+    kind_problems,
+    list_problems,
+)
 from tieout.settings.difference import diff
 from tieout.settings.problems import Problem, count_text, render_problems
 from tieout.settings.project import project_files
@@ -152,14 +158,16 @@ async def _missing_connections(opened: Opened, found: Configuration) -> list[Pro
 
 
 async def _kinds(opened: Opened, found: Configuration) -> list[Problem]:
-    """Kinds of document that none of the bridge's books can make, or its CRM cannot show."""
+    """Kinds of document that nobody makes or shows here, and lists that nobody has."""
     rows: list[ConnectionRow] = await opened.do(admin.list_connections)
     books = {row.name: row.system for row in rows if row.side == "books"}
     makes = {name: opened.makes(books[name]) for name in found.books if name in books}
+    lists = {row.name: opened.lists(row.system) for row in rows}
+    problems = [*kind_problems(found, makes), *list_problems(found, lists)]
     crm = next((row.system for row in rows if row.side == "crm" and row.name == found.crm), None)
-    if crm is None or opened.shows_invoices(crm):
-        return kind_problems(found, makes)
-    return kind_problems(found, makes) + invoice_problems(found, crm)
+    if crm is not None and not opened.shows_invoices(crm):
+        problems += invoice_problems(found, crm)
+    return problems
 
 
 async def _other_bridges(opened: Opened, found: Configuration) -> list[Problem]:

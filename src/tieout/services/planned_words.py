@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -10,7 +10,8 @@ from tieout.core.case import Verdict
 from tieout.core.change import Change
 from tieout.core.compare import document_content
 from tieout.core.conflict import value_text
-from tieout.core.model import Document
+from tieout.core.model import Document, ListedPrice, ListedValue
+from tieout.core.pricing import amounts
 from tieout.store.plans import PlanLine
 
 _SHOWN = {Verdict.WRITE, Verdict.APPROVAL, Verdict.HOLD}
@@ -46,6 +47,16 @@ def differing_words(change: Change) -> str:
             continue
         if name == "lines":
             words.append(_lines_words(old, new))
+        elif name == "prices":
+            words.append(_price_words(old or (), new or ()))
+        elif name == "values":
+            words.append(_value_words(old or (), new or ()))
+        elif name == "extra":
+            words += [
+                f'{field} "{value_text((old or {}).get(field))}" -> "{value_text(one)}"'
+                for field, one in sorted((new or {}).items())
+                if (old or {}).get(field) != one
+            ]
         else:
             words.append(f'{name} "{value_text(old)}" -> "{value_text(new)}"')
     return ", ".join(word for word in words if word)
@@ -65,6 +76,28 @@ def _values(record: Any) -> dict[str, Any]:
         )
         found["customer"] = record.customer.id if record.customer else ""
     return found
+
+
+def _price_words(old: Sequence[ListedPrice], new: Sequence[ListedPrice]) -> str:
+    """`Wholesale SEK "90.00" -> "85.00"` for each price list of ours that moves."""
+    before, after = amounts(old), amounts(new)
+    return ", ".join(
+        f'{one.list} {one.currency} "{value_text(before.get(place))}" ->'
+        f' "{value_text(after.get(place))}"'
+        for one in new
+        if before.get(place := (one.list, one.currency)) != after.get(place)
+    )
+
+
+def _value_words(old: Sequence[ListedValue], new: Sequence[ListedValue]) -> str:
+    """`values: 2 more, 1 out of use`."""
+    before = {one.code: one for one in old}
+    more = sum(1 for one in new if one.code not in before)
+    ended = sum(1 for one in new if one.code in before and before[one.code].active > one.active)
+    other = sum(1 for one in new if one.code in before and before[one.code] != one) - ended
+    told = [(more, "more"), (ended, "out of use"), (other, "changed")]
+    parts = [f"{number} {word}" for number, word in told if number]
+    return f"values: {', '.join(parts)}" if parts else "values"
 
 
 def _lines_words(old: Any, new: Any) -> str:

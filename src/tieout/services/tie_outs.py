@@ -133,6 +133,7 @@ class Pace:
             ((lanes.STATUS, lanes.BALANCES), policy.status.every_s),
             ((lanes.ITEMS,), policy.items.every_s),
             ((lanes.INVOICES,), policy.invoices.every_s),
+            ((lanes.REFERENCE,), policy.reference.every_s),
             ((lanes.CONTACTS, lanes.PERSONS), policy.contacts.every_s),
         ):
             last = self.decided.get(flows[0])

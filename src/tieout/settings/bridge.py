@@ -150,6 +150,7 @@ def summary(configuration: Configuration) -> str:
         flows.items.mode,
         flows.invoices.mode,
         flows.contacts.mode,
+        flows.reference.mode,
     )
     running = 1 + sum(mode is not FlowMode.OFF for mode in modes)
     fields = sum(written.key[0] == "mapping" for written in configuration.written.values())

@@ -28,6 +28,7 @@ from tieout.settings.bridge_kinds import (
     or_empty,
     zone_name,
 )
+from tieout.settings.bridge_reference import ReferenceFlow
 from tieout.settings.bridge_row import FieldRow
 from tieout.settings.validate import json_schema
 
@@ -325,6 +326,9 @@ class Flows(Group):
     )
     contacts: ContactFlow = Field(
         default=ContactFlow(), description="Persons of linked customers, both ways or one way."
+    )
+    reference: ReferenceFlow = Field(
+        default=ReferenceFlow(), description="Codes of the books to lists of values of the CRM."
     )
     reconcile: ReconcileFlow = Field(
         default=ReconcileFlow(), description="The comparison of sold, invoiced and paid."

@@ -54,6 +54,7 @@ def rule_problems(
         found += _connections(tree, model)
         found += _owners(tree, model)
         found += _price_lists(tree, model)
+        found += _value_lists(tree, model)
         found += _contacts(tree, model)
     return found
 
@@ -268,6 +269,35 @@ def _contacts(tree: Located, model: BridgeFile) -> Iterator[Problem]:
                 key=owner,
                 value=name,
             )
+
+
+def _value_lists(tree: Located, model: BridgeFile) -> Iterator[Problem]:
+    """One list has one owner, one kind of codes one list, and books are those of the bridge."""
+    path = ("flows", "reference", "lists")
+    known = [book.connection for book in model.books]
+    kinds: set[tuple[str, str]] = set()
+    targets: set[str] = set()
+    for index, one in enumerate(model.flows.reference.lists):
+        key = (*path, str(index))
+        place = tree.place(*path, index)
+        if one.books is not None and one.books not in known:
+            hint = suggestion(one.books, known) or f"There are: {', '.join(known)}."
+            message = f"{one.books} is no books of this bridge."
+            yield problem_at(
+                place, "connection_missing", message, hint=hint, key=key, value=one.books
+            )
+        kind = (one.kind, one.books or known[0])
+        if kind in kinds or one.target in targets:
+            yield problem_at(
+                place,
+                "value_list_twice",
+                f"{one.kind} and {one.target} stand here once more.",
+                hint="Give each kind of codes one list of its own.",
+                key=key,
+                value=one.target,
+            )
+        kinds.add(kind)
+        targets.add(one.target)
 
 
 def _connections(tree: Located, model: BridgeFile) -> Iterator[Problem]:

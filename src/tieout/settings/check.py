@@ -124,6 +124,37 @@ def invoice_problems(configuration: Configuration, crm: str) -> list[Problem]:
     ]
 
 
+def list_problems(
+    configuration: Configuration, lists: Mapping[str, frozenset[str]]
+) -> list[Problem]:
+    """
+    Lists that the settings want to show and that nobody has. ``lists`` by connection: 'prices' of
+    price lists in books, 'values' of pick lists that can be written in a CRM.
+    """
+    found: list[Problem] = []
+    flows, crm = configuration.model.flows, configuration.crm
+    if flows.reference.mode is not FlowMode.OFF and "values" not in lists.get(crm, {"values"}):
+        path: tuple[str, ...] = ("flows", "reference")
+        message = f"{crm} lets nobody write its lists of values by its interface."
+        hint = "Take this out; tieout codes --csv gives its administrator the table."
+        place = configuration.tree.key_place(*path)
+        found.append(
+            problem_at(place, "lists_not_written", message, hint=hint, key=path, value=crm)
+        )
+    told = [lists[name] for name in configuration.books if name in lists]
+    wants = flows.items.mode is not FlowMode.OFF and flows.items.prices
+    if wants and told and not any("prices" in one for one in told):
+        path = ("flows", "items", "prices")
+        named = ", ".join(configuration.books)
+        message = f"{named} has no price lists that can be read."
+        hint = "Take this out; the list price is shown without it."
+        place = configuration.tree.key_place(*path)
+        found.append(
+            problem_at(place, "prices_not_read", message, hint=hint, key=path, value=named)
+        )
+    return found
+
+
 # --- one field, one writer -----------------------------------------------------------------------
 
 

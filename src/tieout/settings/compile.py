@@ -56,6 +56,7 @@ from tieout.settings.bridge_row import FieldRow
 from tieout.settings.bridge_written import Written
 from tieout.settings.evaluating import Evaluate, fitting, looked_up, strict
 from tieout.settings.selecting_contacts import contact_selections, require_contacts
+from tieout.settings.selecting_lists import reference_policy, require_lists, value_lists
 
 SMALL_OPEN: Final[Mapping[str, Decimal]] = {
     "SEK": Decimal("0.99"),
@@ -142,6 +143,7 @@ def compile_policy(
             lines=flows.invoices.lines,
             every_s=flows.invoices.every,
         ),
+        reference=reference_policy(configuration),
         contacts=ContactPolicy(
             mode=flows.contacts.mode,
             to_books=flows.contacts.direction != "to_crm",
@@ -438,13 +440,14 @@ def selections(
     What to read of each connection of the bridge, in the order of dependence.
 
     With ``abilities`` by connection, what a system cannot be read for is left out. Raises
-    ConfigurationError where persons should be kept in step and a system holds none.
+    ConfigurationError where persons or lists should be kept in step and a system has none.
     """
     found = {name: books_selections(configuration) for name in configuration.books}
     found[configuration.crm] = crm_selections(configuration)
     if abilities is None:
         return found
     require_contacts(configuration, abilities)
+    require_lists(configuration, abilities)
     return {
         connection: {
             entity: selection
@@ -478,6 +481,8 @@ def crm_selections(configuration: Configuration) -> dict[Entity, Selection]:
         found[Entity.ITEM] = _selection(Entity.ITEM, fields, frozenset(lists))
     if flows.invoices.mode is not FlowMode.OFF:
         found[Entity.DOCUMENT] = _selection(Entity.DOCUMENT)
+    if offered := value_lists(configuration):
+        found[Entity.VALUES] = _selection(Entity.VALUES, kinds=offered)
     return found | contact_selections(configuration, "contact", "books_when")
 
 

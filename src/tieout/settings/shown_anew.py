@@ -14,13 +14,17 @@ Fill = tuple[str, str, Entity]
 
 def shown_anew(before: Configuration | None, after: Configuration) -> tuple[Fill, ...]:
     """
-    Items and invoices whose flow was switched on, or says something else than before.
+    Items, invoices and codes whose flow was switched on, or says something else than before.
 
     They may have been read long ago: nothing else would make them due. What a table says counts
     too, since a mapping of items may look it up.
     """
     found: list[Fill] = []
-    for flow, entity in (("items", Entity.ITEM), ("invoices", Entity.DOCUMENT)):
+    for flow, entity in (
+        ("items", Entity.ITEM),
+        ("invoices", Entity.DOCUMENT),
+        ("reference", Entity.CODE),
+    ):
         if getattr(after.model.flows, flow).mode is FlowMode.OFF:
             continue
         if before is not None and _says(before, flow) == _says(after, flow):

@@ -291,7 +291,10 @@ def fill_lane(tx: Tx, lane: str, connection: str, entity: Entity, now: datetime)
     """Every record of that connection is due in a lane; how many."""
     return tx.run(
         "INSERT INTO due (workspace, lane, source_id, revision, since)"
-        f" SELECT %(ws)s, %(lane)s, m.id, {FIRST_REVISION}, %(now)s FROM mirror m"
+        " SELECT DISTINCT %(ws)s, %(lane)s,"
+        # Codes are decided by their kind.
+        f" CASE WHEN m.entity = 'code' THEN m.kind ELSE m.id END, {FIRST_REVISION},"
+        " %(now)s::timestamptz FROM mirror m"
         " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
         " AND m.entity = %(entity)s AND m.gone_at IS NULL AND coalesce(m.kind, '') <> 'draft'"
         " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET revision = due.revision + 1,"

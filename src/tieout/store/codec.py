@@ -24,6 +24,7 @@ from tieout.core.model import (
     Price,
     Record,
     Standing,
+    ValueList,
 )
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ CLASSES: Mapping[Entity, type[Record]] = {
     Entity.ITEM: Item,
     Entity.PRICE: Price,
     Entity.CODE: Code,
+    Entity.VALUES: ValueList,
     Entity.DEAL: Deal,
     Entity.DOCUMENT: Document,
     Entity.PAYMENT: Payment,

@@ -38,6 +38,12 @@ SOURCES: Mapping[str, str] = {
     "published": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
     " AND s.key13 = r.key13 AND s.kind IN ('A', 'H') WHERE r.workspace = %(ws)s"
     " AND r.connection = %(connection)s AND r.entity = %(entity)s AND r.id = ANY(%(ids)s)",
+    "kind_of_code": "SELECT kind FROM mirror WHERE workspace = %(ws)s"
+    " AND connection = %(connection)s AND entity = %(entity)s AND id = ANY(%(ids)s)",
+    "kind_of_values": "SELECT split_part(s.source_id, '>', 1) FROM ref r JOIN slot s"
+    " ON s.workspace = r.workspace AND s.key13 = r.key13 AND s.kind = 'V'"
+    " WHERE r.workspace = %(ws)s AND r.connection = %(connection)s AND r.entity = %(entity)s"
+    " AND r.id = ANY(%(ids)s)",
     "item_of_price": "SELECT coalesce(m.parent_id, i.id) FROM mirror m LEFT JOIN mirror i"
     " ON i.workspace = m.workspace AND i.connection = m.connection AND i.entity = 'item'"
     " AND i.number = m.number AND i.gone_at IS NULL AND m.parent_id IS NULL"

@@ -31,6 +31,7 @@ ENTITY_OF = {
     KeyKind.PAYMENT: Entity.PAYMENT,
     KeyKind.ITEM: Entity.ITEM,
     KeyKind.INVOICE: Entity.DOCUMENT,
+    KeyKind.VALUES: Entity.VALUES,
     KeyKind.ACCOUNT: Entity.CUSTOMER,
     KeyKind.CONTACT: Entity.CONTACT,
     KeyKind.PERSON: Entity.CONTACT,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tieout_sandbox.kit.simulator import Action, ActionError
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.ids import make_id, normalise
+from tieout_sandbox.salesforce.installed import ValueSet
 from tieout_sandbox.salesforce.merge import merge_records
 from tieout_sandbox.salesforce.org import Org
 from tieout_sandbox.salesforce.prices import entry_for
@@ -153,6 +154,10 @@ class Actions:
                     "field": "name of the new field, ending in __c",
                     "type": "string:80, boolean, date, currency:18.2, double:18.4",
                 },
+            ),
+            "create_value_set": (
+                self.create_value_set,
+                {"name": "of a global value set", "values": "list of texts, which are labels too"},
             ),
             "set_scale": (
                 self.set_scale,
@@ -385,6 +390,12 @@ class Actions:
         if currency is not None:
             entry["CurrencyIsoCode"] = currency
         return {"id": product, "entry": writer.create("PricebookEntry", entry)}
+
+    def create_value_set(self, given: Arguments) -> Any:
+        values = tuple((str(one), str(one), True, False) for one in given.get("values") or ())
+        made = ValueSet(label=str(given["name"]).replace("_", " "), values=values)
+        self._org.installed.value_sets[str(given["name"])] = made
+        return {"name": given["name"], "values": [code for code, *_ in values]}
 
     def create_price_book(self, given: Arguments) -> Any:
         fields = {"Name": given["name"], "IsActive": bool(given.get("active", True))}

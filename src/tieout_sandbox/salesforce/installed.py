@@ -34,6 +34,16 @@ class Grants:
     editable: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueSet:
+    """A global value set: values as (stored text, label, in use, default), in their order."""
+
+    label: str
+    description: str = ""
+    in_order: bool = False
+    values: tuple[tuple[str, str, bool, bool], ...] = ()
+
+
 @dataclass(slots=True)
 class Rights:
     """What the integration user has by all its permission sets together."""
@@ -50,6 +60,7 @@ class Installed:
     objects: dict[str, ObjectDefinition] = field(default_factory=dict)
     fields: dict[str, dict[str, Field]] = field(default_factory=dict)
     grants: dict[str, Grants] = field(default_factory=dict)
+    value_sets: dict[str, ValueSet] = field(default_factory=dict)
     others: list[tuple[str, str]] = field(default_factory=list)
     """Layouts, tabs and views by type and name: they are there, and do nothing here."""
     changes: int = 0
@@ -139,6 +150,17 @@ class Installed:
             }
         )
 
+    def add_value_set(self, name: str, made: ValueSet) -> None:
+        """Makes a set, or replaces it: a value that is left out goes out of use, and stays."""
+        before = self.value_sets.get(name)
+        told = {code for code, *_ in made.values}
+        left = tuple(
+            (code, label, False, False)
+            for code, label, *_ in (before.values if before is not None else ())
+            if code not in told
+        )
+        self.value_sets[name] = replace(made, values=(*made.values, *left))
+
     # Who sees what.
 
     def mark(self, org: Org) -> tuple[object, ...]:
@@ -198,6 +220,7 @@ class Installed:
                 for each in found.values()
             ],
             "others": [list(each) for each in self.others],
+            "value_sets": [[name, asdict(each)] for name, each in self.value_sets.items()],
             "grants": [[name, asdict(each)] for name, each in self.grants.items()],
         }
 
@@ -212,6 +235,8 @@ class Installed:
         for name, entry in state.get("grants", ()):
             made.grants[name] = Grants(**_with_tuples(entry))
             made.changes += 1
+        for name, entry in state.get("value_sets", ()):
+            made.value_sets[name] = ValueSet(**_with_tuples(entry))
         made.others = [(kind, name) for kind, name in state.get("others", ())]
         return made
 

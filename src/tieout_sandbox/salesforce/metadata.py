@@ -90,7 +90,10 @@ class Metadata:
         raise not_found()
 
     def tooling_query(self, call: Call) -> Result:
-        """`SELECT ... FROM DeployRequest`, the list of deployments; nothing else is there."""
+        """`SELECT ... FROM DeployRequest`, the list of deployments, or one global value set."""
+        asked = _ONE_SET.fullmatch(call.query.get("q", "").strip())
+        if asked is not None:
+            return self._value_set(call, asked["name"], asked["columns"])
         found = _QUERY.fullmatch(call.query.get("q", "").strip())
         if found is None:
             raise SalesforceError("MALFORMED_QUERY", "only DeployRequest can be asked here")
@@ -111,6 +114,45 @@ class Metadata:
         return Result(
             body={"size": len(rows), "totalSize": len(rows), "done": True, "records": rows}
         )
+
+    def _value_set(self, call: Call, name: str, columns: str) -> Result:
+        made = self._org.installed.value_sets.get(name)
+        rows = []
+        if made is not None:
+            number = sorted(self._org.installed.value_sets).index(name) + 1
+            row = {
+                "Id": make_id("0Nt", number),
+                "DeveloperName": name,
+                "MasterLabel": made.label,
+                "Metadata": {
+                    "customValue": [
+                        {
+                            "color": None,
+                            "default": default,
+                            "description": None,
+                            "isActive": active,
+                            "label": label,
+                            "urls": None,
+                            "valueName": code,
+                        }
+                        for code, label, active, default in made.values
+                    ],
+                    "description": made.description or None,
+                    "masterLabel": made.label,
+                    "sorted": made.in_order,
+                    "urls": None,
+                },
+            }
+            url = call.url("tooling", "sobjects", "GlobalValueSet", str(row["Id"]))
+            names = [column.strip() for column in columns.split(",")]
+            rows = [
+                {
+                    "attributes": {"type": "GlobalValueSet", "url": url},
+                    **{column: row[column] for column in names},
+                }
+            ]
+        body = {"size": len(rows), "totalSize": len(rows), "done": True, "records": rows}
+        return Result(body=body)
 
     def _job(self, given: str) -> Deployment:
         job = self._jobs.get(normalise(given) or "")
@@ -220,6 +262,7 @@ class Metadata:
         }
         installed = self._org.installed
         found |= {("PermissionSet", name) for name in installed.grants}
+        found |= {("GlobalValueSet", name) for name in installed.value_sets}
         return found | set(installed.others)
 
     def _apply(self, checked: Checked, good: Sequence[Component]) -> None:
@@ -230,6 +273,8 @@ class Metadata:
             installed.add_field(self._org, kind, each)
         for name, grants in checked.grants.items():
             installed.add_grants(self._org, name, grants)
+        for name, values in checked.value_sets.items():
+            installed.add_value_set(name, values)
         for component in good:
             place = (component.type, component.name)
             if component.type in _OTHERS and place not in installed.others:
@@ -301,6 +346,11 @@ class Metadata:
 _QUERY = re.compile(
     r"SELECT\s+(?P<columns>[\w, ]+?)\s+FROM\s+DeployRequest(?:\s+WHERE\s+(?P<where>.+?))?"
     r"(?:\s+ORDER BY\s+CreatedDate\s+DESC(?:\s*,\s*Id\s+DESC)?)?(?:\s+LIMIT\s+(?P<limit>\d+))?",
+    re.IGNORECASE,
+)
+_ONE_SET = re.compile(
+    r"SELECT\s+(?P<columns>[\w, ]+?)\s+FROM\s+GlobalValueSet"
+    r"\s+WHERE\s+DeveloperName\s*=\s*'(?P<name>\w+)'",
     re.IGNORECASE,
 )
 _CONDITION = re.compile(r"(\w+)\s*(=|>=)\s*('?)([^']*?)\3", re.IGNORECASE)

@@ -93,6 +93,7 @@ _FOLDERS: Mapping[str, tuple[str, str]] = {
     "permissionsets": (".permissionset", "PermissionSet"),
     "layouts": (".layout", "Layout"),
     "tabs": (".tab", "CustomTab"),
+    "globalValueSets": (".globalValueSet", "GlobalValueSet"),
 }
 # What is written inside an object's file and is a component by itself.
 _INSIDE = {"fields": "CustomField", "listViews": "ListView"}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tieout_sandbox.salesforce.installed import Grants, ObjectDefinition
+from tieout_sandbox.salesforce.installed import Grants, ObjectDefinition, ValueSet
 from tieout_sandbox.salesforce.metadata_files import NAMESPACE, Component, Contents, Node, Problem
 from tieout_sandbox.salesforce.org import Org
 from tieout_sandbox.salesforce.schema import Field
@@ -91,6 +91,7 @@ class Checked:
     objects: dict[str, ObjectDefinition] = field(default_factory=dict)
     fields: dict[tuple[str, str], Field] = field(default_factory=dict)
     grants: dict[str, Grants] = field(default_factory=dict)
+    value_sets: dict[str, ValueSet] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -124,6 +125,7 @@ class _Check:
             "Layout": self._layout,
             "CustomTab": self._tab,
             "PermissionSet": self._permission_set,
+            "GlobalValueSet": self._value_set,
         }
         # Fields may point at objects of the same deployment, and permission sets at both.
         for kind, look in by_type.items():
@@ -145,6 +147,31 @@ class _Check:
                 line=at.line,
                 column=at.column,
             )
+        )
+
+    def _value_set(self, each: Component) -> None:
+        node = each.node
+        if not node.get("masterLabel"):
+            self._wrong(each, "Required field is missing: masterLabel")
+            return
+        values: list[tuple[str, str, bool, bool]] = []
+        for one in node.all("customValue"):
+            code, label = one.get("fullName") or "", one.get("label") or ""
+            if not code or not label:
+                self._wrong(each, "Required field is missing: label", one)
+            elif len(code) > 255 or len(label) > 255:
+                self._wrong(each, f"Value too long: {code[:40]}", one)
+            elif code.casefold() in {known.casefold() for known, *_ in values}:
+                self._wrong(each, f"Duplicate value: {code}", one)
+            elif label.casefold() in {known.casefold() for _, known, active, _ in values if active}:
+                self._wrong(each, f"Duplicate label: {label}", one)
+            active = one.get("isActive") != "false"
+            values.append((code, label, active, one.get("default") == "true"))
+        self._found.value_sets[each.name] = ValueSet(
+            label=node.get("masterLabel") or "",
+            description=node.get("description") or "",
+            in_order=node.get("sorted") == "true",
+            values=tuple(values),
         )
 
     # Objects.

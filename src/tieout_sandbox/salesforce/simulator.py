@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
@@ -226,8 +227,13 @@ class SalesforceSimulator(Simulator):
     # The outside surface.
 
     def entities(self) -> Mapping[str, Callable[[], Iterable[dict[str, Any]]]]:
-        """Every object with its rows."""
-        return {name: self._records_of(name) for name in self.org.schema}
+        """Every object with its rows, and the global value sets."""
+        found = {name: self._records_of(name) for name in self.org.schema}
+        return {**found, "GlobalValueSet": self._value_sets}
+
+    def _value_sets(self) -> Iterator[dict[str, Any]]:
+        for name, made in self.org.installed.value_sets.items():
+            yield {"DeveloperName": name, **asdict(made)}
 
     def counts(self) -> Mapping[str, int]:
         """How many rows each object has, deleted ones left out."""

@@ -25,6 +25,7 @@ from tieout.connectors.salesforce.reading import Reader
 from tieout.connectors.salesforce.settings import SalesforceSettings
 from tieout.connectors.salesforce.shapes import ALL_SOURCES, LINE_MARK, Shapes
 from tieout.connectors.salesforce.standing import Standings
+from tieout.connectors.salesforce.value_sets import ValueSets
 from tieout.connectors.salesforce.writing import COLLECTION_MOST, Writer
 from tieout.core.abilities import (
     Abilities,
@@ -62,6 +63,9 @@ from tieout.ports import (
 _IN_FLIGHT = 4
 _PAGE_MOST = 2000
 # A request ends at ten minutes by the vendor's own limit; a gateway may hold it a little longer.
+# A deployment that waits behind others may take its time.
+_DEPLOY_LONGEST_S = 900
+_VALUES_EVERY_S = 900
 _LONGEST_S = 660
 _STAMP_MISSES = ("formula fields", "fields behind more than one parent")
 _PARENTS_SHOWN = ("Account", "Owner", "RecordType")
@@ -101,6 +105,7 @@ class SalesforceConnector(WithoutLedger):
         self._standings = Standings(name, self.api, settings)
         self._writer = Writer(name, self.api, self._standings, settings, clock, random)
         self._fields = FieldWriter(self.api, self._reader, settings)
+        self._value_sets = ValueSets(name, self.api, settings, clock)
         self._publisher = Publisher(name, self.api, self._reader, settings, clock)
         self._contacts = ContactWriter(self.api, self._reader, settings)
         self._looker = Looker(
@@ -182,6 +187,9 @@ class SalesforceConnector(WithoutLedger):
     ) -> AsyncIterator[Page]:
         """See `ports.Connector.changes_since`."""
         await self.api.require_same_org()
+        if want.entity is Entity.VALUES:
+            yield await self._value_sets.page(want)
+            return
         async for page in self._reader.changes(want, cursor, resume):
             yield page
 
@@ -195,6 +203,10 @@ class SalesforceConnector(WithoutLedger):
         """See `ports.Connector.get`."""
         if want.entity is Entity.STANDING:
             return await self._standings.get(refs, want.shape)
+        if want.entity is Entity.VALUES:
+            listed = await self._value_sets.read([ref.id for ref in refs], want.shape)
+            sets = {one.name: one for one in listed}
+            return [sets.get(ref.id) for ref in refs]
         return await self._reader.get(refs, want)
 
     async def prepare(self, changes: Sequence[Change]) -> Sequence[Prepared | Refused]:
@@ -212,6 +224,8 @@ class SalesforceConnector(WithoutLedger):
         for at, change in numbered:
             if change.entity is Entity.CONTACT:
                 made[at] = await self._contacts.prepare(change)
+            elif change.entity is Entity.VALUES:
+                made[at] = await self._value_sets.prepare(change)
             elif change.entity in WRITABLE:
                 made[at] = await self._fields.prepare(change)
             elif at not in made:
@@ -220,15 +234,24 @@ class SalesforceConnector(WithoutLedger):
 
     def pack(self, items: Sequence[Prepared]) -> Sequence[Wire]:
         """See `ports.Connector.pack`."""
-        return self._writer.pack(items)
+        sets = [item for item in items if item.entity is Entity.VALUES]
+        others = [item for item in items if item.entity is not Entity.VALUES]
+        return [*self._value_sets.pack(sets), *self._writer.pack(others)]
 
     async def send(self, wire: Wire) -> Sequence[Outcome]:
         """See `ports.Connector.send`. A wire whose method is GET has nothing left to do."""
+        if wire.path == self._value_sets.write_path:
+            return await self._value_sets.send(wire)
         return await self._writer.send(wire)
 
     async def find_by_key(self, doubts: Sequence[Doubt]) -> Sequence[Sight]:
         """See `ports.Connector.find_by_key`: the rows as they are, or those that carry the key."""
-        return await self._looker.find(doubts)
+        sets = [doubt for doubt in doubts if doubt.entity is Entity.VALUES]
+        others = [doubt for doubt in doubts if doubt.entity is not Entity.VALUES]
+        found = await self._looker.find(others) if others else []
+        found += await self._value_sets.find(sets) if sets else []
+        by_key = {sight.key: sight for sight in found}
+        return [by_key[doubt.key] for doubt in doubts]
 
     async def trace(self, refs: Sequence[ExternalRef]) -> Sequence[Fate]:
         """See `ports.Connector.trace`."""
@@ -340,6 +363,14 @@ def abilities(settings: SalesforceSettings) -> Abilities:
             Entity.ITEM: published,
             Entity.DOCUMENT: published,
             Entity.STANDING: standing,
+            Entity.VALUES: replace(
+                standing,
+                reads=Reads.WHOLE_LIST,
+                whole_list_every_s=_VALUES_EVERY_S,
+                write_max=1,
+                tombstones=False,
+                longest_s=_DEPLOY_LONGEST_S,
+            ),
         },
         in_flight=_IN_FLIGHT,
         budgets=(budget_window(settings),),

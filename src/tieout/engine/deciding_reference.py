@@ -1,0 +1,74 @@
+"""Deciding on lists of values that the CRM offers: the books' codes of one kind each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tieout.core.case import Decision, PublishedCase, Verdict
+from tieout.core.decide_published import decide_published
+from tieout.core.finding import Finding
+from tieout.core.keys import KeyKind
+from tieout.core.model import Code, Entity, ExternalRef, ValueList
+from tieout.core.policy import BooksPolicy, ValueRule
+from tieout.core.value_list import wanted_values
+from tieout.engine.context import Engine
+from tieout.engine.places import published_slot
+
+_FIELDS = frozenset({"values"})
+
+
+async def decide_reference(
+    engine: Engine, lane: str, book: BooksPolicy, kinds: Sequence[str]
+) -> list[Decision]:
+    """What the list of each of these kinds of codes should hold; kinds without a list: nothing."""
+    rules = {
+        rule.kind: rule for rule in engine.policy.reference.lists if rule.books == book.connection
+    }
+    return [
+        await _decide(engine, lane, book, rules[kind])
+        if kind in rules
+        else Decision(lane=lane, source_id=kind, verdict=Verdict.SKIP, reason="no_list")
+        for kind in kinds
+    ]
+
+
+async def _decide(engine: Engine, lane: str, book: BooksPolicy, rule: ValueRule) -> Decision:
+    slot = published_slot(engine, book, KeyKind.VALUES, f"{rule.kind}>{rule.target}")
+    state = (await engine.store.slots([slot]))[slot.key13]
+    found = await engine.store.mirror(engine.policy.crm, Entity.VALUES, [rule.target])
+    seen = found.get(rule.target)
+    shown = seen.record if seen is not None else None
+    case = PublishedCase(
+        source=ExternalRef(book.connection, str(Entity.CODE), rule.kind),
+        number=rule.target,
+        title=rule.kind,
+        state=state,
+        target=seen,
+    )
+    mode = engine.policy.reference.mode
+    if seen is None or seen.gone or not isinstance(shown, ValueList):
+        case = replace(case, found=(_no_list(rule),))
+        return decide_published(case, lane, Entity.VALUES, _FIELDS, mode)
+    codes = await engine.store.codes(book.connection, rule.kind)
+    before = state.link.wanted if state.link is not None else None
+    wanted = wanted_values(
+        [code for code in codes if isinstance(code, Code)],
+        shown,
+        before if isinstance(before, ValueList) else None,
+        rule.label,
+    )
+    candidates = (shown,) if state.current is None else ()
+    case = replace(case, wanted=wanted, candidates=candidates)
+    return decide_published(case, lane, Entity.VALUES, _FIELDS, mode)
+
+
+def _no_list(rule: ValueRule) -> Finding:
+    return Finding(
+        code="value_list_missing",
+        message=f"The CRM has no list of values {rule.target} for {rule.kind}.",
+        hint="Make it there, or name another: flows.reference.lists.",
+        place=rule.target,
+        hold_on=str(Entity.VALUES),
+        values={"list": rule.target},
+    )
