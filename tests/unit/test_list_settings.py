@@ -24,7 +24,7 @@ books:
 flows:
   items:
     mode: auto
-    prices: [{list: "7"}]
+    prices: [{list: 7}]
   reference:
     mode: auto
     lists:

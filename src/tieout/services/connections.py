@@ -377,6 +377,7 @@ _PLURAL = {
     "item": "items",
     "price": "prices",
     "code": "codes",
+    "values": "lists of values",
     "deal": "deals",
     "document": "documents",
     "payment": "payments",

@@ -15,6 +15,7 @@ from tieout.core.policy import BrakePolicy, FlowMode, RegisterPolicy
 from tieout.settings.bridge_contacts import ContactFields, ContactFlow, ContactRow
 from tieout.settings.bridge_kinds import (
     Amount,
+    Cell,
     CrmField,
     Currency,
     Duration,
@@ -213,7 +214,7 @@ BASE_LIST: Final = "base"
 class ItemPrices(Strict):
     """Prices of one list of the books, and the CRM's price list that shows them."""
 
-    list: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+    list: Annotated[Cell, Field(max_length=100)] = Field(
         description="A price list or customer price class of the books by its code, or base: the "
         "prices for everybody."
     )
