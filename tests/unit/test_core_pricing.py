@@ -50,6 +50,12 @@ def test_a_list_without_a_price_is_named_and_is_never_zero() -> None:
     assert told_of_item("ESP", found, active=False, gone=False, quoted=()) == ("", "")
 
 
+def test_a_standard_price_of_nothing_is_a_price() -> None:
+    rule = PriceRule(list="WHOLE", book="standard")
+    assert shown(price("0.00"), rules=(rule,)).price == Decimal("0.00")
+    assert shown(rules=(rule,)).price == Decimal("100.00")
+
+
 def test_without_named_currencies_those_that_are_there_count() -> None:
     rule = PriceRule(list="WHOLE", book="Wholesale")
     assert shown(price("8.00", currency="EUR"), rules=(rule,)).missing == ()

@@ -52,7 +52,8 @@ def shown_prices(
         named = rule.currencies or tuple(sorted({one.currency for one in mine}))
         here = {currency: _amount(mine, currency, today) for currency in named}
         if rule.book == STANDARD_LIST and base_currency in here:
-            price = here.pop(base_currency) or price
+            given = here.pop(base_currency)
+            price = price if given is None else given
         for currency, amount in here.items():
             if amount is None and rule.currencies:
                 missing.append(f"{rule.list or 'base'} in {currency}")
