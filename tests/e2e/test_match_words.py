@@ -15,9 +15,11 @@ from tests.e2e.test_first_connection import CONFIGURED, file_of, invoice, known,
 
 from support.october import moment
 from support.real_pair import BOOKS, RealPair
+from tieout.engine.places import document_slot
 from tieout.services import match_deciding
 from tieout.services.configuration import ConfigurationProblems
 from tieout.services.match_deciding import Refusals
+from tieout.store import match_words
 from tieout.store.match_words import SAME, Word
 from tieout.store.matching import DOCUMENT
 
@@ -160,6 +162,49 @@ def test_a_document_that_died_since_the_report_is_nobodys(pair: RealPair) -> Non
         pair.do(match_deciding.decide(pair.engine, pair.store, BOOKS, [word], who="Eva", reason=""))
 
 
+def test_two_people_at_once_give_a_document_to_one_deal(pair: RealPair) -> None:
+    look(pair)
+    told(pair, "Tallmo Skog AB", "same")
+    for number in ("D-1", "D-2"):
+        pair.deal(number, "Tallmo Skog AB", "8000.00", close="2026-10-05", Order_Confirmed__c=True)
+    invoice(pair, "Tallmo Skog AB", "8000.00", "2026-10-05")
+    first, second = (
+        Word(entity=DOCUMENT, word=SAME, source_id=one.source_id, target_id=one.target_id)
+        for one in look(pair).unsure_documents
+    )
+    failed: list[Refusals] = []
+    thread = threading.Thread(target=accept, args=(pair, second, failed))
+    place = match_deciding.place_of(pair.engine, BOOKS)
+    slot = document_slot(pair.engine, pair.engine.policy.book(BOOKS), first.source_id, 0)
+    places = {match_words.at(first): slot}
+
+    def keep(tx: Any) -> None:
+        known_ = match_words.known(tx, place, [first], places)
+        now = pair.clock.now()
+        match_words.keep(tx, place, [first], known_, places, (), "Adam", "", now)
+        thread.start()
+        time.sleep(0.5)
+
+    pair.in_store(keep)
+    thread.join(10)
+    assert [error.code for error in failed] == ["ref_taken"]
+    owners = pair.in_store(
+        lambda tx: tx.rows(
+            "SELECT key13 FROM ref WHERE workspace = %(ws)s AND id = %(id)s", id=first.target_id
+        )
+    )
+    assert owners == [(slot.key13,)]
+
+
+def accept(pair: RealPair, word: Word, failed: list[Refusals]) -> None:
+    """In a process of its own."""
+    made = match_deciding.decide(pair.engine, pair.store, BOOKS, [word], who="Eva", reason="")
+    try:
+        asyncio.run(made)
+    except Refusals as error:
+        failed.append(error)
+
+
 def test_a_write_that_begins_while_a_document_is_accepted_is_seen(pair: RealPair) -> None:
     look(pair)
     told(pair, "Tallmo Skog AB", "same")
@@ -168,16 +213,8 @@ def test_a_write_that_begins_while_a_document_is_accepted_is_seen(pair: RealPair
     invoice(pair, "Tallmo Skog AB", "8000.00", "2026-10-05")
     (found,) = look(pair).documents
     word = Word(entity=DOCUMENT, word=SAME, source_id=found.source_id, target_id=found.target_id)
-    failed: list[BaseException] = []
-
-    def accept() -> None:
-        made = match_deciding.decide(pair.engine, pair.store, BOOKS, [word], who="Eva", reason="")
-        try:
-            asyncio.run(made)
-        except Refusals as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=accept)
+    failed: list[Refusals] = []
+    thread = threading.Thread(target=accept, args=(pair, word, failed))
 
     def begin(tx: Any) -> None:
         # A release and the first byte of it, in another process that has not committed yet.
@@ -192,7 +229,7 @@ def test_a_write_that_begins_while_a_document_is_accepted_is_seen(pair: RealPair
 
     pair.in_store(begin)
     thread.join(10)
-    assert [error.code for error in failed if isinstance(error, Refusals)] == ["on_its_way"]
+    assert [error.code for error in failed] == ["on_its_way"]
     refs = pair.in_store(
         lambda tx: tx.rows(
             "SELECT 1 FROM ref WHERE workspace = %(ws)s AND id = %(id)s", id=found.target_id

@@ -1,4 +1,4 @@
-"""Directed histories of orders and of invoices that we book: sold once, whatever becomes of them."""
+"""Directed histories of orders and of invoices that we book: each is sold once."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def known(tx: Tx, place: Place, given: Sequence[Word], places: Places) -> Known:
     What stands there of the records that these words name. Their places are locked, so that no
     write of one begins while a word about it is kept.
     """
-    _lock(tx, sorted({slot.key13 for slot in places.values()}))
+    _lock(tx, place, given, sorted({slot.key13 for slot in places.values()}))
     crm: set[tuple[str, str]] = set()
     books: set[tuple[str, str]] = set()
     owners: dict[tuple[str, str], str] = {}
@@ -109,8 +109,19 @@ def known(tx: Tx, place: Place, given: Sequence[Word], places: Places) -> Known:
     )
 
 
-def _lock(tx: Tx, keys: Sequence[str]) -> None:
-    """Of a word and a write that begins, the later one sees what the earlier one did."""
+def _lock(tx: Tx, place: Place, given: Sequence[Word], keys: Sequence[str]) -> None:
+    """
+    Of two words about one record of the books, and of a word and a write that begins, the later
+    one sees what the earlier one did.
+    """
+    for entity in (CUSTOMER, DOCUMENT):
+        tx.rows(
+            "SELECT 1 FROM mirror WHERE workspace = %(ws)s AND connection = %(books)s"
+            " AND entity = %(entity)s AND id = ANY(%(ids)s) ORDER BY id FOR UPDATE",
+            books=place.books,
+            entity=entity,
+            ids=sorted({word.target_id for word in given if word.entity == entity} - {""}),
+        )
     for sql in (
         "SELECT 1 FROM slot WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s)"
         " ORDER BY key13 FOR UPDATE",
