@@ -12,6 +12,7 @@ import pytest
 
 from support.visma_net_pair import CONFIGURATION, VismaNetPair
 from tieout.core.ledger_list import Period
+from tieout.engine.run import run
 from tieout_sandbox.kit import ActionError
 
 BUYER = "Havnegata Elektro AS"
@@ -466,3 +467,24 @@ def test_a_rejected_deal_says_why_and_goes_on_when_it_is_corrected(
     settle(pair)
     assert len(pair.records("customerinvoice")) == 1
     quiet(pair)
+
+
+def test_reads_within_a_minute_leave_no_sweep_half_done(make: Callable[..., VismaNetPair]) -> None:
+    """The end of a sweep was left out as no news, and the next one began on its second page."""
+    pair = make()
+    for name in ("Første AS", "Annen AS", "Tredje AS"):
+        pair.in_books("make_customer", name=name)
+        pair.clock.advance(5)
+        pair.do(run(pair.engine))
+        rows = pair.in_store(
+            lambda tx: tx.rows(
+                "SELECT record->>'name' FROM mirror WHERE workspace = %(ws)s"
+                " AND connection = 'visma-net' AND entity = 'customer'"
+            )
+        )
+        assert name in {row[0] for row in rows}
+    assert not pair.in_store(
+        lambda tx: tx.rows(
+            "SELECT entity FROM cursor WHERE workspace = %(ws)s AND resume IS NOT NULL"
+        )
+    )

@@ -44,6 +44,9 @@ class BooksSide(Protocol):
     def known(self, name: str, number: str) -> None:
         """A customer that was there before us."""
 
+    def by_hand(self, customer: str, item: str, net: str) -> str:
+        """An invoice of today that finance made and booked for that customer; its number."""
+
     def customers(self) -> list[str]:
         """The names of all customers."""
 
@@ -165,6 +168,12 @@ class VismaSide(_Simulated):
             },
         )
 
+    def by_hand(self, customer: str, item: str, net: str) -> str:
+        """With one row, of the first article that there is."""
+        row = next(row for row in self.records("customers") if row["Name"] == customer)
+        made = self.served.act("create_invoice", customer=row["Id"], amount=net)
+        return str(made["InvoiceNumber"])
+
     def customers(self) -> list[str]:
         """By name."""
         return [row["Name"] for row in self.records("customers")]
@@ -246,6 +255,12 @@ class VismaNetSide(_Simulated):
             address={"addressLine1": street, "postalCode": postcode, "city": city},
             set={"corporateId": number},
         )
+
+    def by_hand(self, customer: str, item: str, net: str) -> str:
+        """Released at once."""
+        row = next(row for row in self.records("customer") if row["name"] == customer)
+        made = self.served.act("make_invoice", customer=row["number"], item=item, price=net)
+        return str(made["referenceNumber"])
 
     def customers(self) -> list[str]:
         """By name."""
@@ -347,13 +362,20 @@ class TrytonSide:
             "country": self.running.books.countries[self.country],
             "invoice": True,
         }
-        identifier = {"type": "se_orgnr", "code": number.replace("-", "")}
-        values = {
-            "name": name,
-            "addresses": [["create", [address]]],
-            "identifiers": [["create", [identifier]]],
-        }
+        values: dict[str, Any] = {"name": name, "addresses": [["create", [address]]]}
+        if number:
+            identifier = {"type": "se_orgnr", "code": number.replace("-", "")}
+            values["identifiers"] = [["create", [identifier]]]
         self.running.person("anna").create("party.party", values)
+
+    def by_hand(self, customer: str, item: str, net: str) -> str:
+        """Posted by the accountant."""
+        anna = self.running.person("anna")
+        party = anna.one("party.party", [["name", "=", customer]])["id"]
+        product = anna.one("product.product", [["code", "=", item]])["id"]
+        made = acts.make_invoice(anna, party, [acts.Line(item=product, price=Decimal(net))])
+        acts.post(anna, made)
+        return str(anna.read(acts.INVOICE, made, "number")["number"])
 
     def customers(self) -> list[str]:
         """All parties but the company itself."""

@@ -204,6 +204,43 @@ def the_page_of_the_pair_says_what_happens(pair: Pair) -> None:
     assert pair.crm.shown(deal).status == "booked"
 
 
+def both_sides_worked_for_years_before(pair: Pair) -> None:
+    """Who is who is proposed, said by a person, and taken over; nothing is made a second time."""
+    number = pair.number()
+    pair.books.known("Kvarnby Bygg", number)
+    pair.books.known("Havsten Handel", "")
+    invoice = pair.books.by_hand("Kvarnby Bygg", pair.item, NET)
+    deal = pair.win("Kvarn 1", pair.buyer("Kvarnby Bygg", number))
+    pair.buyer("Havsten Handell")
+    # Where lists lag, what was just made shows in them a little later.
+    pair.later(70)
+    customers, documents = len(pair.books.customers()), pair.books.documents()
+
+    before = pair.state()
+    (report,) = pair.program.data("match", "report")["items"]
+    assert pair.state() == before
+    found = report["customers"]
+    assert found["keys"]["matched"] == {"company_number": 1}
+    (alike,) = [one for one in found["proposed"] if one["crm"]["name"] == "Havsten Handell"]
+    assert (alike["books"]["name"], alike["key"]) == ("Havsten Handel", "name_alike")
+    (document,) = report["documents"]["proposed"]
+    assert (document["books"]["number"], document["key"]) == (invoice, "date")
+
+    pair.program.well("match", "accept", "--all", "matched")
+    pair.program.well("match", "accept", "Kvarn 1")
+    rejected = pair.program.data("match", "reject", "Havsten Handell")
+    assert rejected["pair"]["books"]["id"] == alike["books"]["id"]
+    answer = pair.program("match", "new", "nobody", "--json")
+    assert json.loads(answer.out)["error"]["code"] == "not_in_report"
+    pair.run()
+    shown = pair.crm.shown(deal)
+    assert (shown.status, shown.number, shown.open) == ("booked", invoice, pair.gross)
+    assert (len(pair.books.customers()), pair.books.documents()) == (customers, documents)
+    (after,) = pair.program.data("match", "report")["items"]
+    assert after["customers"]["proposed"] == after["documents"]["proposed"] == []
+    a_second_run_has_nothing_to_do(pair)
+
+
 STORY: tuple[Callable[[Pair], Any], ...] = (
     doctor_is_clean,
     a_won_deal_becomes_a_customer_and_one_draft,
@@ -218,4 +255,5 @@ STORY: tuple[Callable[[Pair], Any], ...] = (
     the_page_of_the_pair_says_what_happens,
     prices_of_the_books_reach_the_crm,
     codes_of_the_books_are_offered,
+    both_sides_worked_for_years_before,
 )

@@ -77,10 +77,14 @@ async def _read_entity(
     resume = cursor.resume if cursor else None
     revision = cursor.revision if cursor else 0
     whole: dict[str, dict[str, str]] = {}
+    under_way = resume is not None
     pages = connector.changes_since(selection, position, resume)
     async for page in pages:
-        if _says_nothing(engine, page, cursor):
+        # The end of a sweep of which a place was stored is stored too: else the next one would
+        # begin behind what changes until then.
+        if not under_way and _says_nothing(engine, page, cursor):
             continue
+        under_way = page.resume is not None
         revision = await _page_in(engine, connection, entity, selection, page, revision, counts)
         if page.whole:
             found = whole.setdefault(page.scope, {})

@@ -102,7 +102,7 @@ async def pairs_named(
     """
     (books, source, its pairs) of the customers or deals that a word names: number, id or name.
 
-    `customer:` or `deal:` in front says which is meant.
+    `customer:` or `deal:` in front says which is meant, unless an id begins so.
     """
     kind, _, plain = word.partition(":")
     if kind not in ("customer", "deal"):
@@ -112,7 +112,8 @@ async def pairs_named(
         place = place_of(engine, books)
 
         def work(tx: Any, place: Place = place) -> list[tuple[str, str, list[Pair]]]:
-            named = match_report.named(tx, place, plain, kind)
+            named = match_report.named(tx, place, word)
+            named = named or match_report.named(tx, place, plain, kind)
             return [
                 (place.books, source, match_report.of_source(tx, place, entity, source))
                 for entity, source in named

@@ -332,7 +332,7 @@ def named(tx: Tx, place: Place, word: str, kind: str = "") -> list[tuple[str, st
         for row in tx.rows(
             "SELECT entity, id FROM mirror WHERE workspace = %(ws)s AND connection = %(crm)s"
             " AND entity = ANY(%(kinds)s) AND gone_at IS NULL AND (id = %(word)s"
-            " OR lower(number) = lower(%(word)s)"
+            " OR split_part(id, ':', 2) = %(word)s OR lower(number) = lower(%(word)s)"
             " OR lower(coalesce(record->>'name', record->>'title')) = lower(%(word)s))"
             " ORDER BY entity, id LIMIT 20",
             crm=place.crm,
