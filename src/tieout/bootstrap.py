@@ -169,6 +169,10 @@ class Opened:
         """What lists such a system has: 'prices' to read, 'values' to write."""
         return frozenset(system_named(system).lists)
 
+    def holds_persons(self, system: str) -> bool:
+        """Whether persons of customers can be kept in step there."""
+        return system_named(system).persons
+
     async def close_connectors(self) -> None:
         """Lets go of every connector that was opened."""
         opened, self.connectors = self.connectors, {}

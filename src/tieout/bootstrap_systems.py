@@ -90,7 +90,8 @@ class System:
     of document that such books can make, as its connector's abilities say; ``shows_invoices`` is
     whether such a CRM can show invoices of the books as records of their own;
     ``lists`` what it has beyond the usual: 'prices' of price lists to read, 'values' of pick lists
-    to write.
+    to write; ``persons`` says whether persons of customers are held there and can be
+    written.
     """
 
     name: str
@@ -108,6 +109,7 @@ class System:
     makes: tuple[str, ...] = ()
     shows_invoices: bool = False
     lists: tuple[str, ...] = ()
+    persons: bool = False
 
     def grant(self, name: str) -> Grant:
         """The way to sign in of that name, '' the usual one. Raises `ConfigurationError`."""
@@ -144,6 +146,7 @@ SYSTEMS: Mapping[str, System] = {
             label="Salesforce",
             side="crm",
             lists=("values",),
+            persons=True,
             settings="tieout.connectors.salesforce:SalesforceSettings",
             shows_invoices=True,
             connector="tieout.connectors.salesforce:SalesforceConnector",
@@ -200,6 +203,7 @@ SYSTEMS: Mapping[str, System] = {
             name="webcrm",
             label="webCRM",
             side="crm",
+            persons=True,
             settings="tieout.connectors.webcrm:WebcrmSettings",
             connector="tieout.connectors.webcrm:WebcrmConnector",
             bound_as="system_id",
@@ -248,6 +252,7 @@ SYSTEMS: Mapping[str, System] = {
             name="visma_net",
             label="Visma.net",
             side="books",
+            persons=True,
             makes=("invoice_draft", "invoice", "sales_order"),
             lists=("prices",),
             settings="tieout.connectors.visma_net:VismaNetSettings",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
-from pairs.crm_sides import PLACES
+from pairs.crm_sides import PLACES, Person
 from pairs.program import Program, secret
 from support.served_project import Served, start
 from support.tryton_server import RunningTryton
@@ -64,6 +64,12 @@ class BooksSide(Protocol):
 
     def credit(self, number: str) -> None:
         """A credit note over the whole invoice, set against it."""
+
+    def person(self, customer: str, given: str, family: str, email: str) -> None:
+        """A person of the customer of that name; NotImplementedError where none is held."""
+
+    def persons(self, customer: str) -> list[Person] | None:
+        """All persons of the customer of that name; None where none is held."""
 
     def price_list(self) -> str:
         """The code of a price list; '' where none is read."""
@@ -208,6 +214,14 @@ class VismaSide(_Simulated):
         """A credit invoice."""
         self.served.act("credit", invoice=number)
 
+    def person(self, customer: str, given: str, family: str, email: str) -> None:
+        """None is held."""
+        raise NotImplementedError
+
+    def persons(self, customer: str) -> list[Person] | None:
+        """None is held."""
+        return None
+
     def price_list(self) -> str:
         """Its number."""
         return "7"
@@ -228,7 +242,7 @@ class VismaNetSide(_Simulated):
     served: Served = field(default_factory=lambda: start("visma_net", "--size", "0"))
     country: str = "NO"
     currency: str = "NOK"
-    written: tuple[str, ...] = ("customer", "customerinvoice", "customercreditnote")
+    written: tuple[str, ...] = ("customer", "contact", "customerinvoice", "customercreditnote")
 
     def connect(self, program: Program) -> None:
         """By a service application."""
@@ -296,6 +310,24 @@ class VismaNetSide(_Simulated):
     def credit(self, number: str) -> None:
         """A credit note, matched."""
         self.served.act("credit", document=number)
+
+    def person(self, customer: str, given: str, family: str, email: str) -> None:
+        """A contact."""
+        values = {"firstName": given, "lastName": family, "email": email, "phone1": "22 33"}
+        self.served.act("make_contact", customer=self._number(customer), set=values)
+
+    def persons(self, customer: str) -> list[Person] | None:
+        """The customer's contacts."""
+        own = self._number(customer)
+        names = ("firstName", "lastName", "email", "phone1")
+        return sorted(
+            Person(*(row.get(name) or "" for name in names))
+            for row in self.records("contact")
+            if row["businessAccount"] == own
+        )
+
+    def _number(self, customer: str) -> str:
+        return next(row["number"] for row in self.records("customer") if row["name"] == customer)
 
     def price_list(self) -> str:
         """A customer price class."""
@@ -419,6 +451,14 @@ class TrytonSide:
     def _id(self, number: str) -> int:
         (row,) = self._invoices(["number", "=", number])
         return int(row["id"])
+
+    def person(self, customer: str, given: str, family: str, email: str) -> None:
+        """None is held."""
+        raise NotImplementedError
+
+    def persons(self, customer: str) -> list[Person] | None:
+        """None is held."""
+        return None
 
     def price_list(self) -> str:
         """None is read."""

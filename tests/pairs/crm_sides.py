@@ -35,6 +35,16 @@ class Shown:
     open: Decimal | None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Person:
+    """Somebody at a customer."""
+
+    given: str
+    family: str
+    email: str
+    phone: str
+
+
 class CrmSide(Protocol):
     """One CRM, served. Calls block."""
 
@@ -63,6 +73,15 @@ class CrmSide(Protocol):
 
     def offered(self) -> dict[str, bool]:
         """The values of that list, and whether they can be chosen."""
+
+    def person(self, customer: str, given: str, family: str, email: str) -> str:
+        """A person of a customer; the id."""
+
+    def calls(self, person: str, phone: str) -> None:
+        """Somebody writes another telephone number."""
+
+    def persons(self, customer: str) -> list[Person]:
+        """All persons of a customer, by name."""
 
     def price_list(self) -> str:
         """A price list that sellers can choose; what the configuration calls it."""
@@ -182,6 +201,26 @@ class SalesforceSide:
         (found,) = self.served.records("GlobalValueSet")
         return {code: active for code, _, active, _ in found["values"]}
 
+    def person(self, customer: str, given: str, family: str, email: str) -> str:
+        """A contact."""
+        fields = {"FirstName": given, **({"Email": email} if email else {})}
+        made = self.served.act("create_contact", account=customer, last_name=family, fields=fields)
+        return str(made["id"])
+
+    def calls(self, person: str, phone: str) -> None:
+        """Of the contact."""
+        self.served.act("edit_record", id=person, fields={"Phone": phone})
+
+    def persons(self, customer: str) -> list[Person]:
+        """The account's contacts."""
+        names = ("FirstName", "LastName", "Email", "Phone")
+        rows = self.served.records("Contact")
+        return sorted(
+            Person(*(row.get(name) or "" for name in names))
+            for row in rows
+            if row["AccountId"] == customer and not row.get("_deleted")
+        )
+
     def price_list(self) -> str:
         """A price book."""
         self.served.act("create_price_book", name="Partners")
@@ -201,8 +240,9 @@ class SalesforceSide:
         self.served.move_clock(seconds)
 
     def state(self) -> Any:
-        """Deals, customers, and prices."""
-        names = ("Opportunity", "Account", "Product2", "PricebookEntry", "GlobalValueSet")
+        """Deals, customers, persons, and prices."""
+        names = ("Opportunity", "Account", "Contact", "Product2", "PricebookEntry")
+        names = (*names, "GlobalValueSet")
         return [self.served.records(name) for name in names]
 
     def stop(self) -> None:
@@ -314,6 +354,31 @@ class WebcrmSide:
         """Nothing of ours."""
         return {}
 
+    def person(self, customer: str, given: str, family: str, email: str) -> str:
+        """A person of the organisation."""
+        made = self.served.act(
+            "add_person",
+            organisation=int(customer),
+            first_name=given,
+            last_name=family,
+            **({"email": email} if email else {}),
+        )
+        return str(made["PersonId"])
+
+    def calls(self, person: str, phone: str) -> None:
+        """The direct number."""
+        self.served.act("edit_person", person=int(person), set={"DirectPhone": phone})
+
+    def persons(self, customer: str) -> list[Person]:
+        """The organisation's persons."""
+        names = ("FirstName", "LastName", "Email", "DirectPhone")
+        rows = self.served.records("Persons")
+        return sorted(
+            Person(*(row.get(f"Person{name}") or "" for name in names))
+            for row in rows
+            if row["PersonOrganisationId"] == int(customer) and not row.get("_deleted")
+        )
+
     def price_list(self) -> str:
         """A column of the catalogue."""
         return "Data5"
@@ -331,8 +396,8 @@ class WebcrmSide:
         self.served.move_clock(seconds)
 
     def state(self) -> Any:
-        """Deals, customers, and the catalogue."""
-        names = ("Deliveries", "Organisations", "QuotationLineLinkedData")
+        """Deals, customers, persons, and the catalogue."""
+        names = ("Deliveries", "Organisations", "Persons", "QuotationLineLinkedData")
         return [self.served.records(name) for name in names]
 
     def stop(self) -> None:

@@ -190,6 +190,53 @@ def codes_of_the_books_are_offered(pair: Pair) -> None:
     assert pair.program.data("exceptions", "list")["items"] == []
 
 
+def persons_are_on_both_sides_once(pair: Pair) -> None:
+    """
+    Whom both sides know is one, whom one knows is made; no address, and one of two, is told.
+
+    Where the books hold no persons the setting is refused, and nothing else changes.
+    """
+    file = pair.program.root / "tieout.yaml"
+    text = file.read_text(encoding="utf-8")
+    flow = "  contacts: {mode: auto, direction: both}"
+    file.write_text(text.replace("flows:\n", f"flows:\n{flow}\n", 1), encoding="utf-8")
+    name, customer = "Alvik Analys", pair.made["Alvik Analys"]
+    if pair.books.persons(name) is None:
+        told = pair.program("config", "publish", "-m", "persons")
+        assert told.code != 0, told
+        assert "holds no persons of customers" in told.out + told.err
+        file.write_text(text, encoding="utf-8")
+        return
+    ada = pair.crm.person(customer, "Ada", "Alm", "ada@alvik.example")
+    pair.crm.person(customer, "Bo", "Berg", "")
+    pair.books.person(name, "Ada", "Alm", "ADA@alvik.example")
+    pair.books.person(name, "Eva", "Ek", "eva@alvik.example")
+    pair.program.well("config", "publish", "-m", "persons")
+
+    def known() -> tuple[list[str], list[str]]:
+        books = pair.books.persons(name)
+        assert books is not None
+        found = tuple([one.given for one in side] for side in (pair.crm.persons(customer), books))
+        return found[0], found[1]
+
+    pair.settle(lambda: known() == (["Ada", "Bo", "Eva"], ["Ada", "Eva"]))
+    pair.run()
+    a_second_run_has_nothing_to_do(pair)
+    assert {one.phone for one in pair.crm.persons(customer) if one.given != "Bo"} == {"22 33"}
+    pair.crm.calls(ada, "070-123")
+    pair.settle(lambda: "070-123" in {one.phone for one in pair.books.persons(name) or ()})
+    pair.crm.person(customer, "Cy", "Dahl", "cy@alvik.example")
+    pair.crm.person(customer, "Cyrus", "Dahl", "cy@alvik.example")
+    pair.later(20)
+    pair.run()
+    assert known()[1] == ["Ada", "Eva"]
+    told = pair.program.data("exceptions", "list")["items"]
+    assert {row["code"] for row in told} == {"contact_address_twice"}, told
+    before = pair.state()
+    assert pair.run()["written"] == 0
+    assert pair.state() == before
+
+
 def the_page_of_the_pair_says_what_happens(pair: Pair) -> None:
     """One more deal, as the how-to page of this pair tells it."""
     deal = pair.win("Lager 9", pair.buyer("Alvik Analys"))
@@ -256,4 +303,5 @@ STORY: tuple[Callable[[Pair], Any], ...] = (
     prices_of_the_books_reach_the_crm,
     codes_of_the_books_are_offered,
     both_sides_worked_for_years_before,
+    persons_are_on_both_sides_once,
 )

@@ -25,6 +25,7 @@ def test_the_kinds_of_document_are_those_of_the_connector(name: str) -> None:
     assert abilities.makes == set(system.makes)
     tells = abilities.of(Entity.PRICE).reads is not Reads.NONE
     assert ("prices" in system.lists) is tells
+    assert bool(abilities.of(Entity.CONTACT).fields) == system.persons
 
 
 @pytest.mark.parametrize("name", CRMS)
@@ -34,4 +35,5 @@ def test_invoices_are_shown_where_the_connector_writes_them(name: str) -> None:
     module = import_module(connector.__module__)
     abilities = module.abilities(system.settings_class()())
     assert system.shows_invoices == (Entity.DOCUMENT in abilities.entities)
+    assert bool(abilities.of(Entity.CONTACT).fields) == system.persons
     assert ("values" in system.lists) == (Entity.VALUES in abilities.entities)

@@ -10,7 +10,9 @@ from tieout.core.mapping.fields import Mode, Owner
 from tieout.core.model import Company, Contact, Entity, ExternalRef
 from tieout.core.policy import BridgePolicy, FlowMode
 from tieout.core.scope import contact_scope
+from tieout.ports import FieldInfo, Schema
 from tieout.settings.bridge import Configuration, read_bridge, summary
+from tieout.settings.check import check_fields, contact_problems
 from tieout.settings.compile import compile_policy, selections
 
 HEAD = "bridge: nordic\ncrm: sf\nbooks:\n  - connection: visma\n"
@@ -165,3 +167,23 @@ def test_a_deals_own_contact_still_has_our_fields_only() -> None:
 
 def test_refs_are_no_part_of_what_a_person_is_called() -> None:
     assert contact_scope(Contact(ref=ExternalRef("a", "contact", "b"), given="A"))["name"] == "A"  # type: ignore[index]
+
+
+def test_a_connection_without_persons_is_told_at_its_place() -> None:
+    (told,) = contact_problems(configured(FLOW), {"sf": True, "visma": False})
+    assert (told.code, told.key) == ("contacts_not_held", ("flows", "contacts", "mode"))
+    assert told.message.startswith("visma holds no persons")
+    assert contact_problems(configured(HEAD), {"visma": False}) == []
+
+
+def test_fields_of_persons_that_the_crm_does_not_have_are_told() -> None:
+    text = FLOW + (
+        "    books_when: contact.Tick__c\n"
+        "    direction: both\n"
+        "    crm_when: contact.InTheBooks\n"
+        "mapping:\n"
+        "  contact: {title: contact.Functon__c}\n"
+    )
+    schema = Schema(fields={"contact": (FieldInfo(path="Function__c", type="text"),)})
+    told = [(each.key[-1], each.value) for each in check_fields(configured(text), schema)]
+    assert told == [("books_when", "Tick__c"), ("title", "Functon__c")]

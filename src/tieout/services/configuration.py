@@ -16,6 +16,7 @@ from tieout.settings.bridge import Configuration, load_bridge, summary
 from tieout.settings.check import (
     check_fields,
     conflicts,
+    contact_problems,
     invoice_problems,
     kind_problems,
     list_problems,
@@ -158,7 +159,7 @@ async def _missing_connections(opened: Opened, found: Configuration) -> list[Pro
 
 
 async def _kinds(opened: Opened, found: Configuration) -> list[Problem]:
-    """Kinds of document that nobody makes or shows here, and lists that nobody has."""
+    """Kinds of document, lists and persons that a system of the bridge does not have."""
     rows: list[ConnectionRow] = await opened.do(admin.list_connections)
     books = {row.name: row.system for row in rows if row.side == "books"}
     makes = {name: opened.makes(books[name]) for name in found.books if name in books}
@@ -167,7 +168,8 @@ async def _kinds(opened: Opened, found: Configuration) -> list[Problem]:
     crm = next((row.system for row in rows if row.side == "crm" and row.name == found.crm), None)
     if crm is not None and not opened.shows_invoices(crm):
         problems += invoice_problems(found, crm)
-    return problems
+    holds = {row.name: opened.holds_persons(row.system) for row in rows}
+    return problems + contact_problems(found, holds)
 
 
 async def _other_bridges(opened: Opened, found: Configuration) -> list[Problem]:

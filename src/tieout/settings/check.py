@@ -14,8 +14,12 @@ from tieout.settings.bridge_canonical import default_owner, target_of
 from tieout.settings.bridge_names import standard_names, vendor_path
 from tieout.settings.bridge_written import Written
 from tieout.settings.problems import Place, Problem, problem_at, suggestion
+from tieout.settings.selecting_contacts import WITHOUT_PERSONS
 
 _PLACES: Final = {"account": "customer", "customer": "customer", "deal": "deal", "line": "line"}
+# Persons of the CRM; in the rules of the other direction the name means those of the books.
+_PERSON: Final = "contact"
+_OF_CRM: Final = (("mapping", "contact"), ("flows", "contacts"))
 
 
 def check_fields(configuration: Configuration, schema: Schema) -> list[Problem]:
@@ -25,7 +29,7 @@ def check_fields(configuration: Configuration, schema: Schema) -> list[Problem]:
     An entity that the schema does not describe, and a relation of which it lists no fields, are
     not judged: the connector finds out when it reads.
     """
-    known = {place: _paths(schema, place) for place in set(_PLACES.values())}
+    known = {place: _paths(schema, place) for place in {*_PLACES.values(), _PERSON}}
     found = [
         problem
         for written in configuration.written.values()
@@ -49,10 +53,12 @@ def _missing(
     place: Place,
     known: Mapping[str, frozenset[str]],
 ) -> Problem | None:
-    own = vendor_path(path)
-    if own is None or path[0] not in _PLACES:
+    own, entity = vendor_path(path), _PLACES.get(path[0])
+    if path[0] == _PERSON and written.key[:2] in _OF_CRM and written.key[-1] != "crm_when":
+        entity = _PERSON
+    if own is None or entity is None:
         return None
-    there = known[_PLACES[path[0]]]
+    there = known[entity]
     if not there or own in there:
         return None
     *relation, last = own.split(".")
@@ -153,6 +159,25 @@ def list_problems(
             problem_at(place, "prices_not_read", message, hint=hint, key=path, value=named)
         )
     return found
+
+
+def contact_problems(configuration: Configuration, holds: Mapping[str, bool]) -> list[Problem]:
+    """Connections of the bridge that hold no persons, where these should be kept in step."""
+    if configuration.model.flows.contacts.mode is FlowMode.OFF:
+        return []
+    path = ("flows", "contacts", "mode")
+    return [
+        problem_at(
+            configuration.tree.place(*path),
+            "contacts_not_held",
+            f"{name} holds no persons of customers that could be kept in step.",
+            hint=WITHOUT_PERSONS,
+            key=path,
+            value=name,
+        )
+        for name in (configuration.crm, *configuration.books)
+        if not holds.get(name, True)
+    ]
 
 
 # --- one field, one writer -----------------------------------------------------------------------

@@ -13,6 +13,11 @@ from tieout.ports import Selection
 from tieout.settings.bridge import Configuration
 from tieout.settings.bridge_names import vendor_path
 
+WITHOUT_PERSONS = (
+    "Set flows.contacts.mode to off in tieout.yaml; contact_name of mapping.customer fills the one"
+    " name that a customer may have."
+)
+
 
 def contact_selections(
     configuration: Configuration, section: str, rule: str
@@ -59,5 +64,5 @@ def require_contacts(configuration: Configuration, abilities: Mapping[str, Abili
                 f"flows.contacts is {given.mode.value}, and {name} holds no persons of customers"
                 " that could be kept in step.",
                 code="contacts_not_held",
-                hint="Set flows.contacts.mode to off in tieout.yaml.",
+                hint=WITHOUT_PERSONS,
             )

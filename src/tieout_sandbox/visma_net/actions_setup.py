@@ -9,7 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import ActionError
-from tieout_sandbox.visma_net import customers, dimensions, items, lookups, periods, webhooks
+from tieout_sandbox.visma_net import (
+    contacts,
+    customers,
+    dimensions,
+    items,
+    lookups,
+    periods,
+    webhooks,
+)
 from tieout_sandbox.visma_net.arguments import (
     Arguments,
     customer_of,
@@ -94,6 +102,19 @@ def _edit_customer(company: Company, arguments: Arguments) -> Any:
     record = customer_of(company, arguments)
     body = wrapped(**object_of(arguments, "set"))
     return customers.present(company, customers.put(company, record, body))
+
+
+def _make_contact(company: Company, arguments: Arguments) -> Any:
+    body = wrapped(
+        businessAccount=customer_of(company, arguments)["number"], **object_of(arguments, "set")
+    )
+    return contacts.contact_row(company, contacts.put_new(company, body))
+
+
+def _edit_contact(company: Company, arguments: Arguments) -> Any:
+    record = contacts.of_id(company, text_of(arguments, "contact"))
+    body = wrapped(**object_of(arguments, "set"))
+    return contacts.contact_row(company, contacts.put(company, record, body))
 
 
 def _status(company: Company, arguments: Arguments) -> Any:
@@ -382,6 +403,8 @@ ACTIONS: Listed = {
         _make_customer,
     ),
     "edit_customer": ({**_CUSTOMER, "set": "fields"}, _edit_customer),
+    "make_contact": ({**_CUSTOMER, "set": "fields"}, _make_contact),
+    "edit_contact": ({"contact": "its id", "set": "fields"}, _edit_contact),
     "set_customer_status": (
         {**_CUSTOMER, "status": "CreditHold where it is left out"},
         _status,

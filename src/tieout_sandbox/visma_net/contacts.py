@@ -240,7 +240,8 @@ def listing(company: Company, call: Call) -> Response:
     return json_response(200, [{**row, "metadata": meta} for row in rows])
 
 
-def _contact(company: Company, contact_id: str) -> Record:
+def of_id(company: Company, contact_id: str) -> Record:
+    """The contact of that id."""
     found = company.contacts.get(contact_id)
     if found is None:
         raise NotFoundError(f"Contact '{contact_id}' cannot be found in the system.")
@@ -249,13 +250,19 @@ def _contact(company: Company, contact_id: str) -> Record:
 
 def single(company: Company, call: Call) -> Response:
     """GET of one contact."""
-    record = _contact(company, call.ids[0])
+    record = of_id(company, call.ids[0])
     return one(company, contact_row(company, record), record["_version"])
 
 
 def create(company: Company, call: Call) -> Response:
     """POST of a contact."""
-    given = read("ContactUpdateDto", call.body(), company.assumptions)
+    saved = put_new(company, call.body())
+    return created(company, call, "v1/contact", saved["contactId"], saved["_version"])
+
+
+def put_new(company: Company, body: Any) -> Record:
+    """A new contact out of a body."""
+    given = read("ContactUpdateDto", body, company.assumptions)
     if not given.get("lastName"):
         raise BusinessError("Error: 'Last Name' cannot be empty.")
     contact_id = 12000 + company.count("contact")
@@ -270,17 +277,20 @@ def create(company: Company, call: Call) -> Response:
         **dict.fromkeys(_TEXTS),
         **dict.fromkeys(_FLAGS, False),
     }
-    saved = _put_contact(company, record, given)
-    return created(company, call, "v1/contact", contact_id, saved["_version"])
+    return _put_contact(company, record, given)
 
 
 def change(company: Company, call: Call) -> Response:
     """PUT of a contact."""
-    record = _contact(company, call.ids[0])
+    record = of_id(company, call.ids[0])
     call.require_match(record)
-    given = read("ContactUpdateDto", call.body(), company.assumptions)
-    saved = _put_contact(company, dict(record), given)
+    saved = put(company, record, call.body())
     return changed(company, call, "v1/contact", saved["contactId"], saved["_version"])
+
+
+def put(company: Company, record: Record, body: Any) -> Record:
+    """A contact with what a body changes."""
+    return _put_contact(company, dict(record), read("ContactUpdateDto", body, company.assumptions))
 
 
 def _put_contact(company: Company, record: Record, given: Record) -> Record:
