@@ -52,12 +52,12 @@ def sums(
 
 # Reminder fees and interest are claims, not sales (`sale` false). Absent means that it is a sale.
 _DOCUMENTS = (
-    # Of an order only what is not invoiced yet is still ongoing.
+    # Of an order only what no draft or invoice was made of is still ongoing by itself.
     "WITH document AS (SELECT m.connection, m.customer_id, m.currency, m.record,"
     " CASE WHEN m.kind <> 'order' THEN m.net WHEN m.record->>'order_state' = 'invoiced' THEN 0.00"
     " ELSE greatest(m.net - coalesce((SELECT sum(i.net) FROM mirror i"
     " WHERE i.workspace = m.workspace AND i.connection = m.connection"
-    " AND i.entity = 'document' AND i.kind = 'invoice' AND i.parent_id = m.id"
+    " AND i.entity = 'document' AND i.kind IN ('draft', 'invoice') AND i.parent_id = m.id"
     " AND i.gone_at IS NULL AND i.status <> 'cancelled'), 0.00), 0.00) END AS net,"
     " CASE WHEN m.status IN ('draft', 'awaiting_approval') OR m.kind = 'order' THEN 'ongoing'"
     " ELSE 'invoiced' END AS kind FROM mirror m WHERE m.workspace = %(ws)s"
