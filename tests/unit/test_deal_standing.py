@@ -61,3 +61,29 @@ def test_a_note_beside_its_invoice(left: str, note_left: str, due: bool) -> None
     assert found.refund_due is due
     assert found.open == D(left) + D(note_left)
     assert found.net == D("40500.00")
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_invoice_stands_for_its_order_also_when_that_was_deleted(gone: bool) -> None:
+    place = ExternalRef("books", "document", "order:1")
+    order = Document(ref=place, kind=DocumentKind.ORDER, number="SO-1", currency="SEK")
+    own = SlotRef(ref=place, generation=0, role=RefRole.CURRENT, found_by="answer")
+    slot = SlotState(slot=SLOT, key13="0123456789ABC", exists=True, refs=(own,))
+
+    def shown(grown: list[Document]) -> Standing | None:
+        return deal_standing(
+            DEAL,
+            [slot],
+            {place.id: Seen(record=order, gone=gone, gone_certain=gone)},
+            {},
+            {place.id: grown},
+            today=date(2026, 11, 1),
+            last_day=lambda day: day,
+        )
+
+    found = shown([booked(DocumentKind.INVOICE, "500.00", "500.00")])
+    assert found is not None
+    assert (found.status, found.open, found.order_number) == ("booked", D("500.00"), "SO-1")
+    nothing = shown([])
+    assert nothing is not None
+    assert nothing.status == ("cancelled" if gone else "draft")

@@ -57,7 +57,9 @@ def deal_standing(
     live = [
         found.record
         for role, found in seen
-        if role is RefRole.CURRENT and not found.gone and isinstance(found.record, Document)
+        if role is RefRole.CURRENT
+        and isinstance(found.record, Document)
+        and (not found.gone or _invoiced_of(found.record, grown or {}))
     ]
     if not live:
         return Standing(
@@ -116,12 +118,13 @@ def _as_invoiced(
     live: Sequence[Document], grown: Mapping[str, Sequence[Document]]
 ) -> list[Document]:
     """The documents with each order replaced by what was invoiced of it, once something was."""
-    found: list[Document] = []
-    for document in live:
-        made = grown.get(document.ref.id, ()) if document.ref else ()
-        booked = [one for one in made if one.booked and not one.voided]
-        found += booked if is_order(document) and booked else [document]
-    return found
+    return [one for document in live for one in _invoiced_of(document, grown) or [document]]
+
+
+def _invoiced_of(document: Document, grown: Mapping[str, Sequence[Document]]) -> list[Document]:
+    """What was invoiced of an order and stands, also of one that was deleted since."""
+    made = grown.get(document.ref.id, ()) if document.ref and is_order(document) else ()
+    return [one for one in made if one.booked and not one.voided]
 
 
 def _vendor_word(orders: Sequence[Document], live: Sequence[Document]) -> str | None:
