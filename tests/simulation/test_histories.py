@@ -13,6 +13,7 @@ import directed_orders
 import directed_prices
 import directed_published
 import directed_restore
+import directed_sales
 from scenes import TOLD, tell
 
 NUMBERED = sorted(TOLD)
@@ -24,6 +25,7 @@ assert directed_orders
 assert directed_prices
 assert directed_published
 assert directed_restore
+assert directed_sales
 
 # The numbers of the table of histories in docs/explanation/once-only.md. Those with a letter behind
 # their number, and those from 53 on, are beyond it.

@@ -63,6 +63,7 @@ def settings_for(variant: Variant, **more: Any) -> PlainBookSettings:
         atomic=variant.atomic,
         keeps_id=variant.keeps_id,
         tells_origin=variant.tells_origin,
+        orders=variant.orders,
         search_lag_s=variant.search_lag_s,
         **more,
     )
