@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from importlib import import_module
 from typing import Any
 
+from tieout.connectors.words import truth
 from tieout.core.errors import ConfigurationError
 
 
@@ -352,8 +353,11 @@ def _plain_settings(kind: Any, values: Mapping[str, Any]) -> Any:
     if unknown:
         raise ValueError(f"no such setting: {', '.join(unknown)}")
     defaults = kind()
-    made = {
-        name: type(getattr(defaults, name))(value) if value is not None else value
-        for name, value in values.items()
-    }
+    made = {name: _as(name, value, getattr(defaults, name)) for name, value in values.items()}
     return kind(**made)
+
+
+def _as(name: str, value: Any, default: Any) -> Any:
+    if value is None:
+        return None
+    return truth(name, value) if isinstance(default, bool) else type(default)(value)

@@ -8,6 +8,7 @@ import pytest
 
 from tieout.bootstrap_systems import SYSTEMS
 from tieout.core.abilities import Reads
+from tieout.core.errors import ConfigurationError
 from tieout.core.model import Entity
 
 CRMS = sorted(name for name, system in SYSTEMS.items() if system.side == "crm")
@@ -37,3 +38,15 @@ def test_invoices_are_shown_where_the_connector_writes_them(name: str) -> None:
     assert system.shows_invoices == (Entity.DOCUMENT in abilities.entities)
     assert bool(abilities.of(Entity.CONTACT).fields) == system.persons
     assert ("values" in system.lists) == (Entity.VALUES in abilities.entities)
+
+
+WITH_ORDERS = [name for name in BOOKS if hasattr(SYSTEMS[name].settings_class()(), "orders")]
+WORDS = [("true", True), ("yes", True), (True, True), ("No", False), ("false", False)]
+
+
+@pytest.mark.parametrize("name", WITH_ORDERS)
+def test_a_setting_that_is_yes_or_no_is_never_taken_for_its_opposite(name: str) -> None:
+    for said, meant in WORDS:
+        assert SYSTEMS[name].make_settings({"orders": said}).orders is meant
+    with pytest.raises((ValueError, ConfigurationError)):
+        SYSTEMS[name].make_settings({"orders": "perhaps"})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tieout.connectors.http.addresses import address_problem
+from tieout.connectors.words import truth
 from tieout.core.tax import Treatment
 
 CARRIERS = ("auto", "tieout_key", "reference")
@@ -74,7 +75,7 @@ class TrytonSettings:
                     raise ValueError(f"{name}: a table of names, not {value!r}")
                 made[name] = {str(key): str(entry) for key, entry in value.items()}
             elif isinstance(default, bool):
-                made[name] = value if isinstance(value, bool) else str(value).lower() == "true"
+                made[name] = truth(name, value)
             else:
                 made[name] = type(default)(value)
         return cls(**made)

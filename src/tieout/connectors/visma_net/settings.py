@@ -9,6 +9,7 @@ from typing import Any
 
 from tieout.connectors.http.addresses import address_problem
 from tieout.connectors.http.tokens import Grant, SignIn
+from tieout.connectors.words import truth
 from tieout.core.abilities import TotalsRule
 
 SERVICE, INTERACTIVE = "client_credentials", "refresh"
@@ -98,7 +99,7 @@ class VismaNetSettings:
         for name, value in values.items():
             default = getattr(defaults, name)
             if isinstance(default, bool):
-                made[name] = value if isinstance(value, bool) else str(value).lower() == "true"
+                made[name] = truth(name, value)
             else:
                 made[name] = type(default)(value)
         return cls(**made)
