@@ -528,3 +528,52 @@ def test_a_judgement_never_waits_backwards() -> None:
         steps.add(judged.step)
         assert judged.wait_s >= 0 if judged.step is not Step.LOOK_AGAIN else judged.wait_s > 0
     assert Step.LOOK_AGAIN in steps
+
+
+# --- orders, and drafts that we book -------------------------------------------------------------
+
+
+BOOKING = doubt(Action.CONVERT)
+INVOICED = document("i77", booked=True, kind=DocumentKind.INVOICE)
+
+
+def test_an_invoice_that_grew_out_of_an_order_is_no_second_document() -> None:
+    order = hit("order:1", kind=DocumentKind.ORDER)
+    grown = hit("i77", booked=True, kind=DocumentKind.INVOICE, came_from=(ref("order:1"),))
+    judged = judge(doubt(), look(after(2), grown, order), NO_LAG)
+    assert (judged.step, judged.record) == (Step.FOUND, order.record)
+    alone = judge(doubt(), look(after(2), hit("i78", came_from=(ref("order:9"),))), NO_LAG)
+    assert alone.step is Step.FOUND
+
+
+def test_a_booking_without_an_answer_is_done_where_the_target_is_booked() -> None:
+    judged = judge(BOOKING, look(after(2), target=INVOICED), NO_LAG)
+    assert (judged.step, judged.record) == (Step.APPLIED, INVOICED)
+
+
+def test_a_booking_that_gave_another_id_is_found_by_its_key() -> None:
+    booked = hit("i77", booked=True, kind=DocumentKind.INVOICE)
+    judged = judge(BOOKING, look(after(2), booked), NO_LAG)
+    assert (judged.step, judged.record, judged.reason) == (Step.MOVED, booked.record, "booked")
+
+
+def test_a_draft_that_is_still_there_is_booked_anew_behind_the_horizon_only() -> None:
+    early = judge(BOOKING, look(after(2), hit(), target=document()), NO_LAG)
+    assert (early.step, early.reason) == (Step.LOOK_AGAIN, "before_horizon")
+    late = judge(BOOKING, look(LATE, hit(), target=document()), NO_LAG)
+    assert (late.step, late.reason) == (Step.PLAN_AGAIN, "still_there")
+
+
+def test_a_booking_whose_look_was_cut_or_whose_draft_is_gone() -> None:
+    cut = judge(BOOKING, look(LATE, complete=False, target=document()), NO_LAG)
+    assert (cut.step, cut.reason) == (Step.LOOK_AGAIN, "look_incomplete")
+    gone = judge(BOOKING, look(LATE), NO_LAG)
+    assert (gone.step, gone.reason) == (Step.PLAN_AGAIN, "gone")
+
+
+def test_an_order_that_was_cancelled_on_our_word_is_ended_though_it_stays() -> None:
+    shown = document("order:1", kind=DocumentKind.ORDER, voided=True)
+    assert judge(doubt(Action.VOID), look(after(2), target=shown), NO_LAG).step is Step.ENDED
+    stays = document("order:1", kind=DocumentKind.ORDER)
+    judged = judge(doubt(Action.VOID), look(after(2), target=stays), NO_LAG)
+    assert judged.step is Step.LOOK_AGAIN
