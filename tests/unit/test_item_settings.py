@@ -12,7 +12,7 @@ from tieout.core.model import Entity, Item
 from tieout.core.policy import PriceRule
 from tieout.settings.bridge import Configuration, read_bridge
 from tieout.settings.compile import books_selections, crm_selections
-from tieout.settings.shown_anew import shown_anew
+from tieout.settings.shown_anew import deals_judged_anew, judged_anew, shown_anew
 
 TEXT = """\
 bridge: nordic
@@ -118,3 +118,37 @@ def test_what_is_shown_anew_is_looked_at_whole() -> None:
     head = "  - connection: visma-se\n"
     second = TEXT.replace(head, f"{head}    when: deal.won\n  - connection: visma-no\n")
     assert [fill[0] for fill in shown_anew(after, configured(second))] == ["nordic/items/visma-no"]
+
+
+RULES = """\
+bridge: nordic
+crm: sf
+books: [{connection: se, when: "account.BillingCountryCode == 'SE'"}, {connection: no}]
+flows:
+  customers: {when: "account.Type == 'Customer'"}
+  documents: {include: "account.Type != 'Own group'", when: deal.won}
+  contacts: {mode: auto, direction: both, books_when: "'billing' in contact.roles"}
+"""
+
+
+def test_who_was_left_out_by_an_old_rule_is_judged_by_the_new_one() -> None:
+    before = configured(RULES)
+    slower = configured(RULES.replace("mode: auto", "mode: approve, every: 1h"))
+    assert judged_anew(before, slower) == deals_judged_anew(before, slower) == ()
+    for given, other in (
+        ("'SE'", "'FI'"),
+        ("Own group", "Group"),
+        ("when: deal.won}", "when: deal.lost}"),
+    ):
+        after = configured(RULES.replace(given, other))
+        lanes = ("nordic/documents/se", "nordic/documents/no")
+        assert (deals_judged_anew(before, after), judged_anew(before, after)) == (lanes, ()), other
+    persons = judged_anew(before, configured(RULES.replace("billing", "invoice")))
+    assert persons == (
+        ("nordic/contacts/se", "sf", Entity.CONTACT),
+        ("nordic/persons/se", "se", Entity.CONTACT),
+        ("nordic/contacts/no", "sf", Entity.CONTACT),
+        ("nordic/persons/no", "no", Entity.CONTACT),
+    )
+    customers = judged_anew(before, configured(RULES.replace("== 'Customer'", "== 'Partner'")))
+    assert {fill[2] for fill in customers} == {Entity.CUSTOMER}

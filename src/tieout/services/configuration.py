@@ -24,7 +24,7 @@ from tieout.settings.check import (
 from tieout.settings.difference import diff
 from tieout.settings.problems import Problem, count_text, render_problems
 from tieout.settings.project import project_files
-from tieout.settings.shown_anew import shown_anew
+from tieout.settings.shown_anew import deals_judged_anew, judged_anew, shown_anew
 from tieout.settings.text import decode
 from tieout.store import admin
 from tieout.store.admin import ConfigVersion, ConnectionRow
@@ -380,8 +380,10 @@ def _understood(version: ConfigVersion) -> Configuration | None:
 
 
 def _fill(tx: Tx, old: Configuration | None, new: Configuration, now: datetime) -> None:
-    for lane, connection, entity in shown_anew(old, new):
+    for lane, connection, entity in (*shown_anew(old, new), *judged_anew(old, new)):
         admin.fill_lane(tx, lane, connection, entity, now)
+    for lane in deals_judged_anew(old, new):
+        admin.skipped_again(tx, lane, now)
 
 
 async def roll_back(

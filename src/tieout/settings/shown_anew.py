@@ -1,4 +1,4 @@
-"""Which records of the books a new configuration makes due: what it shows, it has to look at."""
+"""Which records a new configuration makes due: what it shows or judges anew, it has to look at."""
 
 from __future__ import annotations
 
@@ -37,6 +37,54 @@ def shown_anew(before: Configuration | None, after: Configuration) -> tuple[Fill
             if books not in known
         ]
     return tuple(found)
+
+
+def judged_anew(before: Configuration | None, after: Configuration) -> tuple[Fill, ...]:
+    """
+    Persons, and customers made by a rule, where it is another rule now: who was left out by the
+    old one was read long ago, and nothing else would make them due.
+    """
+    found: list[Fill] = []
+    given, customers = after.model.flows.contacts, after.model.flows.customers
+    if given.mode is not FlowMode.OFF and _persons(before) != _persons(after):
+        for books in after.books:
+            found.append((f"{after.name}/contacts/{books}", after.crm, Entity.CONTACT))
+            found.append((f"{after.name}/persons/{books}", books, Entity.CONTACT))
+    was = None if before is None else before.model.flows.customers.when
+    made = customers.mode is not FlowMode.OFF and customers.when is not None
+    if made and before is not None and was != customers.when:
+        found += [
+            (f"{after.name}/customers/{books}", after.crm, Entity.CUSTOMER) for books in after.books
+        ]
+    return tuple(found)
+
+
+def _persons(configuration: Configuration | None) -> Any:
+    if configuration is None:
+        return None
+    flows, mapping = configuration.model.flows, configuration.model.mapping
+    return (
+        flows.contacts.mode is not FlowMode.OFF,
+        flows.contacts.model_dump(exclude={"mode", "every"}),
+        mapping.contact.model_dump(),
+        mapping.contact_to_crm.model_dump(),
+    )
+
+
+def deals_judged_anew(before: Configuration | None, after: Configuration) -> tuple[str, ...]:
+    """
+    Lanes of documents whose rules say otherwise than before which deals are invoiced, and where:
+    deals that the old rules left out are judged again.
+    """
+    if before is None or _invoiced(before) == _invoiced(after):
+        return ()
+    return tuple(f"{after.name}/documents/{books}" for books in after.books)
+
+
+def _invoiced(configuration: Configuration) -> Any:
+    flow = configuration.model.flows.documents
+    books = [(one.connection, one.when) for one in configuration.model.books]
+    return flow.mode is not FlowMode.OFF, flow.include, flow.when, books
 
 
 def _says(configuration: Configuration, flow: str) -> Any:

@@ -306,6 +306,20 @@ def fill_lane(tx: Tx, lane: str, connection: str, entity: Entity, now: datetime)
     )
 
 
+def skipped_again(tx: Tx, lane: str, now: datetime) -> int:
+    """Every deal that a rule left out of a lane is due there again; how many."""
+    return tx.run(
+        "INSERT INTO due (workspace, lane, source_id, revision, since)"
+        f" SELECT DISTINCT %(ws)s, %(lane)s, o.source_id, {FIRST_REVISION}, %(now)s::timestamptz"
+        " FROM outcome o WHERE o.workspace = %(ws)s AND o.lane = %(lane)s AND o.verdict = 'skip'"
+        " AND o.reason IN ('excluded_by_rule', 'trigger_not_yet_true', 'other_books')"
+        " ON CONFLICT (workspace, lane, source_id) DO UPDATE SET revision = due.revision + 1,"
+        " parked = NULL, parked_on = NULL, not_before = NULL",
+        lane=lane,
+        now=now,
+    )
+
+
 def in_force(tx: Tx, bridge: str) -> ConfigVersion | None:
     """The version that counts, or None where nothing was published."""
     row = tx.row(
