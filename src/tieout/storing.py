@@ -78,10 +78,10 @@ class FanOut:
 
     ``source``: 'self' (the record's own id), 'linked' (its id, if it has a customer slot),
     'deals_of_customer', 'contacts_of_customer', 'other_half_n' and 'other_half_m' (the contact
-    that this one is linked with by such a slot), 'slot_source' (the source of the
-    slot whose ref it is, whose key it carries, or that it grew out of), 'customer_of_slot',
-    'parked' (every parked row that waits on this entity), 'credited' (the slots of documents that
-    it credits), 'item_of_price', 'kind_of_code', 'kind_of_values' (a kind of codes).
+    that this one is linked with by such a slot), 'slot_source' (the source of the slot whose ref it
+    is, whose key it carries, that it grew out of, or whose document it credits),
+    'customer_of_slot', 'parked' (every parked row that waits on this entity), 'item_of_price',
+    'kind_of_code', 'kind_of_values' (a kind of codes).
     """
 
     lane: str

@@ -57,6 +57,7 @@ def generic_plans(engine: Engine) -> Engine:
         cursor.execute("SET plan_cache_mode = force_generic_plan")
         cursor.close()
         connection.commit()
+        connection.prepare_threshold = 5
 
     event.listen(engine, "connect", set_plans)
     return engine

@@ -120,10 +120,7 @@ def books_fan_out(policy: BridgePolicy, connection: str) -> tuple[FanOut, ...]:
     ]
     if policy.status.mode is not FlowMode.OFF:
         status = lane(policy.name, STATUS, connection)
-        rules += [
-            FanOut(lane=status, entity=Entity.DOCUMENT, source="slot_source"),
-            FanOut(lane=status, entity=Entity.DOCUMENT, source="credited"),
-        ]
+        rules.append(FanOut(lane=status, entity=Entity.DOCUMENT, source="slot_source"))
         # A customer shows what all companies say, decided for the first in which it is linked.
         for book in policy.books:
             balances = lane(policy.name, BALANCES, book.connection)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -69,11 +69,16 @@ class Tx:
         """
         batch = list(values)
         text = sql.replace("{rows}", f"json_to_recordset(%(rows)s::json) AS r({columns})")
+        inserts = sql.startswith("INSERT INTO ")
         touched = 0
         for start in range(0, len(batch), BULK_MOST):
             rows = codec.encode_text(batch[start : start + BULK_MOST])
-            touched += self.run(text, rows=rows, **also)
-        if sql.startswith("INSERT INTO "):
+            if inserts:
+                with _prepared(self.conn):
+                    touched += self.run(text, rows=rows, **also)
+            else:
+                touched += self.run(text, rows=rows, **also)
+        if inserts:
             self.grown[sql.split(maxsplit=3)[2]] += touched
         return touched
 
@@ -91,6 +96,18 @@ class Tx:
         )
         assert found is not None
         return int(found[0])
+
+
+@contextmanager
+def _prepared(conn: Connection) -> Iterator[None]:
+    """What runs here stays with the server as it was parsed; its plan must not hang on values."""
+    driver: Any = conn.connection.driver_connection
+    usual = driver.prepare_threshold
+    driver.prepare_threshold = 0
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = usual
 
 
 def chain_hash(previous: bytes, seq: int, at: datetime, who: str, entries: bytes) -> bytes:
@@ -215,9 +232,19 @@ class BlockingRunner:
         """The engine belongs to the whole simulation; nothing is let go of here."""
 
 
+def mirrored(connection: str, entity: str) -> str:
+    """
+    The name under which `Growth` counts a part of the mirror.
+
+    To a planner whose statistics are from before there were documents, their id is no better an
+    index than their number: it reads all of them to find some.
+    """
+    return f"mirror/{connection}/{entity}"
+
+
 class Growth:
     """
-    Rows added by table since its statistics were renewed.
+    Rows added by table since its statistics were renewed; of the mirror, also by its parts.
 
     A fresh database has none, and then the planner takes every index for as good as any other; its
     own renewal comes a minute later, when a first run has read everything already. So they are
@@ -234,27 +261,42 @@ class Growth:
         self._added.update(grown)
 
     def outgrown(self) -> list[str]:
-        """The tables that have doubled; they are counted anew from here."""
+        """Which have doubled; they are counted anew from here."""
         found = [
-            table
-            for table, rows in sorted(self._added.items())
-            if rows >= max(self._known.get(table, 0), self._FIRST)
+            name
+            for name, rows in sorted(self._added.items())
+            if rows >= max(self._known.get(name, 0), self._FIRST)
         ]
-        for table in found:
-            self._known[table] = self._known.get(table, 0) + self._added.pop(table)
+        for name in found:
+            self._known[name] = self._known.get(name, 0) + self._added.pop(name)
         return found
 
-    def renew(self, tx: Tx, tables: Sequence[str]) -> None:
-        """New statistics, except for those of these tables that were much larger before."""
-        for table in tables:
-            row = tx.row(
-                "SELECT reltuples FROM pg_class WHERE oid = %(table)s::regclass", table=table
-            )
-            told = int(row[0]) if row is not None else 0
-            if told < self._known[table]:
+    def renew(self, tx: Tx, names: Sequence[str]) -> None:
+        """New statistics, except for those of these that were much larger before."""
+        for name in names:
+            table, _, part = name.partition("/")
+            told = _told_of_part(tx, table, *part.split("/")) if part else _told(tx, table)
+            if told < self._known[name]:
                 # A role without the right is only told so by a warning.
                 tx.conn.exec_driver_sql(f"ANALYZE {table}")
-            self._known[table] = max(told, self._known[table])
+            self._known[name] = max(told, self._known[name])
+
+
+def _told(tx: Tx, table: str) -> int:
+    """How many rows of a table its statistics know."""
+    row = tx.row("SELECT reltuples FROM pg_class WHERE oid = %(table)s::regclass", table=table)
+    return int(row[0]) if row is not None else 0
+
+
+def _told_of_part(tx: Tx, table: str, connection: str, entity: str) -> int:
+    """How many rows of one connection and entity the planner expects."""
+    row = tx.row(
+        f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {table} WHERE workspace = %(ws)s"
+        " AND connection = %(connection)s AND entity = %(entity)s",
+        connection=connection,
+        entity=entity,
+    )
+    return int(row[0][0]["Plan"]["Plan Rows"]) if row is not None else 0
 
 
 def in_workspace(
@@ -310,9 +352,10 @@ def async_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
     return engine
 
 
-# Plans are made for the values at hand: a generic plan compares each row with each of 500 keys.
-_OPTIONS = "-c timezone=UTC -c client_encoding=UTF8 -c plan_cache_mode=force_custom_plan"
-_CONNECT = {"options": _OPTIONS, "connect_timeout": 10}
+_OPTIONS = "-c timezone=UTC -c client_encoding=UTF8"
+# Nothing is prepared unless it says so: a statement that is not is planned for the values at hand.
+# A generic plan compares each row with each of 500 keys.
+_CONNECT = {"options": _OPTIONS, "connect_timeout": 10, "prepare_threshold": None}
 
 
 def _become_app(connection: Any, _record: Any) -> None:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# Step by step: while the tables are new to the planner, it takes the whole of them for one row
+# and joins everything with everything.
+_SEEN = (
+    "WITH seen AS MATERIALIZED (SELECT parent_id, carried_key13, customer_id FROM mirror"
+    " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
+    " AND id = ANY(%(ids)s))"
+)
+_REF = (
+    "ref r ON r.workspace = %(ws)s AND r.connection = %(connection)s AND r.entity = %(entity)s"
+    " AND r.id"
+)
 # Of a credit note its invoice's, of an order's invoice the order's, of its credit note that too.
-_OF_PARENT = (
-    "SELECT s.source_id FROM mirror m LEFT JOIN mirror g ON g.workspace = m.workspace"
-    " AND g.connection = m.connection AND g.entity = m.entity AND g.id = m.parent_id"
-    " JOIN ref r ON r.workspace = m.workspace AND r.connection = m.connection"
-    " AND r.entity = m.entity AND r.id IN (m.parent_id, g.parent_id)"
-    " JOIN slot s ON s.workspace = r.workspace AND s.key13 = r.key13"
-    " WHERE m.workspace = %(ws)s AND m.connection = %(connection)s AND m.entity = %(entity)s"
-    " AND m.id = ANY(%(ids)s)"
+_PARENTS = (
+    "parents AS MATERIALIZED (SELECT parent_id AS id FROM seen WHERE parent_id IS NOT NULL"
+    " UNION SELECT g.parent_id FROM seen JOIN mirror g ON g.workspace = %(ws)s"
+    " AND g.connection = %(connection)s AND g.entity = %(entity)s AND g.id = seen.parent_id"
+    " WHERE g.parent_id IS NOT NULL)"
+)
+_SLOTS = (
+    " SELECT s.source_id FROM keys JOIN slot s ON s.workspace = %(ws)s AND s.key13 = keys.key13"
 )
 
 
@@ -55,17 +66,12 @@ SOURCES: Mapping[str, str] = {
     " AND connection = %(connection)s AND customer_id = ANY(%(ids)s)",
     "other_half_n": _other_half("N"),
     "other_half_m": _other_half("M"),
-    "slot_source": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
-    " AND s.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.connection = %(connection)s"
-    " AND r.entity = %(entity)s AND r.id = ANY(%(ids)s)"
-    " UNION SELECT s.source_id FROM mirror m JOIN slot s ON s.workspace = m.workspace"
-    " AND s.key13 = m.carried_key13 WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
-    " AND m.entity = %(entity)s AND m.id = ANY(%(ids)s)"
-    f" UNION {_OF_PARENT}",
-    "customer_of_slot": "SELECT s.source_id FROM ref r JOIN slot s ON s.workspace = r.workspace"
-    " AND s.key13 = r.key13 WHERE r.workspace = %(ws)s AND r.connection = %(connection)s"
-    " AND r.entity = 'customer' AND r.role = 'current' AND r.id IN (SELECT customer_id FROM mirror"
-    " WHERE workspace = %(ws)s AND connection = %(connection)s AND entity = %(entity)s"
-    " AND id = ANY(%(ids)s) AND customer_id IS NOT NULL)",
-    "credited": _OF_PARENT,
+    "slot_source": f"{_SEEN}, {_PARENTS}, keys AS MATERIALIZED (SELECT r.key13"
+    f" FROM unnest(%(ids)s::text[]) own (id) JOIN {_REF} = own.id"
+    " UNION SELECT carried_key13 FROM seen"
+    f" UNION SELECT r.key13 FROM parents JOIN {_REF} = parents.id){_SLOTS}",
+    "customer_of_slot": f"{_SEEN}, keys AS MATERIALIZED (SELECT r.key13 FROM"
+    " (SELECT DISTINCT customer_id AS id FROM seen WHERE customer_id IS NOT NULL) buyer"
+    " JOIN ref r ON r.workspace = %(ws)s AND r.connection = %(connection)s"
+    f" AND r.entity = 'customer' AND r.role = 'current' AND r.id = buyer.id){_SLOTS}",
 }

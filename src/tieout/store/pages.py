@@ -11,7 +11,7 @@ from tieout.core.case import Seen
 from tieout.core.model import Entity, ExternalRef, Record
 from tieout.ports import Gone
 from tieout.store import codec
-from tieout.store.database import Tx
+from tieout.store.database import Tx, mirrored
 from tieout.store.due_sources import SOURCES
 from tieout.storing import CursorRow, FanOut, MirrorRow, PageIn, PageResult
 
@@ -133,6 +133,8 @@ def upsert(
         for row in members:
             digest = codec.content_hash(row.record)
             before = known.get(row.ref.id)
+            if before is None:
+                tx.grown[mirrored(connection, entity)] += 1
             if before is not None and ignore_stale and _is_stale(before, row.record):
                 continue
             if before is not None and before[0] == digest and before[2] is None:
