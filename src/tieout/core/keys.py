@@ -8,6 +8,7 @@ that a new installation finds the documents of the old one (docs/explanation/onc
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
@@ -95,8 +96,7 @@ def key_in(text: str, key13: str) -> str | None:
 
 def keys_in(text: str) -> tuple[str, ...]:
     """Every word of a text that has the form of a key (any slot), in order."""
-    words = "".join(c if c.isalnum() else " " for c in text.upper()).split()
-    return tuple(word for word in words if _is_key(word))
+    return tuple(word for word in _WORD.findall(text.upper()) if _is_key(word))
 
 
 def wire_key(*parts: str | int) -> str:
@@ -115,6 +115,8 @@ def _is_key(word: str) -> bool:
     )
 
 
+# Letters and digits of any script; the mark that counts as a letter in code is none here.
+_WORD = re.compile(r"[^\W_]+")
 _KINDS = frozenset(kind.value for kind in KeyKind)
 
 

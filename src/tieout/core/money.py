@@ -12,6 +12,8 @@ ZERO = Decimal("0")
 # Wide enough that a quantity times a price times a fraction is exact, so that it is rounded once.
 _EXACT = Context(prec=100, rounding=ROUND_HALF_UP)
 
+_STEPS = {places: Decimal(1).scaleb(-places) for places in range(7)}
+
 # ISO 4217 minor units that differ from two (ISO 4217 list one; ISK by its list as well).
 _MINOR_UNITS = {"ISK": 0, "JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "KWD": 3, "BHD": 3, "TND": 3}
 
@@ -55,7 +57,7 @@ def minor_units(currency: str) -> int:
 
 def round_to(value: Decimal, places: int) -> Decimal:
     """The value with so many decimals, half away from zero: 25.005 → 25.01, -0.5 → -1."""
-    return value.quantize(Decimal(1).scaleb(-places), context=_EXACT)
+    return value.quantize(_STEPS.get(places) or Decimal(1).scaleb(-places), context=_EXACT)
 
 
 def round_money(value: Decimal, currency: str) -> Decimal:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
+from tieout.core.digest import field_names
 from tieout.core.model import Contact, Customer, Deal, Line, Record
 
 LINE_MARK = "line."
@@ -22,9 +22,8 @@ def record_scope(record: Record | Line | None) -> Mapping[str, Any] | None:
     """
     if record is None:
         return None
-    scope: dict[str, Any] = {
-        entry.name: getattr(record, entry.name) for entry in fields(record) if entry.name != "extra"
-    }
+    names = field_names(type(record))
+    scope: dict[str, Any] = {name: getattr(record, name) for name in names if name != "extra"}
     mark = LINE_MARK if isinstance(record, Line) else ""
     for path, value in getattr(record, "extra", {}).items():
         _put(scope, path.removeprefix(mark).split("."), value)

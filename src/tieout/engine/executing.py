@@ -224,13 +224,14 @@ async def _adopt_carriers(
     counts: ExecuteCounts,
 ) -> list[ReadyOperation]:
     creates = [op for op in picked if op.change.action is Action.CREATE and not op.repeats]
+    looked_for = {op.id for op in creates}
     if not engine.rules.carrier_adopted_at_claim or not engine.rules.books_read_first:
         return list(picked)
     found = await engine.store.carriers([op.key13 for op in creates])
     free = []
     for op in picked:
         carriers = _live(found.get(op.key13, []), connection, op.generation)
-        if op not in creates or not carriers:
+        if op.id not in looked_for or not carriers:
             free.append(op)
             continue
         key, record = carriers[0]

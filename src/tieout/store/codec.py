@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tieout.core.change import Change, Predicted, Wanted
+from tieout.core.change import Action, Change, Predicted, Wanted
 from tieout.core.model import (
     Balance,
     Code,
@@ -19,6 +19,7 @@ from tieout.core.model import (
     Deal,
     Document,
     Entity,
+    ExternalRef,
     Item,
     Payment,
     Price,
@@ -116,11 +117,8 @@ class _Plain(msgspec.Struct):
     revision: int
 
 
-def decode_change(data: bytes) -> Change:
-    """What `encode_change` was given."""
-    from tieout.core.change import Action
-    from tieout.core.model import ExternalRef
-
+def decode_change(data: bytes, revision: int | None = None) -> Change:
+    """What `encode_change` was given; under another revision where one is told."""
     envelope = decode(_Envelope, data)
     plain = decode(_Plain, bytes(envelope.change))
     wanted = bytes(envelope.wanted)
@@ -133,7 +131,7 @@ def decode_change(data: bytes) -> Change:
         version=plain.version,
         depends_on=plain.depends_on,
         number=plain.number,
-        revision=plain.revision,
+        revision=plain.revision if revision is None else revision,
         wanted=None
         if wanted == b"null"
         else Wanted(

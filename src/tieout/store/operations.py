@@ -38,9 +38,9 @@ FURTHEST_PAUSE = timedelta(days=2)
 
 def operation_of(row: Sequence[Any]) -> ReadyOperation:
     """An operation from the columns above; its customer's ref is put into what is wanted."""
-    change = codec.decode_change(bytes(row[11]))
     # What changes the wire key: a new payload, a proven absence, a further write of the slot.
-    change = replace(change, revision=(row[7] * 1000 + row[6]) * 1000 + row[5])
+    revision = (row[7] * 1000 + row[6]) * 1000 + row[5]
+    change = codec.decode_change(bytes(row[11]), revision)
     if row[17] is not None:
         change = with_customer(change, ExternalRef(row[17], row[18], row[19]))
     return ReadyOperation(

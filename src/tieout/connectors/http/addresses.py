@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from tieout.core.errors import ConfigurationError
@@ -36,6 +37,7 @@ def require_callable(url: str) -> None:
         raise ConfigurationError(problem, code="address_not_allowed")
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a host name or number is this machine: localhost, 127.0.0.0/8, ::1."""
     if host.lower() == "localhost":

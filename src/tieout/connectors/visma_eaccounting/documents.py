@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from tieout.connectors.visma_eaccounting.names import Names, draft_ref, invoice_ref, order_ref
 from tieout.connectors.visma_eaccounting.translate import extra_of, terms_code
@@ -82,9 +82,8 @@ def draft(payload: Payload, names: Names, want: Selection | None = None) -> Docu
     """
     credit = bool(payload.get("IsCreditInvoice"))
     currency = text_of(payload, "InvoiceCurrencyCode") or names.currency
-    shared = _shared(payload, names, want)
-    return replace(
-        shared,
+    return Document(
+        **_shared(payload, names, want),
         ref=draft_ref(names, text_of(payload, "Id")) if payload.get("Id") else None,
         version=draft_version(payload),
         kind=DocumentKind.DRAFT,
@@ -183,9 +182,8 @@ def invoice(payload: Payload, names: Names, want: Selection | None = None) -> Do
     from_order = text_of(payload, "CreatedFromOrderId")
     referring = text_of(payload, "ReferringInvoiceId")
     credited_by = (text_of(entry, "CreditInvoiceId") for entry in payload.get("CreditedBy") or ())
-    shared = _shared(payload, names, want)
-    return replace(
-        shared,
+    return Document(
+        **_shared(payload, names, want),
         ref=invoice_ref(names, text_of(payload, "Id")),
         version=payload.get("ModifiedUtc"),
         changed_at=instant_of(payload, "ModifiedUtc"),
@@ -236,23 +234,24 @@ def line_content(line: Line) -> tuple[object, ...]:
 # Inside.
 
 
-def _shared(payload: Payload, names: Names, want: Selection | None) -> Document:
+def _shared(payload: Payload, names: Names, want: Selection | None) -> dict[str, Any]:
     reference = text_of(payload, "OurReference")
     texts = [text_of(row, "Text") for row in _rows(payload) if _is_text(row)]
-    return Document(
-        customer=names.ref("customer", text_of(payload, "CustomerId")),
-        customer_name=text_of(payload, "InvoiceCustomerName") or text_of(payload, "CustomerName"),
-        delivered_on=day_of(payload, "DeliveryDate"),
-        terms=terms_code(payload, names),
-        our_reference=without_key(reference),
-        your_reference=text_of(payload, "YourReference"),
-        po_number=text_of(payload, "BuyersOrderReference"),
-        buyer_reference=text_of(payload, "YourReference"),
-        carrier_text=_carrier("\n".join(text for text in (reference, *texts) if text), payload),
-        created_at=instant_of(payload, "CreatedUtc"),
-        extra=extra_of(payload, want),
-        shape=want.shape if want else "",
-    )
+    return {
+        "customer": names.ref("customer", text_of(payload, "CustomerId")),
+        "customer_name": text_of(payload, "InvoiceCustomerName")
+        or text_of(payload, "CustomerName"),
+        "delivered_on": day_of(payload, "DeliveryDate"),
+        "terms": terms_code(payload, names),
+        "our_reference": without_key(reference),
+        "your_reference": text_of(payload, "YourReference"),
+        "po_number": text_of(payload, "BuyersOrderReference"),
+        "buyer_reference": text_of(payload, "YourReference"),
+        "carrier_text": _carrier("\n".join(text for text in (reference, *texts) if text), payload),
+        "created_at": instant_of(payload, "CreatedUtc"),
+        "extra": extra_of(payload, want),
+        "shape": want.shape if want else "",
+    }
 
 
 def _carrier(text: str, payload: Payload) -> str:
@@ -420,6 +419,8 @@ def _raw_status(value: object) -> str:
 
 def _normal(value: object) -> object:
     """Equal numbers and equal nothings alike: 3 and 3.00, null and '', 0 and null."""
+    if not value or isinstance(value, str):
+        return value or None
     if isinstance(value, (Decimal, int)) and not isinstance(value, bool):
         return format(Decimal(value).normalize(), "f") if value else None
     return value or None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from tieout.connectors.http.json import as_decimal
@@ -77,7 +78,12 @@ def any_equal(name: str, guids: Iterable[str]) -> str:
 
 def vendor_time(response: HttpResponse) -> datetime | None:
     """The vendor's clock as the answer's Date header shows it."""
-    text = response.headers.get("date", "")
+    return _instant_of_date(response.headers.get("date", ""))
+
+
+@lru_cache(maxsize=16)
+def _instant_of_date(text: str) -> datetime | None:
+    """A Date header as an instant; hundreds of answers of one second bear the same."""
     if not text:
         return None
     try:
