@@ -17,6 +17,8 @@ from tieout.ports import Clock, Connector, Ids, Selection
 from tieout.storing import FanOut, Store
 
 LEASE_S = 60
+# So many deals are decided before others have their turn: what is under way goes on meanwhile.
+BREATH = 4
 
 
 @dataclass(slots=True, kw_only=True)

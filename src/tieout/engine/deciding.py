@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from tieout.core.case import Decision
-from tieout.core.policy import FlowMode
+from tieout.core.policy import BooksPolicy, FlowMode
 from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.deciding_accounts import decide_accounts
@@ -19,6 +21,7 @@ from tieout.engine.deciding_standings import decide_balances, decide_standings
 from tieout.storing import DueRow
 
 WINDOW = 500
+PART = 125
 
 
 @dataclass(slots=True)
@@ -31,15 +34,31 @@ class DecideCounts:
 
 
 async def decide_lane(engine: Engine, lane: str, run: int | None, counts: DecideCounts) -> None:
-    """Every due row of a lane, window by window, each recorded in a transaction of its own."""
+    """
+    Every due row of a lane, window by window. A window is recorded in parts, each in a transaction
+    of its own, while the next part is decided; the next window is read when all are recorded.
+    """
     after = ""
     while not engine.stopping:
         due = await engine.store.due_window(lane, WINDOW, engine.clock.now(), after)
         if not due:
             return
         after = due[-1].source_id
-        decisions = await decide_window(engine, lane, due)
-        await record_window(engine, lane, due, decisions, run, counts)
+        recording: asyncio.Task[None] | None = None
+        try:
+            async with aclosing(_decided(engine, lane, due, PART)) as parts:
+                async for part, decisions in parts:
+                    if recording is not None:
+                        await recording
+                    record = record_window(engine, lane, part, decisions, run, counts)
+                    recording = asyncio.ensure_future(record)
+            if recording is not None:
+                await recording
+        except BaseException:
+            if recording is not None:
+                recording.cancel()
+                await asyncio.gather(recording, return_exceptions=True)
+            raise
 
 
 async def record_window(
@@ -88,20 +107,47 @@ def _mode(engine: Engine, flow: str) -> FlowMode:
 
 async def decide_window(engine: Engine, lane: str, due: Sequence[DueRow]) -> list[Decision]:
     """The decisions for these sources, in a stable order. Writes nothing."""
+    found: list[Decision] = []
+    async with aclosing(_decided(engine, lane, due, len(due))) as parts:
+        async for _, decisions in parts:
+            found += decisions
+    return found
+
+
+async def _decided(
+    engine: Engine, lane: str, due: Sequence[DueRow], size: int
+) -> AsyncGenerator[tuple[Sequence[DueRow], list[Decision]], None]:
+    """
+    The due rows with their decisions; of the flows with most rows, so many at a time. All that
+    decisions are made on was read before the first part is given.
+    """
     flow, books = lanes.flow_of(lane), lane.rsplit("/", 1)[-1]
     ids = [row.source_id for row in due]
     book = engine.policy.book(books)
     match flow:
-        case lanes.CUSTOMERS:
-            return await decide_customers(engine, lane, book, ids)
         case lanes.DOCUMENTS:
             if engine.registers is not None:
                 await engine.registers.before(engine, book, ids)
-            return await decide_documents(engine, lane, book, ids)
+            parts = decide_documents(engine, lane, book, ids, size)
+        case lanes.STATUS:
+            parts = decide_standings(engine, lane, book, ids, size)
+        case _:
+            yield due, await _decided_whole(engine, lane, book, ids)
+            return
+    rows = {row.source_id: row for row in due}
+    async with aclosing(parts):
+        async for part, decisions in parts:
+            yield [rows[key] for key in part], decisions
+
+
+async def _decided_whole(
+    engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str]
+) -> list[Decision]:
+    match lanes.flow_of(lane):
+        case lanes.CUSTOMERS:
+            return await decide_customers(engine, lane, book, ids)
         case lanes.ACCOUNTS:
             return await decide_accounts(engine, lane, book, ids)
-        case lanes.STATUS:
-            return await decide_standings(engine, lane, book, ids)
         case lanes.REFERENCE:
             return await decide_reference(engine, lane, book, ids)
         case lanes.ITEMS:

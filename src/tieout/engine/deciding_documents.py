@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -34,50 +35,78 @@ from tieout.core.policy import BooksPolicy
 from tieout.core.tax import TaxAnswer
 from tieout.engine import lanes
 from tieout.engine.closure import Closure, closure_of, could_be, customers_of
-from tieout.engine.context import Engine
+from tieout.engine.context import BREATH, Engine
 from tieout.engine.places import document_slot
 from tieout.engine.schedules import with_schedules
 from tieout.engine.triggers import routed_to, triggered
 
 
 async def decide_documents(
-    engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str]
-) -> list[Decision]:
+    engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str], size: int
+) -> AsyncGenerator[tuple[Sequence[str], list[Decision]], None]:
+    """
+    Deals with their decisions, so many deals at a time; all were read before the first is given.
+
+    A customer that several parts need is decided with the first of them.
+    """
     read = await engine.store.mirror(engine.policy.crm, Entity.DEAL, ids)
     customers = await customers_of(engine, read)
     deals, wrong = with_schedules(read, customers, engine.policy.documents.instalments)
     closure = await closure_of(engine, book, deals, customers, wrong)
     held = await engine.store.held_customers(engine.bridge, book.connection)
-    decisions: list[Decision] = []
     made: dict[str, Decision] = {}
+    given: set[str] = set()
     released: dict[str, Decimal] = {}
-    for key in sorted(deals):
-        deal = deals[key].record
-        assert isinstance(deal, Deal)
-        place = _place(engine, book, deal, closure)
-        if place in (_Place.ELSEWHERE, _Place.HELD_ELSEWHERE):
-            decision = _elsewhere(lane, deal, closure, engine, book)
-            if place is _Place.HELD_ELSEWHERE:
-                decision = replace(
-                    decision,
-                    verdict=Verdict.WAIT,
-                    reason="held_by_other_books",
-                    message="Another company's books still have a document of this deal.",
-                    waits_for=f"deal:{deal.source_id}",
-                )
-            decisions.append(decision)
-            continue
-        for part in _parts(deal, closure):
-            case = _document_case(engine, book, deals[key], part, closure, made, released)
-            case = replace(case, moved=place is _Place.MOVED)
-            decision = decide_document(case, engine.policy, lane, engine.rules)
-            decision = _held_after_restore(decision, deal, held)
-            if decision.verdict is Verdict.WRITE and decision.net is not None:
-                customer = decision.customer_id
-                rate = closure.rates.get(decision.currency, Decimal(1))
-                released[customer] = released.get(customer, Decimal(0)) + decision.net * rate
-            decisions.append(decision)
-    return [*_needed_customers(made, decisions), *decisions]
+    places = sorted(ids)
+    for start in range(0, len(places), size):
+        part = places[start : start + size]
+        decisions: list[Decision] = []
+        for number, key in enumerate(key for key in part if key in deals):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+            decisions += _decided(engine, lane, book, deals[key], closure, held, made, released)
+        buyers = _needed_customers(made, decisions)
+        yield part, [*(buyer for key, buyer in buyers if key not in given), *decisions]
+        given.update(key for key, _ in buyers)
+
+
+def _decided(
+    engine: Engine,
+    lane: str,
+    book: BooksPolicy,
+    seen: Seen,
+    closure: Closure,
+    held: frozenset[str],
+    made: dict[str, Decision],
+    released: dict[str, Decimal],
+) -> list[Decision]:
+    """The decisions of one deal, a decision for each step. ``made``, ``released``: added to."""
+    deal = seen.record
+    assert isinstance(deal, Deal)
+    place = _place(engine, book, deal, closure)
+    if place in (_Place.ELSEWHERE, _Place.HELD_ELSEWHERE):
+        decision = _elsewhere(lane, deal, closure, engine, book)
+        if place is _Place.HELD_ELSEWHERE:
+            decision = replace(
+                decision,
+                verdict=Verdict.WAIT,
+                reason="held_by_other_books",
+                message="Another company's books still have a document of this deal.",
+                waits_for=f"deal:{deal.source_id}",
+            )
+        return [decision]
+    decisions = []
+    for part in _parts(deal, closure):
+        case = _document_case(engine, book, seen, part, closure, made, released)
+        case = replace(case, moved=place is _Place.MOVED)
+        decision = decide_document(case, engine.policy, lane, engine.rules)
+        decision = _held_after_restore(decision, deal, held)
+        if decision.verdict is Verdict.WRITE and decision.net is not None:
+            customer = decision.customer_id
+            rate = closure.rates.get(decision.currency, Decimal(1))
+            released[customer] = released.get(customer, Decimal(0)) + decision.net * rate
+        decisions.append(decision)
+    return decisions
 
 
 def _held_after_restore(decision: Decision, deal: Deal, held: frozenset[str]) -> Decision:
@@ -112,10 +141,10 @@ def _parts(deal: Deal, closure: Closure) -> list[int]:
 
 def _needed_customers(
     made: Mapping[str, Decision], decisions: Sequence[Decision]
-) -> list[Decision]:
+) -> list[tuple[str, Decision]]:
     """
     A customer is written only for a document that goes: a held deal makes no customer, and what
-    is wrong with it is shown on the deal.
+    is wrong with it is shown on the deal. By the 13 characters of its slot.
     """
     wanted = {
         decision.change.depends_on
@@ -125,7 +154,7 @@ def _needed_customers(
         and decision.reason != "waiting_for_approval"
     }
     return [
-        decision
+        (key, decision)
         for key, decision in made.items()
         if decision.verdict is Verdict.AGREED
         or (key in wanted and decision.verdict in (Verdict.WRITE, Verdict.APPROVAL))

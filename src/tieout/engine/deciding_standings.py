@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
@@ -24,15 +25,15 @@ from tieout.core.model import (
     Record,
 )
 from tieout.core.policy import BooksPolicy
-from tieout.engine.context import Engine
+from tieout.engine.context import BREATH, Engine
 from tieout.engine.places import customer_slot, standing_slot
 from tieout.engine.standing import customer_standing, deal_standing, turns_late
 
 
 async def decide_standings(
-    engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str]
-) -> list[Decision]:
-    """What each deal should show, from all documents of all its steps."""
+    engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str], size: int
+) -> AsyncGenerator[tuple[Sequence[str], list[Decision]], None]:
+    """What each deal should show, from all documents of all its steps, so many at a time."""
     by_source = await engine.store.slots_of_sources(engine.bridge, str(KeyKind.DOCUMENT), ids)
     refs = [
         slot_ref.ref.id
@@ -42,52 +43,49 @@ async def decide_standings(
         if slot_ref.role in (RefRole.CURRENT, RefRole.FORMER)
     ]
     documents = await engine.store.mirror(book.connection, Entity.DOCUMENT, refs)
-    grown = await engine.store.grown_from(book.connection, refs)
-    of_orders = [one for found in grown.values() for one in found if isinstance(one, Document)]
-    invoiced = [one.ref.id for one in of_orders if one.ref is not None]
-    credits = await engine.store.credit_notes(book.connection, [*refs, *invoiced])
+    grown = _documents(await engine.store.grown_from(book.connection, refs))
+    invoiced = [one.ref.id for found in grown.values() for one in found if one.ref is not None]
+    credits = _documents(await engine.store.credit_notes(book.connection, [*refs, *invoiced]))
     slots = {key: standing_slot(engine, book, key) for key in ids}
     states = await engine.store.slots(list(slots.values()))
     deals = await engine.store.mirror(engine.policy.crm, Entity.DEAL, ids)
-    mode = engine.policy.status.mode
-    decisions = []
-    for key in ids:
-        deal = deals.get(key)
+
+    def decided(key: str) -> Decision:
+        deal, linked = deals.get(key), by_source.get(key, [])
         if deal is None or deal.gone:
-            decisions.append(
-                Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="deal_deleted")
+            return Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="deal_deleted")
+        if _of_another_company(linked, book):
+            return Decision(
+                lane=lane, source_id=key, verdict=Verdict.SKIP, reason="shown_by_another_company"
             )
-            continue
-        if _of_another_company(by_source.get(key, []), book):
-            decisions.append(
-                Decision(
-                    lane=lane,
-                    source_id=key,
-                    verdict=Verdict.SKIP,
-                    reason="shown_by_another_company",
-                )
-            )
-            continue
         ref = ExternalRef(engine.policy.crm, "standing", key)
         wanted = deal_standing(
             ref,
-            by_source.get(key, []),
+            linked,
             documents,
-            _documents(credits),
-            _documents(grown),
+            credits,
+            grown,
             today=engine.today(book.connection),
             last_day=lambda due: engine.enrich.last_day(due, book.seller),
         )
         case = StandingCase(ref=ref, of="deal", wanted=wanted, state=states[slots[key].key13])
         live = [
             documents[state.current.ref.id].record
-            for state in by_source.get(key, [])
+            for state in linked
             if state.current is not None and state.current.ref.id in documents
         ]
         live += [one for record in live if record.ref for one in grown.get(record.ref.id, ())]
-        decided = replace(decide_standing(case, lane, mode), source_id=key)
-        decisions.append(_until_late(engine, book, decided, live))
-    return decisions
+        decision = replace(decide_standing(case, lane, engine.policy.status.mode), source_id=key)
+        return _until_late(engine, book, decision, live)
+
+    for start in range(0, len(ids), size):
+        part = ids[start : start + size]
+        decisions = []
+        for number, key in enumerate(part):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+            decisions.append(decided(key))
+        yield part, decisions
 
 
 def _documents(records: Mapping[str, Sequence[Record]]) -> dict[str, list[Document]]:

@@ -128,8 +128,8 @@ def order(payload: Payload, names: Names, want: Selection | None = None) -> Docu
         raise ValueError(f"status {payload.get('Status')!r}")
     currency = text_of(payload, "CurrencyCode") or names.currency
     guid = text_of(payload, "Id")
-    return replace(
-        _shared(payload, names, want),
+    return Document(
+        **_shared(payload, names, want),
         ref=order_ref(names, guid) if guid else None,
         version=payload.get("ModifiedUtc"),
         changed_at=instant_of(payload, "ModifiedUtc"),
