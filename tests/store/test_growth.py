@@ -90,5 +90,5 @@ def test_a_query_is_planned_for_its_values_and_an_insert_of_a_set_is_parsed_once
 
     kept, mode = _do(engine, work)
 
-    assert {"INSERT INTO mirror", "INSERT INTO mirror_amount"} == kept
+    assert kept == {"INSERT INTO mirror", "INSERT INTO mirror_amount"}
     assert mode == "auto", "each foreign key would be planned anew for each row"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from tieout.store.database import AsyncRunner, async_engine
+from support.fakes import START
+from tieout.store.database import AsyncRunner, Tx, async_engine, chain_hash, in_workspace
+from tieout.store.workspaces import ensure_workspace
 
 
 def _locks(first: int, second: int, tried: list[int]) -> object:
@@ -36,3 +40,40 @@ def test_what_was_ended_for_another_is_done_again(database_url: str) -> None:
         assert len(tried) > 2, "they did not wait for each other"
 
     asyncio.run(story())
+
+
+def test_two_that_end_at_once_are_two_links_of_one_chain(database_url: str) -> None:
+    async def story() -> None:
+        runner = AsyncRunner(async_engine(database_url))
+
+        def logged(number: int) -> Callable[[Connection], int]:
+            def work(tx: Tx) -> int:
+                tx.log("tested", number=number)
+                # So that all of them come to their end together.
+                tx.run("SELECT pg_sleep(0.05)")
+                return number
+
+            return in_workspace("chain", START, "test", work)
+
+        try:
+            await runner.run(ensure_workspace("chain", "Chain", START))
+            await asyncio.gather(*(runner.run(logged(number)) for number in range(6)))
+            found = await runner.run(in_workspace("chain", START, "test", _links))
+        finally:
+            await runner.close()
+        assert [link[0] for link in found] == [1, 2, 3, 4, 5, 6]
+        before = found[0][4]
+        for seq, at, who, entries, previous, hashed in found:
+            assert previous == before
+            assert hashed == chain_hash(previous, seq, at, who, entries)
+            before = hashed
+
+    asyncio.run(story())
+
+
+def _links(tx: Tx) -> list[tuple[int, datetime, str, bytes, bytes, bytes]]:
+    rows = tx.rows(
+        "SELECT seq, at, who, entries, previous, hash FROM activity WHERE workspace = %(ws)s"
+        " ORDER BY seq"
+    )
+    return [(row[0], row[1], row[2], bytes(row[3]), bytes(row[4]), bytes(row[5])) for row in rows]

@@ -69,16 +69,12 @@ class Tx:
         """
         batch = list(values)
         text = sql.replace("{rows}", f"json_to_recordset(%(rows)s::json) AS r({columns})")
-        inserts = sql.startswith("INSERT INTO ")
         touched = 0
         for start in range(0, len(batch), BULK_MOST):
             rows = codec.encode_text(batch[start : start + BULK_MOST])
-            if inserts:
-                with _prepared(self.conn):
-                    touched += self.run(text, rows=rows, **also)
-            else:
+            with _prepared(self.conn, sql.startswith(("INSERT INTO ", "WITH "))):
                 touched += self.run(text, rows=rows, **also)
-        if inserts:
+        if sql.startswith("INSERT INTO "):
             self.grown[sql.split(maxsplit=3)[2]] += touched
         return touched
 
@@ -99,8 +95,11 @@ class Tx:
 
 
 @contextmanager
-def _prepared(conn: Connection) -> Iterator[None]:
+def _prepared(conn: Connection, wanted: bool) -> Iterator[None]:
     """What runs here stays with the server as it was parsed; its plan must not hang on values."""
+    if not wanted:
+        yield
+        return
     driver: Any = conn.connection.driver_connection
     usual = driver.prepare_threshold
     driver.prepare_threshold = 0
@@ -112,36 +111,33 @@ def _prepared(conn: Connection) -> Iterator[None]:
 
 def chain_hash(previous: bytes, seq: int, at: datetime, who: str, entries: bytes) -> bytes:
     """The hash of an entry of the activity log: over the one before and all that this one says."""
-    digest = hashlib.sha256()
-    for part in (previous, str(seq).encode(), at.isoformat().encode(), who.encode(), entries):
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.digest()
+    parts = (previous, str(seq).encode(), at.isoformat().encode(), who.encode(), entries)
+    return hashlib.sha256(_framed(*parts)).digest()
+
+
+def _framed(*parts: bytes) -> bytes:
+    """The parts one behind the other, each with its length before it."""
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+
+
+# The head is locked, read, and moved by one statement; the hash is that of `chain_hash`.
+_APPEND = (
+    "WITH head AS MATERIALIZED (SELECT seq + 1 AS seq, hash AS previous FROM activity_head"
+    " WHERE workspace = %(ws)s FOR UPDATE), made AS MATERIALIZED (SELECT seq, previous,"
+    " sha256(int8send(octet_length(previous)) || previous || int8send(octet_length(seq::text))"
+    " || convert_to(seq::text, 'UTF8') || %(rest)s::bytea) AS hash FROM head),"
+    " entry AS (INSERT INTO activity (workspace, seq, at, who, entries, previous, hash)"
+    " SELECT %(ws)s, seq, %(at)s, %(who)s, %(entries)s, previous, hash FROM made)"
+    " UPDATE activity_head SET seq = made.seq, hash = made.hash FROM made"
+    " WHERE activity_head.workspace = %(ws)s"
+)
 
 
 def _append_activity(tx: Tx) -> None:
-    head = tx.row(
-        "SELECT seq, hash FROM activity_head WHERE workspace = %(ws)s FOR UPDATE",
-    )
-    if head is None:
-        raise EvidenceError("The activity log has no head; the database was changed from outside.")
-    seq, previous = int(head[0]) + 1, bytes(head[1])
     entries = codec.encode(tx.entries)
-    hashed = chain_hash(previous, seq, tx.now, tx.who, entries)
-    tx.run(
-        "INSERT INTO activity (workspace, seq, at, who, entries, previous, hash)"
-        " VALUES (%(ws)s, %(seq)s, %(at)s, %(who)s, %(entries)s, %(previous)s, %(hash)s)",
-        seq=seq,
-        at=tx.now,
-        who=tx.who,
-        entries=entries,
-        previous=previous,
-        hash=hashed,
-    )
-    tx.run(
-        "UPDATE activity_head SET seq = %(seq)s, hash = %(hash)s WHERE workspace = %(ws)s",
-        seq=seq,
-        hash=hashed,
-    )
+    rest = _framed(tx.now.isoformat().encode(), tx.who.encode(), entries)
+    if not tx.run(_APPEND, at=tx.now, who=tx.who, entries=entries, rest=rest):
+        raise EvidenceError("The activity log has no head; the database was changed from outside.")
 
 
 @contextmanager

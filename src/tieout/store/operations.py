@@ -205,6 +205,21 @@ def draw_number(tx: Tx, connection: str, entity: Entity, start: int, count: int)
 
 # --- before the first byte --------------------
 
+_STARTED = (
+    "WITH given AS MATERIALIZED (SELECT * FROM {rows}), started AS (UPDATE operation SET"
+    " state = 'started', fence = g.fence, lease_owner = %(owner)s, lease_until = %(until)s,"
+    " first_sent_at = coalesce(first_sent_at, g.sent), updated_at = %(now)s FROM given g"
+    " WHERE operation.workspace = %(ws)s AND operation.id = g.op)"
+    " INSERT INTO attempt (workspace, operation, no, send, item, payload_rev, worker, fence,"
+    " horizon, witness, shows, predicted, result, started_at) SELECT %(ws)s, g.op, g.no, g.send,"
+    " g.item, g.rev, %(owner)s, g.fence, g.horizon, g.witness, g.shows, g.predicted, 'open',"
+    " %(now)s FROM given g"
+)
+_STARTED_COLUMNS = (
+    "op text, no integer, send text, item integer, rev integer, fence bigint,"
+    " horizon timestamptz, witness jsonb, shows jsonb, predicted jsonb, sent timestamptz"
+)
+
 
 def mark_started(
     tx: Tx,
@@ -241,7 +256,8 @@ def mark_started(
         )
     }
     accepted: dict[str, dict[str, tuple[int, int]]] = {}
-    sends, attempts, states = [], [], []
+    sends, attempts = [], []
+    until = now + timedelta(seconds=lease_s)
     for sending in sendings:
         ready = all(
             op.id in locked and locked[op.id][0] == op.payload_rev for op, _ in sending.items
@@ -254,7 +270,6 @@ def mark_started(
             number, fence = numbers.get(op.id, 0) + 1, locked[op.id][1] + 1
             given[op.id] = (number, fence)
             attempts.append(_attempt_row(sending, op, prepared, index, number, fence))
-            states.append({"id": op.id, "fence": fence, "sent": sending.vendor_time})
         accepted[sending.send_id] = given
     tx.bulk(
         "INSERT INTO send (workspace, id, connection, wire_key, method, path, headers, body,"
@@ -264,30 +279,11 @@ def mark_started(
         " body text, sha256 text, vendor_time timestamptz",
         sends,
     )
-    tx.bulk(
-        "UPDATE operation SET state = 'started', fence = r.fence, lease_owner = %(owner)s,"
-        " lease_until = %(until)s, first_sent_at = coalesce(first_sent_at, r.sent),"
-        " updated_at = %(now)s FROM {rows} WHERE operation.workspace = %(ws)s"
-        " AND operation.id = r.id",
-        "id text, fence bigint, sent timestamptz",
-        states,
-        owner=worker,
-        until=now + timedelta(seconds=lease_s),
-        now=now,
-    )
-    tx.bulk(
-        "INSERT INTO attempt (workspace, operation, no, send, item, payload_rev, worker, fence,"
-        " horizon, witness, shows, predicted, result, started_at) SELECT %(ws)s, r.op, r.no,"
-        " r.send, r.item, r.rev, %(worker)s, r.fence, r.horizon, r.witness, r.shows, r.predicted,"
-        " 'open', %(now)s FROM {rows}",
-        "op text, no integer, send text, item integer, rev integer, fence bigint,"
-        " horizon timestamptz, witness jsonb, shows jsonb, predicted jsonb",
-        attempts,
-        worker=worker,
-        now=now,
-    )
-    if states:
-        tx.log("operations.started", ids=[state["id"] for state in states], worker=worker)
+    tx.bulk(_STARTED, _STARTED_COLUMNS, attempts, owner=worker, until=until, now=now)
+    tx.grown["attempt"] += len(attempts)
+    if attempts:
+        ids = [attempt["op"] for attempt in attempts]
+        tx.log("operations.started", ids=ids, worker=worker)
     return accepted
 
 
@@ -325,6 +321,7 @@ def _attempt_row(
         "witness": dict(prepared.witness),
         "shows": prepared.shows,
         "predicted": prepared.totals,
+        "sent": sending.vendor_time,
     }
 
 

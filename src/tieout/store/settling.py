@@ -90,12 +90,16 @@ def _plain(tx: Tx, settled: Sequence[Settled], rows: Mapping[str, Any]) -> set[i
         and rows[one.operation.id][2] == one.fence
         and one.attempt == 1
     ]
+    refs = [one.outcome.ref for one in candidates if isinstance(one.outcome, Applied)]
     taken = {
         (row[0], row[1], row[2]): row[3]
         for row in tx.rows(
             "SELECT connection, entity, id, key13 FROM ref WHERE workspace = %(ws)s"
+            " AND connection = ANY(%(connections)s) AND entity = ANY(%(entities)s)"
             " AND id = ANY(%(ids)s)",
-            ids=[one.outcome.ref.id for one in candidates if isinstance(one.outcome, Applied)],
+            connections=sorted({ref.connection for ref in refs}),
+            entities=sorted({ref.entity for ref in refs}),
+            ids=[ref.id for ref in refs],
         )
     }
     found = set()
@@ -113,66 +117,57 @@ def _plain(tx: Tx, settled: Sequence[Settled], rows: Mapping[str, Any]) -> set[i
     return found
 
 
+# The record becomes its slot's, what both sides show the base; attempt and operation are over.
+_APPLIED = (
+    "WITH given AS MATERIALIZED (SELECT * FROM {rows}), refs AS (INSERT INTO ref (workspace,"
+    " connection, entity, id, key13, generation, role, found_by, evidence, since) SELECT %(ws)s,"
+    " g.connection, g.entity, g.id, g.key13, g.generation, 'current', 'answer', '', %(now)s"
+    " FROM given g ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET role = 'current',"
+    " generation = excluded.generation), links AS (INSERT INTO link (workspace, key13, wanted,"
+    " shown, base_known, predicted, config_version, revision, updated_at) SELECT %(ws)s, g.key13,"
+    " g.wanted, g.shown, true, g.predicted, g.version, 1, %(now)s FROM given g"
+    " ON CONFLICT (workspace, key13) DO UPDATE SET wanted = excluded.wanted,"
+    " shown = excluded.shown, base_known = true,"
+    " predicted = coalesce(excluded.predicted, link.predicted),"
+    " config_version = excluded.config_version, revision = link.revision + 1,"
+    " updated_at = excluded.updated_at), answers AS (UPDATE attempt SET result = 'answered',"
+    " answer = g.answer, answered_at = %(now)s FROM given g WHERE attempt.workspace = %(ws)s"
+    " AND attempt.operation = g.op AND attempt.no = g.no AND attempt.result = 'open')"
+    " UPDATE operation SET state = 'applied', detail = 'answer', lease_owner = NULL,"
+    " next_look_at = NULL, updated_at = %(now)s FROM given g WHERE operation.workspace = %(ws)s"
+    " AND operation.id = g.op"
+)
+_APPLIED_COLUMNS = (
+    "connection text, entity text, id text, key13 text, generation integer, wanted jsonb,"
+    " shown jsonb, predicted jsonb, version integer, op text, no integer, answer jsonb"
+)
+
+
 def _settle_plain(tx: Tx, bridge: str, settled: Sequence[Settled], now: datetime) -> None:
     if not settled:
         return
-    refs, links, answers = [], [], []
+    rows = []
     for one in settled:
         outcome, op = one.outcome, one.operation
         assert isinstance(outcome, Applied)
         shown = one.row.record if one.row else outcome.shows or one.prepared.shows
         wanted = op.change.wanted.record if op.change.wanted else None
-        refs.append(_ref_row(op, outcome.ref))
-        links.append(_link_row(op, wanted, agreed_on(op, shown), one.prepared.totals))
-        answers.append(
-            {"id": op.id, "no": one.attempt, "answer": {"ref": str(outcome.ref)}},
+        rows.append(
+            _ref_row(op, outcome.ref)
+            | _link_row(op, wanted, agreed_on(op, shown), one.prepared.totals)
+            | {"op": op.id, "no": one.attempt, "answer": {"ref": str(outcome.ref)}}
         )
     tx.run(
         "UPDATE ref SET role = 'former' WHERE workspace = %(ws)s AND role = 'current'"
         " AND key13 = ANY(%(keys)s) AND NOT (id = ANY(%(ids)s))",
-        keys=[row["key13"] for row in refs],
-        ids=[row["id"] for row in refs],
+        keys=[row["key13"] for row in rows],
+        ids=[row["id"] for row in rows],
     )
-    tx.bulk(
-        "INSERT INTO ref (workspace, connection, entity, id, key13, generation, role, found_by,"
-        " evidence, since) SELECT %(ws)s, r.connection, r.entity, r.id, r.key13, r.generation,"
-        " 'current', 'answer', '', %(now)s FROM {rows}"
-        " ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET role = 'current',"
-        " generation = excluded.generation",
-        "connection text, entity text, id text, key13 text, generation integer",
-        refs,
-        now=now,
-    )
-    tx.bulk(
-        "INSERT INTO link (workspace, key13, wanted, shown, base_known, predicted, config_version,"
-        " revision, updated_at) SELECT %(ws)s, r.key13, r.wanted, r.shown, true,"
-        " r.predicted, r.version, 1, %(now)s FROM {rows}"
-        " ON CONFLICT (workspace, key13) DO UPDATE SET"
-        " wanted = excluded.wanted, shown = excluded.shown, base_known = true,"
-        " predicted = coalesce(excluded.predicted, link.predicted),"
-        " config_version = excluded.config_version, revision = link.revision + 1,"
-        " updated_at = excluded.updated_at",
-        "key13 text, wanted jsonb, shown jsonb, predicted jsonb, version integer",
-        links,
-        now=now,
-    )
-    tx.bulk(
-        "UPDATE attempt SET result = 'answered', answer = r.answer, answered_at = %(now)s"
-        " FROM {rows} WHERE attempt.workspace = %(ws)s AND attempt.operation = r.id"
-        " AND attempt.no = r.no AND attempt.result = 'open'",
-        "id text, no integer, answer jsonb",
-        answers,
-        now=now,
-    )
-    tx.run(
-        "UPDATE operation SET state = 'applied', detail = 'answer', lease_owner = NULL,"
-        " next_look_at = NULL, updated_at = %(now)s WHERE workspace = %(ws)s AND id = ANY(%(ids)s)",
-        ids=[one.operation.id for one in settled],
-        now=now,
-    )
+    tx.bulk(_APPLIED, _APPLIED_COLUMNS, rows, now=now)
+    tx.grown.update({"ref": len(rows), "link": len(rows)})
     tx.log(
         "operations.applied",
-        refs={one.operation.id: row["id"] for one, row in zip(settled, refs, strict=True)},
+        refs={row["op"]: row["id"] for row in rows},
     )
     for one in settled:
         shown = one.row.record if one.row else None
