@@ -106,7 +106,7 @@ def compose(case: DocumentCase, policy: DocumentPolicy) -> Composed:
     (docs/explanation/documents.md); a step of several carries its share of each line as an amount.
     """
     findings: list[Finding] = []
-    scope = deal_scope(case.deal, case.crm_customer)
+    scope = deal_scope(case.deal, case.crm_customer) if policy.looks else {}
     kind = kind_made(case, policy, scope)
     header = _header(case, policy, scope, findings)
     lines = [_line(case, policy, scope, line, findings) for line in case.deal.lines]
@@ -311,7 +311,7 @@ def _line(
         "discount": line.discount,
     }
     dimensions = dict(case.deal.dimensions) | dict(line.dimensions)
-    inner = {**scope, "line": line_scope(line)}
+    inner = {**scope, "line": line_scope(line)} if policy.line_fields else {}
     unmapped = False
     for rule in policy.line_fields:
         before = len(findings)

@@ -134,6 +134,11 @@ class DocumentPolicy:
     line_fields: tuple[FieldRule, ...] = ()
     instalments: FieldRule | None = None
 
+    @property
+    def looks(self) -> bool:
+        """Whether a document's kind or a field of it hangs on an expression."""
+        return bool(self.kinds or self.fields or self.line_fields)
+
     def kind_of(self, scope: Scope) -> str:
         """What is made of the deal of that scope. Raises `core.mapping.errors.MappingError`."""
         return next((rule.kind for rule in self.kinds if rule.when.holds(scope)), self.kind)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from tieout.core.abilities import TotalsRule
@@ -34,13 +33,13 @@ def predict(
     neither net nor VAT. With an unknown rule both figures are computed and the second one is given
     only where they differ.
     """
-    per_rate = _totals(lines, currency, True, rounds_to_unit, includes_tax)
-    per_line = _totals(lines, currency, False, rounds_to_unit, includes_tax)
     if rule is TotalsRule.PER_LINE:
-        return Predicted(totals=per_line)
-    if rule is TotalsRule.PER_RATE or per_rate == per_line:
+        return Predicted(totals=_totals(lines, currency, False, rounds_to_unit, includes_tax))
+    per_rate = _totals(lines, currency, True, rounds_to_unit, includes_tax)
+    if rule is TotalsRule.PER_RATE:
         return Predicted(totals=per_rate)
-    return Predicted(totals=per_rate, other=per_line)
+    per_line = _totals(lines, currency, False, rounds_to_unit, includes_tax)
+    return Predicted(totals=per_rate, other=None if per_line == per_rate else per_line)
 
 
 def _totals(
@@ -58,24 +57,18 @@ def _totals(
     net = given - tax if includes_tax else given
     exact = net + tax
     payable = round_to(exact, 0) if rounds_to_unit else exact
-    return _scaled(
-        Totals(currency=currency, net=net, tax=tax, gross=payable, rounding=payable - exact)
+    return Totals(
+        currency=currency,
+        net=round_money(net, currency),
+        tax=round_money(tax, currency),
+        gross=round_money(payable, currency),
+        rounding=round_money(payable - exact, currency),
     )
 
 
 def _tax(base: Decimal, rate: Decimal, currency: str, includes_tax: bool) -> Decimal:
     share = base * rate / (1 + rate) if includes_tax else base * rate
     return round_money(share, currency)
-
-
-def _scaled(totals: Totals) -> Totals:
-    return replace(
-        totals,
-        net=round_money(totals.net, totals.currency),
-        tax=round_money(totals.tax, totals.currency),
-        gross=round_money(totals.gross, totals.currency),
-        rounding=round_money(totals.rounding, totals.currency),
-    )
 
 
 def fits(predicted: Predicted, shown: Totals) -> bool:
