@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from contract.connector_contract import pages, records, run
 from support.visma_net_rig import VismaNetRig
+from tieout.connectors.visma_net.units import in_sales_unit
 from tieout.core.model import Entity, ExternalRef, Item, Price
 from tieout.ports import Selection
 
@@ -116,3 +119,22 @@ def test_a_renumbered_item_keeps_its_id_and_its_prices() -> None:
         assert price.item.number == "CONSULT"
 
     run(story())
+
+
+@pytest.mark.parametrize(
+    ("units", "price"),
+    [
+        (({"fromUnit": "ESKE", "toUnit": "STK", "unitRate": 12},), "1200.00"),
+        (({"fromUnit": "ESKE", "toUnit": "STK", "unitRate": 8, "unitMultDiv": "Divide"},), "12.50"),
+        (({"fromUnit": "DAG", "toUnit": "TIME", "unitRate": 8},), None),
+        ((), None),
+    ],
+)
+def test_a_price_is_that_of_the_unit_which_is_sold(
+    units: tuple[dict[str, object], ...], price: str | None
+) -> None:
+    item = {"baseUnit": "STK", "salesUnit": "ESKE", "inventoryUnits": list(units)}
+    found = in_sales_unit(item, Decimal("100.00"), 2)
+    assert found == (None if price is None else Decimal(price))
+    assert in_sales_unit({**item, "salesUnit": "stk"}, Decimal("100.00"), 2) == Decimal("100.00")
+    assert in_sales_unit(item, None, 2) is None

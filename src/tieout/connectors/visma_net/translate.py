@@ -10,6 +10,7 @@ from decimal import Decimal
 from tieout.connectors.visma_net.names import Names, Vat
 from tieout.connectors.visma_net.settings import VismaNetSettings
 from tieout.connectors.visma_net.stamps import Stamps
+from tieout.connectors.visma_net.units import in_sales_unit
 from tieout.connectors.visma_net.values import (
     Payload,
     amount_of,
@@ -134,8 +135,8 @@ def item(
         unit=text_of(payload, "salesUnit") or text_of(payload, "baseUnit"),
         tax_class=category,
         tax=item_tax(category, names, settings, day, service=service),
-        price=number_of(payload, "defaultPrice"),
-        cost=number_of(payload, "currentCost"),
+        price=in_sales_unit(payload, number_of(payload, "defaultPrice"), settings.price_decimals),
+        cost=in_sales_unit(payload, number_of(payload, "currentCost"), settings.price_decimals),
         active=text_of(payload, "status") in SELLABLE
         and (settings.orders or not payload.get("stockItem")),
         extra=extra_of(payload, want),
