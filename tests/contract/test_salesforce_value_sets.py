@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,6 +93,19 @@ def test_values_are_added_and_put_out_of_use(org: Rig) -> None:
         (again,) = await org.connector.prepare([change(*MORE)])
         assert isinstance(again, Prepared)
         assert org.connector.pack([again])[0].body == org.connector.pack([made])[0].body
+
+    run(story())
+
+
+def test_a_value_that_somebody_made_since_is_seen_before_the_set_is_written(org: Rig) -> None:
+    async def story() -> None:
+        base = await read(org)
+        await write(org, change(*MORE))  # somebody else, in the meantime
+        (made,) = await org.connector.prepare([replace(change(*MORE), base=base)])
+        assert isinstance(made, Prepared)
+        # The engine compares what was read for the write with the base, and decides anew.
+        assert isinstance(made.read, ValueList)
+        assert made.read.values == values(*MORE) != base.values
 
     run(story())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tieout.core.model import Code, ListedValue, ValueList
-from tieout.core.value_list import wanted_values
+from tieout.core.value_list import emptied, wanted_values
 
 
 def code(text: str, name: str = "", *, active: bool = True) -> Code:
@@ -59,3 +59,12 @@ def test_it_is_at_rest_once_it_shows_what_was_wanted() -> None:
     first = wanted_values(codes, shown(("Cash", "Cash", True)), None, "both")
     again = wanted_values(codes, ValueList(name="Terms", values=first.values), first, "both")
     assert again.values == first.values
+
+
+def test_books_that_tell_of_no_code_at_all_close_no_list() -> None:
+    offered = wanted_values([code("30"), code("14")], shown(("Cash", "Cash", True)), None, "name")
+    assert emptied([], offered, offered)
+    assert not emptied([code("30", active=False)], offered, offered)
+    assert not emptied([], shown(("Cash", "Cash", True)), None)
+    closed = wanted_values([], offered, offered, "name")
+    assert not emptied([], closed, closed)

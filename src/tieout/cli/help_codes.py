@@ -132,6 +132,10 @@ CODES: dict[str, Help] = {
         "The CRM has one currency, and the books have a price in another.",
         "Name the currencies that it shows: flows.items.prices.",
     ),
+    "value_list_emptied": Help(
+        "The books tell of no code of that kind any more; the CRM's list is left as it is.",
+        "tieout connection test: may it still read them? Else close the values in the CRM.",
+    ),
     "value_list_missing": Help(
         "The CRM has no list of values of the name that the configuration gives.",
         "Make it there, in Salesforce as a global value set, or name another.",

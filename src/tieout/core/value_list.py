@@ -31,6 +31,15 @@ def wanted_values(
     return ValueList(name=shown.name, values=tuple(values), ours=tuple(sorted(ours)))
 
 
+def emptied(codes: Sequence[Code], shown: ValueList, before: ValueList | None) -> bool:
+    """
+    Whether every value of the books would go out of use, since they tell of no such code any more:
+    a right or a module that is missing looks the same, and a person says which it is.
+    """
+    ours = set(before.ours) if before is not None else set()
+    return not codes and any(one.active and one.code in ours for one in shown.values)
+
+
 def _value(shown: ListedValue, code: Code | None, label: str) -> ListedValue:
     if code is None:
         return ListedValue(code=shown.code, label=shown.label, active=False)

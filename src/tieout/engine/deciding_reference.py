@@ -11,7 +11,7 @@ from tieout.core.finding import Finding
 from tieout.core.keys import KeyKind
 from tieout.core.model import Code, Entity, ExternalRef, ValueList
 from tieout.core.policy import BooksPolicy, ValueRule
-from tieout.core.value_list import wanted_values
+from tieout.core.value_list import emptied, wanted_values
 from tieout.engine.context import Engine
 from tieout.engine.places import published_slot
 
@@ -51,13 +51,13 @@ async def _decide(engine: Engine, lane: str, book: BooksPolicy, rule: ValueRule)
         case = replace(case, found=(_no_list(rule),))
         return decide_published(case, lane, Entity.VALUES, _FIELDS, mode)
     codes = await engine.store.codes(book.connection, rule.kind)
-    before = state.link.wanted if state.link is not None else None
-    wanted = wanted_values(
-        [code for code in codes if isinstance(code, Code)],
-        shown,
-        before if isinstance(before, ValueList) else None,
-        rule.label,
-    )
+    of_kind = [code for code in codes if isinstance(code, Code)]
+    linked = state.link.wanted if state.link is not None else None
+    before = linked if isinstance(linked, ValueList) else None
+    if emptied(of_kind, shown, before):
+        case = replace(case, found=(_no_codes(rule),))
+        return decide_published(case, lane, Entity.VALUES, _FIELDS, mode)
+    wanted = wanted_values(of_kind, shown, before, rule.label)
     candidates = (shown,) if state.current is None else ()
     case = replace(case, wanted=wanted, candidates=candidates)
     return decide_published(case, lane, Entity.VALUES, _FIELDS, mode)
@@ -69,6 +69,18 @@ def _no_list(rule: ValueRule) -> Finding:
         message=f"The CRM has no list of values {rule.target} for {rule.kind}.",
         hint="Make it there, or name another: flows.reference.lists.",
         place=rule.target,
+        hold_on=str(Entity.VALUES),
+        values={"list": rule.target},
+    )
+
+
+def _no_codes(rule: ValueRule) -> Finding:
+    return Finding(
+        code="value_list_emptied",
+        message=f"{rule.books} tell of no {rule.kind} any more, so {rule.target} would offer none.",
+        hint="Look whether the connection may still read them; else close the values in the CRM.",
+        place=rule.target,
+        # A code that is read again makes it due.
         hold_on=str(Entity.VALUES),
         values={"list": rule.target},
     )

@@ -144,6 +144,8 @@ class ValueSets:
             body=_file(target.id, row, wanted, defaults),
             witness={"set": target.id},
             shows=replace(wanted, ref=target, ours=()),
+            # A set is deployed whole: a value that somebody made since would be taken away.
+            read=self._record(target.id, row, wanted.shape),
             revision=change.revision,
         )
 
