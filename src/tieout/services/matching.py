@@ -314,7 +314,10 @@ def _without(state: SlotState) -> bool:
 
 
 def _step(deal: Deal, part: int, key13: str) -> Step:
-    references = (deal.number, deal.po_number)
+    # Where deals have no numbers, people give them titles that are ones: D-101.
+    title = deal.title.strip()
+    named = title if len(title.split()) == 1 and any(map(str.isdigit, title)) else ""
+    references = (deal.number or named, deal.po_number)
     return Step(
         key13=key13,
         deal=deal.source_id,

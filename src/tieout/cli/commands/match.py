@@ -156,6 +156,7 @@ async def accept(
     as_: As = "",
 ) -> Result:
     """Say that two records are one: the customer is adopted, the document is the deal's."""
+    from tieout.cli.formats import count
     from tieout.services import match_deciding
     from tieout.services.usage import UsedWronglyError
     from tieout.store.match_words import SAME
@@ -170,7 +171,7 @@ async def accept(
     customers, documents = await match_deciding.accept_all(engine, store, all_, from_score, who=who)
     return Result(
         data={"customers": customers, "documents": documents},
-        lines=[f"Noted for {who}: {customers:,} customers, {documents:,} documents."],
+        lines=[f"Noted for {who}: {count(customers, 'customer')}, {count(documents, 'document')}."],
         next=("tieout match report --no-read", "tieout plan"),
         bridge=engine.bridge,
     )
