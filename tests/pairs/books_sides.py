@@ -29,8 +29,12 @@ class Draft:
 
 
 class BooksSide(Protocol):
-    """One company's books. ``unit``: what totals are rounded to. Calls block."""
+    """
+    One company's books. ``unit``: what totals are rounded to. ``orders``: sales orders are read and
+    made. Calls block.
+    """
 
+    orders: bool
     country: str
     currency: str
     unit: Decimal
@@ -77,6 +81,12 @@ class BooksSide(Protocol):
     def price(self, item: str, amount: str) -> None:
         """A price of that item in it, in the company's currency."""
 
+    def orders_made(self) -> list[str]:
+        """The ids of all sales orders."""
+
+    def invoice_order(self, order: str) -> str:
+        """The order is delivered, invoiced and the invoice booked; its number."""
+
     def lose_answer(self) -> None:
         """The answer to the next new draft gets lost on its way; the draft is made."""
 
@@ -96,6 +106,7 @@ class BooksSide(Protocol):
 @dataclass(slots=True)
 class _Simulated:
     served: Served
+    orders: bool = False
     country: str = "SE"
     currency: str = "SEK"
     unit: Decimal = Decimal("0.01")
@@ -143,8 +154,11 @@ class VismaSide(_Simulated):
                 *("connection", "add", "visma_eaccounting", "--name", "visma-se"),
                 *("--client-id", known["client_id"], "--base-url", self.served.base_url),
                 *("--secret-env", "SECRET", "--refresh-token-env", "TOKEN"),
-                *(word for each in _PRICES_TOO for word in ("--set", each)),
+                *(word for each in self._settings() for word in ("--set", each)),
             )
+
+    def _settings(self) -> tuple[str, ...]:
+        return (*_PRICES_TOO, "orders=true") if self.orders else _PRICES_TOO
 
     def prepare(self, item: str) -> None:
         """A service with 25 % VAT."""
@@ -230,6 +244,15 @@ class VismaSide(_Simulated):
         """In that list."""
         self.served.act("set_list_price", article=item, list=7, price=amount)
 
+    def orders_made(self) -> list[str]:
+        """The list of orders."""
+        return [str(row["Id"]) for row in self.records("orders")]
+
+    def invoice_order(self, order: str) -> str:
+        """Shipped, then invoiced as a whole."""
+        self.served.act("ship_order", order=order)
+        return str(self.served.act("invoice_order", order=order)["InvoiceNumber"])
+
     def lose_answer(self) -> None:
         """The next POST of a draft."""
         self.served.fault(kind="drop_after_commit", method="POST", path="/v2/customerinvoicedrafts")
@@ -249,6 +272,8 @@ class VismaNetSide(_Simulated):
         known = credentials("visma_net")
         settings = (f"tenant_id={known['tenant_id']}", "zone_eu=02", "zone_abroad=03")
         every = ("drafts_every_s=0", *_AT_EVERY_RUN)
+        if self.orders:
+            every = (*every, "orders=true", f"orders_url={self.served.base_url}")
         with secret(SECRET=known["client_secret"]):
             program.well(
                 *("connection", "add", "visma_net", "--client-id", known["client_id"]),
@@ -337,6 +362,17 @@ class VismaNetSide(_Simulated):
         """For that class."""
         self.served.act("set_price", item=item, price=amount, **{"class": "PARTNER"})
 
+    def orders_made(self) -> list[str]:
+        """The orders of the order service."""
+        return [str(row["orderId"]) for row in self.records("salesorder")]
+
+    def invoice_order(self, order: str) -> str:
+        """Taken off hold; services need no shipment. Its invoice is released."""
+        self.served.act("approve_order", order=order)
+        number = str(self.served.act("invoice_order", order=order)["referenceNumber"])
+        self.served.act("release", document=number)
+        return number
+
     def lose_answer(self) -> None:
         """The next POST of an invoice."""
         self.served.fault(kind="drop_after_commit", method="POST", path="/v2/customerinvoice")
@@ -347,6 +383,7 @@ class TrytonSide:
     """A real Tryton, Swedish, with a wire before it on which answers can get lost."""
 
     running: RunningTryton
+    orders: bool = False
     country: str = "SE"
     currency: str = "SEK"
     unit: Decimal = Decimal("0.01")
@@ -359,6 +396,8 @@ class TrytonSide:
         """By login and password."""
         person = self.running.plan_of("tieout")
         settings = (f"database={self.running.database}", "drafts_every_s=0", *_AT_EVERY_RUN)
+        if self.orders:
+            settings = (*settings, "orders=true")
         with secret(PASSWORD=person.password):
             program.well(
                 *("connection", "add", "tryton", "--name", "tryton-se", "--user", person.login),
@@ -369,6 +408,7 @@ class TrytonSide:
     def prepare(self, item: str) -> None:
         """A service with 25 % VAT, made by the administrator."""
         books = self.running.books
+        sold = {"salable": True, "sale_uom": books.units["Hour"]} if self.orders else {}
         self.running.admin.call(
             "model.product.template.create",
             [
@@ -378,6 +418,7 @@ class TrytonSide:
                     "type": "service",
                     "default_uom": books.units["Hour"],
                     "list_price": Decimal(1),
+                    **sold,
                     "account_category": books.categories["Tjänster 25 %"],
                     "products": [["create", [{"suffix_code": None}]]],
                 }
@@ -466,6 +507,17 @@ class TrytonSide:
 
     def price(self, item: str, amount: str) -> None:
         """There is no list."""
+
+    def orders_made(self) -> list[str]:
+        """All sales."""
+        return [str(row["id"]) for row in self.running.admin.search("sale.sale", [], ["id"])]
+
+    def invoice_order(self, order: str) -> str:
+        """Quoted, confirmed and processed; the accountant posts what it made."""
+        for button in ("quote", "confirm", "process"):
+            self.running.admin.call(f"model.sale.sale.{button}", [int(order)])
+        (draft,) = self.drafts()
+        return self.book(draft)
 
     def lose_answer(self) -> None:
         """The next call that writes: of a run with one deal of a known customer, its draft."""

@@ -288,6 +288,36 @@ def both_sides_worked_for_years_before(pair: Pair) -> None:
     a_second_run_has_nothing_to_do(pair)
 
 
+def deals_become_sales_orders(pair: Pair) -> None:
+    """The books ship and invoice it; the deal shows the invoice, and nothing counts twice."""
+    file = pair.program.root / "tieout.yaml"
+    text = file.read_text(encoding="utf-8")
+    before = "  documents:\n    mode: approve\n"
+    assert before in text
+    after = f"{before}    create: sales_order\n"
+    file.write_text(text.replace(before, after, 1), encoding="utf-8")
+    pair.program.well("config", "validate")
+    pair.program.well("config", "publish", "-m", "orders")
+    deal = pair.win("Lager 3", pair.buyer("Tallmo Skog"))
+    pair.run()
+    (order,) = pair.books.orders_made()
+    assert pair.books.documents() == 0
+    pair.run()
+    assert pair.crm.shown(deal).status in ("draft", "awaiting_approval")
+    tied = pair.tie_out()
+    assert (tied["sold"], tied["invoiced"], tied["unexplained"]) == (NET, "0.00", "0.00")
+    a_second_run_has_nothing_to_do(pair)
+    number = pair.books.invoice_order(order)
+    pair.settle(lambda: pair.crm.shown(deal).status == "booked")
+    shown = pair.crm.shown(deal)
+    assert (shown.number, shown.open) == (number, pair.gross)
+    assert (pair.books.documents(), pair.books.orders_made()) == (1, [order])
+    tied = pair.tie_out()
+    assert (tied["invoiced"], tied["gap"], tied["unexplained"]) == (NET, "0.00", "0.00")
+    a_second_run_has_nothing_to_do(pair)
+    assert pair.program.data("exceptions", "list")["items"] == []
+
+
 STORY: tuple[Callable[[Pair], Any], ...] = (
     doctor_is_clean,
     a_won_deal_becomes_a_customer_and_one_draft,

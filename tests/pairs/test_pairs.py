@@ -31,18 +31,19 @@ PAIRS = [f"{crm}-{books}" for crm in SIDES for books in (*SIMULATED, "tryton")]
 @pytest.fixture
 def pair(request: pytest.FixtureRequest, tmp_path: Path, worker_id: str) -> Iterator[Pair]:
     """The pair of that name, connected."""
-    name: str = request.param
+    name, _, more = str(request.param).partition("+")
     crm, _, books = name.partition("-")
     # As root the database runs as another account, which has to pass through.
     tmp_path.chmod(0o755)
     with database(f"pair_{name.replace('-', '_')}_{worker_id}") as url:
         if books in SIMULATED:
-            with project(name, SIDES[crm](), SIMULATED[books](), tmp_path, url) as made:
+            own = SIMULATED[books](orders=more == "orders")
+            with project(name, SIDES[crm](), own, tmp_path, url) as made:
                 yield made
         else:
             plant: TrytonPlant = request.getfixturevalue("tryton_plant")
             with plant.sharing() as running:
-                side: BooksSide = TrytonSide(running)
+                side: BooksSide = TrytonSide(running, orders=more == "orders")
                 with project(name, SIDES[crm](), side, tmp_path, url) as made:
                     yield made
 
@@ -70,6 +71,17 @@ def test_the_story_of_every_pair(pair: Pair, vendors: dict[str, Description]) ->
             error.add_note(pair.program("exceptions", "show", "EX-1").out)
             raise
     assert undescribed(pair, vendors) == []
+
+
+@pytest.mark.parametrize("pair", [f"{name}+orders" for name in PAIRS], indirect=True)
+def test_orders_of_every_pair(pair: Pair) -> None:
+    try:
+        scenarios.deals_become_sales_orders(pair)
+    except Exception as error:
+        error.add_note(pair.name)
+        error.add_note(pair.program("exceptions", "list").out)
+        error.add_note(pair.program("exceptions", "show", "EX-1").out)
+        raise
 
 
 def test_every_pair_has_an_example_and_every_file_is_there() -> None:
