@@ -98,6 +98,7 @@ def test_what_a_seller_writes_there_is_no_price() -> None:
         (priced(("Data4", "DKK", "1.00")), "field_missing"),
         (priced(("Data5", "DKK", "1.00"), ("Data5", "EUR", "1.00")), "value_not_accepted"),
         (priced(("standard", "EUR", "1.00")), "currency_not_in_crm"),
+        (replace(PUMP, currency="EUR"), "currency_not_in_crm"),
         (priced(Data1="other"), "field_missing"),
         (priced(Price=D(3)), "field_missing"),
     ],

@@ -17,7 +17,13 @@ from tieout.connectors.http.json import dumps, loads
 from tieout.connectors.webcrm import errors
 from tieout.connectors.webcrm.api import Row, WebcrmApi, server_time
 from tieout.connectors.webcrm.ids import ITEM, number_of
-from tieout.connectors.webcrm.price_columns import EMPTY, STEM, field_values, price_values
+from tieout.connectors.webcrm.price_columns import (
+    EMPTY,
+    STEM,
+    field_values,
+    other_currency,
+    price_values,
+)
 from tieout.connectors.webcrm.reading import ITEM_ID, Reader
 from tieout.connectors.webcrm.settings import WebcrmSettings
 from tieout.connectors.webcrm.translate import Shape
@@ -125,6 +131,9 @@ class ItemWriter:
             amount = getattr(wanted, name)
             if name in names and amount is not None:
                 found[f"{STEM}{place}"] = amount
+        own = self._settings.currency
+        if "price" in names and wanted.currency and own and wanted.currency != own:
+            findings.append(other_currency(wanted.number or wanted.name, wanted.currency, own))
         if "prices" in names:
             found |= price_values(wanted, columns, findings)
         if "extra" in names:

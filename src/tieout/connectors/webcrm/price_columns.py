@@ -122,3 +122,17 @@ def _one_list_price(label: str, price: ListedPrice) -> Finding:
         hold_on="configuration",
         values={"currency": price.currency},
     )
+
+
+def other_currency(label: str, currency: str, own: str) -> Finding:
+    """A list price that would be read in another currency: the catalogue names none."""
+    return Finding(
+        code="currency_not_in_crm",
+        message=f"{label} has a list price in {currency}; those of webCRM's catalogue are in "
+        f"{own}.",
+        hint="Set currency of this connection, or leave the items of those books out: "
+        "flows.items.when.",
+        place="Price",
+        hold_on="configuration",
+        values={"currency": currency},
+    )
