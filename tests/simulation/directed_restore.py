@@ -288,3 +288,23 @@ async def h79_customer_made_since_the_backup_shows_its_number(s: Scene) -> None:
     shown = s.world.crm.rows.tables["companies"][s.company]["books"]
     customer = s.world.book.ledger.find("customers", s.row(draft)["customer"])
     assert shown.get("books_id") == customer["number"]
+
+
+@history(guard="c", batch=3, atomic=True)
+async def h52c_a_number_that_is_taken_in_a_whole_batch(s: Scene) -> None:
+    """
+    The range was put back with the database, so the next numbers are used: each is drawn anew,
+    also where the batch is refused as a whole, and nobody is asked.
+    """
+    backup = s.world.snapshot()
+    s.deal("1000.00")
+    s.deal("1100.00")
+    await s.settle()
+    s.world.restore(backup)
+    s.watch.forget()
+    s.deal("1200.00")
+    s.deal("1300.00")
+    await s.settle()
+    numbers = sorted(row["number"] for row in s.world.live())
+    assert numbers == ["500001", "500002", "500003", "500004"]
+    s.none_open()

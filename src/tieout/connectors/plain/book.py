@@ -411,13 +411,26 @@ class PlainBookConnector:
                 result = {"status": answer.status, name: value}
             return [self._item(wire.items[0], collection, result, at)]
         if answer is not None and answer.status >= 400:
-            return _whole_refused(wire, answer, at)
+            return self._whole_refused(wire, answer, at)
         results = answer.value.get("results") if answer is not None else None
         if not isinstance(results, list):
             return unknown(wire, "answer_not_readable", at)
         # Paired by our own mark: an item without a result may have been made all the same.
         by_tag = {one.get("tag"): one for one in results if isinstance(one, dict)}
         return [self._item(key, collection, by_tag.get(key), at) for key in wire.items]
+
+    def _whole_refused(self, wire: Wire, answer: Answer, at: datetime | None) -> list[Outcome]:
+        """None was made: the culprits are refused, the others go again without them."""
+        errors = {one["tag"]: one for one in answer.error.get("items", ()) if "tag" in one}
+        if not errors:
+            return [refusal(key, answer.status, answer.error, at) for key in wire.items]
+        later = _AFTER_THE_OTHERS_S
+        return [
+            self._item_refused(key, errors[key]["status"], errors[key]["error"], at)
+            if key in errors
+            else Deferred(key=key, retry_after_s=later, reason="batch_refused", vendor_time=at)
+            for key in wire.items
+        ]
 
     def _item(self, key: str, collection: str, result: Row | None, at: datetime | None) -> Outcome:
         if result is None:
@@ -564,21 +577,6 @@ def _alone(item: Prepared) -> Wire:
         items=(item.key,),
         headers={**(_JSON if item.body else {}), **item.headers},
     )
-
-
-def _whole_refused(wire: Wire, answer: Answer, at: datetime | None) -> list[Outcome]:
-    """None was made: the culprits are rejected, the others go again without them."""
-    errors = {one["tag"]: one for one in answer.error.get("items", ()) if "tag" in one}
-    if not errors:
-        return [refusal(key, answer.status, answer.error, at) for key in wire.items]
-    return [
-        refusal(key, errors[key]["status"], errors[key]["error"], at)
-        if key in errors
-        else Deferred(
-            key=key, retry_after_s=_AFTER_THE_OTHERS_S, reason="batch_refused", vendor_time=at
-        )
-        for key in wire.items
-    ]
 
 
 def _refused(change: Change, code: str, message: str) -> Refused:
