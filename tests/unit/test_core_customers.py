@@ -78,6 +78,21 @@ def test_an_unknown_customer_that_a_deal_needs_is_made() -> None:
     assert decision.change.wanted.record.currency == "SEK"  # type: ignore[union-attr]
 
 
+def test_what_a_person_named_is_adopted_whether_a_deal_needs_it_or_not() -> None:
+    named = candidate("person", at("98231"))
+    case = replace(customer_case(), candidates=(named,), chosen=named.customer.ref)
+    decision = decide(case, needed=False)
+    assert (decision.verdict, decision.adopt) == (Verdict.AGREED, named.customer.ref)
+
+
+def test_what_a_person_named_and_another_took_since_is_asked_about() -> None:
+    named = candidate("person", at("98231"), linked_to="another")
+    case = replace(customer_case(), candidates=(named,), chosen=named.customer.ref)
+    decision = decide(case)
+    assert (decision.verdict, decision.reason) == (Verdict.HOLD, "customer_maybe_known")
+    assert decision.message.endswith("which another account is by now.")
+
+
 def test_one_that_nothing_needs_is_not() -> None:
     decision = decide(customer_case(), needed=False)
     assert (decision.verdict, decision.reason) == (Verdict.SKIP, "not_needed")

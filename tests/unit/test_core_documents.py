@@ -51,7 +51,7 @@ from tieout.core.case import (
 )
 from tieout.core.change import Action
 from tieout.core.compose import Composed, compose, sold_amount
-from tieout.core.decide_document import decide_document
+from tieout.core.decide_document import ADOPTED, decide_document
 from tieout.core.keys import operation_key
 from tieout.core.model import Deal, DealState, Document, Instalment, Line, LineKind
 from tieout.core.policy import DocumentPolicy, FlowMode
@@ -518,6 +518,38 @@ def test_a_found_document_that_sells_the_same_is_agreed_whatever_its_headings() 
     shown = shown_as(wanted_for(WON), terms="30", your_reference="x")
     decision = decide(live(WON, known=False, shown=shown))
     assert (decision.verdict, decision.agreed) == (Verdict.AGREED, (wanted_for(WON), shown))
+
+
+def adopted(shown: Document) -> DocumentCase:
+    """A document in other words over the same net, that a person took over for the deal."""
+    state = linked(
+        slot_state(slot()), books_ref("document", "2217"), None, shown, known=False,
+        found_by=ADOPTED,
+    )  # fmt: skip
+    return document_case(WON, state=state, document=seen(shown))
+
+
+BY_HAND = {"lines": lines(line(price="500.00"), line(price="500.00")), "your_reference": "x"}
+
+
+def test_an_adopted_invoice_is_agreed_as_it_stands_and_a_draft_stays_finances() -> None:
+    booked = shown_as(wanted_for(WON), booked=True, **BY_HAND)
+    decision = decide(adopted(booked))
+    assert (decision.verdict, decision.agreed) == (Verdict.AGREED, (wanted_for(WON), booked))
+    decision = decide(adopted(shown_as(wanted_for(WON), **BY_HAND)))
+    assert (decision.verdict, decision.reason, decision.change) == (
+        Verdict.NOTHING,
+        "adopted",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"currency": "EUR"}, {"customer": books_ref("customer", "9")}, {"totals": None}]
+)
+def test_an_adopted_document_of_somebody_else_is_shown_to_a_person(change: dict[str, Any]) -> None:
+    shown = shown_as(wanted_for(WON), booked=True, **{**BY_HAND, **change})
+    assert decide(adopted(shown)).reason == "found_differs"
 
 
 @pytest.mark.parametrize(

@@ -407,7 +407,10 @@ def _unknown_base(context: Context, composed: Composed, shown: Document) -> Deci
     """A document that was found, not written by us as it stands: agreed, or shown to a person."""
     case = context.case
     wanted = composed.document
-    adopted = any(ref.found_by == ADOPTED for ref in case.state.refs)
+    current = case.state.current
+    adopted = current is not None and any(
+        ref.found_by == ADOPTED and ref.generation == current.generation for ref in case.state.refs
+    )
     if adopted and _same_amount(composed, shown):
         if not shown.booked:
             # Finance wrote it in words of its own: it stays theirs.
