@@ -9,8 +9,8 @@ from itertools import groupby
 from random import Random
 from typing import Any
 
-from tieout.connectors.http.client import Call
 from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.http.sending import answer_to
 from tieout.connectors.salesforce.api import Row, SalesforceApi, server_time
 from tieout.connectors.salesforce.errors import (
     LOCK_WAIT_S,
@@ -39,14 +39,13 @@ from tieout.core.change import (
     Unknown,
     Wire,
 )
-from tieout.core.errors import ConnectionBrokenError, TransientError
+from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
 from tieout.core.model import Entity, ExternalRef, Standing
-from tieout.ports import Clock, HttpResponse, LostError, NotSentError
+from tieout.ports import Clock, HttpResponse
 
 COLLECTION_MOST = 200
-_UNSENT_WAIT_S = 30
 _ENTITY = {"Account": Entity.CUSTOMER, "Contact": Entity.CONTACT}
 
 
@@ -201,24 +200,14 @@ class Writer:
         """See `ports.Connector.send`."""
         if wire.method == "GET":
             return self._shown_already(wire)
-        call = Call(
-            method=wire.method,
-            path=wire.path,
-            headers=wire.headers,
-            body=wire.body,
+        response = await answer_to(
+            wire,
+            self._api.write,
             template=_template(wire.path),
             timeout_s=self._settings.timeout_s,
         )
-        try:
-            response = await self._api.write(call)
-        except NotSentError:
-            return _all(wire, lambda key: _deferred(key, _UNSENT_WAIT_S, "connection refused"))
-        except LostError:
-            return _all(wire, lambda key: _unknown(key, "the answer was lost"))
-        except TransientError as error:
-            wait = error.retry_after_s or _UNSENT_WAIT_S
-            reason = error.message
-            return _all(wire, lambda key: _deferred(key, wait, reason))
+        if isinstance(response, list):
+            return response
         return self._read(wire, response)
 
     def _shown_already(self, wire: Wire) -> list[Outcome]:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from tieout.connectors.http.client import Call
 from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.http.sending import answer_to
 from tieout.connectors.webcrm import errors
 from tieout.connectors.webcrm.api import RESOURCES, Row, WebcrmApi, server_time
 from tieout.connectors.webcrm.ids import number_for, ref_of
@@ -40,10 +40,10 @@ from tieout.core.change import (
     Wire,
 )
 from tieout.core.contacts import content, normal_address
-from tieout.core.errors import SyncError, TransientError
+from tieout.core.errors import SyncError
 from tieout.core.finding import Finding
 from tieout.core.model import Contact, Entity
-from tieout.ports import HttpResponse, LostError, NotSentError
+from tieout.ports import HttpResponse
 
 KIND: Final = "Person"
 PERSONS_PATH: Final = f"/{RESOURCES[KIND]}"
@@ -61,7 +61,6 @@ PLACES: Final[Mapping[str, str]] = {
 PERSON_ACTIONS: Final = frozenset({Action.CREATE, Action.UPDATE})
 _OWNER = "PersonOrganisationId"
 _NO_NAME = "-"
-_UNSENT_WAIT_S = 30
 _LIST_ROWS = 100
 
 
@@ -169,24 +168,13 @@ class ContactWriter:
     async def send(self, wire: Wire) -> list[Outcome]:
         """One write; then the person is read."""
         (key,) = wire.items
-        call = Call(
-            method=wire.method,
-            path=wire.path,
-            headers=wire.headers,
-            body=wire.body,
-            template=PERSONS_PATH if wire.path == PERSONS_PATH else f"{PERSONS_PATH}/{{id}}",
-            timeout_s=self._settings.timeout_s,
+        template = PERSONS_PATH if wire.path == PERSONS_PATH else f"{PERSONS_PATH}/{{id}}"
+        answer = await answer_to(
+            wire, self._api.write, template=template, timeout_s=self._settings.timeout_s
         )
-        try:
-            response = await self._api.write(call)
-        except NotSentError:
-            return [Deferred(key=key, retry_after_s=_UNSENT_WAIT_S, reason="connection refused")]
-        except LostError:
-            return [Unknown(key=key, reason="the answer was lost")]
-        except TransientError as error:
-            wait = error.retry_after_s or _UNSENT_WAIT_S
-            return [Deferred(key=key, retry_after_s=wait, reason=error.message)]
-        return [await self._outcome(key, wire, response, server_time(response))]
+        if isinstance(answer, list):
+            return answer
+        return [await self._outcome(key, wire, answer, server_time(answer))]
 
     async def _outcome(
         self, key: str, wire: Wire, response: HttpResponse, at: datetime | None

@@ -12,8 +12,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from tieout.connectors.http.client import Call
 from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.http.sending import answer_to
 from tieout.connectors.webcrm import errors
 from tieout.connectors.webcrm.api import Row, WebcrmApi, server_time
 from tieout.connectors.webcrm.ids import ITEM, number_of
@@ -45,14 +45,13 @@ from tieout.core.change import (
     Unknown,
     Wire,
 )
-from tieout.core.errors import SyncError, TransientError
+from tieout.core.errors import SyncError
 from tieout.core.finding import Finding
 from tieout.core.keys import key_in
 from tieout.core.model import Item
-from tieout.ports import HttpResponse, LostError, NotSentError
+from tieout.ports import HttpResponse
 
 PATH = "/QuotationLines/LinkedData"
-_UNSENT_WAIT_S = 30
 _ACTIONS = frozenset({Action.CREATE, Action.UPDATE})
 
 
@@ -162,24 +161,13 @@ class ItemWriter:
     async def send(self, wire: Wire) -> list[Outcome]:
         """One write; then the item is read."""
         (key,) = wire.items
-        call = Call(
-            method=wire.method,
-            path=wire.path,
-            headers=wire.headers,
-            body=wire.body,
-            template=PATH if wire.path == PATH else f"{PATH}/{{id}}",
-            timeout_s=self._settings.timeout_s,
+        template = PATH if wire.path == PATH else f"{PATH}/{{id}}"
+        answer = await answer_to(
+            wire, self._api.write, template=template, timeout_s=self._settings.timeout_s
         )
-        try:
-            response = await self._api.write(call)
-        except NotSentError:
-            return [Deferred(key=key, retry_after_s=_UNSENT_WAIT_S, reason="connection refused")]
-        except LostError:
-            return [Unknown(key=key, reason="the answer was lost")]
-        except TransientError as error:
-            wait = error.retry_after_s or _UNSENT_WAIT_S
-            return [Deferred(key=key, retry_after_s=wait, reason=error.message)]
-        return [await self._outcome(key, wire, response, server_time(response))]
+        if isinstance(answer, list):
+            return answer
+        return [await self._outcome(key, wire, answer, server_time(answer))]
 
     async def _outcome(
         self, key: str, wire: Wire, response: HttpResponse, at: datetime | None

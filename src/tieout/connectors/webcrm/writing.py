@@ -7,8 +7,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from tieout.connectors.http.client import Call
 from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.http.sending import answer_to
 from tieout.connectors.webcrm import errors
 from tieout.connectors.webcrm.api import RESOURCES, Row, WebcrmApi, server_time
 from tieout.connectors.webcrm.feed import Feed
@@ -31,13 +31,12 @@ from tieout.core.change import (
     Unknown,
     Wire,
 )
-from tieout.core.errors import SyncError, TransientError
+from tieout.core.errors import SyncError
 from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
 from tieout.core.model import Entity, ExternalRef, Standing
-from tieout.ports import Clock, HttpResponse, LostError, NotSentError
+from tieout.ports import Clock, HttpResponse
 
-_UNSENT_WAIT_S = 30
 _KIND_OF = {resource: kind for kind, resource in RESOURCES.items()}
 _STANDING_ACTIONS = frozenset({Action.CREATE, Action.UPDATE})
 _AMOUNTS = frozenset({"net", "gross", "paid", "open", "overdue_amount"})
@@ -162,23 +161,14 @@ class Writer:
         """See `ports.Connector.send`: one write; then what it wrote is read."""
         if wire.method == "GET":
             return self._shown_already(wire)
-        call = Call(
-            method=wire.method,
-            path=wire.path,
-            headers=wire.headers,
-            body=wire.body,
+        response = await answer_to(
+            wire,
+            self._api.write,
             template=_template(wire.path),
             timeout_s=self._settings.timeout_s,
         )
-        try:
-            response = await self._api.write(call)
-        except NotSentError:
-            return _all(wire, lambda key: _deferred(key, _UNSENT_WAIT_S, "connection refused"))
-        except LostError:
-            return _all(wire, lambda key: Unknown(key=key, reason="the answer was lost"))
-        except TransientError as error:
-            wait, reason = error.retry_after_s or _UNSENT_WAIT_S, error.message
-            return _all(wire, lambda key: _deferred(key, wait, reason))
+        if isinstance(response, list):
+            return response
         at = server_time(response)
         if response.status in (200, 201, 204):
             return await self._verified(wire, response, at)
