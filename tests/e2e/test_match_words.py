@@ -236,3 +236,24 @@ def test_a_write_that_begins_while_a_document_is_accepted_is_seen(pair: RealPair
         )
     )
     assert refs == []
+
+
+def test_nothing_is_made_for_a_deal_that_has_its_document_by_now(pair: RealPair) -> None:
+    look(pair)
+    told(pair, "Tallmo Skog AB", "same")
+    pair.deal("D-1", "Tallmo Skog AB", "8000.00", close="2026-10-05", Order_Confirmed__c=True)
+    pair.run()
+    invoice(pair, "Tallmo Skog AB", "8000.00", "2026-10-05")
+    (found,) = look(pair).documents
+    told(pair, "D-1", "same")
+
+    def ready() -> list[str]:
+        picked = pair.do(pair.store.pick_ready("nordic", BOOKS, 10, pair.clock.now(), True, None))
+        return [operation.source_id for operation in picked]
+
+    # As a planner leaves it that had looked a moment before the word was kept.
+    released = "UPDATE operation SET state = 'ready' WHERE workspace = %(ws)s AND action = 'create'"
+    pair.in_store(lambda tx: tx.run(f"{released} AND source_id = %(deal)s", deal=found.source_id))
+    assert ready() == []
+    pair.in_store(lambda tx: tx.run("DELETE FROM ref WHERE id = %(id)s", id=found.target_id))
+    assert ready() == [found.source_id]

@@ -36,6 +36,13 @@ FROM = (
 FURTHEST_PAUSE = timedelta(days=2)
 
 
+# Nothing is made for a place that has a record: a person, or a look, linked one since the plan.
+_NOT_THERE_YET = (
+    " AND NOT (o.action = 'create' AND EXISTS (SELECT 1 FROM ref t WHERE t.workspace = o.workspace"
+    " AND t.key13 = o.key13 AND t.role = 'current'))"
+)
+
+
 def operation_of(row: Sequence[Any]) -> ReadyOperation:
     """An operation from the columns above; its customer's ref is put into what is wanted."""
     # What changes the wire key: a new payload, a proven absence, a further write of the slot.
@@ -97,6 +104,7 @@ def pick_ready(
         " AND (%(only)s::text[] IS NULL OR o.id = ANY(%(only)s::text[]))"
         " AND NOT (%(apart)s AND EXISTS (SELECT 1 FROM operation b WHERE b.workspace = %(ws)s"
         " AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming', 'doubt')))"
+        f"{_NOT_THERE_YET}"
         " ORDER BY CASE o.entity WHEN 'customer' THEN 0 ELSE 1 END, o.created_at, o.id"
         " LIMIT %(limit)s",
         bridge=bridge,
@@ -242,6 +250,7 @@ def mark_started(
             " AND id = ANY(%(ids)s) AND state = 'ready' AND NOT (%(apart)s AND EXISTS (SELECT 1"
             " FROM operation b WHERE b.workspace = o.workspace AND b.key13 = o.key13"
             " AND b.id <> o.id AND b.state IN ('started', 'unknown', 'confirming', 'doubt')))"
+            f"{_NOT_THERE_YET}"
             " ORDER BY id FOR UPDATE SKIP LOCKED",
             ids=sorted(wanted),
             apart=apart,
