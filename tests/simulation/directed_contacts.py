@@ -220,6 +220,15 @@ async def q04_two_persons_with_one_address(s: Scene) -> None:
     await runs(s)
     s.none_open()
 
+    # Nor does a linked one get the address of another linked one of its customer.
+    s.world.in_crm("edit_contact", contact=two, email="info@kund.example")
+    await runs(s)
+    assert s.world.exceptions(two) == ["contact_address_twice"]
+    assert sorted(row["email"] for row in there(s) if row["active"]) == [
+        "bo@kund.example",
+        "info@kund.example",
+    ]
+
 
 @history(options=options(BOTH))
 async def q05_one_address_at_two_customers(s: Scene) -> None:

@@ -160,6 +160,10 @@ def _paired(
     if set(moves.come) & case.returns:
         # First this side gets what the other changed: then both have one base again.
         return _decision(case, lane, Verdict.NOTHING, f"goes_to_{case.side}")
+    twins = _twins(case, normal_address(case.source.email)) if "email" in moves.go else ()
+    if twins and case.chosen is not False:
+        # An address that is somebody else's at this customer by now would tell the two no more.
+        return _held(case, lane, *twins)
     if moves.go and case.chosen is not False:
         return _update(case, wanted, shown, policy, lane, moves.go)
     if case.chosen is False and moves.go:

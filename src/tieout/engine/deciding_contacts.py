@@ -204,7 +204,8 @@ async def _addresses(engine: Engine, way: _Way, found: _Around, people: Sequence
         for one in people
         if one.ref is not None and (one.ref.id not in found.pairs or _away(found, one))
     ]
-    addresses = sorted({normal_address(one.email) for one in loose} - {""})
+    asked = [*loose, *(one for one in people if _readdressed(found, one))]
+    addresses = sorted({normal_address(one.email) for one in asked} - {""})
     org = engine.policy.crm_org
     one_each = engine.connectors[way.target].abilities.of(Entity.CONTACT).one_each
     homes = {
@@ -233,6 +234,17 @@ def _away(found: _Around, person: Contact) -> bool:
     family = found.families.get(person.customer) if person.customer else None
     there = seen.record if seen else None
     return family is None or not isinstance(there, Contact) or there.customer not in family.refs
+
+
+def _readdressed(found: _Around, person: Contact) -> bool:
+    """Whether a linked person has another address here than over there."""
+    assert person.ref is not None
+    half = found.pairs.get(person.ref.id)
+    seen = found.targets.get(half) if half is not None else None
+    there = seen.record if seen else None
+    return isinstance(there, Contact) and normal_address(there.email) != normal_address(
+        person.email
+    )
 
 
 # --- one person --------------------
