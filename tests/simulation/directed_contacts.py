@@ -460,3 +460,17 @@ async def q16_deleted_and_the_mirror_read_anew(s: Scene) -> None:
         ["Ek"],
     )
     assert sorted(s.world.exceptions()) == ["deleted_in_books", "deleted_in_crm"]
+
+
+@history(options=options(BOTH))
+async def q17_edited_while_the_other_side_links_it_first(s: Scene) -> None:
+    """The books' record is seen before its answer: an edit meanwhile still goes over."""
+    await linked(s)
+    ann = in_crm(s, "Ek", "ann@kund.example")
+    await s.dies("store.settle:before", 1, leased=False)
+    s.world.in_crm("edit_contact", contact=ann, mobile="070-1")
+    for _ in range(3):
+        await s.run(1)
+    await runs(s, 3)
+    assert [row["mobile"] for row in (*here(s), *there(s))] == ["070-1", "070-1"]
+    s.none_open()

@@ -157,7 +157,7 @@ def _paired(
     moves = movements(case, wanted, shown, policy, fields)
     if moves.conflicts and not case.back:
         return _held(case, lane, _both_changed(case, moves.conflicts))
-    if set(moves.come) & case.returns:
+    if set(moves.come) & case.returns and not case.back:
         # First this side gets what the other changed: then both have one base again.
         return _decision(case, lane, Verdict.NOTHING, f"goes_to_{case.side}")
     twins = _twins(case, normal_address(case.source.email)) if "email" in moves.go else ()
@@ -358,7 +358,7 @@ def _moved(
     current = case.state.current
     own = current is not None and current.ref == case.pair
     if not here:
-        if case.returns or case.back:
+        if (case.returns and case.side is Owner.CRM) or case.back:
             return _decision(case, lane, Verdict.NOTHING, f"goes_to_{case.side}")
         if own and policy.both and not case.source.active:
             return _decision(case, lane, Verdict.END, "moved")

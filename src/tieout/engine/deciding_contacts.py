@@ -394,11 +394,11 @@ def _returns(
 ) -> frozenset[str]:
     """Fields that the other direction brings here, if it takes this person over at all."""
     there = target.record if target and not target.gone else None
-    if way.side is not Owner.CRM or not policy.both or not isinstance(there, Contact):
+    if not policy.both or not isinstance(there, Contact):
         return frozenset()
     if not is_address(there.email):
         return frozenset()
-    back = _way(engine, way.book, False)
+    back = _way(engine, way.book, way.side is Owner.BOOKS)
     if back.when is not None and not holds(back.when, _scope(back, there, {})):
         return frozenset()
     return _fields(engine, back) | {"customer"}
