@@ -244,3 +244,36 @@ async def h78_lists_that_come_in_part_are_told(s: Scene) -> None:
     s.one("draft")
     assert s.sent() == 1
     s.none_open()
+
+
+@history(guard="c")
+async def h93_linked_while_it_was_to_be_sent_again(s: Scene) -> None:
+    """A read links the document after a look that said "again": it is looked for, not stuck."""
+    s.deal()
+    await s.dies("store.settle:before", 2)
+    # As a look leaves it that came just before the commit, if its worker died then.
+    again = s.world.rows(
+        "UPDATE operation SET state = 'ready', repeats = true, lease_owner = NULL"
+        " WHERE workspace = %(ws)s AND state = 'started' AND entity = 'document' RETURNING id"
+    )
+    assert len(again) == 1
+    await s.settle()
+    assert len(s.world.live()) == 1
+    s.none_open()
+
+
+@history(guard="a")
+async def h94_customer_merged_while_it_was_to_be_sent_again(s: Scene) -> None:
+    """The same bytes name a customer that is no more: absence is waited for, then it is planned."""
+    await s.linked()
+    other = s.world.make_company(2)
+    s.world.fault("drop_before", path="/drafts", times=1)
+    s.world.make_deal(other, "1500.00")
+    await s.run()
+    loser = sorted(row["id"] for row in s.world.book.ledger.live("customers"))[-1]
+    winner = sorted(row["id"] for row in s.world.book.ledger.live("customers"))[0]
+    s.world.in_book("merge_customers", loser=loser, winner=winner)
+    await s.settle()
+    assert {row["customer"] for row in s.world.live()} == {winner}
+    assert len(s.world.live()) == 2
+    s.none_open()

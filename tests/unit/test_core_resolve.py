@@ -303,6 +303,12 @@ def test_one_item_of_a_batch_never_repeats_the_batch() -> None:
     assert judge(doubt(batched=True), look(after(2)), abilities).step is Step.LOOK_AGAIN
 
 
+@pytest.mark.parametrize("since", [{"linked": ref("d9")}, {"refused": True}])
+def test_what_was_linked_or_refused_since_is_not_sent_again_as_it_was(since: Any) -> None:
+    judged = judge(doubt(**since), look(after(2)), able(Guard.CREATE_ONLY))
+    assert judged.step is Step.LOOK_AGAIN
+
+
 def test_a_look_that_is_not_whole_repeats_nothing() -> None:
     judged = judge(doubt(), look(after(2), complete=False), able(Guard.CREATE_ONLY))
     assert judged.step is Step.LOOK_AGAIN

@@ -34,6 +34,7 @@ class DoubtState:
     An operation whose answer is missing, as stored. Times are on the vendor's clock.
 
     ``batched``: its last request held other items too, so that its bytes cannot go again alone.
+    ``refused``: so was its last request, while an earlier one is still open.
     ``horizons`` are those of the open attempts (after one of them that attempt can no longer take
     effect); ``sends`` how many attempts may have taken effect; ``roles`` what is known of other
     records of the slot ('copy', 'not_ours', 'former').
@@ -53,6 +54,7 @@ class DoubtState:
     found_by: str = ""
     absence_no: int = 0
     batched: bool = False
+    refused: bool = False
     wanted: Wanted | None = None
     base: Record | None = None
     nets_sent: tuple[Decimal, ...] = ()
@@ -268,7 +270,9 @@ def _no_hit(
     removed = [hit for hit in sight.deleted if hit.key == state.key]
     if removed and rules.deletion_not_undone:
         return Judgement(step=Step.WAS_DELETED, record=removed[-1].record, reason="tombstone")
-    if _may_repeat(state, sight, abilities, rules):
+    # Where the place has a record by now nothing more is made for it, and what was refused as it is
+    # is not sent once more as it is.
+    if state.linked is None and not state.refused and _may_repeat(state, sight, abilities, rules):
         return Judgement(step=Step.REPEAT, reason="guarded")
     if not rules.look_before_repeat:
         return Judgement(step=Step.ABSENT)

@@ -15,6 +15,41 @@ from tieout.store.published import wake_for_accounts
 from tieout.storing import ReadyOperation
 
 
+def settle_overtaken(tx: Tx, bridge: str, now: datetime) -> None:
+    """
+    Creates that may go while their place has a record by now, which a read or a person linked. One
+    that was sent before is looked for again, since that may be the record or a second one; one
+    that was never sent has nothing left to do. What was sent before for a customer that is no more,
+    as after a merge, is looked for too: it would be refused, and is made anew for the one that is.
+    """
+    rows = tx.rows(
+        "UPDATE operation o SET state = CASE WHEN found.sent THEN 'unknown' ELSE 'superseded' END,"
+        " detail = CASE WHEN found.linked THEN 'linked_meanwhile' ELSE 'earlier_attempt_open' END,"
+        " lease_owner = NULL, updated_at = %(now)s,"
+        " next_look_at = CASE WHEN found.sent THEN %(now)s END"
+        " FROM (SELECT r.id, s.sent, t.linked FROM operation r CROSS JOIN LATERAL (SELECT EXISTS"
+        " (SELECT 1 FROM attempt a WHERE a.workspace = r.workspace AND a.operation = r.id"
+        " AND a.result = 'open') AS sent) s CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM ref c"
+        " WHERE c.workspace = r.workspace AND c.key13 = r.key13 AND c.role = 'current')"
+        " AS linked) t"
+        " WHERE r.workspace = %(ws)s AND r.bridge = %(bridge)s AND r.state = 'ready'"
+        " AND r.action = 'create' AND (t.linked OR (s.sent AND r.depends_on IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM ref d WHERE d.workspace = r.workspace"
+        " AND d.key13 = r.depends_on AND d.role = 'current')))"
+        " FOR UPDATE OF r SKIP LOCKED) AS found"
+        " WHERE o.workspace = %(ws)s AND o.id = found.id"
+        " RETURNING o.id, o.state, o.lane, o.source_id, o.detail",
+        bridge=bridge,
+        now=now,
+    )
+    for operation, state, lane, source, detail in rows:
+        if state == "unknown":
+            tx.log("operation.unknown", operation=operation, reason=detail)
+            continue
+        tx.log("operation.superseded", operation=operation, detail=detail)
+        page_store.make_due(tx, lane, [source], now)
+
+
 def free_source(tx: Tx, op: ReadyOperation, now: datetime) -> None:
     """What waited for this write is decided anew."""
     free_sources(tx, [op], now)

@@ -20,6 +20,7 @@ from tieout.store import (
     adopting,
     contacts,
     deciding,
+    freeing,
     growing,
     operations,
     pages,
@@ -481,7 +482,11 @@ class PostgresStore:
         await self.do(lambda tx: adopting.mark_copy(tx, bridge, state, ref, generation, live, now))
 
     async def wake_orphans(self, bridge: str, now: datetime) -> int:
-        return await self.do(lambda tx: adopting.wake_orphans(tx, bridge, now))
+        def work(tx: Tx) -> int:
+            freeing.settle_overtaken(tx, bridge, now)
+            return adopting.wake_orphans(tx, bridge, now)
+
+        return await self.do(work)
 
     async def close_settled(self, bridge: str, now: datetime) -> int:
         return await self.do(lambda tx: adopting.close_settled(tx, bridge, now))

@@ -162,6 +162,7 @@ def _open_doubt(
         batched=(bool(attempts) and (attempts[-1][7] > 1 or not attempts[-1][8]))
         # Nor is it sent again under a key for which the vendor keeps an error.
         or row[27] == "error_under_key",
+        refused=row[27] == "earlier_attempt_open",
         wanted=change.wanted,
         base=change.base,
         nets_sent=tuple(nets),
