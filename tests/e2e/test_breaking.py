@@ -63,6 +63,7 @@ def one_object(answer: Answer) -> Any:
 # --- the other side, in the middle of a run ------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_sign_in_that_is_withdrawn_in_the_middle_of_a_run(evening: Evening) -> None:
     evening.books.fault(kind="token_revoked", method="POST", path=DRAFTS, skip=1, times=99)
     told = one_object(evening.tieout.inside("run", "--once", "--json"))
@@ -104,6 +105,7 @@ def test_a_host_that_goes_away_in_the_middle_of_a_run(evening: Evening) -> None:
 # --- the clock -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("apart_s", "side"), [(-5 * 3600, "ahead of"), (5 * 3600, "behind")], ids=["ahead", "behind"]
 )
@@ -257,6 +259,7 @@ def fill(place: Path, leave_mb: int) -> Path:
     return ballast
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_said_and_nothing_is_sent() -> None:
     with small_disk(600) as place, simulators() as (crm, books):
         small_company(crm, books)

@@ -35,6 +35,7 @@ def here(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_whole_demo_explains_itself_to_the_cent(here: Path) -> None:
     done = run(here, "demo")
     assert done.returncode == 0, done.stderr + done.stdout

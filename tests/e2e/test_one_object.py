@@ -148,7 +148,14 @@ def test_every_command_has_its_cases() -> None:
         assert "json" in (Path(__file__).parent / place).read_text(encoding="utf-8"), place
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize(
+    "situation",
+    [
+        # Each command waits for an answer that does not come.
+        pytest.param(one, marks=pytest.mark.slow) if one == "silence" else one
+        for one in SITUATIONS
+    ],
+)
 def test_every_command_answers_with_one_object(
     situation: str, tmp_path: Path, worker_id: str
 ) -> None:
