@@ -18,6 +18,7 @@ from tieout.connectors.webcrm import errors
 from tieout.connectors.webcrm.api import RESOURCES, Row, WebcrmApi, server_time
 from tieout.connectors.webcrm.ids import number_for, ref_of
 from tieout.connectors.webcrm.reading import Reader
+from tieout.connectors.webcrm.refusing import not_done
 from tieout.connectors.webcrm.settings import WebcrmSettings
 from tieout.connectors.webcrm.system import SystemFields, native
 from tieout.connectors.webcrm.translate import Shape
@@ -27,7 +28,6 @@ from tieout.core.change import (
     Action,
     Applied,
     Change,
-    Deferred,
     Doubt,
     Hit,
     Outcome,
@@ -35,7 +35,6 @@ from tieout.core.change import (
     Refused,
     Rejected,
     Sight,
-    Stale,
     Unknown,
     Wire,
 )
@@ -179,19 +178,10 @@ class ContactWriter:
     async def _outcome(
         self, key: str, wire: Wire, response: HttpResponse, at: datetime | None
     ) -> Outcome:
-        status = response.status
-        if status == 429:
-            wait = errors.throttled(response) or errors.THROTTLED_WAIT_S
-            return Deferred(key=key, retry_after_s=wait, reason="too many calls", vendor_time=at)
-        if status in (404, 410) and wire.method == "PUT":
-            return Stale(key=key, vendor_time=at)
+        refused = not_done(wire, response, at, lambda: _label(wire))
+        if refused is not None:
+            return refused
         sent = loads(wire.body)
-        if status not in (200, 201, 204):
-            if 400 <= status < 500 and status not in (408, 425):
-                label = f"{KIND} {sent.get('PersonEmail') or sent['PersonId']}"
-                finding = errors.refused(label, response)
-                return Rejected(key=key, findings=(finding,), vendor_time=at)
-            return Unknown(key=key, reason=f"webCRM answered {status}", vendor_time=at)
         number = sent["PersonId"] or _told(response)
         if not number:
             return Unknown(key=key, reason="the answer does not name the person", vendor_time=at)
@@ -252,6 +242,11 @@ class ContactWriter:
             for _, row in sorted(found.items())
             if normal_address(text_at(row, "PersonEmail")) in addresses
         ]
+
+
+def _label(wire: Wire) -> str:
+    sent = loads(wire.body)
+    return f"{KIND} {sent.get('PersonEmail') or sent['PersonId']}"
 
 
 def _text(wanted: Contact, ours: str) -> str:

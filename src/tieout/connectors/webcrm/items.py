@@ -25,6 +25,7 @@ from tieout.connectors.webcrm.price_columns import (
     price_values,
 )
 from tieout.connectors.webcrm.reading import ITEM_ID, Reader
+from tieout.connectors.webcrm.refusing import not_done
 from tieout.connectors.webcrm.settings import WebcrmSettings
 from tieout.connectors.webcrm.translate import Shape
 from tieout.connectors.webcrm.values import number_at, text_at
@@ -33,7 +34,6 @@ from tieout.core.change import (
     Action,
     Applied,
     Change,
-    Deferred,
     Doubt,
     Hit,
     Outcome,
@@ -41,7 +41,6 @@ from tieout.core.change import (
     Refused,
     Rejected,
     Sight,
-    Stale,
     Unknown,
     Wire,
 )
@@ -172,19 +171,9 @@ class ItemWriter:
     async def _outcome(
         self, key: str, wire: Wire, response: HttpResponse, at: datetime | None
     ) -> Outcome:
-        status = response.status
-        if status == 429:
-            wait = errors.throttled(response) or errors.THROTTLED_WAIT_S
-            return Deferred(key=key, retry_after_s=wait, reason="too many calls", vendor_time=at)
-        if status in (404, 410) and wire.method == "PUT":
-            return Stale(key=key, vendor_time=at)
-        if status not in (200, 201, 204):
-            body = loads(wire.body)
-            if 400 <= status < 500 and status not in (408, 425):
-                label = f"item {body.get(f'{STEM}{self._settings.line.item}') or body[ITEM_ID]}"
-                finding = errors.refused(label, response)
-                return Rejected(key=key, findings=(finding,), vendor_time=at)
-            return Unknown(key=key, reason=f"webCRM answered {status}", vendor_time=at)
+        refused = not_done(wire, response, at, lambda: self._label(wire))
+        if refused is not None:
+            return refused
         try:
             row = await self._written(wire, response)
         except SyncError as error:
@@ -200,6 +189,10 @@ class ItemWriter:
         shows = (await self._reader.translator()).item(row, Shape())
         assert shows.ref is not None
         return Applied(key=key, ref=shows.ref, shows=shows, vendor_time=at)
+
+    def _label(self, wire: Wire) -> str:
+        body = loads(wire.body)
+        return f"item {body.get(f'{STEM}{self._settings.line.item}') or body[ITEM_ID]}"
 
     async def _written(self, wire: Wire, response: HttpResponse) -> Row | None:
         """The item that a write made or changed: by its number, or by our key in the catalogue."""
