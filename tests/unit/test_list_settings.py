@@ -56,7 +56,9 @@ def test_lists_become_rules_and_what_is_read() -> None:
         ("target: Departments", "target: Payment_Terms", "value_list_twice"),
         ("kind: department", "kind: terms", ""),
         ("books: visma-no", "books: visma-se", ""),
-        ("target: Departments", "target: Account.Terms", "value_wrong"),
+        ("target: Departments", "target: Account.Terms__c", ""),
+        ("target: Departments", "target: Account.Industry", "standard_list"),
+        ("target: Departments", "target: Account.Terms__c.More", "value_wrong"),
         ("label: both", "label: all", "not_allowed"),
     ],
 )

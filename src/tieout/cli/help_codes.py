@@ -138,7 +138,13 @@ CODES: dict[str, Help] = {
     ),
     "value_list_missing": Help(
         "The CRM has no list of values of the name that the configuration gives.",
-        "Make it there, in Salesforce as a global value set, or name another.",
+        "Make it there, in Salesforce as a global value set or a custom picklist field with values "
+        "of its own, or name another.",
+    ),
+    "standard_list": Help(
+        "The configuration names a standard field, whose list is not Tieout's to change.",
+        "Name a global value set (Payment_Terms) or a custom picklist field "
+        "(Account.Payment_Terms__c).",
     ),
     "value_list_twice": Help(
         "Two kinds of codes would go into one list of the CRM, or one kind into two.",

@@ -67,7 +67,8 @@ def _no_list(rule: ValueRule) -> Finding:
     return Finding(
         code="value_list_missing",
         message=f"The CRM has no list of values {rule.target} for {rule.kind}.",
-        hint="Make it there, or name another: flows.reference.lists.",
+        hint="Make it there, or name another: flows.reference.lists. A field that takes its values "
+        "from a shared list is written by the name of that list.",
         place=rule.target,
         hold_on=str(Entity.VALUES),
         values={"list": rule.target},

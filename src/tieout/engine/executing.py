@@ -565,7 +565,13 @@ async def _flush(engine: Engine, connection: str, settled: Sequence[Settled]) ->
         engine.bridge, settled, engine.fan_out(connection), engine.clock.now()
     )
     # A write that was refused for its version was decided on what is not so any more.
-    for entity in (Entity.CUSTOMER, Entity.CONTACT, Entity.DOCUMENT, Entity.ITEM):
+    for entity in (
+        Entity.CUSTOMER,
+        Entity.CONTACT,
+        Entity.DOCUMENT,
+        Entity.ITEM,
+        Entity.VALUES,
+    ):
         moved = [
             one.operation.change.target
             for one in settled

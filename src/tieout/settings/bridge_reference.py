@@ -14,9 +14,10 @@ class ReferenceList(Strict):
     """Codes of one kind and the CRM's list of values that offers them."""
 
     kind: Name = Field(description="Kind of the books' codes, as tieout codes shows it: terms.")
-    target: Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,79}$")] = Field(
+    target: Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,79}(\.[A-Za-z]\w{0,79})?$")] = Field(
         description="The CRM's list of values by its name, made there by its administrator: in "
-        "Salesforce a global value set."
+        "Salesforce a global value set (Payment_Terms), or a custom picklist field that holds "
+        "values of its own (Account.Payment_Terms__c)."
     )
     books: Name | None = Field(
         default=None, description="Which books' codes. Left out: the first of the bridge."

@@ -286,6 +286,16 @@ def _value_lists(tree: Located, model: BridgeFile) -> Iterator[Problem]:
             yield problem_at(
                 place, "connection_missing", message, hint=hint, key=key, value=one.books
             )
+        if "." in one.target and not one.target.endswith("__c"):
+            yield problem_at(
+                place,
+                "standard_list",
+                f"{one.target} is a standard field, and its list is not Tieout's to change.",
+                hint="Allowed are a global value set, such as Payment_Terms, and a custom "
+                "picklist field, such as Account.Payment_Terms__c.",
+                key=key,
+                value=one.target,
+            )
         kind = (one.kind, one.books or known[0])
         if kind in kinds or one.target in targets:
             yield problem_at(

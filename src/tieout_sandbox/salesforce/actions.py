@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tieout_sandbox.kit.simulator import Action, ActionError
+from tieout_sandbox.salesforce.actions_lists import ListActions
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.ids import make_id, normalise
-from tieout_sandbox.salesforce.installed import ValueSet
 from tieout_sandbox.salesforce.merge import merge_records
 from tieout_sandbox.salesforce.org import Org
 from tieout_sandbox.salesforce.prices import entry_for
@@ -41,9 +41,10 @@ class Actions:
 
     def listed(self) -> dict[str, Action]:
         """Every action with its arguments."""
+        lists = ListActions(self._org, self._api).all()
         return {
             name: Action(arguments=arguments, run=self._guarded(run))
-            for name, (run, arguments) in self._all().items()
+            for name, (run, arguments) in {**self._all(), **lists}.items()
         }
 
     def _all(self) -> dict[str, tuple[Callable[[Arguments], Any], dict[str, str]]]:
@@ -154,10 +155,6 @@ class Actions:
                     "field": "name of the new field, ending in __c",
                     "type": "string:80, boolean, date, currency:18.2, double:18.4",
                 },
-            ),
-            "create_value_set": (
-                self.create_value_set,
-                {"name": "of a global value set", "values": "list of texts, which are labels too"},
             ),
             "set_scale": (
                 self.set_scale,
@@ -390,12 +387,6 @@ class Actions:
         if currency is not None:
             entry["CurrencyIsoCode"] = currency
         return {"id": product, "entry": writer.create("PricebookEntry", entry)}
-
-    def create_value_set(self, given: Arguments) -> Any:
-        values = tuple((str(one), str(one), True, False) for one in given.get("values") or ())
-        made = ValueSet(label=str(given["name"]).replace("_", " "), values=values)
-        self._org.installed.value_sets[str(given["name"])] = made
-        return {"name": given["name"], "values": [code for code, *_ in values]}
 
     def create_price_book(self, given: Arguments) -> Any:
         fields = {"Name": given["name"], "IsActive": bool(given.get("active", True))}

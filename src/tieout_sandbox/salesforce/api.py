@@ -19,6 +19,7 @@ from tieout_sandbox.salesforce.calls import (
 from tieout_sandbox.salesforce.errors import SalesforceError, not_found
 from tieout_sandbox.salesforce.metadata import Metadata
 from tieout_sandbox.salesforce.org import Org
+from tieout_sandbox.salesforce.picklists import Picklists
 from tieout_sandbox.salesforce.queries import Queries
 
 _SEASONS = ("Spring", "Summer", "Winter")
@@ -86,6 +87,7 @@ class Api:
         self._described_since = org.now().replace(microsecond=0)
         self._described: dict[tuple[object, ...], dict[str, Any]] = {}
         self.metadata = Metadata(org, self.metadata_changed)
+        self.picklists = Picklists(org, self.metadata_changed)
 
     def route(self, call: Call) -> Result:
         """The result of a call; SalesforceError where it is refused."""
@@ -105,7 +107,10 @@ class Api:
             case ("metadata", "deployRequest", *rest):
                 return self.metadata.answer(call, rest)
             case ("tooling", "query"):
-                return self.metadata.tooling_query(call)
+                found = self.picklists.definition(call.query.get("q", ""))
+                return found if found is not None else self.metadata.tooling_query(call)
+            case ("tooling", "sobjects", "CustomField", field_id):
+                return self.picklists.answer(call, field_id)
             case ("limits",):
                 return Result(body=self._limits())
             case ("limits", "recordCount"):

@@ -44,6 +44,33 @@ class ValueSet:
     values: tuple[tuple[str, str, bool, bool], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListValue:
+    """One value of a picklist field's own list."""
+
+    code: str
+    label: str
+    active: bool = True
+    default: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picklist:
+    """
+    A custom picklist field: its own values, or those of a global set (`value_set`). `changed` is
+    its stamp.
+    """
+
+    label: str
+    description: str = ""
+    restricted: bool = False
+    in_order: bool = False
+    value_set: str = ""
+    changed: str = ""
+    values: tuple[ListValue, ...] = ()
+
+
 @dataclass(slots=True)
 class Rights:
     """What the integration user has by all its permission sets together."""
@@ -61,6 +88,9 @@ class Installed:
     fields: dict[str, dict[str, Field]] = field(default_factory=dict)
     grants: dict[str, Grants] = field(default_factory=dict)
     value_sets: dict[str, ValueSet] = field(default_factory=dict)
+    picklists: dict[str, Picklist] = field(default_factory=dict)
+    """By object and field: `Account.Terms__c`."""
+    field_numbers: dict[str, int] = field(default_factory=dict)
     others: list[tuple[str, str]] = field(default_factory=list)
     """Layouts, tabs and views by type and name: they are there, and do nothing here."""
     changes: int = 0
@@ -161,6 +191,37 @@ class Installed:
         )
         self.value_sets[name] = replace(made, values=(*made.values, *left))
 
+    def set_picklist(self, org: Org, place: str, made: Picklist) -> None:
+        """Makes a picklist field, or replaces it."""
+        self.picklists[place] = replace(made, changed=stamp(org.now()))
+        self._offer(org, place)
+        org.seen_anew(place.partition(".")[0])
+
+    def offer_anew(self, org: Org, value_set: str) -> None:
+        """A global set changed: the fields that use it offer what it has now."""
+        for place, made in self.picklists.items():
+            if made.value_set == value_set:
+                self._offer(org, place)
+                org.seen_anew(place.partition(".")[0])
+
+    def _offer(self, org: Org, place: str) -> None:
+        made = self.picklists[place]
+        owner, _, name = place.partition(".")
+        listed = self.value_sets.get(made.value_set)
+        values = [(one.code, one.label) for one in made.values if one.active]
+        if listed is not None:
+            values = [(code, label) for code, label, active, _ in listed.values if active]
+        org.schema[owner].add(
+            Field(
+                name=name,
+                label=made.label,
+                type="picklist",
+                length=255,
+                restricted=made.restricted,
+                values=tuple(values),
+            )
+        )
+
     # Who sees what.
 
     def mark(self, org: Org) -> tuple[object, ...]:
@@ -221,6 +282,8 @@ class Installed:
             ],
             "others": [list(each) for each in self.others],
             "value_sets": [[name, asdict(each)] for name, each in self.value_sets.items()],
+            "picklists": [[place, asdict(each)] for place, each in self.picklists.items()],
+            "field_numbers": dict(self.field_numbers),
             "grants": [[name, asdict(each)] for name, each in self.grants.items()],
         }
 
@@ -237,6 +300,11 @@ class Installed:
             made.changes += 1
         for name, entry in state.get("value_sets", ()):
             made.value_sets[name] = ValueSet(**_with_tuples(entry))
+        made.field_numbers = dict(state.get("field_numbers", {}))
+        for place, entry in state.get("picklists", ()):
+            values = tuple(ListValue(**one) for one in entry["values"])
+            made.picklists[place] = Picklist(**{**entry, "values": values})
+            made._offer(org, place)
         made.others = [(kind, name) for kind, name in state.get("others", ())]
         return made
 

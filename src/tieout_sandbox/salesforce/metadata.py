@@ -275,6 +275,7 @@ class Metadata:
             installed.add_grants(self._org, name, grants)
         for name, values in checked.value_sets.items():
             installed.add_value_set(name, values)
+            installed.offer_anew(self._org, name)
         for component in good:
             place = (component.type, component.name)
             if component.type in _OTHERS and place not in installed.others:

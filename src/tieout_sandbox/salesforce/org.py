@@ -56,6 +56,12 @@ class Switches:
     """Whether the integration user may deploy metadata."""
     deploy_ms: int = 600
     """How long a deployment takes; a third of it waits in the queue."""
+    omitted_values: str = "inactive"
+    """inactive, or gone: values of a picklist field that a write of it leaves out."""
+    inactive_values_shown: bool = True
+    """Whether a picklist field that takes any text tells of values that are out of use."""
+    tooling_preconditions: bool = False
+    """Whether the tooling interface minds If-Unmodified-Since."""
 
     def set(self, name: str, value: Any) -> None:
         """Sets one switch; ValueError where there is none of that name or the kind is wrong."""
@@ -165,6 +171,10 @@ class Org:
         """Adds a custom field to an object; ValueError for a shape that is none."""
         self.schema[kind].add(field_of(name, shape))
         self.added.append((kind, name, shape))
+        self._seen.pop(kind, None)
+
+    def seen_anew(self, kind: str) -> None:
+        """A field of this object is not what it was."""
         self._seen.pop(kind, None)
 
     def take_in(self, kind: ObjectType) -> None:

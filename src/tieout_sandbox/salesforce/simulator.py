@@ -229,11 +229,15 @@ class SalesforceSimulator(Simulator):
     def entities(self) -> Mapping[str, Callable[[], Iterable[dict[str, Any]]]]:
         """Every object with its rows, and the global value sets."""
         found = {name: self._records_of(name) for name in self.org.schema}
-        return {**found, "GlobalValueSet": self._value_sets}
+        return {**found, "GlobalValueSet": self._value_sets, "CustomField": self._picklists}
 
     def _value_sets(self) -> Iterator[dict[str, Any]]:
         for name, made in self.org.installed.value_sets.items():
             yield {"DeveloperName": name, **asdict(made)}
+
+    def _picklists(self) -> Iterator[dict[str, Any]]:
+        for place, made in self.org.installed.picklists.items():
+            yield {"FullName": place, **asdict(made)}
 
     def counts(self) -> Mapping[str, int]:
         """How many rows each object has, deleted ones left out."""

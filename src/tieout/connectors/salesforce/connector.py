@@ -15,6 +15,7 @@ from tieout.connectors.salesforce.checking import Checker, quota_finding
 from tieout.connectors.salesforce.contacts import CONTACT_ACTIONS, ContactWriter
 from tieout.connectors.salesforce.contacts import FIELDS as CONTACT_FIELDS
 from tieout.connectors.salesforce.countries import country_code
+from tieout.connectors.salesforce.field_lists import LIST
 from tieout.connectors.salesforce.fields import WRITABLE, FieldWriter
 from tieout.connectors.salesforce.graphs import GRAPHS_MOST
 from tieout.connectors.salesforce.ids import id18
@@ -240,7 +241,7 @@ class SalesforceConnector(WithoutLedger):
 
     async def send(self, wire: Wire) -> Sequence[Outcome]:
         """See `ports.Connector.send`. A wire whose method is GET has nothing left to do."""
-        if wire.path == self._value_sets.write_path:
+        if LIST in wire.headers:
             return await self._value_sets.send(wire)
         return await self._writer.send(wire)
 

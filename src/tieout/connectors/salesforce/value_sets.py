@@ -1,5 +1,7 @@
 """
-Global value sets: read by the tooling interface, written by a deployment of one file.
+Lists of values: global value sets, and by `FieldLists` those of one field.
+
+A global set is read by the tooling interface and written by a deployment of one file.
 
 A deployed set is whole: every value that it has goes along, those out of use too, so that nothing
 is taken away that a row may hold.
@@ -18,6 +20,7 @@ from tieout.connectors.http.json import loads
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import SalesforceApi
 from tieout.connectors.salesforce.errors import read_error
+from tieout.connectors.salesforce.field_lists import LIST, SEEN, FieldLists, is_field, mark
 from tieout.connectors.salesforce.metadata_api import Deployments
 from tieout.connectors.salesforce.metadata_package import API_VERSION, NAMESPACE, Package
 from tieout.connectors.salesforce.settings import SalesforceSettings
@@ -32,6 +35,7 @@ from tieout.core.change import (
     Refused,
     Rejected,
     Sight,
+    Stale,
     Unknown,
     Wire,
 )
@@ -55,7 +59,7 @@ _PATIENCE_S = 240
 
 
 class ValueSets:
-    """The global value sets of one org."""
+    """The global value sets of one org, and its picklist fields that have values of their own."""
 
     def __init__(
         self, name: str, api: SalesforceApi, settings: SalesforceSettings, clock: Clock
@@ -65,12 +69,17 @@ class ValueSets:
         self._clock = clock
         self._path = f"{settings.data_path}/tooling/query"
         self._deployments = Deployments(api, settings)
-        self.write_path = f"{settings.data_path}/metadata/deployRequest"
+        self._fields = FieldLists(name, api, settings)
+        self._write_path = f"{settings.data_path}/metadata/deployRequest"
 
     async def read(self, names: Sequence[str], shape: str = "") -> list[ValueList]:
-        """These sets, those that are there, with every value."""
+        """These sets and fields, those that are there, with every value."""
         found = []
         for name in names:
+            if is_field(name):
+                listed = await self._fields.read(name, shape)
+                found += [listed] if listed is not None else []
+                continue
             row = await self._row(name)
             if row is not None:
                 found.append(self._record(name, row, shape))
@@ -114,14 +123,11 @@ class ValueSets:
     # Writing.
 
     async def prepare(self, change: Change) -> Prepared | Refused:
-        """The file of one set, as it will be deployed."""
+        """The file of one set, as it will be deployed; of a field, its definition."""
         wanted = change.wanted.record if change.wanted is not None else None
         target = change.target
         if change.action is not Action.UPDATE or not isinstance(wanted, ValueList) or not target:
             return Refused(key=change.key, findings=(_not_possible(change),))
-        row = await self._row(target.id)
-        if row is None:
-            return Refused(key=change.key, findings=(_gone(target.id),), stale=True)
         findings = [
             _too_long(target.id, one)
             for one in wanted.values
@@ -129,6 +135,11 @@ class ValueSets:
         ]
         if findings:
             return Refused(key=change.key, findings=tuple(findings))
+        if is_field(target.id):
+            return await self._fields.prepare(change, wanted)
+        row = await self._row(target.id)
+        if row is None:
+            return Refused(key=change.key, findings=(_gone(target.id),), stale=True)
         defaults = {
             str(one.get("valueName"))
             for one in (row.get("Metadata") or {}).get("customValue") or ()
@@ -140,9 +151,9 @@ class ValueSets:
             action=change.action,
             target=target,
             method="POST",
-            path=self.write_path,
+            path=self._write_path,
             body=_file(target.id, row, wanted, defaults),
-            witness={"set": target.id},
+            witness={"set": target.id, "seen": mark(row.get("Metadata") or {})},
             shows=replace(wanted, ref=target, ours=()),
             # A set is deployed whole: a value that somebody made since would be taken away.
             read=self._record(target.id, row, wanted.shape),
@@ -150,24 +161,32 @@ class ValueSets:
         )
 
     def pack(self, items: Sequence[Prepared]) -> list[Wire]:
-        """A deployment for each set: one that the org refuses is no other one's trouble."""
+        """A write for each list: one that the org refuses is no other one's trouble."""
         return [
-            Wire(
+            self._fields.pack(item)
+            if is_field(item.witness["set"])
+            else Wire(
                 wire_key=wire_key(item.key, item.action.value, item.revision),
                 method="POST",
                 path=item.path,
                 body=_zipped(item.witness["set"], item.body),
                 items=(item.key,),
-                headers={"X-Value-Set": item.witness["set"]},
+                headers={LIST: item.witness["set"], SEEN: item.witness["seen"]},
             )
             for item in items
         ]
 
     async def send(self, wire: Wire) -> list[Outcome]:
-        """One deployment, followed to its end; then the set is read."""
+        """One write, followed to its end; then the list is read."""
         (key,) = wire.items
-        name = wire.headers["X-Value-Set"]
+        name = wire.headers[LIST]
+        if is_field(name):
+            return await self._fields.send(wire)
         try:
+            # A set is deployed whole: what a person made of it since would be lost.
+            row = await self._row(name)
+            if row is None or mark(row.get("Metadata") or {}) != wire.headers[SEEN]:
+                return [Stale(key=key, vendor_time=self._api.vendor_time)]
             deployment = await self._deployments.start(wire.body, check_only=False)
         except TransientError as error:
             wait = error.retry_after_s or _WAIT_S
