@@ -474,3 +474,57 @@ async def q17_edited_while_the_other_side_links_it_first(s: Scene) -> None:
     await runs(s, 3)
     assert [row["mobile"] for row in (*here(s), *there(s))] == ["070-1", "070-1"]
     s.none_open()
+
+
+@history(options=options(BOTH))
+async def q18_known_over_there_before_the_create_was_sent(s: Scene) -> None:
+    """Planned, then the same person comes up in the books: the two are one, nothing is made."""
+    await linked(s)
+    in_crm(s, "Ek", "ann@kund.example")
+    await s.dies("store.pick_ready:before", 1, leased=False)
+    in_book(s, "Ek", "ann@kund.example", phone="08-1")
+    await runs(s)
+    assert [row["phone"] for row in (*here(s), *there(s))] == ["08-1", "08-1"]
+    assert s.sent(path="/contacts") == 0
+    s.none_open()
+
+
+@history(options=options(BOTH))
+async def q19_made_on_both_sides_at_one_time(s: Scene) -> None:
+    """Nobody could know of the other's; that there are two is said, and ends when one goes."""
+    await linked(s)
+    in_crm(s, "Ek", "ann@kund.example")
+    await s.dies("store.settle:after", 1, leased=False)
+    twin = in_book(s, "Ek", "ann@kund.example")
+    await runs(s)
+    assert len(there(s)) == 2
+    assert set(s.world.exceptions()) == {"contact_address_twice"}
+    s.world.in_book("delete_contact", contact=twin)
+    await runs(s)
+    assert (len(there(s)), s.world.exceptions()) == (1, [])
+
+
+@history(options=options(BOTH))
+async def q20_linked_by_another_run_while_the_create_is_about_to_go(s: Scene) -> None:
+    """Claimed, not sent yet, and another run takes who came up in the books for the same one."""
+    await linked(s)
+    in_crm(s, "Ek", "ann@kund.example")
+    points: list[str] = []
+
+    def pace(name: str, when: str) -> float:
+        points.append(name)
+        last = name == "book.send" and when == "before" and "store.pick_ready" in points
+        return 90.0 if last else 0.0
+
+    slow = s.run_beside(0, pace=pace)
+    await s.world.wait(10)
+    twin = in_book(s, "Ek", "ann@kund.example")
+    await s.world.wait(60)
+    await s.run(1)
+    await slow
+    await runs(s, 3)
+    assert (len(there(s)), s.sent(path="/contacts")) == (2, 1)
+    assert set(s.world.exceptions()) == {"contact_address_twice"}
+    s.world.in_book("delete_contact", contact=twin)
+    await runs(s, 3)
+    assert (len(there(s)), s.world.exceptions()) == (1, [])

@@ -9,6 +9,7 @@ import pytest
 
 from tieout.core.case import (
     ContactCase,
+    LinkBase,
     Namesake,
     OpenOperation,
     OpState,
@@ -338,3 +339,21 @@ def test_a_mapping_says_how_it_writes(mode: Mode, there: str, expected: str) -> 
     assert told(paired(replace(THERE, title=there), replace(ANN, title="new")), policy)[0] == (
         expected
     )
+
+
+@pytest.mark.parametrize(
+    ("rival", "verdict"),
+    [
+        (ANN, Verdict.HOLD),
+        (replace(ANN, active=False), Verdict.NOTHING),
+        (replace(ANN, email="bo@kund.example"), Verdict.NOTHING),
+        (replace(ANN, customer=ELSEWHERE), Verdict.NOTHING),
+    ],
+)
+def test_two_who_are_taken_for_one_over_there_are_named(rival: Contact, verdict: Verdict) -> None:
+    given = paired(rival=replace(rival, ref=replace(MINE, id="c2")))
+    link = LinkBase(wanted=given.wanted, shown=THERE, known=True)
+    given = replace(given, state=replace(LINKED, link=link))
+    decision = decide_contact(given, BOTH, "nordic/contacts/books", ALL)
+    assert decision.verdict is verdict
+    assert decision.reason == ("contact_address_twice" if verdict is Verdict.HOLD else "in_step")

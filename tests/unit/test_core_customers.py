@@ -465,6 +465,40 @@ def test_a_customer_found_with_an_unknown_base_is_not_overwritten() -> None:
     assert decision.verdict is Verdict.AGREED
 
 
+@pytest.mark.parametrize(
+    ("owner", "crm", "books", "times", "to_books", "to_crm"),
+    [
+        (Owner.CRM, "Anna", "Bo", (EARLY, LATE), True, False),
+        (Owner.BOOKS, "Anna", "Bo", (LATE, EARLY), False, True),
+        (Owner.LATEST, "Anna", "Bo", (LATE, EARLY), True, False),
+        (Owner.LATEST, "Anna", "Bo", (EARLY, LATE), False, True),
+        # What is empty on one side is filled, whichever side was touched last.
+        (Owner.LATEST, "", "Bo", (LATE, EARLY), False, True),
+        (Owner.LATEST, "Anna", "", (EARLY, LATE), True, False),
+        (Owner.MANUAL, "", "Bo", (LATE, EARLY), False, True),
+        (Owner.LATEST, "Anna", "Anna", (EARLY, LATE), False, False),
+    ],
+)
+def test_of_one_found_with_an_unknown_base_the_named_owner_counts(
+    owner: Owner, crm: str, books: str, times: Any, to_books: bool, to_crm: bool
+) -> None:
+    policy = both(contact_name=owner)
+    source = customer(contact_name=crm, changed_at=times[0])
+    shown = books_customer(contact_name=books, changed_at=times[1])
+    case = in_step(source, shown, known=False)
+    decision = decide(case, policy)
+    assert decision.differs == (("contact_name",) if to_books else ())
+    assert decision.reason == ("update" if to_books else "goes_to_crm" if to_crm else "agreed")
+    wanted, _ = wanted_customer(source, policy)
+    assert fields_back(case, policy, wanted, shown) == (("contact_name",) if to_crm else ())
+
+
+def test_of_one_found_with_an_unknown_base_nobodys_field_is_asked_about() -> None:
+    case = in_step(customer(contact_name="Anna"), books_customer(contact_name="Bo"), known=False)
+    decision = decide(case, both(contact_name=Owner.MANUAL))
+    assert (decision.verdict, decision.reason) == (Verdict.HOLD, "both_changed")
+
+
 def test_a_customer_that_went_away_is_followed_first_and_then_asked_for() -> None:
     case = in_step(customer(), books_customer())
     assert decide(replace(case, target=None)).reason == "not_read_yet"

@@ -280,7 +280,8 @@ class ContactCase:
     there, ``others`` counts persons of other customers that bear it too. ``chosen``: a rule picked
     the person (None: there is no rule). ``back``: the base is the other direction's, which this
     write does not touch; ``returns`` are fields that the other direction takes over from there.
-    ``occupied`` is who has the only place of that customer.
+    ``occupied`` is who has the only place of that customer, ``rival`` another person of this side
+    whom the other direction takes for the other half.
     """
 
     side: Owner
@@ -306,6 +307,7 @@ class ContactCase:
     waits_for: str = ""
     customer_key: str = ""
     occupied: Contact | None = None
+    rival: Contact | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -332,7 +334,8 @@ class Decision:
     trigger was seen false). ``supersede``: a waiting operation of the slot is not wanted any more.
     ``not_before``: when time alone makes it due again (an instalment's day). ``waits_for`` (with
     WAIT): the record whose link makes it due again. ``again`` (with AGREED): what was adopted is
-    compared in the next round.
+    compared in the next round. ``displaces`` (with ``adopt``): the slot whose create, not sent yet,
+    is needless with it.
     """
 
     lane: str
@@ -360,3 +363,4 @@ class Decision:
     again: bool = False
     adopt: ExternalRef | None = None
     adopted_record: Record | None = None
+    displaces: str = ""

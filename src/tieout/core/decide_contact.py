@@ -151,7 +151,7 @@ def _paired(
             adopted_record=shown,
             again=True,
         )
-    stops = (*_addressed(case), *case.findings)
+    stops = (*_addressed(case), *case.findings, *_rival(case))
     if stops:
         return _held(case, lane, *stops)
     moves = movements(case, wanted, shown, policy, fields)
@@ -416,6 +416,19 @@ def _twins(case: ContactCase, address: str) -> tuple[Finding, ...]:
             ids=_ids(case.twins),
         ),
     )
+
+
+def _rival(case: ContactCase) -> tuple[Finding, ...]:
+    """Two persons of one side are both taken for one of the other: made on both at one time."""
+    address = normal_address(case.source.email)
+    if (
+        case.rival is None
+        or not (case.source.active and case.rival.active)
+        or normal_address(case.rival.email) != address
+        or case.rival.customer not in case.family
+    ):
+        return ()
+    return _twins(replace(case, twins=(case.rival,)), address)
 
 
 def _twice_there(case: ContactCase, there: Sequence[Contact]) -> Finding:

@@ -349,8 +349,10 @@ def _fields_to_write(
     """Names of fields to write, and of those that both sides changed and nobody owns."""
     by_name = {rule.target: rule for rule in policy.fields}
     link = case.state.link
-    if link is None or not link.known:
+    if link is None:
         return [], []
+    if not link.known:
+        return _without_base(case, policy, wanted, shown)
     base_wanted, base_shown = link.wanted, link.shown
     changed: list[str] = []
     conflicts: list[str] = []
@@ -384,6 +386,48 @@ def _fields_to_write(
     return changed, conflicts
 
 
+def _without_base(
+    case: CustomerCase, policy: CustomerPolicy, wanted: Customer, shown: Customer
+) -> tuple[list[str], list[str]]:
+    """
+    As `_fields_to_write`, for a customer that we made and that a restored database found again:
+    nobody knows who moved, so that only a named owner's word counts.
+    """
+    rules = {rule.target: rule for rule in policy.fields}
+    changed, conflicts = [], []
+    for name in FIELDS:
+        rule = rules.get(name)
+        if rule is not None and (
+            rule.mode is Mode.CREATE_ONLY or (rule.mode is Mode.IF_EMPTY and getattr(shown, name))
+        ):
+            continue
+        owner = rule.owner if rule else policy.owners.get(name)
+        if owner is None or field_content(wanted, name) == field_content(shown, name):
+            continue
+        side = _named_side(case, owner, name, wanted, shown)
+        if side is Owner.CRM:
+            changed.append(name)
+        elif side is None:
+            conflicts.append(name)
+    return changed, conflicts
+
+
+def _named_side(
+    case: CustomerCase, owner: Owner, name: str, wanted: Customer, shown: Customer
+) -> Owner | None:
+    """
+    Whose value counts where no base tells who moved; None: a person says. Where nobody owns the
+    field alone, what is empty on one side is filled from the other.
+    """
+    said = chosen(case.choices, name, wanted, shown)
+    if said is not None or owner in (Owner.CRM, Owner.BOOKS):
+        return said or owner
+    mine, theirs = getattr(wanted, name), getattr(shown, name)
+    if bool(mine) is not bool(theirs):
+        return Owner.CRM if mine else Owner.BOOKS
+    return _right(owner, case.source, shown)
+
+
 # Fields that the CRM has by our own names, so that they can be written there.
 BACK = ("name", "identifiers", "addresses", "emails", "phones", "contact_name", "language")
 
@@ -412,7 +456,13 @@ def fields_back(
         if owner is Owner.BOOKS:
             found.append(name)
             continue
-        if link is None or not link.known:
+        if link is None:
+            continue
+        if not link.known:
+            if name in policy.owners and (
+                _named_side(case, owner, name, wanted, shown) is Owner.BOOKS
+            ):
+                found.append(name)
             continue
         verdict = compare(
             field_content(wanted, name),

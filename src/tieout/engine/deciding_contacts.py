@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tieout.core.case import ContactCase, Decision, LinkBase, Namesake, Seen, SlotState, Verdict
 from tieout.core.contacts import FIELDS, is_address, normal_address, wanted_contact
@@ -29,11 +29,23 @@ async def decide_contacts(
     around = await _around(engine, book, way, ids)
     fields = _fields(engine, way)
     return [
-        decide_contact(_case(engine, way, around, key), engine.policy.contacts, lane, fields)
+        _displacing(
+            engine,
+            way,
+            decide_contact(_case(engine, way, around, key), engine.policy.contacts, lane, fields),
+        )
         if key in around.sources
         else Decision(lane=lane, source_id=key, verdict=Verdict.SKIP, reason="not_there")
         for key in ids
     ]
+
+
+def _displacing(engine: Engine, way: _Way, decision: Decision) -> Decision:
+    """Who was found over there is not made here by the other direction, which did not know yet."""
+    if decision.adopt is None:
+        return decision
+    half = published_slot(engine, way.book, way.other, decision.adopt.id)
+    return replace(decision, displaces=half.key13)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +116,7 @@ class _Around:
     others: dict[str, SlotState] = field(default_factory=dict)
     pairs: dict[str, str] = field(default_factory=dict)
     targets: dict[str, Seen] = field(default_factory=dict)
+    rivals: dict[str, Seen] = field(default_factory=dict)
     here: dict[str, list[AddressUsed]] = field(default_factory=dict)
     there: dict[str, list[AddressUsed]] = field(default_factory=dict)
     places: dict[str, list[AddressUsed]] = field(default_factory=dict)
@@ -124,6 +137,11 @@ async def _around(engine: Engine, book: BooksPolicy, way: _Way, ids: Sequence[st
     found.read_through = await _read_through(engine, way.target)
     found.targets = await store.mirror(
         way.target, Entity.CONTACT, sorted(set(found.pairs.values()))
+    )
+    found.rivals = await store.mirror(
+        way.source,
+        Entity.CONTACT,
+        sorted({state.current.ref.id for state in found.others.values() if state.current}),
     )
     await _addresses(engine, way, found, people)
     found.customers = {
@@ -324,6 +342,7 @@ def _case(engine: Engine, way: _Way, around: _Around, key: str) -> ContactCase:
         waits_for=_waits_for(way, source),
         customer_key=family.key13 if family and way.side is Owner.CRM else "",
         occupied=_occupied(around, family, address),
+        rival=_rival(around, other, key),
         findings=findings,
     )
 
@@ -402,6 +421,15 @@ def _returns(
     if back.when is not None and not holds(back.when, _scope(back, there, {})):
         return frozenset()
     return _fields(engine, back) | {"customer"}
+
+
+def _rival(around: _Around, other: SlotState | None, key: str) -> Contact | None:
+    """Another person of this side whom the other direction takes for this one's other half."""
+    if other is None or other.current is None or other.current.ref.id == key:
+        return None
+    seen = around.rivals.get(other.current.ref.id)
+    there = seen.record if seen is not None and not seen.gone else None
+    return there if isinstance(there, Contact) else None
 
 
 def _occupied(around: _Around, family: Family | None, address: str) -> Contact | None:

@@ -14,6 +14,7 @@ from tieout.core.model import Entity
 from tieout.ports import Ids
 from tieout.store import codec
 from tieout.store import slots as slot_store
+from tieout.store.adopting import supersede_waiting
 from tieout.store.cases import settle_exceptions
 from tieout.store.database import Tx
 from tieout.store.pages import FIRST_REVISION
@@ -348,6 +349,8 @@ def _agree(
                 # Who had it goes in this run too: then it is decided once more.
                 _due_again(tx, decision, now)
             return "moved_on"
+        if decision.displaces:
+            supersede_waiting(tx, decision.displaces, now)
         tx.log("link.matched", key13=state.key13, ref=str(decision.adopt), by=decision.message)
     wanted, shown = decision.agreed
     slot_store.put_link(
