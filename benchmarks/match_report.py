@@ -22,7 +22,13 @@ def lines(found: Found) -> Iterator[str]:
         )
     yield f"  {taken.calls:,} calls; full pages of both sides alone are {found.least_calls:,}"
     again = "the same result" if found.same_after_kill else "ANOTHER RESULT"
-    yield (f"  killed {found.killed} times: {again}, {found.killed_calls:,} calls in all its lives")
+    more = sum(found.again.values())
+    yield (
+        f"  killed {found.killed} times: {again}; its lives made {more:,} calls more than"
+        f" {taken.calls:,}"
+    )
+    for route, number in sorted(found.again.items(), key=lambda entry: (-entry[1], entry[0]))[:12]:
+        yield f"    {number:>5,} {route}"
     yield from _figures(found)
     yield "  by corruption: pairs, matched, proposed, ambiguous, missed, given to another"
     for name, one in sorted(found.by_corruption.items()):

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from benchmarks import ground, match_set
 from tieout.services import matching
@@ -66,7 +67,10 @@ class Documents:
 
 @dataclass(slots=True, kw_only=True)
 class Found:
-    """The whole measurement over so many customers on each side."""
+    """
+    The whole measurement over so many customers on each side. ``again``: by route the calls that
+    the lives of the killed run made together beyond those of one that nobody disturbed.
+    """
 
     customers: int
     invoices: int
@@ -75,7 +79,7 @@ class Found:
     small: Taken | None
     small_customers: int
     killed: int
-    killed_calls: int
+    again: Mapping[str, int]
     same_after_kill: bool
     least_calls: int
     by_corruption: dict[str, Quality] = field(default_factory=dict)
@@ -89,7 +93,9 @@ def measure(customers: int, invoices: int) -> Found:
     with _world(small, invoices // 10) as world:
         _, taken_small = world.undisturbed()
     with _world(customers, invoices) as world:
+        before = world.struck()
         digest, taken = world.undisturbed()
+        once = _less(world.struck(), before)
         killed, calls, digest_after = world.killed(taken)
         found = Found(
             customers=customers,
@@ -99,7 +105,7 @@ def measure(customers: int, invoices: int) -> Found:
             small=taken_small,
             small_customers=small,
             killed=killed,
-            killed_calls=calls,
+            again=_less(calls, once),
             same_after_kill=digest == digest_after,
             least_calls=world.least_calls(),
         )
@@ -128,16 +134,16 @@ class _World:
             self.known_deals = self._do(_known_deals)
             return self._digest(), Taken(**done)
 
-    def killed(self, whole: Taken) -> tuple[int, int, str]:
+    def killed(self, whole: Taken) -> tuple[int, dict[str, int], str]:
         """
         The same, killed at moments spread over its work until it comes to its end: how often it
-        was killed, the calls of all its lives, and what it found.
+        was killed, the calls of all its lives by route, and what it found.
         """
         with ground.database() as base:
             self.base = base
             kills = 0
             total = whole.read_s + whole.match_s
-            before = self._struck()
+            before = self.struck()
             for part in (0.15, 0.3, 0.3, 0.3):
                 child = self._start()
                 try:
@@ -152,11 +158,11 @@ class _World:
                 child.communicate()
             if child.returncode != 0:
                 raise RuntimeError("the matching did not come to its end")
-            return kills, self._struck() - before, self._digest()
+            return kills, _less(self.struck(), before), self._digest()
 
     def _start(self) -> subprocess.Popen[str]:
         assert self.base is not None
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [
                 *(sys.executable, "-m", "benchmarks.matching", self.base.url),
                 *(self.crm.base_url, self.crm.token_url, self.books.base_url, self.books.token_url),
@@ -165,15 +171,18 @@ class _World:
             stdout=subprocess.PIPE,
             text=True,
         )
+        # From here on its time counts, not while the machine loads a program.
+        assert child.stdout is not None
+        child.stdout.readline()
+        return child
 
-    def _struck(self) -> int:
-        from urllib.request import urlopen
-
-        total = 0
+    def struck(self) -> dict[str, int]:
+        """Calls that both sides were asked so far, by route."""
+        total: dict[str, int] = {}
         for side in (self.crm, self.books):
             with urlopen(f"{side.base_url}/_sandbox/calls") as answer:
-                routes = json.loads(answer.read())
-                total += sum(sum(found.values()) for found in routes.values())
+                for route, found in json.loads(answer.read()).items():
+                    total[route] = total.get(route, 0) + sum(found.values())
         return total
 
     def _do(self, work: Any) -> Any:
@@ -247,6 +256,11 @@ class _World:
         found.documents = Documents(deals=self.known_deals, **documents)
 
 
+def _less(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    found = {route: number - before.get(route, 0) for route, number in after.items()}
+    return {route: number for route, number in sorted(found.items()) if number}
+
+
 def _known_deals(tx: Tx) -> int:
     row = tx.row(
         "SELECT count(*) FROM mirror d JOIN match_pair k ON k.workspace = d.workspace"
@@ -302,6 +316,7 @@ def _told(process: subprocess.Popen[str]) -> ground.Served:
 async def _run(url: str, crm: ground.Served, books: ground.Served, secrets: Path) -> dict[str, Any]:
     opened = ground.engine(url, crm, books, crm_settings=SETTINGS, secrets=secrets)
     async with opened as made:
+        print("begun", flush=True)
         began = time.perf_counter()
         told: dict[str, float] = {}
 

@@ -6,7 +6,7 @@ Every method is one transaction in one workspace. Nothing here names a database 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -271,9 +271,14 @@ class Store(ContactStore, Protocol):
     ) -> None: ...
 
     async def missing_keys(
-        self, connection: str, entity: Entity, prefix: str, present: Mapping[str, str]
-    ) -> tuple[list[str], list[str]]:
-        """Ids that the mirror has and the side has not, and ids that are new or newer there."""
+        self, connection: str, entity: Entity, prefix: str, present: Container[str]
+    ) -> list[str]:
+        """Ids that begin so, that the mirror has and the side has not."""
+
+    async def newer_keys(
+        self, connection: str, entity: Entity, stamps: Mapping[str, str]
+    ) -> list[str]:
+        """Of these ids those that are new there, or stamped otherwise than the mirror shows."""
 
     async def mark_gone(
         self,

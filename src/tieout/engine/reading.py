@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from tieout.core.abilities import EntityAbilities
 from tieout.core.change import Fate, FateKind
 from tieout.core.errors import BusyError
+from tieout.core.id_set import IdSet
 from tieout.core.model import Entity, ExternalRef
 from tieout.engine.context import Engine
 from tieout.engine.facts import mirror_row
@@ -76,7 +77,7 @@ async def _read_entity(
     position = cursor.position if cursor else None
     resume = cursor.resume if cursor else None
     revision = cursor.revision if cursor else 0
-    whole: dict[str, dict[str, str]] = {}
+    whole: dict[str, IdSet] = {}
     under_way = resume is not None
     pages = connector.changes_since(selection, position, resume)
     async for page in pages:
@@ -87,8 +88,8 @@ async def _read_entity(
         under_way = page.resume is not None
         revision = await _page_in(engine, connection, entity, selection, page, revision, counts)
         if page.whole:
-            found = whole.setdefault(page.scope, {})
-            found.update({record.ref.id: "" for record in page.records if record.ref})
+            found = whole.setdefault(page.scope, IdSet())
+            found.update(record.ref.id for record in page.records if record.ref)
         if engine.stopping:
             return
     await _finish(engine, connection, entity, selection, cursor, revision, counts)
@@ -179,11 +180,11 @@ async def _missing_from_list(
     connection: str,
     entity: Entity,
     scope: str,
-    present: dict[str, str],
+    present: IdSet,
     counts: ReadCounts,
 ) -> None:
     """What a complete list does not have is gone; booked or deleted is asked next."""
-    missing, _ = await engine.store.missing_keys(connection, entity, scope, present)
+    missing = await engine.store.missing_keys(connection, entity, scope, present)
     if not missing:
         return
     gone = [Gone(ref=ExternalRef(connection, str(entity), key), certain=False) for key in missing]
@@ -214,13 +215,16 @@ async def _sweep(
     counts: ReadCounts,
 ) -> None:
     """All ids and stamps: what came later than the overlap, and what is gone, is found here."""
-    present: dict[str, str] = {}
+    present = IdSet()
     async for keys in connector.keys(entity):
-        present.update({ref.id: stamp for ref, stamp in keys})
-    missing, newer = await engine.store.missing_keys(connection, entity, "", present)
-    refs = [ExternalRef(connection, str(entity), key) for key in newer]
-    for start in range(0, len(refs), GET_AT_ONCE):
-        await read_again(engine, connection, refs[start : start + GET_AT_ONCE], selection, counts)
+        present.update(ref.id for ref, _ in keys)
+        stamps = {ref.id: stamp for ref, stamp in keys}
+        newer = await engine.store.newer_keys(connection, entity, stamps)
+        refs = [ExternalRef(connection, str(entity), key) for key in newer]
+        for start in range(0, len(refs), GET_AT_ONCE):
+            part = refs[start : start + GET_AT_ONCE]
+            await read_again(engine, connection, part, selection, counts)
+    missing = await engine.store.missing_keys(connection, entity, "", present)
     gone = [Gone(ref=ExternalRef(connection, str(entity), key), certain=False) for key in missing]
     if gone:
         counts.gone += await engine.store.mark_gone(

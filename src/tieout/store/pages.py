@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -84,6 +84,7 @@ def _move_cursor(tx: Tx, page: PageIn) -> bool:
     return done == 1
 
 
+_KEYS_AT_ONCE = 10_000
 _UPSERT = (
     "INSERT INTO mirror (workspace, connection, entity, id, version, shape, content_hash, seen_at,"
     " changed_at, gone_at, gone_certain, merged_into, customer_id, parent_id, kind, number,"
@@ -409,40 +410,48 @@ def mark_swept(tx: Tx, connection: str, entity: Entity, shape: str, now: datetim
 
 
 def missing_keys(
-    tx: Tx, connection: str, entity: Entity, prefix: str, present: Mapping[str, str]
-) -> tuple[list[str], list[str]]:
+    tx: Tx, connection: str, entity: Entity, prefix: str, present: Container[str]
+) -> list[str]:
     """
-    Compared in a temporary table: ids that only we have, and ids that are new or stamped later
-    over there. ``prefix`` narrows our side to one collection of the entity.
+    Ids that only we have, in order. ``prefix`` narrows our side to one collection of the entity.
+    Our side is looked through in pieces: a list of customers may be long.
     """
-    tx.conn.exec_driver_sql(
-        "CREATE TEMP TABLE present_keys (id text PRIMARY KEY, stamp text NOT NULL) ON COMMIT DROP"
-    )
-    tx.run(
-        "INSERT INTO present_keys (id, stamp)"
-        " SELECT * FROM unnest(%(ids)s::text[], %(stamps)s::text[])",
-        ids=list(present),
-        stamps=list(present.values()),
-    )
-    ours = {
-        "connection": connection,
-        "entity": str(entity),
-        "prefix": prefix,
-    }
-    missing = tx.rows(
-        "SELECT m.id FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
-        " AND m.entity = %(entity)s AND m.gone_at IS NULL AND starts_with(m.id, %(prefix)s)"
-        " AND NOT EXISTS (SELECT 1 FROM present_keys p WHERE p.id = m.id) ORDER BY m.id",
-        **ours,
-    )
-    newer = tx.rows(
-        "SELECT p.id FROM present_keys p LEFT JOIN mirror m ON m.workspace = %(ws)s"
-        " AND m.connection = %(connection)s AND m.entity = %(entity)s AND m.id = p.id"
-        " WHERE m.id IS NULL OR m.gone_at IS NOT NULL OR (p.stamp <> '' AND m.version <> p.stamp)"
-        " ORDER BY p.id",
-        **ours,
-    )
-    return [row[0] for row in missing], [row[0] for row in newer]
+    missing: list[str] = []
+    after = ""
+    while ours := [
+        row[0]
+        for row in tx.rows(
+            "SELECT id FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
+            " AND entity = %(entity)s AND id > %(after)s AND gone_at IS NULL"
+            " AND starts_with(id, %(prefix)s) ORDER BY id LIMIT %(limit)s",
+            connection=connection,
+            entity=str(entity),
+            prefix=prefix,
+            after=after,
+            limit=_KEYS_AT_ONCE,
+        )
+    ]:
+        missing += [one for one in ours if one not in present]
+        after = ours[-1]
+    return missing
+
+
+def newer_keys(tx: Tx, connection: str, entity: Entity, stamps: Mapping[str, str]) -> list[str]:
+    """Of these ids, by their stamps, those that the mirror does not show so; '' is any stamp."""
+    return [
+        row[0]
+        for row in tx.rows(
+            "SELECT p.id FROM unnest(%(ids)s::text[], %(stamps)s::text[]) AS p (id, stamp)"
+            " LEFT JOIN mirror m ON m.workspace = %(ws)s AND m.connection = %(connection)s"
+            " AND m.entity = %(entity)s AND m.id = p.id"
+            " WHERE m.id IS NULL OR m.gone_at IS NOT NULL OR (p.stamp <> '' AND m.version"
+            " <> p.stamp) ORDER BY p.id",
+            connection=connection,
+            entity=str(entity),
+            ids=list(stamps),
+            stamps=list(stamps.values()),
+        )
+    ]
 
 
 # --- what the mirror holds --------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -126,9 +126,14 @@ class PostgresStore:
         await self.do(lambda tx: pages.mark_swept(tx, connection, entity, shape, now))
 
     async def missing_keys(
-        self, connection: str, entity: Entity, prefix: str, present: Mapping[str, str]
-    ) -> tuple[list[str], list[str]]:
+        self, connection: str, entity: Entity, prefix: str, present: Container[str]
+    ) -> list[str]:
         return await self.do(lambda tx: pages.missing_keys(tx, connection, entity, prefix, present))
+
+    async def newer_keys(
+        self, connection: str, entity: Entity, stamps: Mapping[str, str]
+    ) -> list[str]:
+        return await self.do(lambda tx: pages.newer_keys(tx, connection, entity, stamps))
 
     async def mark_gone(
         self,

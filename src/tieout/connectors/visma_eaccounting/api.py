@@ -20,6 +20,7 @@ from tieout.connectors.visma_eaccounting.names import (
 from tieout.connectors.visma_eaccounting.settings import VismaSettings
 from tieout.connectors.visma_eaccounting.values import Payload, instant, text_of, vendor_time
 from tieout.core.errors import SyncError, TransientError
+from tieout.core.id_set import IdSet
 from tieout.ports import Clock, HttpResponse
 
 Query = tuple[tuple[str, str], ...]
@@ -126,7 +127,7 @@ class VismaApi:
         Raises `TransientError` where it does not come to rest.
         """
         for _ in range(_PATIENCE):
-            ids: set[str] = set()
+            ids = IdSet()
             totals: list[int] = []
             async for sheet in self.sheets(path, query):
                 totals.append(sheet.total)

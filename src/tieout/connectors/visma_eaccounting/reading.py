@@ -24,6 +24,7 @@ from tieout.connectors.visma_eaccounting.filters import (
     ORDERS,
     FilterBook,
 )
+from tieout.connectors.visma_eaccounting.guid_list import GuidList
 from tieout.connectors.visma_eaccounting.names import Names, split_ref
 from tieout.connectors.visma_eaccounting.postings import Postings
 from tieout.connectors.visma_eaccounting.prices import read_prices
@@ -36,6 +37,7 @@ from tieout.connectors.visma_eaccounting.values import (
     text_of,
 )
 from tieout.core.finding import Finding
+from tieout.core.id_set import IdSet
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.ports import Page, Selection
 
@@ -203,16 +205,18 @@ class Reader:
         every = timedelta(seconds=self._api.settings.open_invoices_every_s)
         if memory.get("at") and now - instant(memory["at"]) < every:
             return
-        ids: set[str] = set()
+        ids, open_now = GuidList(), IdSet()
         async for rows in self._open_rows():
-            ids.update(text_of(row, "Id") for row in rows)
+            listed = [text_of(row, "Id") for row in rows]
+            ids.extend(listed)
+            open_now.update(listed)
             if not first:
                 # The first read gave every invoice already.
                 records, unread = await self._translated(rows, INVOICES, want)
                 yield Page(records=records, unread=unread)
         # One that slipped from page to page while we read is among these too, and is read singly.
-        left = sorted(set(memory.get("ids", ())) - ids)
-        state["open"] = {"at": stamp_text(now), "ids": sorted(ids)}
+        left = sorted({guid for guid in GuidList.of(memory) if guid not in open_now})
+        state["open"] = {"at": stamp_text(now), **ids.state()}
         if left:
             names = await self._api.names()
             refs = [names.ref("document", f"invoice:{guid}") for guid in left]
@@ -277,13 +281,12 @@ class Reader:
                 return
         for path, stamp in lists:
             select = f"Id,{stamp}" if stamp else "Id"
-            rows = await self._api.whole(path, (("$select", select),))
             name = "balance" if entity is Entity.BALANCE else _ENTITY[path]
             prefix = _PREFIX.get(path, "")
-            for start in range(0, len(rows), 1000):
+            async for rows in self._api.complete(path, (("$select", select),)):
                 yield [
                     (names.ref(name, prefix + text_of(row, "Id")), text_of(row, stamp))
-                    for row in rows[start : start + 1000]
+                    for row in rows
                 ]
 
     # --- single records --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from tieout.connectors.visma_net.settings import VismaNetSettings
 from tieout.connectors.visma_net.stamps import Stamps
 from tieout.connectors.visma_net.values import Payload, part_of, segment, text_of, vendor_time
 from tieout.core.errors import ConnectionBrokenError, TransientError
+from tieout.core.id_set import IdSet
 from tieout.ports import Clock, HttpResponse
 
 Query = tuple[tuple[str, str], ...]
@@ -220,7 +221,7 @@ class VismaNetApi:
         Raises `TransientError` where it does not come to rest.
         """
         for _ in range(_PATIENCE):
-            keys: set[str] = set()
+            keys = IdSet()
             totals: list[int | None] = []
             async for sheet in self.sheets(path, query):
                 totals.append(sheet.total)
