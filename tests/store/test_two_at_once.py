@@ -9,6 +9,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from support.fakes import START
+from tieout.core.case import RefRole, SlotState
+from tieout.core.keys import KeyKind, Slot
+from tieout.core.model import ExternalRef
+from tieout.store import slots
 from tieout.store.database import AsyncRunner, Tx, async_engine, chain_hash, in_workspace
 from tieout.store.workspaces import ensure_workspace
 
@@ -77,3 +81,38 @@ def _links(tx: Tx) -> list[tuple[int, datetime, str, bytes, bytes, bytes]]:
         " ORDER BY seq"
     )
     return [(row[0], row[1], row[2], bytes(row[3]), bytes(row[4]), bytes(row[5])) for row in rows]
+
+
+def test_a_record_that_two_slots_ask_for_at_once_is_the_first_ones(database_url: str) -> None:
+    ref = ExternalRef("books", "document", "draft:1")
+
+    def takes(slot: Slot, tried: list[str]) -> Callable[[Connection], str | None]:
+        def work(tx: Tx) -> str | None:
+            tried.append(slot.key13)
+            slots.ensure_slot(tx, SlotState(slot=slot, key13=slot.key13), "bridge", "books")
+            tx.run("SELECT pg_sleep(%(wait)s)", wait=0.2 if slot.source_id == "later" else 0)
+            other = slots.put_ref(tx, ref, slot.key13, 0, RefRole.CURRENT, "person", START)
+            # The one that came first is still under way when the other asks.
+            tx.run("SELECT pg_sleep(0.6)")
+            return other
+
+        return in_workspace("refs", START, "test", work)
+
+    async def story() -> None:
+        runner = AsyncRunner(async_engine(database_url))
+        tried: list[str] = []
+        first, later = (
+            Slot(crm_org="org", source_id=name, company="co", kind=KeyKind.DOCUMENT)
+            for name in ("first", "later")
+        )
+        try:
+            await runner.run(ensure_workspace("refs", "Refs", START))
+            found = await asyncio.gather(
+                runner.run(takes(first, tried)), runner.run(takes(later, tried))
+            )
+        finally:
+            await runner.close()
+        assert found == [None, first.key13]
+        assert tried.count(later.key13) == 2, "they did not come at one time"
+
+    asyncio.run(story())

@@ -109,6 +109,38 @@ def test_a_row_moved_to_another_connection_does_not_open(vault: Vault, engine: E
     assert caught.value.code == "key_wrong"
 
 
+def test_a_row_moved_to_another_workspace_does_not_open(
+    vault: Vault, engine: Engine, clock: ManualClock, key: str
+) -> None:
+    asyncio.run(vault.put("visma", {"client_secret": "theirs"}))
+    sealed = _run(engine, "SELECT sealed FROM secret")[0][0]
+    other = Vault(BlockingRunner(engine), workspace="other", keys=[key], clock=clock)
+    asyncio.run(other.put("visma", {"client_secret": "ours"}))
+    with engine.begin() as conn:
+        conn.exec_driver_sql("SELECT set_config('tieout.workspace', 'other', true)")
+        conn.exec_driver_sql("UPDATE secret SET sealed = %s", (sealed,))
+    for work in (other.get("visma", "client_secret"), other.reseal([key])):
+        with pytest.raises(ConfigurationError, match="does not open"):
+            asyncio.run(work)
+    asyncio.run(other.forget("visma"))
+
+
+def test_what_was_sealed_before_the_workspace_was_opens_and_is_resealed_with_it(
+    vault: Vault, engine: Engine, key: str
+) -> None:
+    asyncio.run(vault.put("visma", {"client_secret": "old"}))
+    before = Fernet(key).encrypt(b'["visma","client_secret","old"]')
+    with engine.begin() as conn:
+        conn.exec_driver_sql("SELECT set_config('tieout.workspace', %s, true)", (WORKSPACE,))
+        conn.exec_driver_sql("UPDATE secret SET sealed = %s", (before,))
+    assert asyncio.run(vault.get("visma", "client_secret")) == "old"
+    assert asyncio.run(vault.reseal([key])) == 1
+    assert asyncio.run(vault.get("visma", "client_secret")) == "old"
+    sealed = _run(engine, "SELECT sealed FROM secret")[0][0]
+    assert isinstance(sealed, bytes | memoryview)
+    assert WORKSPACE.encode() in Fernet(key).decrypt(bytes(sealed))
+
+
 def test_another_key_does_not_open_and_says_so_plainly(
     vault: Vault, engine: Engine, clock: ManualClock
 ) -> None:

@@ -918,6 +918,15 @@ def test_without_a_limit_everything_waits_and_without_a_rate_what_is_foreign() -
     assert decide(foreign, LIMIT).verdict is Verdict.APPROVAL
 
 
+def test_what_was_released_in_a_currency_without_a_rate_is_not_taken_for_nothing() -> None:
+    case = document_case(deal("D-1", line(price="1")), unrated="EUR")
+    decision = decide(case, LIMIT)
+    assert (decision.verdict, decision.message) == (
+        Verdict.APPROVAL,
+        "above 100,000.00: no rate for EUR, released for this customer today",
+    )
+
+
 def test_a_void_is_under_any_limit() -> None:
     case = live(LOST, was=WON, released_today=Decimal("500000"))
     assert decide(case, LIMIT).verdict is Verdict.WRITE

@@ -189,7 +189,8 @@ class DocumentCase:
     One billing step of a deal with its closure.
 
     ``items`` and ``taxes`` are by our item number, ``rates`` by currency (to the base currency),
-    ``released_today`` is the net already released for this customer on this day, in base currency.
+    ``released_today`` is the net already released for this customer on this day, in base currency;
+    ``unrated`` a currency of it that has no rate, so that the sum is not known.
     ``moved``: a rule gives the deal to another company's books now. ``grown`` are the documents
     that the books made of the step's order, ``credit_notes`` also those of these.
     ``found`` is what was found wrong with the deal before it was composed. ``alike``: documents of
@@ -209,6 +210,7 @@ class DocumentCase:
     taxes: Mapping[str, TaxAnswer] = field(default_factory=dict)
     rates: Mapping[str, Decimal] = field(default_factory=dict)
     released_today: Decimal = Decimal(0)
+    unrated: str = ""
     today: date = date(1970, 1, 1)
     now: datetime | None = None
     alike: tuple[Document, ...] = ()

@@ -120,4 +120,6 @@ def _needs_person(context: Context, net: Decimal, composed: Composed | None) -> 
     rate = Decimal(1) if case.deal.currency == base else case.rates.get(case.deal.currency)
     if rate is None:
         return f"{words}: no rate for {case.deal.currency}"
+    if case.unrated:
+        return f"{words}: no rate for {case.unrated}, released for this customer today"
     return words if case.released_today + net * rate > policy.approve_above else ""

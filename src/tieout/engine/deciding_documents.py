@@ -40,6 +40,9 @@ from tieout.engine.places import document_slot
 from tieout.engine.schedules import with_schedules
 from tieout.engine.triggers import routed_to, triggered
 
+# A write that is released: its slot, currency and net.
+_Released = tuple[str, str, Decimal]
+
 
 async def decide_documents(
     engine: Engine, lane: str, book: BooksPolicy, ids: Sequence[str], size: int
@@ -56,7 +59,7 @@ async def decide_documents(
     held = await engine.store.held_customers(engine.bridge, book.connection)
     made: dict[str, Decision] = {}
     given: set[str] = set()
-    released: dict[str, Decimal] = {}
+    released: dict[str, list[_Released]] = {}
     places = sorted(ids)
     for start in range(0, len(places), size):
         part = places[start : start + size]
@@ -78,7 +81,7 @@ def _decided(
     closure: Closure,
     held: frozenset[str],
     made: dict[str, Decision],
-    released: dict[str, Decimal],
+    released: dict[str, list[_Released]],
 ) -> list[Decision]:
     """The decisions of one deal, a decision for each step. ``made``, ``released``: added to."""
     deal = seen.record
@@ -101,10 +104,12 @@ def _decided(
         case = replace(case, moved=place is _Place.MOVED)
         decision = decide_document(case, engine.policy, lane, engine.rules)
         decision = _held_after_restore(decision, deal, held)
-        if decision.verdict is Verdict.WRITE and decision.net is not None:
-            customer = decision.customer_id
-            rate = closure.rates.get(decision.currency, Decimal(1))
-            released[customer] = released.get(customer, Decimal(0)) + decision.net * rate
+        limited = engine.policy.documents.approve_above is not None
+        if limited and decision.verdict is Verdict.WRITE and decision.net is not None:
+            key13 = decision.state.key13 if decision.state else ""
+            released.setdefault(decision.customer_id, []).append(
+                (key13, decision.currency, decision.net)
+            )
         decisions.append(decision)
     return decisions
 
@@ -234,7 +239,7 @@ def _document_case(
     part: int,
     closure: Closure,
     made: dict[str, Decision],
-    released: Mapping[str, Decimal],
+    released: Mapping[str, Sequence[_Released]],
 ) -> DocumentCase:
     deal = seen.record
     assert isinstance(deal, Deal)
@@ -244,7 +249,7 @@ def _document_case(
     wanted = not seen.gone and triggered(engine.policy, deal, buyer)
     current = state.current
     day = deal.delivered_on or engine.today(book.connection)
-    today = released.get(deal.customer.id, Decimal(0)) if deal.customer else Decimal(0)
+    before = _released_before(closure, released, deal, state.key13)
     return DocumentCase(
         deal=deal,
         part=part,
@@ -258,7 +263,8 @@ def _document_case(
         items=closure.items,
         taxes=_taxes(engine, book, deal, buyer, closure, day) if wanted else {},
         rates=closure.rates,
-        released_today=today + _released_before(closure, deal, state.key13),
+        released_today=sum(before.values(), Decimal(0)),
+        unrated=min((name for name in before if name not in closure.rates), default=""),
         today=engine.today(book.connection),
         now=engine.clock.now(),
         alike=_alike(closure, deal, part, state) if current is None else (),
@@ -281,18 +287,22 @@ def _alike(closure: Closure, deal: Deal, part: int, state: SlotState) -> tuple[D
     )
 
 
-def _released_before(closure: Closure, deal: Deal, own: str) -> Decimal:
-    """What was released for this customer today, in base currency; the step itself left out."""
+def _released_before(
+    closure: Closure, released: Mapping[str, Sequence[_Released]], deal: Deal, own: str
+) -> dict[str, Decimal]:
+    """
+    What was released for this customer today by currency, in base currency (0 where it has no
+    rate); the step itself left out.
+    """
+    found: dict[str, Decimal] = {}
     if deal.customer is None:
-        return Decimal(0)
-    return sum(
-        (
-            net * closure.rates.get(currency, Decimal(1))
-            for key13, currency, net in closure.released.get(deal.customer.id, ())
-            if key13 != own
-        ),
-        Decimal(0),
-    )
+        return found
+    known = (*closure.released.get(deal.customer.id, ()), *released.get(deal.customer.id, ()))
+    for key13, currency, net in known:
+        if key13 != own:
+            rate = closure.rates.get(currency, Decimal(0))
+            found[currency] = found.get(currency, Decimal(0)) + net * rate
+    return found
 
 
 def _taxes(

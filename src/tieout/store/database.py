@@ -190,6 +190,10 @@ _ENDED_FOR_ANOTHER = ("40P01", "40001")
 _TRIES = 4
 
 
+class Overtaken(Exception):  # noqa: N818 - no error: the same work is done again
+    """Another transaction came first with what this one had looked for; it begins anew."""
+
+
 class AsyncRunner:
     """Production: the async engine. What was ended in favour of another run is done again."""
 
@@ -204,6 +208,9 @@ class AsyncRunner:
                 try:
                     async with self._engine.begin() as conn:
                         return await conn.run_sync(work)
+                except Overtaken:
+                    if number == _TRIES:
+                        raise
                 except OperationalError as error:
                     code = getattr(error.orig, "sqlstate", None)
                     if code not in _ENDED_FOR_ANOTHER or number == _TRIES:

@@ -19,7 +19,7 @@ from tieout.core.case import (
 from tieout.core.keys import KeyKind, Slot
 from tieout.core.model import Customer, Entity, ExternalRef
 from tieout.store import codec
-from tieout.store.database import Tx
+from tieout.store.database import Overtaken, Tx
 from tieout.store.published import wake_for_link
 from tieout.storing import CustomerQuery
 
@@ -285,7 +285,8 @@ def put_ref(
 
     None when stored; else the 13 characters of the other slot that has this record already. What a
     row of the CRM shows passes to the slot that wrote it last: another company of the bridge, say;
-    a person passes to the one who took over from the one that is gone.
+    a person passes to the one who took over from the one that is gone. Raises `Overtaken` where
+    another transaction gives the record to a slot at the same moment.
     """
     other = tx.row(
         "SELECT key13, role FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
@@ -308,12 +309,14 @@ def put_ref(
             entity=ref.entity,
             id=ref.id,
         )
-    tx.run(
+    stored = tx.run(
         "INSERT INTO ref (workspace, connection, entity, id, key13, generation, role, found_by,"
         " evidence, since) VALUES (%(ws)s, %(connection)s, %(entity)s, %(id)s, %(key13)s,"
         " %(generation)s, %(role)s, %(found_by)s, %(evidence)s, %(now)s)"
         " ON CONFLICT (workspace, connection, entity, id) DO UPDATE SET role = excluded.role,"
-        " generation = excluded.generation, key13 = excluded.key13",
+        " generation = excluded.generation, key13 = excluded.key13"
+        " WHERE ref.key13 IN (excluded.key13, %(before)s)",
+        before=key13 if other is None else other[0],
         connection=ref.connection,
         entity=ref.entity,
         id=ref.id,
@@ -324,6 +327,8 @@ def put_ref(
         evidence=evidence,
         now=now,
     )
+    if not stored:
+        raise Overtaken
     return None
 
 

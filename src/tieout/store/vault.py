@@ -1,8 +1,8 @@
 """
 The vault: secrets of connections, sealed with a key that the database does not have.
 
-A value is sealed together with the connection and the name it belongs to, so that a row moved
-from one connection to another does not open. Values never appear in logs, errors or repr.
+A value is sealed together with the workspace, the connection and the name it belongs to, so that
+a row moved from one to another does not open. Values never appear in logs, errors or repr.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class _Sealed(msgspec.Struct, array_like=True):
     connection: str
     name: str
     value: str
+    # Not in what was sealed before it was added; the next change of the key seals it in.
+    workspace: str = ""
 
     def __repr__(self) -> str:
         return f"<sealed {self.connection} {self.name}>"
@@ -182,7 +184,7 @@ class Vault:
                         "connection": row[0],
                         "name": row[1],
                         "generation": row[2],
-                        "sealed": _rotated(fresh, bytes(row[3]), row[0]),
+                        "sealed": self._resealed(fresh, bytes(row[3]), row[0]),
                     }
                     for row in rows
                 ],
@@ -215,15 +217,29 @@ class Vault:
         return None if sealed is None else self._open(connection, name, sealed)
 
     def _seal(self, connection: str, name: str, value: str) -> bytes:
-        plain = msgspec.json.encode(_Sealed(connection, name, value))
+        plain = msgspec.json.encode(_Sealed(connection, name, value, self._workspace))
         return self._fernet.encrypt_at_time(plain, int(self._clock.now().timestamp()))
+
+    def _resealed(self, fresh: MultiFernet, sealed: bytes, connection: str) -> bytes:
+        """The same value and time under the newest key, in the form of today."""
+        try:
+            found = msgspec.json.decode(fresh.decrypt(sealed), type=_Sealed)
+            sealed_at = fresh.extract_timestamp(sealed)
+        except (InvalidToken, msgspec.MsgspecError):
+            raise _does_not_open(connection) from None
+        if found.workspace not in ("", self._workspace):
+            raise _does_not_open(connection)
+        plain = _Sealed(found.connection, found.name, found.value, self._workspace)
+        return fresh.encrypt_at_time(msgspec.json.encode(plain), sealed_at)
 
     def _open(self, connection: str, name: str, sealed: bytes) -> str:
         try:
             found = msgspec.json.decode(self._fernet.decrypt(sealed), type=_Sealed)
         except (InvalidToken, msgspec.MsgspecError):
             raise _does_not_open(connection) from None
-        if (found.connection, found.name) != (connection, name):
+        if (found.connection, found.name) != (connection, name) or (
+            found.workspace not in ("", self._workspace)
+        ):
             raise _does_not_open(connection)
         return found.value
 
@@ -245,13 +261,6 @@ def _fernet(keys: Sequence[str]) -> MultiFernet:
             code="key_wrong",
             hint="Bring back your copy of .tieout/key, or set TIEOUT_KEY.",
         ) from None
-
-
-def _rotated(fresh: MultiFernet, sealed: bytes, connection: str) -> bytes:
-    try:
-        return fresh.rotate(sealed)
-    except InvalidToken:
-        raise _does_not_open(connection) from None
 
 
 def _does_not_open(connection: str) -> ConfigurationError:
