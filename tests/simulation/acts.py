@@ -7,6 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from offered import Offered
 from persons import Persons
 from tieout.core.policy import FlowMode
 from tieout_sandbox.kit.simulator import ActionError
@@ -40,6 +41,7 @@ class Cast:
         self.companies: list[str] = []
         self.deals: list[str] = []
         self.persons = Persons(world)
+        self.offered = Offered(world)
         self._touched: dict[str, float] = {}
 
     def begin(self) -> None:
@@ -53,6 +55,7 @@ class Cast:
             self.deals.append(world.make_deal(company, price, state=state))
         if world.contacts.both:
             self.persons.begin(self.companies)
+        self.offered.begin()
 
     def act(self) -> None:
         """Something, by chance; what is not possible is noted and left."""
@@ -65,6 +68,8 @@ class Cast:
                 self.on_customers()
             elif self.world.contacts.both and self.random.random() < 0.5:
                 self.persons.act(self.companies)
+            elif self.world.value_rules() and self.random.random() < 0.35:
+                self.offered.act()
             elif kind < 0.22:
                 self.fault()
             elif kind < 0.28:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import offered
 from invariants import Violation
 from tieout.core.policy import FlowMode
 from world import World
@@ -102,6 +103,8 @@ async def converge(
         edit_prices(world)
     if world.contacts.both:
         edit_persons(world)
+    if world.value_rules():
+        offered.last_edits(world)
     await world.wait(5)
     for _ in range(RUNS):
         await world.run_once(force=True)

@@ -449,6 +449,7 @@ def _options(seed: int, number: int) -> tuple[dict[str, Any], bool]:
         "customers": BOTH_WAYS if seed // len(FAMILIES) % 3 == 1 else CustomerPolicy(),
         "shown": FlowMode.AUTO if seed // len(FAMILIES) % 3 == 0 else FlowMode.OFF,
         "policy_changes": {"kind": kind_of(seed)},
+        "lists": FlowMode.AUTO if seed // len(FAMILIES) % 5 in (1, 3) else FlowMode.OFF,
         "prices": PRICES if seed // len(FAMILIES) % 6 == 0 else (),
     }
     return options, not settings

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import invariants
+import offered
 import persons
 from converging import converge
 from invariants import Violation
@@ -47,6 +48,8 @@ class Quiet:
             self.customers()
         if self.world.contacts.both:
             self.persons()
+        if self.world.value_rules():
+            self.lists()
         await self.mirror()
         await self.nothing_more("16: a further run")
         await self.converges()
@@ -113,6 +116,10 @@ class Quiet:
         """27: persons of linked customers are on both sides once and show the same."""
         persons.check(self.world, self._held_in("contacts") | self._held_in("persons"))
 
+    def lists(self) -> None:
+        """29: codes of the books are offered, and what a person put beside them stays."""
+        offered.check(self.world, self._held_in("reference"))
+
     async def converges(self) -> None:
         """26: after the last edits two runs make both sides the same; a third writes nothing."""
         world = self.world
@@ -123,6 +130,8 @@ class Quiet:
             same += [self.customers]
         if world.contacts.both:
             same += [self.persons]
+        if world.value_rules():
+            same += [self.lists]
         if same:
             await converge(world, list(self._linked().items()), same)
 

@@ -9,6 +9,7 @@ import directed_change
 import directed_contacts
 import directed_create
 import directed_guards
+import directed_lists
 import directed_orders
 import directed_prices
 import directed_published
@@ -21,6 +22,7 @@ assert directed_change
 assert directed_contacts
 assert directed_create
 assert directed_guards
+assert directed_lists
 assert directed_orders
 assert directed_prices
 assert directed_published

@@ -45,7 +45,9 @@ from tieout.core.policy import (
     InvoicePolicy,
     ItemPolicy,
     PriceRule,
+    ReferencePolicy,
     StatusPolicy,
+    ValueRule,
 )
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.engine.context import Engine
@@ -67,6 +69,7 @@ _OWN = {Entity.CONTACT: ("invoices",)}
 CRM, BOOK = "crm", "book"
 LEASE_S = 60
 LONGEST_S = 200
+LISTED_EVERY_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,7 @@ class World(Tables):
     crm_settings: Mapping[str, Any] = field(default_factory=dict)
     shown: FlowMode = FlowMode.OFF
     prices: tuple[PriceRule, ...] = ()
+    lists: FlowMode = FlowMode.OFF
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     contacts: ContactPolicy = field(default_factory=ContactPolicy)
     policy_changes: dict[str, Any] = field(default_factory=dict)
@@ -143,6 +147,9 @@ class World(Tables):
         self.slot_of: dict[str, str] = {}
         self.edited: set[str] = set()
         self.unguarded: set[str] = set()
+        # Values that a person put into a list, as they were left; codes that ended for good.
+        self.put: dict[tuple[str, str], Row] = {}
+        self.ended: set[str] = set()
         self.on_step: Callable[[], None] | None = None
         self.on_send: Callable[[str, HttpRequest], None] | None = None
         self.on_read: Callable[[str, HttpRequest], None] | None = None
@@ -259,7 +266,17 @@ class World(Tables):
             items=ItemPolicy(mode=self.shown, cost=True, prices=self.prices),
             invoices=InvoicePolicy(mode=self.shown),
             contacts=self.contacts,
+            reference=ReferencePolicy(mode=self.lists, lists=self.value_rules()),
             brakes=self.brakes,
+        )
+
+    def value_rules(self) -> tuple[ValueRule, ...]:
+        """Which codes go into which lists of the CRM; none where the flow is off."""
+        if self.lists is FlowMode.OFF:
+            return ()
+        return (
+            ValueRule(kind="terms", target="Terms", books=self.names.book, label="both"),
+            ValueRule(kind="currency", target="Currencies", books=self.names.book),
         )
 
     def today(self) -> date:
@@ -288,6 +305,7 @@ class World(Tables):
             "orders": self.variant.orders,
             "search_lag_s": self.variant.search_lag_s,
             "longest_s": LONGEST_S,
+            "codes_every_s": LISTED_EVERY_S,
         }
         return PlainBookSettings(**{**values, **self.book_settings})
 
@@ -331,8 +349,14 @@ class World(Tables):
             wires = [mortal.guard(wires[0], "crm"), mortal.guard(wires[1], "book")]
             store = mortal.guard(store, "store")
         priced = (Entity.PRICE,) if self.prices else ()
+        coded, offered = ((Entity.CODE,), (Entity.VALUES,)) if self.value_rules() else ((), ())
+        targets = frozenset(rule.target for rule in self.value_rules())
         lists = frozenset(rule.book for rule in self.prices)
-        given = {**self.crm_settings, **({} if self.rules.overlap else {"overlap_s": 0})}
+        given: dict[str, Any] = {
+            "lists_every_s": LISTED_EVERY_S,
+            **self.crm_settings,
+            **({} if self.rules.overlap else {"overlap_s": 0}),
+        }
         crm = PlainCrmConnector(
             names.crm, wires[0], clock, PlainCrmSettings(**given), Random(number)
         )
@@ -345,19 +369,19 @@ class World(Tables):
                 names.book: {
                     entity: Selection(entity=entity, shape="s")
                     for entity in (
-                        *(Entity.ITEM, *priced, Entity.CUSTOMER, Entity.DOCUMENT),
+                        *(Entity.ITEM, *priced, *coded, Entity.CUSTOMER, Entity.DOCUMENT),
                         *self._persons(),
                     )
                 },
                 names.crm: {
                     entity: Selection(
                         entity=entity,
-                        kinds=lists if entity is Entity.ITEM else frozenset(),
+                        kinds={Entity.ITEM: lists, Entity.VALUES: targets}.get(entity, frozenset()),
                         shape="s",
                         extra=_OWN.get(entity, ()),
                     )
                     for entity in (
-                        *(Entity.CUSTOMER, Entity.DEAL),
+                        *(Entity.CUSTOMER, *offered, Entity.DEAL),
                         *self._shown(),
                         *self._persons(),
                     )

@@ -92,6 +92,7 @@ class PlainBook(Simulator):
             "tables": self.ledger.tables,
             "gone": self.ledger.gone,
             "counters": self.ledger.counters,
+            "codes": self.ledger.codes,
             "keys": self._keys,
             "broken": self._broken_creates,
         }
@@ -100,6 +101,7 @@ class PlainBook(Simulator):
         self.ledger.tables = state["tables"]
         self.ledger.gone = state["gone"]
         self.ledger.counters = state["counters"]
+        self.ledger.codes = state.get("codes", self.ledger.codes)
         self._keys = state["keys"]
         self._broken_creates = state["broken"]
 
@@ -168,7 +170,9 @@ class PlainBook(Simulator):
             case ("GET", "company"):
                 return json_response(200, self._company())
             case ("GET", "codes"):
-                return json_response(200, {"rows": [*_CODES, *self.ledger.price_lists()]})
+                return json_response(
+                    200, {"rows": [*self.ledger.codes, *self.ledger.price_lists()]}
+                )
             case ("GET", "balances"):
                 return json_response(200, {"rows": self._balances()})
             case ("GET", "gone"):
@@ -395,13 +399,3 @@ class PlainBook(Simulator):
 
 def _key(row: Row) -> Row:
     return {"id": row["id"], "revision": row["revision"]}
-
-
-_CODES: list[Row] = [
-    {"kind": "terms", "code": "N10", "name": "10 days net", "days": 10},
-    {"kind": "terms", "code": "N14", "name": "14 days net", "days": 14},
-    {"kind": "terms", "code": "N30", "name": "30 days net", "days": 30},
-    {"kind": "terms", "code": "N60", "name": "60 days net", "days": 60},
-    {"kind": "currency", "code": "SEK", "name": "Swedish krona"},
-    {"kind": "currency", "code": "EUR", "name": "Euro"},
-]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import Action, ActionError
+from tieout_sandbox.plain.codes import delete_code, edit_code
 from tieout_sandbox.plain.ledger import CONTACT_FIELDS, CUSTOMER_FIELDS, HEADER, Ledger
 from tieout_sandbox.plain.rows import RefusedError, Row
 
@@ -89,6 +90,14 @@ class BookActions:
                 new_number="its new code",
             ),
             "delete_item": self._action(self.delete_item, number="its code"),
+            "edit_code": self._action(
+                self.edit_code,
+                kind="terms, currency",
+                code="a new one makes it",
+                name="what it is called",
+                active="whether it may be used",
+            ),
+            "delete_code": self._action(self.delete_code, kind="its kind", code="its code"),
             "set_price": self._action(
                 self.set_price,
                 number="the item's code",
@@ -343,6 +352,15 @@ class BookActions:
         row = self._item(str(given["number"]))
         self._ledger.remove("items", row)
         return {"id": row["id"]}
+
+    def edit_code(self, given: Arguments) -> Row:
+        kind, code = str(given["kind"]), str(given["code"])
+        edit_code(self._ledger.codes, kind, code, dict(given))
+        return {"code": code}
+
+    def delete_code(self, given: Arguments) -> Row:
+        delete_code(self._ledger.codes, str(given["kind"]), str(given["code"]))
+        return {"code": given["code"]}
 
     def set_price(self, given: Arguments) -> Row:
         values: Row = {"amount": Decimal(str(given["amount"]))}

@@ -11,6 +11,7 @@ from tieout_sandbox.kit import Action, Request, Response, Simulator, json_respon
 from tieout_sandbox.kit.clock import instant_text
 from tieout_sandbox.kit.faults import KINDS, WEBHOOK_KINDS
 from tieout_sandbox.plain.crm_actions import CrmActions
+from tieout_sandbox.plain.crm_lists import Lists
 from tieout_sandbox.plain.crm_rows import CrmRows
 from tieout_sandbox.plain.rows import (
     RefusedError,
@@ -65,7 +66,11 @@ class PlainCrm(Simulator):
         def of(table: str) -> Callable[[], Iterable[Row]]:
             return lambda: [stored(row) for row in tables[table].values()]
 
-        return {name: of(name) for name in tables}
+        lists = self.rows.lists
+        return {
+            **{name: of(name) for name in tables},
+            "lists": lambda: [stored(row) for row in lists.values()],
+        }
 
     def actions(self) -> Mapping[str, Action]:
         return CrmActions(self.rows, self.merges_move_stamps).all()
@@ -75,12 +80,14 @@ class PlainCrm(Simulator):
             "tables": self.rows.tables,
             "gone": self.rows.gone,
             "counters": self.rows.counters,
+            "lists": self.rows.lists,
         }
 
     def load_state(self, state: Any) -> None:
         self.rows.tables = state["tables"]
         self.rows.gone = state["gone"]
         self.rows.counters = state["counters"]
+        self.rows.lists = state.get("lists", {})
 
     def stale(self, request: Request) -> Response:
         _ = request
@@ -117,6 +124,13 @@ class PlainCrm(Simulator):
                 return self._batch(request, self._company)
             case ("PATCH", ("products" | "invoices" | "contacts") as table):
                 return self._batch(request, lambda row: self._published(table, row))
+            case ("GET", "lists", name):
+                return json_response(200, wire(Lists(self.rows.lists).one(name)))
+            case ("PATCH", "lists", name):
+                lists = Lists(self.rows.lists)
+                return self._batch(
+                    request, lambda row: _answered(row, lambda: lists.replace(name, row))
+                )
             case ("GET", table) if table in self.rows.tables:
                 return self._list(request, table)
             case ("GET", table, row_id) if table in self.rows.tables:

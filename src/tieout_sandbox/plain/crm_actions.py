@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tieout_sandbox.kit import Action, ActionError
+from tieout_sandbox.plain.crm_lists import Lists
 from tieout_sandbox.plain.crm_rows import COMPANY_FIELDS, CONTACT_FIELDS, DEAL_FIELDS, CrmRows
 from tieout_sandbox.plain.rows import RefusedError, Row
 
@@ -42,6 +43,15 @@ class CrmActions:
             "edit_contact": _action(self.edit_contact, contact="its id", **_CONTACT),
             "delete_contact": _action(self.delete_contact, contact="its id"),
             "merge_contacts": _action(self.merge_contacts, loser="its id", winner="its id"),
+            "create_list": _action(self.create_list, name="its name", values="list of texts"),
+            "edit_value": _action(
+                self.edit_value,
+                list="its name",
+                code="a new one makes it",
+                label="what people see",
+                active="whether it is in use",
+            ),
+            "remove_value": _action(self.remove_value, list="its name", code="the value"),
             "late_commit": _action(
                 self.late_commit,
                 deal="its id",
@@ -173,6 +183,21 @@ class CrmActions:
     def create_product(self, given: Arguments) -> Row:
         row = self._rows.new_product(dict(given))
         return {"id": row["id"]}
+
+    # Lists of values.
+
+    def create_list(self, given: Arguments) -> Row:
+        row = Lists(self._rows.lists).create(str(given["name"]), list(given.get("values") or ()))
+        return {"id": row["id"]}
+
+    def edit_value(self, given: Arguments) -> Row:
+        code = str(given["code"])
+        Lists(self._rows.lists).edit(str(given["list"]), code, dict(given))
+        return {"code": code}
+
+    def remove_value(self, given: Arguments) -> Row:
+        Lists(self._rows.lists).remove(str(given["list"]), str(given["code"]))
+        return {"code": given["code"]}
 
     # Inside.
 

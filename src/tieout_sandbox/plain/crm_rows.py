@@ -104,6 +104,7 @@ class CrmRows:
             "contacts": {},
         }
         self.gone: list[Row] = []
+        self.lists: dict[str, Row] = {}
         self.counters: dict[str, int] = {}
 
     # Reading.

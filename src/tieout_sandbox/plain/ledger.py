@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import SandboxClock
+from tieout_sandbox.plain.codes import first_codes
 from tieout_sandbox.plain.rows import RefusedError, Row, cents
 from tieout_sandbox.plain.variant import Variant
 
@@ -61,6 +62,7 @@ class Ledger:
             "contacts": {},
         }
         self.gone: list[Row] = []
+        self.codes = first_codes()
         self.counters: dict[str, int] = {"number": 10000, "customer": 100}
 
     # Rows.

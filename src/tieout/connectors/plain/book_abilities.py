@@ -81,7 +81,9 @@ def abilities(settings: PlainBookSettings) -> Abilities:
             Entity.ITEM: EntityAbilities(reads=Reads.STAMP, deletions=Deletions.KEYS),
             Entity.PRICE: EntityAbilities(reads=Reads.STAMP, deletions=Deletions.KEYS),
             Entity.PAYMENT: EntityAbilities(reads=Reads.STAMP),
-            Entity.CODE: EntityAbilities(reads=Reads.WHOLE_LIST, whole_list_every_s=86400),
+            Entity.CODE: EntityAbilities(
+                reads=Reads.WHOLE_LIST, whole_list_every_s=settings.codes_every_s
+            ),
             Entity.BALANCE: EntityAbilities(reads=Reads.WHOLE_LIST, whole_list_every_s=3600),
         },
         in_flight=settings.in_flight,

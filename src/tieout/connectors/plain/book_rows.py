@@ -288,6 +288,7 @@ class BookRows:
             code=row["code"],
             name=text(row, "name"),
             ref=self.ref(Entity.CODE, code_id),
+            active=bool(row.get("active", True)),
             facts=facts,
             shape=want.shape,
         )

@@ -26,6 +26,7 @@ from tieout.connectors.plain.crm_published import PATHS, published_row, shows
 from tieout.connectors.plain.crm_rows import TABLES, CrmReader
 from tieout.connectors.plain.feed import Position, changed, gone
 from tieout.connectors.plain.settings import PlainCrmSettings
+from tieout.connectors.plain.value_lists import LISTS, prepared_list, read_list
 from tieout.connectors.plain.values import wire_value
 from tieout.core.abilities import (
     Abilities,
@@ -52,7 +53,7 @@ from tieout.core.change import (
 from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
-from tieout.core.model import Company, Entity, ExternalRef, Record, Standing
+from tieout.core.model import Company, Entity, ExternalRef, Record, Standing, ValueList
 from tieout.ports import (
     Clock,
     FieldInfo,
@@ -133,6 +134,9 @@ class PlainCrmConnector(WithoutLedger):
     ) -> AsyncIterator[Page]:
         """See `ports.Connector.changes_since`. Every cursor is safe, so there is no resume."""
         del resume
+        if want.entity is Entity.VALUES:
+            yield Page(records=tuple(await self._lists(want)), cursor=b"{}", whole=True)
+            return
         if want.entity not in TABLES:
             return
         position = Position(cursor)
@@ -149,6 +153,13 @@ class PlainCrmConnector(WithoutLedger):
             yield page
         async for page in gone(self._api, position, lambda row: self._gone(want.entity, row)):
             yield page
+
+    async def _lists(self, want: Selection, names: Sequence[str] = ()) -> list[ValueList]:
+        found = [
+            await read_list(self._api, self.name, name, want.shape)
+            for name in names or sorted(want.kinds)
+        ]
+        return [one for one in found if one is not None]
 
     def _gone(self, entity: Entity, row: Row) -> Gone | None:
         if row["table"] != TABLES[entity]:
@@ -174,6 +185,9 @@ class PlainCrmConnector(WithoutLedger):
     async def get(self, refs: Sequence[ExternalRef], want: Selection) -> Sequence[Record | None]:
         """See `ports.Connector.get`."""
         found: dict[str, Record] = {}
+        if want.entity is Entity.VALUES:
+            found |= {one.name: one for one in await self._lists(want, [ref.id for ref in refs])}
+            return [found.get(ref.id) for ref in refs]
         for table, ids in _by_table(refs).items():
             for row in await self._listed(table, ids):
                 found[row["id"]] = self._rows.record(row, want)
@@ -190,8 +204,21 @@ class PlainCrmConnector(WithoutLedger):
     # Writing.
 
     async def prepare(self, changes: Sequence[Change]) -> Sequence[Prepared | Refused]:
-        """See `ports.Connector.prepare`. Rows that we own whole: nothing is read before."""
-        return [self._prepare(change) for change in changes]
+        """
+        See `ports.Connector.prepare`. Of rows that we own whole nothing is read before; a list of
+        values is.
+        """
+        return [
+            await self._prepare_list(change)
+            if change.entity is Entity.VALUES
+            else self._prepare(change)
+            for change in changes
+        ]
+
+    async def _prepare_list(self, change: Change) -> Prepared | Refused:
+        name = change.target.id if change.target is not None else ""
+        shape = getattr(change.base, "shape", "")
+        return prepared_list(change, await read_list(self._api, self.name, name, shape))
 
     def _prepare(self, change: Change) -> Prepared | Refused:
         mine = _UPSERTS if change.entity is not Entity.CUSTOMER else (Action.UPDATE,)
@@ -267,6 +294,8 @@ class PlainCrmConnector(WithoutLedger):
             return unknown(wire, "answer_not_readable", at)
         by_tag = {one.get("tag"): one for one in results if isinstance(one, dict)}
         entity = next((one for one, path in PATHS.items() if path == wire.path), Entity.STANDING)
+        if wire.path.startswith(f"/{LISTS}/"):
+            entity = Entity.VALUES
         return [self._item(key, by_tag.get(key), entity, at) for key in wire.items]
 
     def _item(self, key: str, result: Row | None, entity: Entity, at: datetime | None) -> Outcome:
@@ -312,7 +341,7 @@ class PlainCrmConnector(WithoutLedger):
 
     async def _look(self, doubt: Doubt) -> Sight:
         assert doubt.target is not None
-        table = _table_of(doubt.target)
+        table = LISTS if doubt.entity is Entity.VALUES else _table_of(doubt.target)
         answer = await self._api.read(f"/{table}/{doubt.target.id}")
         want = Selection(entity=doubt.entity)
         found = self._rows.record(answer.value, want) if answer.status == 200 else None
@@ -384,6 +413,13 @@ def abilities(settings: PlainCrmSettings) -> Abilities:
             Entity.ITEM: published,
             Entity.DOCUMENT: published,
             Entity.STANDING: standing,
+            Entity.VALUES: replace(
+                standing,
+                reads=Reads.WHOLE_LIST,
+                whole_list_every_s=settings.lists_every_s,
+                write_max=1,
+                tombstones=False,
+            ),
         },
         in_flight=settings.in_flight,
     )

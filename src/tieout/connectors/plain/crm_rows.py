@@ -7,6 +7,7 @@ from typing import Any
 from tieout.connectors.plain.api import Row
 from tieout.connectors.plain.contact_rows import contact
 from tieout.connectors.plain.crm_published import invoice
+from tieout.connectors.plain.value_lists import value_list
 from tieout.connectors.plain.values import (
     addresses,
     by_role,
@@ -81,6 +82,8 @@ class CrmReader:
                 return contact(self._connection, row, want, customer="company", version=stamp)
             case Entity.STANDING:
                 return self.standing(row, want.shape)
+            case Entity.VALUES:
+                return value_list(self._connection, row, want.shape)
             case _:
                 raise ValueError(f"the plain CRM has no {want.entity}")
 

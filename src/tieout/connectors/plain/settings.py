@@ -26,6 +26,7 @@ class PlainCrmSettings:
     batch: int = 200
     deal_kind: DealKind = DealKind.OPPORTUNITY
     page: int = 100
+    lists_every_s: int = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class PlainBookSettings:
     overlap_s: int = 30
     in_flight: int = 4
     page: int = 100
+    codes_every_s: int = 86400
 
     @property
     def carrier_field(self) -> str:
