@@ -67,5 +67,5 @@ BROKEN: dict[str, Callable[[Values], object]] = {
 def test_a_wrong_list_is_seen(what: str) -> None:
     values = right()
     BROKEN[what](values)
-    with pytest.raises(Violation, match="^29:"):
+    with pytest.raises(Violation, match=r"^29:"):
         offered.check(world(values), set())
