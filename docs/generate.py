@@ -192,11 +192,11 @@ def _keys(schema: Mapping[str, Any], node: Mapping[str, Any], path: str) -> list
     return lines
 
 
-_ROWS = ("FieldRow", "CustomerRow", "ContactRow")
+_ROWS = ("FieldRow", "CustomerRow", "CustomerText", "ContactRow")
 
 
 def _row_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    options = schema["$defs"]["CustomerRow"]["anyOf"]
+    options = schema["$defs"]["CustomerText"]["anyOf"]
     found: Mapping[str, Any] = next(one["properties"] for one in options if "properties" in one)
     return found
 

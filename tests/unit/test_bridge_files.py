@@ -377,3 +377,10 @@ def test_what_is_no_bridge_at_all_is_a_problem_and_no_crash(text: str) -> None:
     assert isinstance(found, list)
     assert found
     assert all(problem.message for problem in found)
+
+
+def test_only_fields_that_hold_several_entries_are_added_to() -> None:
+    rule = "mapping:\n  customer:\n    {}: {{from: account.X__c, mode: append}}\n"
+    assert configured(SMALL + rule.format("phone")).model.mapping.customer.phone is not None
+    (problem,) = problems_in(SMALL + rule.format("language"))
+    assert (problem.key[-1], problem.value) == ("mode", "append")

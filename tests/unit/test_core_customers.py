@@ -445,6 +445,60 @@ def test_who_owns_a_field_and_how_it_is_written(
     assert decide(case, policy).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("mine", "there", "written"),
+    [
+        ("Anna", "Sture", "Sture; Anna"),
+        ("Anna", "", "Anna"),
+        ("Anna", "Sture; ANNA", None),
+        ("", "Sture", None),
+    ],
+)
+def test_append_adds_and_takes_nothing_away(mine: str, there: str, written: str | None) -> None:
+    rule = field_rule("contact_name", lambda scope: mine, mode=Mode.APPEND, owner=Owner.MANUAL)
+    policy = CustomerPolicy(fields=(rule,))
+    base = (
+        replace(wanted_customer(customer(), POLICY)[0], contact_name="before"),
+        books_customer(contact_name="before"),
+    )
+    decision = decide(in_step(customer(), books_customer(contact_name=there), base), policy)
+    if written is None:
+        assert decision.verdict is Verdict.AGREED
+        return
+    assert decision.change is not None
+    assert decision.change.wanted is not None
+    assert decision.change.wanted.fields == {"contact_name"}
+    assert getattr(decision.change.wanted.record, "contact_name") == written  # noqa: B009
+    # Written and read back, it is in step: nothing is added a second time.
+    shown = books_customer(contact_name=written)
+    after = in_step(customer(), shown, (decision.change.wanted.record, shown))  # type: ignore[arg-type]
+    assert decide(after, policy).change is None
+
+
+def test_append_to_one_role_leaves_the_others() -> None:
+    rule = field_rule("phones", lambda scope: {"general": "08-2"}, mode=Mode.APPEND)
+    there = {"general": "08-1", "mobile": "070-1"}
+    base = (wanted_customer(customer(), POLICY)[0], books_customer(phones=there))
+    decision = decide(
+        in_step(customer(), books_customer(phones=there), base), CustomerPolicy(fields=(rule,))
+    )
+    assert decision.change is not None
+    assert decision.change.wanted is not None
+    assert decision.change.wanted.record.phones == {  # type: ignore[union-attr]
+        "general": "08-1; 08-2",
+        "mobile": "070-1",
+    }
+
+
+def test_what_finance_took_out_of_an_appended_field_stays_out() -> None:
+    rule = field_rule("contact_name", lambda scope: "Anna", mode=Mode.APPEND)
+    policy = CustomerPolicy(fields=(rule,))
+    wanted = wanted_customer(customer(), policy)[0]
+    base = (wanted, books_customer(contact_name="Sture; Anna"))
+    decision = decide(in_step(customer(), books_customer(contact_name="Sture"), base), policy)
+    assert decision.verdict is Verdict.AGREED
+
+
 def test_if_empty_never_overwrites_what_a_person_filled_meanwhile() -> None:
     policy = CustomerPolicy(
         fields=(field_rule("contact_name", lambda scope: "Anna", mode=Mode.IF_EMPTY),)

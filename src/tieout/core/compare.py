@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from itertools import zip_longest
@@ -55,6 +56,23 @@ def compare(wanted: Any, base_wanted: Any, shown: Any, base_shown: Any) -> Verdi
     if target_moved:
         return Verdict.TARGET_CHANGED
     return Verdict.AGREED
+
+
+def appended(theirs: Any, mine: Any) -> Any:
+    """
+    A text, or each role of a mapping of texts, with ours after theirs, unless it stands there.
+
+    Parts are held apart by semicolons. Theirs is given back as it is where nothing is added.
+    """
+    if isinstance(mine, Mapping):
+        before = theirs if isinstance(theirs, Mapping) else {}
+        added = {role: appended(before.get(role, ""), text) for role, text in mine.items()}
+        return {**before, **added}
+    there, here = str(theirs or ""), str(mine or "").strip()
+    parts = {part.strip().casefold() for part in there.split(";")}
+    if not here or here.casefold() in parts or here == there:
+        return theirs
+    return f"{there}; {here}" if there.strip() else here
 
 
 def line_content(line: Line) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from tieout.core.case import (
 )
 from tieout.core.change import Action, Change, Wanted
 from tieout.core.compare import Verdict as Moved
-from tieout.core.compare import compare
+from tieout.core.compare import appended, compare
 from tieout.core.conflict import chosen, conflict_findings, field_content
 from tieout.core.digest import digest
 from tieout.core.finding import Finding
@@ -27,7 +27,7 @@ from tieout.core.mapped import mapped_value
 from tieout.core.mapping.fields import Mode, Owner
 from tieout.core.model import Address, Customer, Entity, ExternalRef
 from tieout.core.numbers import wrong_numbers
-from tieout.core.policy import CustomerPolicy, FlowMode
+from tieout.core.policy import CustomerPolicy, FieldRule, FlowMode
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.core.scope import customer_scope
 
@@ -313,6 +313,7 @@ def _in_step(
     shown = case.target.record
     assert isinstance(shown, Customer)
     link = case.state.link
+    written = _with_appended(policy, wanted, shown)
     changed, conflicts = _fields_to_write(case, policy, wanted, shown)
     if findings:
         return _decision(
@@ -334,13 +335,35 @@ def _in_step(
         key=operation_key(case.state.slot, current.generation),
         entity=Entity.CUSTOMER,
         action=Action.UPDATE,
-        wanted=Wanted(record=wanted, fields=frozenset(changed)),
+        wanted=Wanted(record=written, fields=frozenset(changed)),
         target=current.ref,
         # What is overwritten is what this decision saw, not what both once agreed on.
         base=shown,
         version=shown.version,
     )
-    return replace(_write(case, policy, lane, change, "update", wanted), differs=tuple(changed))
+    return replace(_write(case, policy, lane, change, "update", written), differs=tuple(changed))
+
+
+def _with_appended(policy: CustomerPolicy, wanted: Customer, shown: Customer) -> Customer:
+    """The customer as it is written where a mapping adds to what stands there."""
+    return replace(
+        wanted,
+        **{
+            rule.target: appended(getattr(shown, rule.target), getattr(wanted, rule.target))
+            for rule in policy.fields
+            if rule.mode is Mode.APPEND
+        },
+    )
+
+
+def _left(rule: FieldRule | None, wanted: Customer, shown: Customer) -> bool:
+    """Whether the way in which a mapping writes leaves what stands there."""
+    if rule is None or rule.mode is Mode.OVERWRITE:
+        return False
+    theirs = getattr(shown, rule.target)
+    if rule.mode is Mode.APPEND:
+        return bool(appended(theirs, getattr(wanted, rule.target)) == theirs)
+    return rule.mode is Mode.CREATE_ONLY or bool(theirs)
 
 
 def _fields_to_write(
@@ -359,8 +382,7 @@ def _fields_to_write(
     for name, default in FIELDS.items():
         rule = by_name.get(name)
         owner = rule.owner if rule else policy.owners.get(name, default)
-        mode = rule.mode if rule else Mode.OVERWRITE
-        if owner is Owner.BOOKS or mode is Mode.CREATE_ONLY:
+        if owner is Owner.BOOKS or _left(rule, wanted, shown):
             continue
         verdict = compare(
             field_content(wanted, name),
@@ -370,9 +392,8 @@ def _fields_to_write(
         )
         if verdict not in (Moved.SOURCE_CHANGED, Moved.BOTH_CHANGED):
             continue
-        if mode is Mode.IF_EMPTY and getattr(shown, name):
-            continue
-        if verdict is Moved.BOTH_CHANGED:
+        adds = rule is not None and rule.mode is Mode.APPEND
+        if verdict is Moved.BOTH_CHANGED and not adds:
             # A person's word goes first; where nobody names an owner, the flow says who is right.
             named = rule is not None or name in policy.owners
             side = chosen(case.choices, name, wanted, shown) or _right(
@@ -397,9 +418,7 @@ def _without_base(
     changed, conflicts = [], []
     for name in FIELDS:
         rule = rules.get(name)
-        if rule is not None and (
-            rule.mode is Mode.CREATE_ONLY or (rule.mode is Mode.IF_EMPTY and getattr(shown, name))
-        ):
+        if _left(rule, wanted, shown):
             continue
         owner = rule.owner if rule else policy.owners.get(name)
         if owner is None or field_content(wanted, name) == field_content(shown, name):

@@ -436,13 +436,24 @@ class Brakes(Group):
 class CustomerRow(FieldRow):
     """Where a customer's field comes from, and who may write it when."""
 
-    owner: Literal["crm", "books", "manual"] | None = Field(
+    owner: Literal["crm", "books", "latest", "manual"] | None = Field(
         default=None,
-        description="Whose word counts after the first write; manual: a person where both "
-        "changed. Left out: books for terms and currency, else crm.",
+        description="Whose word counts after the first write; where both changed, latest is the "
+        "side that did so last and manual a person. Left out: books for terms and currency, else "
+        "crm.",
     )
     mode: Literal["overwrite", "if_empty", "create_only"] = Field(
         default="overwrite", description="How the field is written."
+    )
+
+
+class CustomerText(CustomerRow):
+    """A customer's field that can hold more than one entry."""
+
+    mode: Literal["overwrite", "if_empty", "create_only", "append"] = Field(  # type: ignore[assignment]
+        default="overwrite",
+        description="How the field is written; append, for contact_name, email and phone of a "
+        "customer: after what stands there, with a semicolon, and nothing is taken away.",
     )
 
 
@@ -453,9 +464,9 @@ class CustomerFields(Group):
     kind: CustomerRow | None = Field(
         default=None, description="company, person or unknown, as a text."
     )
-    contact_name: CustomerRow | None = Field(default=None, description="Whom to ask for.")
-    email: CustomerRow | None = Field(default=None, description="Where invoices are sent to.")
-    phone: CustomerRow | None = Field(default=None, description="Its telephone number.")
+    contact_name: CustomerText | None = Field(default=None, description="Whom to ask for.")
+    email: CustomerText | None = Field(default=None, description="Where invoices are sent to.")
+    phone: CustomerText | None = Field(default=None, description="Its telephone number.")
     language: CustomerRow | None = Field(default=None, description="Language of its documents.")
     currency: CustomerRow | None = Field(default=None, description="Its currency.")
     terms: CustomerRow | None = Field(
@@ -558,7 +569,7 @@ class BridgeFile(Strict):
     )
 
 
-_ROWS: Final = (FieldRow, CustomerRow, ContactRow)
+_ROWS: Final = (FieldRow, CustomerRow, CustomerText, ContactRow)
 _NULL: Final = {"type": "null"}
 
 
