@@ -11,9 +11,12 @@ from contract.connector_contract import pages, records, run
 from support.visma_net_rig import VismaNetRig
 from tieout.connectors.visma_net.units import in_sales_unit
 from tieout.core.model import Entity, ExternalRef, Item, Price
+from tieout.core.policy import PriceRule
+from tieout.core.pricing import shown_prices
 from tieout.ports import Selection
 
 PRICES = Selection(entity=Entity.PRICE, shape="s")
+DAY = date(2026, 11, 25)
 
 
 def _keys(listed: list[tuple[ExternalRef, str]]) -> set[str]:
@@ -66,14 +69,21 @@ def test_a_customers_own_price_is_no_price_list() -> None:
         rig = VismaNetRig()
         customer = rig.act("make_customer", name="Fjord AS")
         rig.act("set_price", item="CONS", price="1500.00")
-        row = rig.act("set_price", item="CONS", price="99.00", **{"class": "PARTNER"})
-        record = rig.sim.company.prices.get(str(row["recordId"]))
-        assert record is not None
-        own = {**record, "priceType": "Customer", "priceCode": customer["number"]}
-        rig.sim.company.save(rig.sim.company.prices, own)
+        rig.act("set_price", item="CONS", price="99.00", customer=customer["number"])
         found = records(await pages(rig, PRICES))
-        assert [one.list for one in found.values() if isinstance(one, Price)] == [""]
-        assert len(await keys(rig)) == 1
+        prices = [one for one in found.values() if isinstance(one, Price)]
+        assert {(one.list, one.customer, one.amount) for one in prices} == {
+            ("", "", Decimal("1500.00")),
+            ("", customer["number"], Decimal("99.00")),
+        }
+        assert len(await keys(rig)) == 2
+        # Read, so that it is told; shown to nobody else.
+        rules = (PriceRule(list="", book="Everybody"),)
+        shown = shown_prices(Item(unit=prices[0].unit), prices, rules, DAY, "NOK")
+        assert [one.amount for one in shown.prices] == [Decimal("1500.00")]
+        for one in prices:
+            alone = shown_prices(Item(unit=one.unit), [one], rules, DAY, "NOK")
+            assert bool(alone.prices) is not bool(one.customer)
 
     run(story())
 

@@ -23,7 +23,9 @@ from tieout.core.model import (
     Price,
     Record,
 )
+from tieout.core.policy import PriceRule
 from tieout.engine.facts import mirror_row
+from tieout.services import items as reporting
 from tieout.services.enrich import NordicEnricher
 from tieout.store import admin, pages
 from tieout.store.database import BlockingRunner, blocking_engine
@@ -90,6 +92,38 @@ def test_prices_are_found_by_the_items_id_or_its_number(store: PostgresStore) ->
             lambda tx, name=name: pages.fan_out(tx, "books", Entity.PRICE, [name], rules, NOW),
         )
         assert due(store, "b/items/books") == items
+
+
+def test_the_report_is_told_of_every_price_and_why_it_is_not_shown(store: PostgresStore) -> None:
+    mine = ExternalRef("left", "item", "i1")
+    listed = Item(ref=mine, number="TEA", name="Tea")
+
+    def given(name: str, amount: str, item: ItemRef, **more: Any) -> Price:
+        ref = ExternalRef("left", "price", name)
+        values: dict[str, Any] = {"list": "A", "currency": "SEK", "amount": Decimal(amount), **more}
+        return Price(ref=ref, item=item, **values)
+
+    keep(
+        store,
+        listed,
+        given("p1", "9.00", ItemRef(ref=mine)),
+        given("p2", "7.00", ItemRef(number="TEA"), from_quantity=Decimal(10)),
+        given("p3", "5.00", ItemRef(number="TEA"), customer="10001", list=""),
+        given("p4", "1.00", ItemRef(number="NONE")),
+    )
+    rules = (PriceRule(list="A", book="Partners"),)
+    found = asyncio.run(reporting.items(store, "b", "crm-left", ["left"], rules, NOW.date()))
+    told = {
+        row.id: (row.number, row.message) for row in found.rows if row.state == reporting.NOT_SHOWN
+    }
+    assert told == {
+        "p2": ("TEA", "7.00 SEK in A is not shown: price from quantity 10"),
+        "p3": ("TEA", "5.00 SEK is not shown: customer 10001's own price"),
+        "p4": ("NONE", "1.00 SEK in A is not shown: the books have no such item"),
+    }
+    # Where the configuration names no price list none was to be shown.
+    bare = asyncio.run(reporting.items(store, "b", "crm-left", ["left"], (), NOW.date()))
+    assert reporting.NOT_SHOWN not in bare.counts()
 
 
 def test_open_deals_name_the_items_on_their_lines(store: PostgresStore) -> None:

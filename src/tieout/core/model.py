@@ -268,6 +268,7 @@ class Price:
 
     ``list`` is the code of the price list or customer price class, '' for everybody. ``unit`` ''
     is the item's own. ``valid_to`` is the last day. ``promotion`` goes before the usual price.
+    ``customer`` is the number of the one customer who pays it: it is on no list.
     ``item`` has the number, the ref, or both, as the books tell them.
     """
 
@@ -276,6 +277,7 @@ class Price:
     changed_at: datetime | None = None
     item: ItemRef | None = None
     list: str = ""
+    customer: str = ""
     currency: str = ""
     unit: str = ""
     from_quantity: Decimal = Decimal(0)

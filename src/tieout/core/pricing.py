@@ -113,8 +113,10 @@ def _amount(prices: Sequence[Price], currency: str, day: date) -> Decimal | None
 
 
 def _counts(price: Price, item: Item) -> bool:
-    """Prices with VAT in them are not what a quote is made of; nor is one of another unit."""
-    return price.active and not price.includes_tax and price.unit in ("", item.unit)
+    """Prices with VAT in them are not what a quote is made of; nor is one of another unit, nor
+    what one customer pays."""
+    ours = price.active and not price.customer
+    return ours and not price.includes_tax and price.unit in ("", item.unit)
 
 
 def _rank(price: Price) -> tuple[bool, Decimal, int, str]:

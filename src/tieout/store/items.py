@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tieout.core.model import Item, Price
+from tieout.store import codec
 from tieout.store.database import Tx
 
 
@@ -26,6 +28,15 @@ class ItemFound:
     crm_id: str = ""
     reason: str = ""
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceFound:
+    """One price of the books; ``item`` None where they have no such item (any more)."""
+
+    connection: str
+    price: Price
+    item: Item | None
 
 
 def items_of_books(tx: Tx, bridge: str, books: Sequence[str]) -> list[ItemFound]:
@@ -52,6 +63,26 @@ def items_of_books(tx: Tx, bridge: str, books: Sequence[str]) -> list[ItemFound]
             " AND m.connection = ANY(%(books)s) AND (m.gone_at IS NULL OR r.id IS NOT NULL)"
             " ORDER BY m.number, m.connection, m.id",
             bridge=bridge,
+            books=list(books),
+        )
+    ]
+
+
+def prices_of_books(tx: Tx, books: Sequence[str]) -> list[PriceFound]:
+    """Every price of the books with its item, by item, as `tieout.core.pricing` is given them."""
+    return [
+        PriceFound(
+            connection=row[0],
+            price=codec.decode(Price, row[1]),
+            item=codec.decode(Item, row[2]) if row[2] is not None else None,
+        )
+        for row in tx.rows(
+            "SELECT m.connection, m.record::text, i.record::text FROM mirror m LEFT JOIN mirror i"
+            " ON i.workspace = m.workspace AND i.connection = m.connection AND i.entity = 'item'"
+            " AND i.gone_at IS NULL AND (i.id = m.parent_id OR (m.parent_id IS NULL"
+            " AND m.number <> '' AND i.number = m.number)) WHERE m.workspace = %(ws)s"
+            " AND m.entity = 'price' AND m.connection = ANY(%(books)s) AND m.gone_at IS NULL"
+            " ORDER BY m.connection, coalesce(i.number, m.number), i.id, m.id",
             books=list(books),
         )
     ]

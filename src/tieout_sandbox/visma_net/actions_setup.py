@@ -160,9 +160,11 @@ def _discontinue(company: Company, arguments: Arguments) -> Any:
 def _set_price(company: Company, arguments: Arguments) -> Any:
     item, name = item_of(company, arguments), text_of(arguments, "class", "")
     begins = day_of(company, arguments, "from") if "from" in arguments else None
+    customer = text_of(arguments, "customer", "")
+    kind = "Customer" if customer else "CustomerPriceClass" if name else "Base"
     place = {
-        "priceType": "CustomerPriceClass" if name else "Base",
-        "priceCode": name or None,
+        "priceType": kind,
+        "priceCode": customer or name or None,
         "currency": text_of(arguments, "currency", company.base_currency),
         "breakQty": number_of(arguments, "quantity", Decimal(0)),
         "promotion": flag_of(arguments, "promotion", False),
@@ -424,6 +426,7 @@ ACTIONS: Listed = {
             **_ITEM,
             "price": "net amount",
             "class": "customer price class; everybody's price where it is left out",
+            "customer": "number of the one customer who pays it",
             "currency": "the company's where it is left out",
             "quantity": "from how many on",
             "promotion": "true or false",

@@ -123,15 +123,18 @@ async def items(
     state: Annotated[
         str, Option("--state", metavar="STATE", help="Only those, such as no_code.")
     ] = "",
-    every: Annotated[bool, Option("--all", help="Also those that are in step.")] = False,
+    every: Annotated[
+        bool, Option("--all", help="Also what is in step, and prices not shown.")
+    ] = False,
     csv: Annotated[Path | None, Option("--csv", metavar="FILE", help="Into a file.")] = None,
 ) -> Result:
     """Show products without a code, items that the CRM does not show, and missing prices."""
     from tieout.cli.daily import check_file, write_file
     from tieout.services import items as reporting
-    from tieout.services.configuration import choose_bridge, in_force
+    from tieout.services.configuration import books_zone, choose_bridge, in_force
     from tieout.services.usage import UsedWronglyError
     from tieout.settings.bridge import Configuration
+    from tieout.settings.compile import price_rules
 
     if state and state not in reporting.WORDS:
         raise UsedWronglyError(
@@ -146,11 +149,15 @@ async def items(
     version = await in_force(opened, bridge)
     assert version is not None
     configured = Configuration.from_stored(version.body, version.tables)
-    found = await reporting.items(opened.store, bridge, configured.crm, configured.books)
+    today = opened.clock.now().astimezone(await books_zone(opened, configured.books)).date()
+    rules = price_rules(configured)
+    found = await reporting.items(
+        opened.store, bridge, configured.crm, configured.books, rules, today
+    )
     shown = [
         row
         for row in found.rows
-        if (row.state == state if state else every or row.state != reporting.IN_STEP)
+        if (row.state == state if state else every or row.state not in reporting.QUIET)
     ]
     notes = []
     if csv is not None:

@@ -1,4 +1,4 @@
-"""Sales prices: for everybody and by customer price class. One customer's own are left out."""
+"""Sales prices: for everybody, by customer price class, and what one customer pays."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from tieout.core.model import ItemRef, Price
 from tieout.core.money import ZERO
 from tieout.ports import Selection
 
-_LISTS = frozenset({"Base", "CustomerPriceClass"})
+_CUSTOMER = "Customer"
+_KINDS = frozenset({"Base", "CustomerPriceClass", _CUSTOMER})
 
 
-def is_listed(payload: Payload) -> bool:
-    """Whether a price is of a list; what one customer pays is no price list."""
-    return text_of(payload, "priceType") in _LISTS
+def is_known(payload: Payload) -> bool:
+    """Whether it is said whose price it is."""
+    return text_of(payload, "priceType") in _KINDS
 
 
 def price(payload: Payload, names: Names, stamps: Stamps, want: Selection | None = None) -> Price:
@@ -29,13 +30,16 @@ def price(payload: Payload, names: Names, stamps: Stamps, want: Selection | None
     amount = number_of(payload, "price")
     if amount is None:
         raise ValueError("a price without an amount")
-    base = text_of(payload, "priceType") == "Base"
+    kind, code = text_of(payload, "priceType"), text_of(payload, "priceCode")
+    if kind == _CUSTOMER and not code:
+        raise ValueError("a customer's price without the customer")
     return Price(
         ref=names.ref("price", text_of(payload, "recordId")),
         version=text_of(payload, "timeStamp") or None,
         changed_at=stamps.instant("customerSalesPrice", payload),
         item=ItemRef(number=text_of(payload, "inventoryId")),
-        list="" if base else text_of(payload, "priceCode"),
+        list=code if kind == "CustomerPriceClass" else "",
+        customer=code if kind == _CUSTOMER else "",
         currency=text_of(payload, "currency"),
         unit=text_of(payload, "uoM"),
         from_quantity=number_of(payload, "breakQty") or ZERO,

@@ -516,7 +516,7 @@ def _is_meant(row: Payload, path: str) -> bool:
         return documents.is_document(row)
     if path == CONTACTS:
         return contacts.is_of_customer(row)
-    return path != PRICES or prices.is_listed(row)
+    return path != PRICES or prices.is_known(row)
 
 
 def _released(row: Payload) -> bool:
