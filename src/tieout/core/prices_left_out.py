@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from tieout.core.model import Item, Price
+from tieout.core.model import ExternalRef, Item, Price
 from tieout.core.policy import PriceRule
 from tieout.core.pricing import price_on
 
@@ -46,8 +46,8 @@ def left_out(
 
 def _shown(
     item: Item, prices: Sequence[Price], rules: Sequence[PriceRule], today: date
-) -> set[tuple[object, str]]:
-    chosen = set()
+) -> set[tuple[ExternalRef | None, str]]:
+    chosen: set[tuple[ExternalRef | None, str]] = set()
     for rule in rules:
         mine = [one for one in prices if _why_never(one, item) is None and _asked(one, (rule,))]
         for currency in {one.currency for one in mine}:
