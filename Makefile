@@ -11,8 +11,10 @@ SEEDS  ?= 1000
 WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_ROOT_USER_ACTION = ignore
+# Tests start the program hundreds of times: what one has compiled, the next ones read.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long test-tryton-8.2 lint unit bench simulate clean help
+.PHONY: demo test test-long test-tryton-8.2 lint lint-rules lint-types unit bench simulate clean help
 
 help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"
@@ -48,10 +50,16 @@ test-tryton-8.2: $(STAMP) $(TRYTON82)/.installed
 	@TIEOUT_TRYTON_VENV=$(CURDIR)/$(TRYTON82) $(PREPARE)
 	TIEOUT_TRYTON_VENV=$(CURDIR)/$(TRYTON82) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/tryton $(wildcard tests/contract/test_tryton_*.py)
 
+# Types take as long as all the rest: both at once.
 lint: $(STAMP)
+	@$(MAKE) -j2 --no-print-directory lint-rules lint-types
+
+lint-rules: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks tryton
 	$(BIN)/ruff format --check -q src tests benchmarks tryton
 	$(BIN)/lint-imports --no-cache
+
+lint-types: $(STAMP)
 	$(BIN)/mypy
 
 simulate: $(STAMP)

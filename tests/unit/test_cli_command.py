@@ -526,3 +526,23 @@ def test_of_several_connections_the_next_command_is_said_once(capsys: Capture) -
     out, err = capsys.readouterr()
     assert out.splitlines() == ["sf  fine", "visma-se  No longer accepted."]
     assert err == "Next: tieout connection rotate visma-se\n"
+
+
+def test_a_command_reads_no_more_than_it_needs() -> None:
+    """Each starts in a process of its own: what others need would be waited for every time."""
+    asked = (
+        "import sys; from tieout.cli.main import load; load('status'); import tieout.store.migrate;"
+        "print(*sorted(name for name in sys.modules if name.startswith(('tieout.cli.commands.',"
+        " 'alembic', 'mako', 'aiohttp'))))"
+    )
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["tieout.cli.commands.status"]
+
+
+def test_every_command_is_in_the_module_of_its_first_word() -> None:
+    for path in (SOURCES / "cli" / "commands").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "command":
+                name = node.args[0]
+                assert isinstance(name, ast.Constant)
+                assert str(name.value).split()[0] == path.stem

@@ -49,21 +49,36 @@ _ORDER = (
 _UsageError = typer.BadParameter.__mro__[1]
 _ClickError = typer.BadParameter.__mro__[2]
 
-_registered = False
+_loaded: set[str] = set()
+_built: dict[int, Any] = {}
 
 
-def load() -> typer.Typer:
-    """The application with all its commands: every module of `tieout.cli.commands`."""
-    global _registered
-    if not _registered:
-        _registered = True
+def load(first: str = "") -> typer.Typer:
+    """
+    The application with its commands: every module of `tieout.cli.commands`.
+
+    ``first``: a command line's first word. Then its module is enough, where there is one of that
+    name; the others need not be read for it.
+    """
+    if not _loaded:
         app.callback()(of_program)
-        for found in pkgutil.iter_modules(commands.__path__):
-            importlib.import_module(f"{commands.__name__}.{found.name}")
-        place = {name: number for number, name in enumerate(_ORDER)}
-        app.registered_commands.sort(key=lambda entry: place.get(entry.name or "", len(place)))
-        app.registered_groups.sort(key=lambda entry: place.get(entry.name or "", len(place)))
+    known = {found.name for found in pkgutil.iter_modules(commands.__path__)}
+    for name in sorted(({first} if first in known else known) - _loaded):
+        importlib.import_module(f"{commands.__name__}.{name}")
+        _loaded.add(name)
+    place = {name: number for number, name in enumerate(_ORDER)}
+    app.registered_commands.sort(key=lambda entry: place.get(entry.name or "", len(place)))
+    app.registered_groups.sort(key=lambda entry: place.get(entry.name or "", len(place)))
     return app
+
+
+def _program(words: Sequence[str]) -> Any:
+    """What carries the words out; kept, since making it takes longer than most commands."""
+    _, rest = _outer_words(words)
+    found = load(rest[0] if rest else "")
+    if len(_loaded) not in _built:
+        _built[len(_loaded)] = typer.main.get_command(found)
+    return _built[len(_loaded)]
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -80,9 +95,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             return _nobody_reads()
     try:
-        found: Any = typer.main.get_command(load()).main(
-            args=words, prog_name="tieout", standalone_mode=False
-        )
+        found = _program(words).main(args=words, prog_name="tieout", standalone_mode=False)
     except _ClickError as error:  # type: ignore[misc]
         return _used_wrongly(error, words)
     except typer.Abort:
@@ -136,8 +149,8 @@ def _before_dashes(words: Sequence[str]) -> Sequence[str]:
 _WITH_VALUE = ("--project", "--bridge")
 
 
-def _sandbox(words: Sequence[str]) -> list[str] | None:
-    """What the sandbox's own command line is given, or None where another command is meant."""
+def _outer_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The options before the command, and what begins with the command."""
     before: list[str] = []
     rest = list(words)
     while rest and rest[0].startswith("-"):
@@ -145,6 +158,12 @@ def _sandbox(words: Sequence[str]) -> list[str] | None:
         if word in _WITH_VALUE and rest:
             rest.pop(0)
         before.append(word)
+    return before, rest
+
+
+def _sandbox(words: Sequence[str]) -> list[str] | None:
+    """What the sandbox's own command line is given, or None where another command is meant."""
+    before, rest = _outer_words(words)
     if not rest or rest[0] != "sandbox" or len(rest) == 1 or rest[1].startswith("-"):
         return None
     given = [word for word in rest[1:] if word not in ("-q", "-v", "--no-color", "--plain")]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine
 
 from tieout.core.errors import StoreError
@@ -21,6 +19,10 @@ def prepare(engine: Engine, *, durable: bool = True) -> None:
     Raises `StoreError` when the server does not keep what it commits (``fsync`` or
     ``synchronous_commit`` off), or when the program's role would not be bound by the policies.
     """
+    # Not at the top: every command asks this module whether a database is bound, few migrate.
+    from alembic import command
+    from alembic.config import Config
+
     with _translated(), engine.begin() as conn:
         if durable:
             check_durable(conn)
