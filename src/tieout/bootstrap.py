@@ -165,6 +165,14 @@ class Opened:
         """Whether such a CRM can show invoices of the books as records of their own."""
         return system_named(system).shows_invoices
 
+    def invoice_setting(self, system: str, settings: Mapping[str, Any]) -> str:
+        """The setting that a connection to such a CRM lacks to show invoices; '' for none."""
+        name = system_named(system).invoice_setting
+        found: Any = settings
+        for word in name.split(".") if name else ():
+            found = found.get(word) if isinstance(found, Mapping) else None
+        return "" if found else name
+
     def lists(self, system: str) -> frozenset[str]:
         """What lists such a system has: 'prices' to read, 'values' to write."""
         return frozenset(system_named(system).lists)

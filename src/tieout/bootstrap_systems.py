@@ -89,7 +89,8 @@ class System:
     name the addresses that may be others than the vendor's own; ``sign_in_path`` is where a
     simulator gives tokens, '' where the setting is a host without a path. ``makes`` are the kinds
     of document that such books can make, as its connector's abilities say; ``shows_invoices`` is
-    whether such a CRM can show invoices of the books as records of their own;
+    whether such a CRM can show invoices of the books as records of their own, and
+    ``invoice_setting`` the setting of a connection without which it shows none;
     ``lists`` what it has beyond the usual: 'prices' of price lists to read, 'values' of pick lists
     to write; ``persons`` says whether persons of customers are held there and can be
     written.
@@ -109,6 +110,7 @@ class System:
     register: str = ""
     makes: tuple[str, ...] = ()
     shows_invoices: bool = False
+    invoice_setting: str = ""
     lists: tuple[str, ...] = ()
     persons: bool = False
 
@@ -205,6 +207,8 @@ SYSTEMS: Mapping[str, System] = {
             label="webCRM",
             side="crm",
             persons=True,
+            shows_invoices=True,
+            invoice_setting="invoice.key",
             settings="tieout.connectors.webcrm:WebcrmSettings",
             connector="tieout.connectors.webcrm:WebcrmConnector",
             bound_as="system_id",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
-from pairs.crm_sides import PLACES, Person
+from pairs.crm_sides import PLACES, Billed, Person
 from pairs.program import Program, secret
 from support.served_project import Served, start
 from support.tryton_server import RunningTryton
@@ -53,6 +53,9 @@ class BooksSide(Protocol):
 
     def customers(self) -> list[str]:
         """The names of all customers."""
+
+    def invoices(self) -> dict[str, Billed]:
+        """All booked invoices and credit notes, by number."""
 
     def drafts(self) -> list[Draft]:
         """All drafts."""
@@ -101,6 +104,28 @@ class BooksSide(Protocol):
 
     def stop(self) -> None:
         """What was started ends."""
+
+
+def billed(
+    customer: str,
+    gross: Any,
+    tax: Any,
+    left: Any,
+    *,
+    lines: list[tuple[Any, Any, Any]],
+    credit: bool,
+    rounding: Any = 0,
+) -> Billed:
+    """Figures as books tell them; those of a credit note count against the others."""
+    sign = -1 if credit else 1
+    gross, tax, left, rounding = (
+        sign * abs(Decimal(str(one))) for one in (gross, tax, left, rounding)
+    )
+    own = [tuple(abs(Decimal(str(one))) for one in line) for line in lines]
+    net = sum((amount for _, _, amount in own), Decimal(0)) * sign
+    assert abs(gross - tax - net) in (0, abs(rounding)), (gross, tax, net, rounding)
+    rows = tuple(sorted((quantity, price, sign * amount) for quantity, price, amount in own))
+    return Billed(customer.partition(" (")[0], net, tax, gross, left, rows)
 
 
 @dataclass(slots=True)
@@ -197,6 +222,23 @@ class VismaSide(_Simulated):
     def customers(self) -> list[str]:
         """By name."""
         return [row["Name"] for row in self.records("customers")]
+
+    def invoices(self) -> dict[str, Billed]:
+        """The list of invoices, credit invoices among them."""
+        return {
+            str(row["InvoiceNumber"]): billed(
+                row["InvoiceCustomerName"],
+                *(row[name] for name in ("TotalAmount", "TotalVatAmount", "RemainingAmount")),
+                lines=[
+                    (one["Quantity"], one["UnitPrice"], one["AmountNoVat"])
+                    for one in row["Rows"]
+                    if not one["IsTextRow"]
+                ],
+                credit=row["IsCreditInvoice"],
+                rounding=row["TotalRoundings"],
+            )
+            for row in self.records("customerinvoices")
+        }
 
     def drafts(self) -> list[Draft]:
         """The list of drafts."""
@@ -304,6 +346,23 @@ class VismaNetSide(_Simulated):
     def customers(self) -> list[str]:
         """By name."""
         return [row["name"] for row in self.records("customer")]
+
+    def invoices(self) -> dict[str, Billed]:
+        """Both lists, without what is on hold."""
+        return {
+            row["referenceNumber"]: billed(
+                row["customer"]["name"],
+                *(row[name] for name in ("amount", "vatTotal", "balance")),
+                lines=[
+                    (one["quantity"], one["unitPrice"], one["amount"])
+                    for one in row.get("invoiceLines") or row["lines"]
+                ],
+                credit=row["documentType"] == "CreditNote",
+            )
+            for name in ("customerinvoice", "customercreditnote")
+            for row in self.records(name)
+            if row["status"] in ("Open", "Closed")
+        }
 
     def drafts(self) -> list[Draft]:
         """Invoices on hold."""
@@ -459,6 +518,26 @@ class TrytonSide:
     def _invoices(self, *more: Any) -> list[dict[str, Any]]:
         names = ["party.name", "total_amount", "number"]
         return self.running.admin.search(acts.INVOICE, [["type", "=", "out"], *more], names)
+
+    def invoices(self) -> dict[str, Billed]:
+        """Posted and paid ones, credit notes among them."""
+        lines = ["quantity", "unit_price", "amount", "type"]
+        names = ["party.name", "number", "total_amount", "tax_amount", "amount_to_pay"]
+        where = [["type", "=", "out"], ["state", "in", ["posted", "paid"]]]
+        names = [*names, *(f"lines.{name}" for name in lines)]
+        return {
+            str(row["number"]): billed(
+                row["party."]["name"],
+                *(row[name] for name in ("total_amount", "tax_amount", "amount_to_pay")),
+                lines=[
+                    (one["quantity"], one["unit_price"], one["amount"])
+                    for one in row["lines."]
+                    if one["type"] == "line"
+                ],
+                credit=row["total_amount"] < 0,
+            )
+            for row in self.running.admin.search(acts.INVOICE, where, names)
+        }
 
     def drafts(self) -> list[Draft]:
         """Sales invoices in draft."""

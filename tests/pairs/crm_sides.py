@@ -35,6 +35,21 @@ class Shown:
     open: Decimal | None
 
 
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """
+    An invoice or credit note, to the cent. ``lines``: quantity, price and net of each that has a
+    price, in no order; what a credit note takes off is negative in the amounts alone.
+    """
+
+    customer: str
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    open: Decimal
+    lines: tuple[tuple[Decimal, ...], ...]
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Person:
     """Somebody at a customer."""
@@ -88,6 +103,12 @@ class CrmSide(Protocol):
 
     def listed(self, item: str) -> Decimal | None:
         """What that item costs there; None where it is not sold by that list."""
+
+    def invoices(self) -> dict[str, Billed]:
+        """What is listed of the books' invoices and credit notes, by number."""
+
+    def spoil(self, number: str) -> None:
+        """Somebody writes another net amount on a line of that invoice, and deletes another."""
 
     def pass_by(self, seconds: int) -> None:
         """Its clock goes on by so much, where it has one of its own."""
@@ -235,6 +256,38 @@ class SalesforceSide:
                 return _amount(row["UnitPrice"])
         return None
 
+    def invoices(self) -> dict[str, Billed]:
+        """The package's two objects."""
+        names = {row["Id"]: row["Name"] for row in self._live("Account")}
+        found: dict[str, Billed] = {}
+        for row in self._live("Tieout_Invoice__c"):
+            lines = [
+                one
+                for one in self._live("Tieout_Invoice_Line__c")
+                if one["Tieout_Invoice__c"] == row["Id"] and one["Kind__c"] != "text"
+            ]
+            assert row["Number__c"] not in found
+            found[row["Number__c"]] = Billed(
+                names[row["Account__c"]],
+                *(_sure(row[f"{name}__c"]) for name in ("Net", "Tax", "Total", "Balance")),
+                lines=_rows(lines, "Quantity__c", "Unit_Price__c", "Amount__c"),
+            )
+        return found
+
+    def spoil(self, number: str) -> None:
+        """On the lines of the package."""
+        head = _one(self.served.records("Tieout_Invoice__c"), "Number__c", number)
+        first, *_, last = [
+            row["Id"]
+            for row in self._live("Tieout_Invoice_Line__c")
+            if row["Tieout_Invoice__c"] == head["Id"]
+        ]
+        self.served.act("edit_record", id=first, fields={"Amount__c": "1.00"})
+        self.served.act("delete_record", id=last)
+
+    def _live(self, name: str) -> list[dict[str, Any]]:
+        return [row for row in self.served.records(name) if not row.get("_deleted")]
+
     def pass_by(self, seconds: int) -> None:
         """By so much."""
         self.served.move_clock(seconds)
@@ -242,7 +295,7 @@ class SalesforceSide:
     def state(self) -> Any:
         """Deals, customers, persons, and prices."""
         names = ("Opportunity", "Account", "Contact", "Product2", "PricebookEntry")
-        names = (*names, "GlobalValueSet")
+        names = (*names, "GlobalValueSet", "Tieout_Invoice__c", "Tieout_Invoice_Line__c")
         return [self.served.records(name) for name in names]
 
     def stop(self) -> None:
@@ -265,6 +318,20 @@ WEBCRM_FIELDS = (
     "delivery_standing.due_date=DeliveryCustom5",
     "delivery_standing.open=DeliveryCustom6",
     "line.key=Data4",
+    "invoice.key=ProductCustom1",
+    "invoice.kind=ProductCustom2",
+    "invoice.number=ProductCustom3",
+    "invoice.status=ProductCustom4",
+    "invoice.issue_date=ProductCustom5",
+    "invoice.due_date=ProductCustom6",
+    "invoice.currency=ProductCustom7",
+    "invoice.net=ProductCustom8",
+    "invoice.tax=ProductCustom9",
+    "invoice.gross=ProductCustom10",
+    "invoice.open=ProductCustom11",
+    "invoice.amount=ProductCustom12",
+    "invoice.item=ProductCustom13",
+    "invoice.rounding=ProductPlus3",
 )
 
 
@@ -391,13 +458,48 @@ class WebcrmSide:
                 return _amount(str(row[f"{stem}Data5"]).removesuffix(f" {self.currency}"))
         return None
 
+    def invoices(self) -> dict[str, Billed]:
+        """What organisations have bought."""
+        names = {
+            row["OrganisationId"]: row["OrganisationName"]
+            for row in self.served.records("Organisations")
+        }
+        rows = [row for row in self.served.records("Products") if not row.get("_deleted")]
+        keys = [row["ProductCustom1"] for row in rows]
+        assert len(set(keys)) == len(keys)
+        found: dict[str, Billed] = {}
+        for row in rows:
+            key = row["ProductCustom1"]
+            if len(key) != 16:
+                continue
+            mine = [one for one in rows if one["ProductCustom1"].startswith(f"{key}-")]
+            mine = [one for one in mine if not one["ProductCustom1"].endswith("-out")]
+            assert row["ProductCustom3"] not in found
+            found[row["ProductCustom3"]] = Billed(
+                names[row["ProductOrganisationId"]],
+                *(_sure(row[f"ProductCustom{place}"]) for place in (8, 9, 10, 11)),
+                lines=_rows(mine, "ProductQuantity", "ProductPrice", "ProductCustom12"),
+            )
+        return found
+
+    def spoil(self, number: str) -> None:
+        """On the rows of its lines."""
+        first, *_, last = [
+            row["ProductId"]
+            for row in self.served.records("Products")
+            if (row["ProductCustom3"], row["ProductSortOrder"] > 0) == (number, True)
+            and not row.get("_deleted")
+        ]
+        self.served.act("edit_product", product=first, set={"Custom12": "1.00"})
+        self.served.act("delete_product", product=last)
+
     def pass_by(self, seconds: int) -> None:
         """By so much."""
         self.served.move_clock(seconds)
 
     def state(self) -> Any:
-        """Deals, customers, persons, and the catalogue."""
-        names = ("Deliveries", "Organisations", "Persons", "QuotationLineLinkedData")
+        """Deals, customers, persons, the catalogue, and what was bought."""
+        names = ("Deliveries", "Organisations", "Persons", "QuotationLineLinkedData", "Products")
         return [self.served.records(name) for name in names]
 
     def stop(self) -> None:
@@ -411,6 +513,15 @@ def _one(rows: Sequence[dict[str, Any]], name: str, value: Any) -> dict[str, Any
 
 def _amount(shown: Any) -> Decimal | None:
     return None if shown in (None, "") else Decimal(str(shown))
+
+
+def _rows(rows: Sequence[dict[str, Any]], *names: str) -> tuple[tuple[Decimal, ...], ...]:
+    found = [tuple(_sure(row[name]) for name in names) for row in rows if row[names[0]]]
+    return tuple(sorted((abs(quantity), abs(price), net) for quantity, price, net in found))
+
+
+def _sure(shown: Any) -> Decimal:
+    return Decimal(str(shown))
 
 
 SIDES = {"salesforce": SalesforceSide, "webcrm": WebcrmSide}

@@ -190,6 +190,46 @@ def codes_of_the_books_are_offered(pair: Pair) -> None:
     assert pair.program.data("exceptions", "list")["items"] == []
 
 
+def the_history_of_invoices_is_in_the_crm(pair: Pair) -> None:
+    """
+    Every invoice of a linked customer, made by us or by hand, to the cent: at first all there
+    are, then as they are paid and credited; what a person writes over it is set right.
+    """
+    file = pair.program.root / "tieout.yaml"
+    text = file.read_text(encoding="utf-8")
+    if "\n  invoices:" not in text:
+        flow = "flows:\n  invoices: {mode: auto}\n"
+        file.write_text(text.replace("flows:\n", flow, 1), encoding="utf-8")
+        pair.program.well("config", "publish", "-m", "history")
+
+    def equal() -> bool:
+        return pair.crm.invoices() == pair.books.invoices()
+
+    pair.settle(equal)
+    assert len(pair.crm.invoices()) > 3
+    number = pair.books.by_hand("Tallmo Skog", pair.item, "77.35")
+    pair.settle(lambda: equal() and number in pair.crm.invoices())
+    pair.books.pay(number, Decimal("10.00"))
+    pair.settle(equal)
+    shown = pair.crm.invoices()[number]
+    assert (shown.net, shown.gross - shown.open) == (Decimal("77.35"), 10)
+    before = len(pair.crm.invoices())
+    pair.books.credit(pair.books.by_hand("Tallmo Skog", pair.item, "12.05"))
+    pair.settle(lambda: equal() and len(pair.crm.invoices()) == before + 2)
+    assert min(one.net for one in pair.crm.invoices().values()) < 0
+    pair.run()
+    a_second_run_has_nothing_to_do(pair)
+    spoilt = pair.crm.shown(pair.deals["Lager 3"]).number
+    pair.crm.spoil(spoilt)
+    assert not equal()
+    # Where a CRM has no stamps of them they are compared every hour.
+    pair.later(3700)
+    pair.settle(equal)
+    pair.run()
+    a_second_run_has_nothing_to_do(pair)
+    assert pair.program.data("exceptions", "list")["items"] == []
+
+
 def persons_are_on_both_sides_once(pair: Pair) -> None:
     """
     Whom both sides know is one, whom one knows is made; no address, and one of two, is told.
@@ -332,6 +372,7 @@ STORY: tuple[Callable[[Pair], Any], ...] = (
     the_page_of_the_pair_says_what_happens,
     prices_of_the_books_reach_the_crm,
     codes_of_the_books_are_offered,
+    the_history_of_invoices_is_in_the_crm,
     both_sides_worked_for_years_before,
     persons_are_on_both_sides_once,
 )

@@ -169,17 +169,35 @@ def test_an_item_that_is_deleted_in_the_crm(pair: Pair) -> None:
 
 
 def test_invoices_are_not_made_deliveries(pair: Pair) -> None:
-    """Each would be a won deal: the setting is refused with its place, and nothing is published."""
-    written = pair.program.root / "tieout.yaml"
-    text = written.read_text(encoding="utf-8")
-    more = text.replace("  status:\n", "  invoices: {mode: auto}\n  status:\n", 1)
-    written.write_text(more, encoding="utf-8")
-    try:
-        for command in (("config", "validate"), ("config", "publish", "-m", "invoices")):
-            done = pair.program(*command)
-            assert done.code == 3
-            assert "invoices_not_shown_there" in done.out + done.err
-            assert "would be read as a won deal" in done.out + done.err
-    finally:
-        written.write_text(text, encoding="utf-8")
-    pair.program.well("config", "validate")
+    """They are what an organisation has bought, and no deal comes of them; a copy is told."""
+    deal = pair.win("Historie", pair.buyer("Historien"))
+    pair.run()
+    draft = next(one for one in pair.books.drafts() if one.customer == "Historien")
+    number = pair.books.book(draft)
+    deliveries = len(pair.crm.served.records("Deliveries"))
+    documents = pair.books.documents()
+    pair.settle(lambda: number in pair.crm.invoices())
+    assert pair.crm.invoices()[number] == pair.books.invoices()[number]
+    assert pair.crm.shown(deal).number == number
+
+    def rows() -> list[dict[str, Any]]:
+        found = pair.crm.served.records("Products")
+        return [row for row in found if row["ProductCustom3"] == number and not row.get("_deleted")]
+
+    head = next(row for row in rows() if not row["ProductSortOrder"])
+    copy = pair.crm.served.act("copy_product", product=head["ProductId"])["ProductId"]
+    pair.later(3700)
+    pair.settle(lambda: cases(pair, "invoice_row_twice") != [])
+    (case,) = cases(pair, "invoice_row_twice")
+    assert f"products {copy}" in case["message"]
+    assert len(rows()) == 4
+    pair.crm.served.act("delete_product", product=copy)
+    pair.later(3700)
+    pair.settle(lambda: cases(pair, "invoice_row_twice") == [])
+    # Its key is taken off: it gets it again, and nothing is there twice.
+    pair.crm.served.act("edit_product", product=head["ProductId"], set={"Custom1": ""})
+    pair.later(3700)
+    pair.settle(lambda: all(row["ProductCustom1"] for row in rows()))
+    assert len(rows()) == 3
+    assert len(pair.crm.served.records("Deliveries")) == deliveries
+    assert pair.books.documents() == documents

@@ -192,6 +192,7 @@ def test_every_documented_answer_of_a_write(spec: dict[str, Any], webcrm: Webcrm
         "/Persons": {"PersonOrganisationId": 4701, "PersonLastName": "x"},
         "/PersonsB2C": {"PersonB2CLastName": "x"},
         "/Documents": {"DocumentFileName": "x"},
+        "/Products": {"ProductOrganisationId": 4701},
     }
     number = webcrm.item()
     deal = webcrm.delivery(4701)

@@ -34,7 +34,11 @@ def test_invoices_are_shown_where_the_connector_writes_them(name: str) -> None:
     system = SYSTEMS[name]
     connector = system.connector_class()
     module = import_module(connector.__module__)
-    abilities = module.abilities(system.settings_class()())
+    plain = module.abilities(system.settings_class()())
+    assert (Entity.DOCUMENT in plain.entities) == (not system.invoice_setting)
+    group, _, name = system.invoice_setting.partition(".")
+    named = {group: {name: "ProductCustom1"}} if group else {}
+    abilities = module.abilities(system.make_settings(named))
     assert system.shows_invoices == (Entity.DOCUMENT in abilities.entities)
     assert bool(abilities.of(Entity.CONTACT).fields) == system.persons
     assert ("values" in system.lists) == (Entity.VALUES in abilities.entities)

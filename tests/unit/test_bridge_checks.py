@@ -46,6 +46,14 @@ def test_invoices_are_refused_with_their_place_where_they_would_be_deals() -> No
     assert invoice_problems(configured(), "webcrm") == []
 
 
+def test_invoices_want_the_fields_in_which_they_are_shown() -> None:
+    text = NORDIC.replace("  status:", "  invoices: {mode: auto}\n  status:", 1)
+    (found,) = invoice_problems(configured(text), "webcrm", "invoice.key")
+    assert found.code == "invoice_fields_missing"
+    assert "invoice.key" in found.message
+    assert invoice_problems(configured(), "webcrm", "invoice.key") == []
+
+
 # --- the CRM's fields ----------------------------------------------------------------------------
 
 

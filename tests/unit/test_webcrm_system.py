@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tieout.connectors.webcrm import scripts
+from support.webcrm_invoices import INVOICE
+from tieout.connectors.webcrm import WebcrmSettings, scripts
+from tieout.connectors.webcrm.invoice_rows import KEY_LENGTH, Mark, mark_of
 from tieout.connectors.webcrm.lineage import ERP_ID_MOST, books_id_in, erp_id, root_in
 from tieout.connectors.webcrm.system import SystemField, kind_of, place_on, read_metadata
 from tieout.connectors.webcrm.values import Unfit, day_at, plain_text, same, text_at, to_wire
@@ -161,3 +163,31 @@ def test_values_as_fields_take_them() -> None:
         field("DeliveryErpSyncDateTime"), "2026-06-12T09:00:00Z", "2026-06-12T11:00:00+02:00"
     )
     assert not same(field(), "a", "b")
+
+
+def test_fields_for_invoices_are_checked_all_at_once() -> None:
+    named = {"key": "ProductMemo", "net": "ProductCustom8", "gross": "ProductCustom8"}
+    found = WebcrmSettings.from_mapping({"invoice": {**named, "tax": "OrganisationCustom3"}})
+    told = " ".join(found.problems())
+    for word in ("kind", "number", "status", "open", "amount", "item"):
+        assert f"invoice.{word} is needed" in told
+    assert "invoice.key is one of ProductCustom1 to 15 or ProductPlus1 to 20, not" in told
+    assert "invoice.gross needs a field of its own; ProductCustom8 is invoice.net" in told
+    assert "invoice.tax is one of" in told
+    assert WebcrmSettings.from_mapping({"invoice": INVOICE}).problems() == []
+    # Nobody asked for invoices: nothing is missing.
+    assert WebcrmSettings().problems() == []
+    with pytest.raises(ValueError, match=r"invoice\.total"):
+        WebcrmSettings.from_mapping({"invoice": {"total": "ProductCustom1"}})
+
+
+def test_a_key_on_a_row_of_an_invoice_says_whose_and_which() -> None:
+    key = "SWZESKS7H1P0WH00"
+    for mark in (Mark(key=key), Mark(key=key, place=3), Mark(key=key, place=3, spare=True)):
+        assert mark_of(mark.text) == mark
+        assert mark_of(mark.text.lower()) == mark
+    assert mark_of(f"see {key}") is None
+    assert mark_of(f"{key}-x") is None
+    assert mark_of("0123456789ABCDEF") is None
+    longest = Mark(key=key, place=99_999, spare=True)
+    assert len(longest.text) == KEY_LENGTH

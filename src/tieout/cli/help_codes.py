@@ -253,6 +253,22 @@ CODES: dict[str, Help] = {
         "flows.invoices is on, and the CRM has no place where an invoice is not also a deal.",
         "Leave flows.invoices out. A deal shows its invoice, a customer what it owes.",
     ),
+    "invoice_fields_missing": Help(
+        "flows.invoices is on, and the connection of the CRM names no fields for invoices.",
+        "Name them (webCRM: invoice.key and the others), or leave flows.invoices out.",
+    ),
+    "invoice_row_twice": Help(
+        "Two rows of the CRM carry our key of one row of an invoice: somebody copied it.",
+        "Delete the copy in the CRM, or empty its key if it is something else.",
+    ),
+    "invoice_row_without_key": Help(
+        "A row of the CRM looks like a row of an invoice and carries no key of ours.",
+        "Write the key that the message names into it, or delete it in the CRM.",
+    ),
+    "fields_not_told": Help(
+        "The system does not tell which of its fields are switched on, so they cannot be checked.",
+        "Look in its configuration whether the fields that you named are there.",
+    ),
     "order_change_too_wide": Help(
         "The books change an order by one request at a time, and this change needs several.",
         "Finance changes the order as the deal says; both then agree by themselves.",

@@ -11,7 +11,7 @@ from tieout.core.compare import line_content
 from tieout.core.digest import digest
 from tieout.core.finding import Finding
 from tieout.core.keys import operation_key
-from tieout.core.model import Entity, Item, Record
+from tieout.core.model import Entity, Item, Line, Record
 from tieout.core.policy import FlowMode
 from tieout.core.pricing import amounts
 
@@ -160,12 +160,19 @@ def _content(record: Record | None, name: str) -> Any:
     """A field as it is compared: amounts by their value, lines by what they say."""
     value = getattr(record, name, None)
     if name == "lines":
-        return tuple(line_content(line) for line in value or ())
+        return tuple(_line(line) for line in value or ())
     if name == "prices":
         return amounts(value or ())
     if name == "extra":
         return {key: _plain(one) for key, one in value.items()} if value else {}
     return value
+
+
+def _line(line: Line) -> tuple[Any, ...]:
+    """What a line says and what it comes to: the books own both (decision 42)."""
+    net = None if line.stated_net is None else line.stated_net.normalize()
+    rate = None if line.tax_rate is None else line.tax_rate.normalize()
+    return (*line_content(line), line.unit, net, rate, line.tax_code)
 
 
 def _plain(value: Any) -> Any:

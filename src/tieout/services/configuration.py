@@ -165,9 +165,13 @@ async def _kinds(opened: Opened, found: Configuration) -> list[Problem]:
     makes = {name: opened.makes(books[name]) for name in found.books if name in books}
     lists = {row.name: opened.lists(row.system) for row in rows}
     problems = [*kind_problems(found, makes), *list_problems(found, lists)]
-    crm = next((row.system for row in rows if row.side == "crm" and row.name == found.crm), None)
-    if crm is not None and not opened.shows_invoices(crm):
-        problems += invoice_problems(found, crm)
+    for row in rows:
+        if row.side == "crm" and row.name == found.crm:
+            shows, lacks = opened.shows_invoices(row.system), ""
+            if shows:
+                lacks = opened.invoice_setting(row.system, row.settings)
+            if lacks or not shows:
+                problems += invoice_problems(found, row.system, lacks)
     holds = {row.name: opened.holds_persons(row.system) for row in rows}
     return problems + contact_problems(found, holds)
 

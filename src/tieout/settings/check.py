@@ -108,20 +108,31 @@ def kind_problems(
     ]
 
 
-def invoice_problems(configuration: Configuration, crm: str) -> list[Problem]:
+def invoice_problems(configuration: Configuration, crm: str, lacks: str = "") -> list[Problem]:
     """
     ``flows.invoices`` is on and the CRM, a system of that kind, has no place where an invoice is
-    no deal (decision 39).
+    no deal, or its connection ``lacks`` the setting that says where (decision 39).
     """
     if configuration.model.flows.invoices.mode is FlowMode.OFF:
         return []
     path = ("flows", "invoices", "mode")
+    if lacks:
+        return [
+            problem_at(
+                configuration.tree.place(*path),
+                "invoice_fields_missing",
+                f"{configuration.crm} names no fields in which invoices are shown ({lacks}).",
+                hint=f"Name them when you add the connection: --set {lacks}=… and the others that "
+                "tieout connection test asks for, or leave flows.invoices out.",
+                key=path,
+                value=str(configuration.model.flows.invoices.mode),
+            )
+        ]
     return [
         problem_at(
             configuration.tree.place(*path),
             "invoices_not_shown_there",
-            f"{configuration.crm} is {crm}: an invoice shown there would be read as a won deal and "
-            "be invoiced again.",
+            f"{configuration.crm} is {crm}, which has no place for an invoice that is no deal.",
             hint="Leave flows.invoices out. A deal shows its invoice, a customer what it owes "
             "(flows.status).",
             key=path,

@@ -32,6 +32,7 @@ from tieout_sandbox.webcrm.fields import (
     OPPORTUNITY,
     ORGANISATION,
     PERSON,
+    PRODUCT,
     QUOTING_DATA,
     RELATION,
     Entity,
@@ -117,7 +118,7 @@ def _change_type(crm: Crm, arguments: Arguments) -> Any:
     return shown(crm, ORGANISATION, row)
 
 
-_OWNED = (PERSON, OPPORTUNITY, DELIVERY, LINE, BY_NAME["Product"], ACTIVITY, DOCUMENT)
+_OWNED = (PERSON, OPPORTUNITY, DELIVERY, LINE, PRODUCT, ACTIVITY, DOCUMENT)
 
 
 def _merge(crm: Crm, arguments: Arguments) -> Any:
@@ -398,6 +399,25 @@ def _add_item(crm: Crm, arguments: Arguments) -> Any:
     return _add(crm, QUOTING_DATA, values, arguments)
 
 
+# What an organisation owns or has bought.
+
+
+def _add_product(crm: Crm, arguments: Arguments) -> Any:
+    owner = record_of(crm, ORGANISATION, arguments.get("organisation"))
+    values = values_of(crm, PRODUCT, arguments.get("set"))
+    return _add(crm, PRODUCT, {**values, "OrganisationId": owner["Id"]}, arguments)
+
+
+def _copy_product(crm: Crm, arguments: Arguments) -> Any:
+    """Another one like it, with all that its fields hold."""
+    row = record_of(crm, PRODUCT, arguments.get("product"))
+    values = {name: value for name, value in row.items() if name not in _OWN}
+    return _add(crm, PRODUCT, values, arguments)
+
+
+_OWN = ("Id", "CreatedAt", "CreatedBy", "UpdatedAt", "UpdatedBy")
+
+
 def _add_note(crm: Crm, arguments: Arguments) -> Any:
     """A note in a record's history, which is HTML."""
     entity = BY_NAME.get(str(arguments.get("entity")))
@@ -482,6 +502,10 @@ _ACTIONS: dict[str, tuple[dict[str, str], Doing]] = {
     ),
     "edit_item": ({"id": "id", "set": _SET}, _edit(QUOTING_DATA, "id")),
     "delete_item": ({"id": "id"}, _delete(QUOTING_DATA, "id")),
+    "add_product": ({"organisation": "id", "set": _SET}, _add_product),
+    "edit_product": ({"product": "id", "set": _SET}, _edit(PRODUCT, "product")),
+    "copy_product": ({"product": "id"}, _copy_product),
+    "delete_product": ({"product": "id"}, _delete(PRODUCT, "product")),
     "add_note": ({"entity": "Organisation, Delivery, …", "id": "id", "html": "text"}, _add_note),
     "edit_record": ({"entity": "Organisation, User, …", "id": "id", "set": _SET}, _edit_record),
 }

@@ -47,6 +47,7 @@ class Assumptions:
     dates_without_zone: str = "utc"  # in bodies, paths and scripts; or "local"
     order_date_keeps_time: bool = False  # False: a date-only field is cut to UTC midnight
     person_organisation_put: str = "ignored"  # or "error"
+    product_organisation_put: str = "moved"  # or "ignored", "error"
     linked_data_required: bool = True  # a line has to name its LinkedDataId
     linked_data_fills: bool = False  # a new line takes empty columns and prices from its item
     delivery_responsible_mandatory: bool = False
@@ -60,6 +61,7 @@ class Assumptions:
     unset_memo: str = "null"  # or "empty"
     document_file_shown: bool = False  # reads of a document carry its content
     later_fields: bool = True  # what the documentation has since 2024
+    product_fields_told: bool = True  # metadata tells custom fields of products
     default_page_size: int = 100
     paging_out_of_range: str = "error"  # or "nearest"
     query_enums: str = "names"  # or "ordinals"
@@ -114,6 +116,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "dropdown_values": ("checked", "free"),
     "dates_without_zone": ("utc", "local"),
     "person_organisation_put": ("ignored", "error"),
+    "product_organisation_put": ("moved", "ignored", "error"),
     "no_date": ("mixed", "utc", "local", "bare"),
     "currency_unset": ("00", ""),
     "unset_memo": ("null", "empty"),

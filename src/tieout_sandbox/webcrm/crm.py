@@ -18,13 +18,19 @@ FIRST_IDS = {
     "Deals": 88001,
     "QuotationLines": 40001,
     "LinkedData": 501,
+    "Products": 6001,
     "Documents": 3101,
     "Activities": 120001,
     "Users": 11,
 }
 
 
-INDEXED = {"QuotationLines": "OpportunityId", "Persons": "OrganisationId", "Deals": "Number"}
+INDEXED = {
+    "QuotationLines": "OpportunityId",
+    "Persons": "OrganisationId",
+    "Products": "OrganisationId",
+    "Deals": "Number",
+}
 """The field by which the rows of a table are found without reading all of them."""
 
 

@@ -21,6 +21,7 @@ from tieout_sandbox.webcrm.fields import (
     ORGANISATION,
     PERSON,
     PERSON_B2C,
+    PRODUCT,
     QUOTING_DATA,
     Entity,
     Row,
@@ -32,7 +33,7 @@ from tieout_sandbox.webcrm.present import (
     b2c_source,
 )
 from tieout_sandbox.webcrm.resources import Handler, each_item, found, page
-from tieout_sandbox.webcrm.settings import METADATA_TYPES
+from tieout_sandbox.webcrm.settings import METADATA_TYPES, is_custom
 from tieout_sandbox.webcrm.values import moment_of, stamp_text
 
 _NO_ENTITY = "Undefined"
@@ -49,7 +50,19 @@ def metadata(crm: Crm, call: Call) -> Response:
     if wrong:
         raise invalid(f"The value '{wrong[0]}' is not valid.")
     names = METADATA_TYPES if "all" in asked else [known[one] for one in asked]
-    return array([field for name in names for field in crm.settings.metadata(BY_NAME[name])])
+    return array(
+        [
+            field
+            for name in names
+            for field in crm.settings.metadata(BY_NAME[name])
+            if crm.assumptions.product_fields_told or not _custom_of_product(field)
+        ]
+    )
+
+
+def _custom_of_product(told: dict[str, Any]) -> bool:
+    field = PRODUCT.fields.get(told["FieldMetadataFriendlyFieldName"])
+    return field is not None and is_custom(field)
 
 
 # Catalogues. There is no paging: a list gives everything.

@@ -112,6 +112,37 @@ _USED = (
 )
 
 
+# What this system keeps of what an organisation has bought: an invoice, line by line.
+_PRODUCT_FIELDS = {
+    "Custom1": "Nøgle",
+    "Custom2": "Bilagstype",
+    "Custom3": "Fakturanummer",
+    "Custom4": "Fakturastatus",
+    "Custom5": "Fakturadato",
+    "Custom6": "Forfaldsdato",
+    "Custom7": "Valuta",
+    "Custom8": "Netto",
+    "Custom9": "Moms",
+    "Custom10": "I alt",
+    "Custom11": "Restbeløb",
+    "Custom12": "Linjebeløb",
+    "Custom13": "Varenummer",
+    "Custom14": "Enhed",
+    "Custom15": "Momssats",
+    "Plus1": "Betalt",
+    "Plus2": "Krediteret",
+    "Plus3": "Øreafrunding",
+    "Plus4": "Betalt den",
+    "Plus5": "Salg",
+    "Plus6": "Bogholderiets status",
+    "Plus7": "Linjetype",
+    "Plus8": "Dimensioner",
+    "Plus9": "Opdateret",
+    "Plus10": "Bogholderiets side",
+}
+_LONG = ("Plus8", "Plus10")
+
+
 def _default_fields() -> list[FieldSetup]:
     organisation = "Organisation"
     both = (("Opportunity", "OpportunityCustom"), ("Delivery", "DeliveryOpportunityCustom"))
@@ -147,6 +178,10 @@ def _default_fields() -> list[FieldSetup]:
         _of("Delivery", "Custom6", "Restbeløb"),
         _of("Delivery", "Custom7", "Betalt den"),
         _of("Delivery", "Custom8", "Note fra bogholderiet", size=250),
+    ]
+    found += [
+        _of("Product", stored, label, size=250 if stored in _LONG else 0)
+        for stored, label in _PRODUCT_FIELDS.items()
     ]
     for entity, stem in both:
         found += [

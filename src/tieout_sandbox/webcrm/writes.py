@@ -19,6 +19,7 @@ from tieout_sandbox.webcrm.fields import (
     OPPORTUNITY,
     ORGANISATION,
     PERSON,
+    PRODUCT,
     QUOTING_DATA,
     Entity,
     Row,
@@ -217,6 +218,22 @@ def _linked(crm: Crm, values: Row, row: Row | None) -> None:
             raise invalid(f"The value '{values['Data1']}' of Data1 is already used.")
 
 
+def _product(crm: Crm, values: Row, row: Row | None) -> None:
+    """What an organisation owns or has bought: it belongs to one that is there."""
+    before = (row or {}).get("OrganisationId", 0)
+    if row is not None and values.get("OrganisationId", before) != before:
+        if crm.assumptions.product_organisation_put == "error":
+            raise invalid("The organisation of a product cannot be changed.")
+        if crm.assumptions.product_organisation_put == "ignored":
+            del values["OrganisationId"]
+    owner = {**(row or {}), **values}.get("OrganisationId", 0)
+    if crm.get(ORGANISATION, owner) is None:
+        raise invalid(f"The organisation {owner} does not exist.")
+    person = values.get("PersonId", 0)
+    if person and crm.get(PERSON, person) is None:
+        raise invalid(f"The person {person} does not exist.")
+
+
 def _document(crm: Crm, values: Row, row: Row | None) -> None:
     _ = crm
     if row is None and not values.get("FileName"):
@@ -239,6 +256,7 @@ _RULES: dict[str, Callable[[Crm, Row, Row | None], None]] = {
     "QuotationLine": _line,
     "LinkedDataItem": _linked,
     "QuotationLineLinkedDataItem": _linked,
+    PRODUCT.name: _product,
     DOCUMENT.name: _document,
 }
 

@@ -36,6 +36,7 @@ RESOURCES = {
     "Organisation": "Organisations",
     "Person": "Persons",
     "QuotationLine": "QuotationLines",
+    "Product": "Products",
     "User": "Users",
 }
 # What a user record carries besides must never be kept.
@@ -168,6 +169,24 @@ class WebcrmApi:
         path = f"/{resource}/{number}/QuotationLines"
         template = f"/{resource}/{{id}}/QuotationLines"
         return [row async for rows in self.pages(path, template=template) for row in rows]
+
+    async def owned(self, organisation: int) -> list[Row] | None:
+        """What an organisation owns or has bought; None where there is no such organisation."""
+        path, template = f"/Organisations/{organisation}/Products", "/Organisations/{id}/Products"
+        found: dict[int, Row] = {}
+        number = 1
+        while True:
+            query = (("Page", str(number)), ("Size", str(_LIST_ROWS)))
+            response = await self._answer(Call(path=path, query=query, template=template))
+            if response.status not in (200, 401, 403):
+                if await self.one("Organisation", organisation) is None:
+                    return None
+                raise read_error(response, template)
+            rows = _array(response, template)
+            found.update(rows_of(rows, "ProductId"))
+            if len(rows) < min(_LIST_ROWS, _SURELY_LAST):
+                return list(found.values())
+            number += 1
 
     async def catalogue(self) -> list[Row]:
         """The items from which sellers pick lines: all at once, there are no pages."""

@@ -8,6 +8,9 @@ from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.webcrm.api import WebcrmApi
 from tieout.connectors.webcrm.countries import country_code
 from tieout.connectors.webcrm.feed import Feed
+from tieout.connectors.webcrm.invoice_reading import InvoiceReader
+from tieout.connectors.webcrm.invoice_rows import KEY_LENGTH
+from tieout.connectors.webcrm.invoices import field_missing
 from tieout.connectors.webcrm.reading import Reader
 from tieout.connectors.webcrm.settings import WebcrmSettings
 from tieout.connectors.webcrm.standing import Standings
@@ -35,7 +38,9 @@ class Checker:
         settings: WebcrmSettings,
         clock: Clock,
         company: Callable[[], Awaitable[object]],
+        invoices: InvoiceReader,
     ) -> None:
+        self._invoices = invoices
         self._api = api
         self._feed = feed
         self._reader = reader
@@ -62,6 +67,7 @@ class Checker:
             found.extend(await self._currencies())
             found.extend(self._lineage())
             found.extend(await self._key_column())
+            found.extend(await self._invoice_fields())
             now, theirs = self._clock.now(), self._api.vendor_time
             found.extend(clock_findings(now, theirs, "webCRM's"))
         except ConnectionBrokenError as error:
@@ -75,7 +81,8 @@ class Checker:
     async def _rights(self) -> list[Finding]:
         """One row of each list that is read; what the token may not read is told by its name."""
         found: list[Finding] = []
-        for resource in _READ:
+        more = ("Products",) if self._settings.invoice.key else ()
+        for resource in (*_READ, *more):
             try:
                 await self._api.page(f"/{resource}", 1, 1)
             except ConnectionBrokenError as error:
@@ -219,6 +226,37 @@ class Checker:
                 place="line.key",
             )
         ]
+
+    async def _invoice_fields(self) -> list[Finding]:
+        """Whether the fields of products that show invoices are there."""
+        if not self._settings.invoice.key:
+            return []
+        form = await self._invoices.form()
+        found = [field_missing(word, name) for word, name in form.missing().items()]
+        key = form.field(self._settings.invoice.key)
+        if key.length and key.length < KEY_LENGTH:
+            found.append(
+                Finding(
+                    code="field_missing",
+                    message=f"{key.name} has room for {key.length} characters; our key on a row of "
+                    f"an invoice needs {KEY_LENGTH}.",
+                    hint="Make the field longer in webCRM, or name another one: invoice.key.",
+                    place=key.name,
+                )
+            )
+        if not form.told:
+            found.append(
+                Finding(
+                    code="fields_not_told",
+                    message="webCRM does not tell which custom fields of products are switched on, "
+                    "so those of invoice.* cannot be checked; each write is read again.",
+                    hint="Look in webCRM's configuration whether they are there, with 50 "
+                    "characters each.",
+                    severity=Severity.WARNING,
+                    place="invoice",
+                )
+            )
+        return found
 
     def _lineage(self) -> list[Finding]:
         """Where opportunities are invoiced, what they become has to be known again."""

@@ -20,6 +20,10 @@ from tieout.connectors.webcrm.contacts import (
 from tieout.connectors.webcrm.feed import Feed
 from tieout.connectors.webcrm.fields import WRITABLE, FieldWriter
 from tieout.connectors.webcrm.ids import ref_of
+from tieout.connectors.webcrm.invoice_reading import PATH as INVOICES_PATH
+from tieout.connectors.webcrm.invoice_reading import InvoiceReader
+from tieout.connectors.webcrm.invoices import ACTIONS as INVOICE_ACTIONS
+from tieout.connectors.webcrm.invoices import InvoiceWriter
 from tieout.connectors.webcrm.items import PATH as ITEMS_PATH
 from tieout.connectors.webcrm.items import ItemWriter
 from tieout.connectors.webcrm.lineage import Lineage
@@ -66,6 +70,7 @@ from tieout.ports import (
 # Nobody has said how long a request may take; a few minutes beyond any gateway's patience.
 _LONGEST_S = 600
 _ITEMS_EVERY_S = 3600
+_INVOICES_EVERY_S = 3600
 _HOOK = re.compile(rb"/(Deliveries|Opportunities|Organisations|Persons)/(\d{1,10})\b")
 _HOOKED = {
     b"Deliveries": Entity.DEAL,
@@ -119,10 +124,19 @@ class WebcrmConnector(WithoutLedger):
         self._fields = FieldWriter(self._reader, settings)
         self._items = ItemWriter(self.api, self._reader, settings)
         self._contacts = ContactWriter(name, self.api, self._reader, settings)
+        self._bought = InvoiceReader(name, self.api, settings)
+        self._invoices = InvoiceWriter(self.api, self._bought, settings, clock)
         self._clock = clock
         self._looker = Looker(name, self.api, self._reader, self._standings, clock)
         self._checker = Checker(
-            self.api, feed, self._reader, self._standings, settings, clock, self.company
+            self.api,
+            feed,
+            self._reader,
+            self._standings,
+            settings,
+            clock,
+            self.company,
+            self._bought,
         )
         self._held = False
 
@@ -190,23 +204,30 @@ class WebcrmConnector(WithoutLedger):
     ) -> AsyncIterator[Page]:
         """See `ports.Connector.changes_since`."""
         await self._require_same()
+        if want.entity is Entity.DOCUMENT:
+            async for page in self._bought.changes(want.shape):
+                yield page
+            return
         async for page in self._reader.changes(want, cursor, resume):
             yield page
 
     async def keys(self, entity: Entity) -> AsyncIterator[Sequence[tuple[ExternalRef, str]]]:
         """See `ports.Connector.keys`."""
         await self._require_same()
-        async for keys in self._reader.keys(entity):
+        reader = self._bought if entity is Entity.DOCUMENT else None
+        async for keys in reader.keys() if reader else self._reader.keys(entity):
             yield keys
 
     async def get(self, refs: Sequence[ExternalRef], want: Selection) -> Sequence[Record | None]:
         """See `ports.Connector.get`."""
         if want.entity is Entity.STANDING:
             return await self._standings.get(refs, want.shape)
+        if want.entity is Entity.DOCUMENT:
+            return await self._bought.get(refs, want.shape)
         return await self._reader.get(refs, want)
 
     async def prepare(self, changes: Sequence[Change]) -> Sequence[Prepared | Refused]:
-        """See `ports.Connector.prepare`. Standings are read together."""
+        """See `ports.Connector.prepare`. Standings are read together, and so are invoices."""
         await self._require_same()
         numbered = list(enumerate(changes))
         shown = [(at, c) for at, c in numbered if c.entity is Entity.STANDING]
@@ -214,6 +235,9 @@ class WebcrmConnector(WithoutLedger):
         items = [(at, c) for at, c in numbered if c.entity is Entity.ITEM]
         done = await self._items.prepare([change for _, change in items])
         made.update(zip((at for at, _ in items), done, strict=True))
+        made |= await self._invoices.prepare(
+            [(at, c) for at, c in numbered if c.entity is Entity.DOCUMENT]
+        )
         for at, change in numbered:
             if change.entity is Entity.CONTACT:
                 made[at] = await self._contacts.prepare(change)
@@ -225,7 +249,9 @@ class WebcrmConnector(WithoutLedger):
 
     def pack(self, items: Sequence[Prepared]) -> Sequence[Wire]:
         """See `ports.Connector.pack`."""
-        return self._writer.pack(items)
+        sent = {item.key for item in items if item.entity is Entity.DOCUMENT and item.body}
+        others = self._writer.pack([item for item in items if item.key not in sent])
+        return [*others, *self._invoices.pack([item for item in items if item.key in sent])]
 
     async def send(self, wire: Wire) -> Sequence[Outcome]:
         """See `ports.Connector.send`. A wire whose method is GET has nothing left to do."""
@@ -233,27 +259,37 @@ class WebcrmConnector(WithoutLedger):
             return await self._items.send(wire)
         if wire.method != "GET" and wire.path.startswith(PERSONS_PATH):
             return await self._contacts.send(wire)
+        if wire.method != "GET" and wire.path == INVOICES_PATH:
+            return await self._invoices.send(wire)
         return await self._writer.send(wire)
 
     async def find_by_key(self, doubts: Sequence[Doubt]) -> Sequence[Sight]:
         """
-        See `ports.Connector.find_by_key`: of items those that carry our key, of new persons those
-        with their address, of all else, of which we create none, the records as they are.
+        See `ports.Connector.find_by_key`: of items and invoices those that carry our key, of new
+        persons those with their address, of all else, of which we create none, the records as
+        they are.
         """
         began = self.api.server_now() or self._clock.now()
         persons = [doubt for doubt in doubts if doubt.entity is Entity.CONTACT]
         items = [doubt for doubt in doubts if doubt.entity is Entity.ITEM]
-        alone = (Entity.ITEM, Entity.CONTACT)
+        shown = [doubt for doubt in doubts if doubt.entity is Entity.DOCUMENT]
+        alone = (Entity.ITEM, Entity.CONTACT, Entity.DOCUMENT)
         others = [doubt for doubt in doubts if doubt.entity not in alone]
         sights = await self._items.find(items, began, self._clock.now())
         sights += await self._contacts.find(persons, began, self._clock.now())
+        sights += await self._invoices.find(shown, began, self._clock.now())
         sights += await self._looker.find(others) if others else []
         by_key = {sight.key: sight for sight in sights}
         return [by_key[doubt.key] for doubt in doubts]
 
     async def trace(self, refs: Sequence[ExternalRef]) -> Sequence[Fate]:
         """See `ports.Connector.trace`."""
-        return await self._looker.trace(refs)
+        shown = [ref for ref in refs if ref.entity == Entity.DOCUMENT.value]
+        others = [ref for ref in refs if ref.entity != Entity.DOCUMENT.value]
+        fates = await self._looker.trace(others) if others else []
+        fates += await self._bought.trace(shown) if shown else []
+        by_ref = {fate.ref: fate for fate in fates}
+        return [by_ref[ref] for ref in refs]
 
     def signals(self, headers: Mapping[str, str], body: bytes) -> Sequence[Signal]:
         """
@@ -310,6 +346,13 @@ def abilities(settings: WebcrmSettings) -> Abilities:
         timeout_s=settings.timeout_s,
         longest_s=_LONGEST_S,
     )
+    invoices = replace(
+        items,
+        whole_list_every_s=_INVOICES_EVERY_S,
+        actions=INVOICE_ACTIONS,
+        write_max=settings.patch_items,
+        longest_s=2 * _LONGEST_S,
+    )
     standing = EntityAbilities(
         reads=Reads.NONE,
         page_max=settings.page_rows,
@@ -336,6 +379,7 @@ def abilities(settings: WebcrmSettings) -> Abilities:
             ),
             Entity.ITEM: items,
             Entity.STANDING: standing,
+            **({Entity.DOCUMENT: invoices} if settings.invoice.key else {}),
         },
         in_flight=IN_FLIGHT,
         budgets=(budget_window(settings),),

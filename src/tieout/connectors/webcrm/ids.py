@@ -10,11 +10,13 @@ from __future__ import annotations
 from tieout.core.model import Entity, ExternalRef
 
 DEAL, ORGANISATION, PERSON, ITEM = "deal", "organisation", "person", "item"
+INVOICE = "invoice"
 _WORDS = {
     Entity.DEAL: DEAL,
     Entity.CUSTOMER: ORGANISATION,
     Entity.CONTACT: PERSON,
     Entity.ITEM: ITEM,
+    Entity.DOCUMENT: INVOICE,
 }
 
 

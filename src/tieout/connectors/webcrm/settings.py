@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
@@ -108,6 +109,84 @@ class LineFields:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceFields:
+    """
+    The system's names on products, where invoices of the books are shown; '' is a field that it
+    lacks. ``key`` carries our key: without it no invoice is shown.
+
+    Of the document: ``kind`` to ``url`` and ``synced_at``; of its lines: ``item`` to
+    ``dimensions``. Quantity, price and discount have fields of webCRM's own.
+    """
+
+    key: str = ""
+    kind: str = ""
+    number: str = ""
+    status: str = ""
+    issue_date: str = ""
+    due_date: str = ""
+    currency: str = ""
+    net: str = ""
+    tax: str = ""
+    gross: str = ""
+    open: str = ""
+    rounding: str = ""
+    paid: str = ""
+    credited: str = ""
+    credited_in_part: str = ""
+    last_payment_on: str = ""
+    vendor_status: str = ""
+    booked: str = ""
+    sale: str = ""
+    deal: str = ""
+    url: str = ""
+    synced_at: str = ""
+    item: str = ""
+    amount: str = ""
+    text: str = "ProductComment"
+    unit: str = ""
+    tax_rate: str = ""
+    tax_code: str = ""
+    line_kind: str = ""
+    dimensions: str = ""
+
+    def places(self) -> dict[str, str]:
+        """Our word → the field, of those that are named."""
+        named = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
+        return {word: name for word, name in named if name}
+
+    def problems(self) -> list[str]:
+        """Whole sentences on what cannot work."""
+        places = self.places()
+        chosen = {word: name for word, name in places.items() if (word, name) != _USUAL_TEXT}
+        if not chosen:
+            return []
+        found = [
+            f"invoice.{word} is needed: without it an invoice of the books is not shown whole."
+            for word in _NEEDED
+            if not places.get(word)
+        ]
+        words: dict[str, str] = {}
+        for word, name in places.items():
+            if not _PLACE.fullmatch(name) or (word == "key" and not _OWN_FIELD.fullmatch(name)):
+                kinds = "ProductCustom1 to 15 or ProductPlus1 to 20"
+                more = "" if word == "key" else ", ProductComment, ProductMemo, ProductVatCode"
+                found.append(f"invoice.{word} is one of {kinds}{more}, not {name}.")
+            elif name in words:
+                found.append(f"invoice.{word} needs a field of its own; {name} is {words[name]}.")
+            words.setdefault(name, f"invoice.{word}")
+        return found
+
+
+_NEEDED = (
+    *("key", "kind", "number", "status", "issue_date", "due_date", "currency"),
+    *("net", "tax", "gross", "open", "item", "amount"),
+)
+_USUAL_TEXT = ("text", "ProductComment")
+_OWN_FIELD = re.compile(r"Product(?:Custom(?:[1-9]|1[0-5])|Plus(?:[1-9]|1\d|20))")
+_PLACE = re.compile(_OWN_FIELD.pattern + r"|Product(?:Comment|Memo|VatCode)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebcrmSettings:
     """
     One connection to one system. The application token is not here but in the vault.
@@ -141,6 +220,7 @@ class WebcrmSettings:
     account: AccountFields = field(default_factory=AccountFields)
     deal: DealFields = field(default_factory=DealFields)
     line: LineFields = field(default_factory=LineFields)
+    invoice: InvoiceFields = field(default_factory=InvoiceFields)
     contact_role: str = ""
     delivery_standing: Mapping[str, str] = field(default_factory=lambda: dict(DELIVERY_STANDING))
     opportunity_standing: Mapping[str, str] = field(
@@ -174,6 +254,7 @@ class WebcrmSettings:
             "account": AccountFields(),
             "deal": DealFields(),
             "line": LineFields(),
+            "invoice": InvoiceFields(),
         }
         for name, default in nested.items():
             if isinstance(made.get(name), Mapping):
@@ -209,6 +290,7 @@ class WebcrmSettings:
         ]
         found += self._choices()
         found += self._numbers()
+        found += self.invoice.problems()
         for label, prefix in _STANDINGS.items():
             found += _standing_problems(label, prefix, getattr(self, label))
         for label, names in (("currencies", self.currencies), ("countries", self.countries)):

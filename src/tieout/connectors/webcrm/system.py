@@ -23,7 +23,9 @@ _ALWAYS = frozenset(
         *("ErpId", "ErpStatus", "ErpSyncDateTime", "ErpReadOnly"),
     }
 )
-_WHOLE = re.compile(r"(?:XInt\d+|Id|Level|Percent\d?|Owner\d?|AssignedTo\d?|Responsible)$")
+_WHOLE = re.compile(
+    r"(?:XInt\d+|SortOrder|Id|Level|Percent\d?|Owner\d?|AssignedTo\d?|Responsible)$"
+)
 _NUMBER = re.compile(r"(?:Value|Discount|Revenue\d+|Price|Quantity|Percentage)$")
 _DATE = re.compile(r"(?:XDate\d+|Date|DateTime|At|FollowUp)$")
 _BOOLEAN = re.compile(r"(?:CheckMark\d+|YesNo|NoAds)$")

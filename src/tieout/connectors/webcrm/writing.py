@@ -234,7 +234,7 @@ class Writer:
         except SyncError as error:
             reason = f"written, and could not be looked at: {error.message}"
             return _all(wire, lambda key: Unknown(key=key, reason=reason, vendor_time=at))
-        hints = _hints(response) if wire.method == "PATCH" else []
+        hints = hints_of(response) if wire.method == "PATCH" else []
         found: list[Outcome] = []
         for at_place, (key, (_, body)) in enumerate(zip(wire.items, sent, strict=True)):
             row = rows.get(body[f"{kind}Id"])
@@ -330,7 +330,7 @@ def _sent(wire: Wire) -> list[tuple[str, Mapping[str, Any]]]:
     return [(kind, body) for body in (found if isinstance(found, list) else [found])]
 
 
-def _hints(response: HttpResponse) -> list[str]:
+def hints_of(response: HttpResponse) -> list[str]:
     """The strings of an answer to an array, in order; empty for any other answer."""
     try:
         found = loads(response.body)
