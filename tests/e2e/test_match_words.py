@@ -179,7 +179,7 @@ def test_two_people_at_once_give_a_document_to_one_deal(pair: RealPair) -> None:
     places = {match_words.at(first): slot}
 
     def keep(tx: Any) -> None:
-        known_ = match_words.known(tx, place, [first], places)
+        known_ = match_words.known(tx, place, [first], places, {})
         now = pair.clock.now()
         match_words.keep(tx, place, [first], known_, places, (), "Adam", "", now)
         thread.start()

@@ -10,6 +10,7 @@ import directed_contacts
 import directed_create
 import directed_guards
 import directed_lists
+import directed_matching
 import directed_orders
 import directed_prices
 import directed_published
@@ -23,6 +24,7 @@ assert directed_contacts
 assert directed_create
 assert directed_guards
 assert directed_lists
+assert directed_matching
 assert directed_orders
 assert directed_prices
 assert directed_published

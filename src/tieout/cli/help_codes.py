@@ -683,6 +683,11 @@ CODES: dict[str, Help] = {
         "The match report does not hold these two records together, so they cannot be decided.",
         "tieout match report, or the record's other name or id.",
     ),
+    "person_by_address": Help(
+        "A person is recognised by the e-mail address, so that nobody can be made with one that"
+        " somebody has already.",
+        "Give one of them another address; or say which of them it is.",
+    ),
     "match_twice": Help(
         "One record is given to two, or decided twice, in the same file. Nothing of it was kept.",
         "Leave one of the two lines out.",

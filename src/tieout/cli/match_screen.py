@@ -9,6 +9,7 @@ from typing import Any
 from tieout.cli.formats import Column, amount, count, moment, money, table
 from tieout.core.matching.judge import KEYS
 from tieout.services.match_reporting import Report, by_key
+from tieout.store.match_people import CONTACT, People
 from tieout.store.match_report import Duplicates, Pair, Side
 from tieout.store.matching import CUSTOMER, DOCUMENT
 
@@ -24,15 +25,14 @@ def report_lines(
     lines = [f"Match report  {bridge}  {report.crm} with {report.books}{read}"]
     lines += _figures(report)
     lines += _documents(report)
-    if totals.items is not None:
-        crm, books, both = totals.items
-        lines.append(
-            f"Items: {both:,} of {crm:,} have their number in {report.books} ({books:,} there)."
-        )
+    lines += _people(report)
+    lines += _items(report)
     lines += _pairs("Proposed", report.proposed, width)
     lines += _pairs("Ambiguous: a person picks", report.ambiguous, width)
     lines += _pairs("Documents proposed", report.documents, width)
     lines += _pairs("Documents that are a person's", report.unsure_documents, width)
+    lines += _pairs("Persons with one address", report.unsure_people, width)
+    lines += _items_alike(report, width)
     lines += _duplicates(report.duplicates)
     if full:
         for connection, rows in ((report.crm, report.only_crm), (report.books, report.only_books)):
@@ -93,6 +93,63 @@ def _documents(report: Report) -> list[str]:
     return lines
 
 
+_OF_PEOPLE = (
+    ("linked", "linked"),
+    ("matched", "matched"),
+    ("ambiguous", "ambiguous"),
+    ("no address", "no_address"),
+    ("customer not known", "no_customer"),
+    ("only there", "alone"),
+    ("all", "total"),
+)
+
+
+def _people(report: Report) -> list[str]:
+    if report.people is None:
+        return []
+    crm, books = report.people
+    rows = [("Persons", report.crm, report.books, "")]
+    for word, name in _OF_PEOPLE:
+        mine, theirs = getattr(crm, name), getattr(books, name)
+        if mine or theirs or name in ("matched", "total"):
+            note = "e-mail" if name == "matched" and mine else ""
+            rows.append((f"  {word}", f"{mine:,}", f"{theirs:,}", note))
+    columns = (Column(), Column(right=True), Column(right=True), Column(rank=1))
+    lines = table(columns, rows)
+    for side, found in ((report.crm, crm), (report.books, books)):
+        if found.shared:
+            lines.append(
+                f"  {count(found.shared, 'address', 'addresses')} in {side} of persons of several"
+                " customers: each is one of its own."
+            )
+    return lines
+
+
+def _items(report: Report) -> list[str]:
+    lines = []
+    if report.totals.items is not None:
+        crm, books, both = report.totals.items
+        lines.append(
+            f"Items: {both:,} of {crm:,} have their number in {report.books} ({books:,} there)."
+        )
+    if report.lines_without_code:
+        told = ", ".join(f"{text} ({number:,})" for text, number in report.lines_without_code[:5])
+        lines.append(f"Lines of deals without an item's number: {told}.")
+    return lines
+
+
+def _items_alike(report: Report, width: int | None) -> list[str]:
+    if not report.items_alike:
+        return []
+    rows = [
+        (f"  {mine or '-'}", name, "=", theirs or "-", other)
+        for mine, name, theirs, other in report.items_alike
+    ]
+    columns = (Column(), Column(rank=1), Column(rank=2), Column(), Column(rank=1))
+    title = "Items with one name and another number: give them one, or name both under tables:"
+    return ["", title, *table(columns, rows, width)]
+
+
 def _pairs(title: str, pairs: Sequence[Pair], width: int | None) -> list[str]:
     if not pairs:
         return []
@@ -113,11 +170,15 @@ def _pairs(title: str, pairs: Sequence[Pair], width: int | None) -> list[str]:
 def _crm(pair: Pair) -> str:
     if pair.entity == DOCUMENT:
         return pair.crm_number or pair.crm_name
+    if pair.entity == CONTACT:
+        return f"{pair.crm_name} {pair.source_id}"
     return pair.crm_name
 
 
 def _books(pair: Pair) -> str:
     number = pair.books_number or pair.target_id
+    if pair.entity == CONTACT:
+        return f"{pair.books_name} {pair.target_id}"
     if pair.entity == DOCUMENT:
         net = f", {pair.currency} {amount(pair.net)}" if pair.net is not None else ""
         return f"{number} {pair.books_name}{net}"
@@ -188,6 +249,23 @@ def report_data(report: Report) -> dict[str, Any]:
         "items": None
         if totals.items is None
         else dict(zip(("crm", "books", "both"), totals.items, strict=True)),
+        "items_alike": [
+            {
+                "crm": {"number": mine or None, "name": name},
+                "books": {"number": theirs or None, "name": other},
+            }
+            for mine, name, theirs, other in report.items_alike
+        ],
+        "lines_without_code": [
+            {"text": text, "deals": number} for text, number in report.lines_without_code
+        ],
+        "persons": None
+        if report.people is None
+        else {
+            "crm": _people_data(report.people[0]),
+            "books": _people_data(report.people[1]),
+            "ambiguous": [pair_data(pair) for pair in report.unsure_people],
+        },
         "duplicates": [
             {
                 "side": group.side,
@@ -200,6 +278,11 @@ def report_data(report: Report) -> dict[str, Any]:
             for group in report.duplicates
         ],
     }
+
+
+def _people_data(found: People) -> dict[str, int]:
+    names = ("linked", "matched", "ambiguous", "no_address", "no_customer", "alone", "total")
+    return {name: getattr(found, name) for name in (*names, "shared")}
 
 
 def _side(side: Side) -> dict[str, int]:

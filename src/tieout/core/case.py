@@ -260,12 +260,14 @@ class PublishedCase:
 class Namesake:
     """
     A contact with the address that is looked for. ``linked``: it belongs to another person of the
-    other side; ``ours`` False: that one is another company's.
+    other side; ``ours`` False: that one is another company's. ``apart``: a person said that they
+    are two.
     """
 
     contact: Contact
     linked: bool = False
     ours: bool = True
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ def _alone(
 
 def _known(case: ContactCase, lane: str, address: str) -> Decision | None:
     """The one person over there with that address is it; more than one is for a person."""
-    free = [one.contact for one in case.found if not one.linked]
+    free = [one.contact for one in case.found if not one.linked and not one.apart]
     active = [contact for contact in free if contact.active]
     chosen = active if active else free
     ours = [one for one in case.found if one.linked and one.ours and one.contact.active]
@@ -117,7 +117,8 @@ def _known(case: ContactCase, lane: str, address: str) -> Decision | None:
         )
     if chosen:
         return _held(case, lane, _twice_there(case, [*chosen, *(one.contact for one in ours)]))
-    if ours:
+    # Who was told apart has the address all the same: nobody is made with it a second time.
+    if ours := ours or [one for one in case.found if one.apart]:
         return _held(case, lane, _taken(case, ours))
     if any(one.linked and not one.ours for one in case.found):
         return _decision(case, lane, Verdict.SKIP, "shown_by_another_company")

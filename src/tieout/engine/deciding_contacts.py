@@ -122,6 +122,7 @@ class _Around:
     places: dict[str, list[AddressUsed]] = field(default_factory=dict)
     customers: dict[str, Customer] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    apart: frozenset[tuple[str, str]] = frozenset()
     read_through: bool = False
 
 
@@ -144,6 +145,7 @@ async def _around(engine: Engine, book: BooksPolicy, way: _Way, ids: Sequence[st
         sorted({state.current.ref.id for state in found.others.values() if state.current}),
     )
     await _addresses(engine, way, found, people)
+    found.apart = await _apart(engine, way, found, people)
     found.customers = {
         key: seen.record
         for key, seen in (
@@ -245,6 +247,24 @@ async def _addresses(engine: Engine, way: _Way, found: _Around, people: Sequence
                 found.places.setdefault(used.contact.customer.id, []).append(used)
 
 
+async def _apart(
+    engine: Engine, way: _Way, found: _Around, people: Sequence[Contact]
+) -> frozenset[tuple[str, str]]:
+    """Of those with one address, by the CRM's id and the books', whom a person told apart."""
+    pairs = sorted(
+        _pair_of(way, one.ref.id, used.contact)
+        for one in people
+        if one.ref is not None
+        for used in found.there.get(normal_address(one.email), ())
+    )
+    return await engine.store.told_apart(way.book.connection, pairs) if pairs else frozenset()
+
+
+def _pair_of(way: _Way, key: str, there: Contact) -> tuple[str, str]:
+    other = there.ref.id if there.ref else ""
+    return (key, other) if way.side is Owner.CRM else (other, key)
+
+
 def _away(found: _Around, person: Contact) -> bool:
     """Whether the other half does not stand at this person's customer."""
     assert person.ref is not None
@@ -322,7 +342,7 @@ def _case(engine: Engine, way: _Way, around: _Around, key: str) -> ContactCase:
             and _chosen(way.when, way, used.contact, around.customers) is not False
         ),
         found=tuple(
-            _namesake(way, used, key)
+            _namesake(way, used, key, _pair_of(way, key, used.contact) in around.apart)
             for used in around.there.get(address, ())
             if family is not None and used.contact.customer in family.refs
         ),
@@ -396,16 +416,17 @@ def _sides(link: LinkBase | None) -> tuple[Contact, Contact] | None:
     return link.wanted, link.shown
 
 
-def _namesake(way: _Way, used: AddressUsed, key: str) -> Namesake:
+def _namesake(way: _Way, used: AddressUsed, key: str, apart: bool) -> Namesake:
     """Whether a contact over there belongs to another person, and to whose company's."""
     company = way.book.company
     halves = [(half, owner) for _, half, owner in used.links if half != key]
     if way.side is Owner.CRM:
         mine = [half for half, owner in halves if owner == company]
-        return Namesake(contact=used.contact, linked=bool(mine))
+        return Namesake(contact=used.contact, linked=bool(mine), apart=apart)
     mine = [half for half, owner in halves if owner == company]
     shown = [kind for kind, half, owner in used.links if owner != company and kind == way.own]
-    return Namesake(contact=used.contact, linked=bool(mine or shown), ours=bool(mine))
+    linked = bool(mine or shown)
+    return Namesake(contact=used.contact, linked=linked, ours=bool(mine), apart=apart)
 
 
 def _returns(

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tieout.core.keys import KeyKind, Slot
+from tieout.core.policy import BooksPolicy, FlowMode
 from tieout.engine import lanes
 from tieout.engine.context import Engine
-from tieout.engine.places import customer_slot, document_slot
+from tieout.engine.places import customer_slot, document_slot, published_slot
 from tieout.report.csv import plain_text
 from tieout.services.configuration import ConfigurationProblems
 from tieout.services.usage import UsedWronglyError
 from tieout.settings.problems import Problem, count_text, render_problems
 from tieout.settings.text import decode
-from tieout.store import match_report, match_words, pages
+from tieout.store import match_people, match_report, match_words, pages
+from tieout.store.match_people import CONTACT
 from tieout.store.match_report import Pair
 from tieout.store.match_words import DIFFERENT, NEW, SAME, WORDS, Word
 from tieout.store.matching import CUSTOMER, DOCUMENT, Place
@@ -31,7 +34,7 @@ COLUMNS: Final = (
 _NEEDED: Final = ("decision", "kind", "books", "crm_id", "books_id")
 _MOST_BYTES: Final = 200_000_000
 _MOST_DIGITS: Final = 4
-_KINDS: Final = (CUSTOMER, DOCUMENT)
+_KINDS: Final = (CUSTOMER, CONTACT, DOCUMENT)
 
 
 def place_of(engine: Engine, books: str) -> Place:
@@ -52,25 +55,54 @@ async def decide(
     Keeps all of the words, or none. Raises `Refusals` with every one that cannot be kept.
     """
     place, book = place_of(engine, books), engine.policy.book(books)
-    places = {
-        match_words.at(word): customer_slot(engine, book, word.source_id)
-        if word.entity == CUSTOMER
-        else document_slot(engine, book, word.source_id, word.part)
-        for word in words
-    }
+    places, back = _places(engine, book, words)
     now = engine.clock.now()
 
     def work(tx: Any) -> list[match_words.Refused]:
-        found = match_words.known(tx, place, words, places)
+        found = match_words.known(tx, place, words, places, back)
         wrong = match_words.refusals(words, found, places)
         if not wrong:
             fan_out = engine.fan_out(books)
             match_words.keep(tx, place, words, found, places, fan_out, who, reason, now)
+            match_people.make_due(tx, place, _due_people(engine, words), now)
             _show_balances(tx, engine, books, words, now)
         return wrong
 
     if wrong := await store.do(work):
         raise Refusals(wrong)
+
+
+def _places(
+    engine: Engine, book: BooksPolicy, words: Sequence[Word]
+) -> tuple[dict[tuple[str, str, int], Slot], dict[str, Slot]]:
+    """The place in the books of what each word is about; and in the CRM, of their persons."""
+
+    def slot(word: Word) -> Slot:
+        if word.entity == CUSTOMER:
+            return customer_slot(engine, book, word.source_id)
+        if word.entity == CONTACT:
+            return published_slot(engine, book, KeyKind.CONTACT, word.source_id)
+        return document_slot(engine, book, word.source_id, word.part)
+
+    back = {
+        word.target_id: published_slot(engine, book, KeyKind.PERSON, word.target_id)
+        for word in words
+        if word.entity == CONTACT and word.target_id
+    }
+    return {match_words.at(word): slot(word) for word in words}, back
+
+
+def _due_people(engine: Engine, words: Sequence[Word]) -> dict[str, list[str]]:
+    """Persons that are decided anew, by those of their flows that run."""
+    given, persons = engine.policy.contacts, [word for word in words if word.entity == CONTACT]
+    if given.mode is FlowMode.OFF:
+        return {}
+    ends: dict[str, list[str]] = {}
+    if given.to_books:
+        ends[lanes.CONTACTS] = [word.source_id for word in persons]
+    if given.to_crm:
+        ends[lanes.PERSONS] = [word.target_id for word in persons]
+    return ends
 
 
 def _show_balances(tx: Any, engine: Engine, books: str, words: Sequence[Word], now: Any) -> None:
@@ -100,12 +132,13 @@ async def pairs_named(
     engine: Engine, store: PostgresStore, word: str
 ) -> list[tuple[str, str, list[Pair]]]:
     """
-    (books, source, its pairs) of the customers or deals that a word names: number, id or name.
+    (books, source, its pairs) of the customers, persons or deals that a word names: number, id or
+    name, a person's address too.
 
-    `customer:` or `deal:` in front says which is meant, unless an id begins so.
+    `customer:`, `contact:` or `deal:` in front says which is meant, unless an id begins so.
     """
     kind, _, plain = word.partition(":")
-    if kind not in ("customer", "deal"):
+    if kind not in ("customer", "contact", "deal"):
         kind, plain = "", word
     found: list[tuple[str, str, list[Pair]]] = []
     for books in engine.books:
@@ -283,14 +316,11 @@ async def _refused(
 ) -> list[Problem]:
     place, book = place_of(engine, books), engine.policy.book(books)
     words = [line.word for line in lines]
-    places = {
-        match_words.at(word): customer_slot(engine, book, word.source_id)
-        if word.entity == CUSTOMER
-        else document_slot(engine, book, word.source_id, word.part)
-        for word in words
-    }
+    places, back = _places(engine, book, words)
     refused = await store.do(
-        lambda tx: match_words.refusals(words, match_words.known(tx, place, words, places), places)
+        lambda tx: match_words.refusals(
+            words, match_words.known(tx, place, words, places, back), places
+        )
     )
     return [
         _problem(

@@ -22,7 +22,7 @@ from tieout.core.matching.documents import Loose, Proposal, Step, propose
 from tieout.core.matching.judge import PLACED, Pairing, judge
 from tieout.core.matching.party import Party, party_of
 from tieout.core.model import Customer, Deal, Document, Entity
-from tieout.core.policy import BooksPolicy
+from tieout.core.policy import BooksPolicy, FlowMode
 from tieout.core.scope import deal_scope
 from tieout.engine.context import Engine
 from tieout.engine.places import customer_slot, document_slot
@@ -30,8 +30,8 @@ from tieout.engine.schedules import with_schedules
 from tieout.engine.triggers import holds, routed_to, triggered
 from tieout.services import planning
 from tieout.services.watching import Say, silent
+from tieout.store import match_people, said
 from tieout.store import matching as matched
-from tieout.store import said
 from tieout.store.matching import CustomerRow, KnownCustomer, Place
 from tieout.store.postgres import PostgresStore
 from tieout.storing import Lease
@@ -103,6 +103,8 @@ class _Matching:
     def _begin(self, tx: Any, stage: str, mark: str) -> None:
         engine = self.engine
         matched.begin(tx, self.place, stage, mark, engine.who, engine.clock.now())
+        if stage == "documents" and engine.policy.contacts.mode is not FlowMode.OFF:
+            match_people.pair_people(tx, self.place, self.book.company)
 
     def _begin_documents(self, tx: Any) -> None:
         customers, whole = self._marks(tx)

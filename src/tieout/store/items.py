@@ -107,6 +107,36 @@ def products_alone(tx: Tx, crm: str) -> list[ItemFound]:
     ]
 
 
+def alike_by_name(tx: Tx, crm: str, books: str, limit: int) -> list[tuple[str, ...]]:
+    """
+    Products and items with one name, alone with it on both sides, where neither has its number on
+    the other one: (number, name, number, name).
+    """
+    return [
+        (row[0], row[1], row[2], row[3])
+        for row in tx.rows(
+            "WITH one AS (SELECT m.connection, coalesce(m.number, '') AS number,"
+            " m.record->>'name' AS name, lower(btrim(m.record->>'name')) AS folded,"
+            " count(*) OVER (PARTITION BY m.connection, lower(btrim(m.record->>'name'))) AS bear"
+            " FROM mirror m WHERE m.workspace = %(ws)s AND m.entity = 'item'"
+            " AND m.connection IN (%(crm)s, %(books)s) AND m.gone_at IS NULL"
+            " AND coalesce((m.record->>'active')::boolean, true)"
+            " AND btrim(coalesce(m.record->>'name', '')) <> '')"
+            " SELECT c.number, c.name, b.number, b.name FROM one c JOIN one b"
+            " ON b.folded = c.folded AND b.connection = %(books)s AND b.bear = 1"
+            " AND b.number <> c.number WHERE c.connection = %(crm)s AND c.bear = 1"
+            " AND NOT EXISTS (SELECT 1 FROM one o WHERE o.connection = %(books)s"
+            "   AND o.number = c.number AND c.number <> '')"
+            " AND NOT EXISTS (SELECT 1 FROM one o WHERE o.connection = %(crm)s"
+            "   AND o.number = b.number AND b.number <> '')"
+            " ORDER BY c.folded LIMIT %(limit)s",
+            crm=crm,
+            books=books,
+            limit=limit,
+        )
+    ]
+
+
 def lines_without_code(tx: Tx, crm: str) -> list[tuple[str, int]]:
     """What stands on lines of deals without any code, by its text, and in how many deals."""
     return [

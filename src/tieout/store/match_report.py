@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout.store.database import Tx
-from tieout.store.matching import CUSTOMER, DOCUMENT, KNOWN, SAID, Place, words
+from tieout.store.matching import DOCUMENT, KNOWN, SAID, Place, words
 
 CHUNK = 2_000
 SHOWN = ("matched", "proposed", "ambiguous")
@@ -96,8 +96,8 @@ def totals(tx: Tx, place: Place) -> Totals:
         (row[0], row[1], row[2], int(row[3]))
         for row in tx.rows(
             "SELECT entity, state, key, count(*) FROM match_pair WHERE workspace = %(ws)s"
-            " AND bridge = %(bridge)s AND books = %(books)s AND entity IN ('customer', 'document')"
-            " GROUP BY entity, state, key ORDER BY entity, state, key",
+            " AND bridge = %(bridge)s AND books = %(books)s AND entity IN ('customer', 'document',"
+            " 'contact') GROUP BY entity, state, key ORDER BY entity, state, key",
             **place.values(),
         )
     )
@@ -228,10 +228,12 @@ def _read_at(tx: Tx, place: Place) -> datetime | None:
 _NAMES = (
     "coalesce(c.number, ''), coalesce(c.record->>'name', c.record->>'title', ''),"
     " coalesce(nullif(concat_ws(' ', nullif(c.postcode, ''),"
-    " c.record->'addresses'->0->>'city'), ''), c.day::text, ''),"
+    " c.record->'addresses'->0->>'city'), ''), c.day::text,"
+    " CASE WHEN p.entity = 'contact' THEN c.email END, ''),"
     " coalesce(b.number, ''), coalesce(b.record->>'name', b.record->>'customer_name', ''),"
     " coalesce(nullif(concat_ws(' ', nullif(b.postcode, ''),"
-    " b.record->'addresses'->0->>'city'), ''), b.day::text, ''), b.net, coalesce(b.currency, '')"
+    " b.record->'addresses'->0->>'city'), ''), b.day::text,"
+    " CASE WHEN p.entity = 'contact' THEN b.email END, ''), b.net, coalesce(b.currency, '')"
 )
 
 
@@ -257,7 +259,7 @@ def _pairs(
             **place.values(),
             crm=place.crm,
             entity=entity,
-            of_crm="customer" if entity == CUSTOMER else "deal",
+            of_crm="deal" if entity == DOCUMENT else entity,
             states=list(states),
             **values,
         )
@@ -324,20 +326,22 @@ def _pair(entity: str, row: Sequence[Any]) -> Pair:
 
 def named(tx: Tx, place: Place, word: str, kind: str = "") -> list[tuple[str, str]]:
     """
-    Customers and deals of the CRM that a word names, by id, number, name or title in any case:
-    (entity of their pairs, id). ``kind`` 'customer' or 'deal' looks at these only.
+    Customers, persons and deals of the CRM that a word names, by id, number, name, title or
+    address in any case: (entity of their pairs, id). ``kind`` 'customer', 'contact' or 'deal'
+    looks at these only.
     """
     return [
-        (CUSTOMER if row[0] == "customer" else DOCUMENT, row[1])
+        (DOCUMENT if row[0] == "deal" else row[0], row[1])
         for row in tx.rows(
             "SELECT entity, id FROM mirror WHERE workspace = %(ws)s AND connection = %(crm)s"
             " AND entity = ANY(%(kinds)s) AND gone_at IS NULL AND (id = %(word)s"
             " OR split_part(id, ':', 2) = %(word)s OR lower(number) = lower(%(word)s)"
+            " OR (entity = 'contact' AND email = lower(%(word)s))"
             " OR lower(coalesce(record->>'name', record->>'title')) = lower(%(word)s))"
             " ORDER BY entity, id LIMIT 20",
             crm=place.crm,
             word=word,
-            kinds=[kind] if kind else ["customer", "deal"],
+            kinds=[kind] if kind else ["contact", "customer", "deal"],
         )
     ]
 

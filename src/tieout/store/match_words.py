@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tieout.core.case import OPEN, SlotState
 from tieout.core.decide_document import ADOPTED
 from tieout.core.keys import KeyKind, Slot
-from tieout.core.model import ExternalRef, Record
-from tieout.store import adopting, codec, pages, people, said
+from tieout.core.model import Contact, ExternalRef, Record
+from tieout.store import adopting, codec, match_people, pages, people, said
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
+from tieout.store.match_people import CONTACT
 from tieout.store.matching import CUSTOMER, DOCUMENT, Place
 from tieout.storing import FanOut
 
@@ -26,7 +27,7 @@ class Word:
     """
     One word: `same`, `different` (of a pair), `new` (of a customer or step), `open` (taken back).
 
-    ``source_id`` is a customer of the CRM, or a deal with its ``part``.
+    ``source_id`` is a customer or a person of the CRM, or a deal with its ``part``.
     """
 
     entity: str
@@ -65,7 +66,8 @@ class Known:
     What the words are checked against, read once for all of them. ``owners``: the place (13
     characters) of each record of the books that has one; ``chosen``: who a person said it is;
     ``dead``: documents that were cancelled or credited; ``elsewhere``: deals of which another
-    company's books have a document, or get one.
+    company's books have a document, or get one. ``halves``: (side, person) with whom that one is
+    linked; ``back``: the place of each person of the books in the CRM.
     """
 
     crm: frozenset[tuple[str, str]]
@@ -76,22 +78,29 @@ class Known:
     states: Mapping[str, SlotState]
     dead: frozenset[str] = frozenset()
     elsewhere: frozenset[str] = frozenset()
+    halves: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    back: Mapping[str, SlotState] = field(default_factory=dict)
 
 
-def known(tx: Tx, place: Place, given: Sequence[Word], places: Places) -> Known:
+def known(
+    tx: Tx, place: Place, given: Sequence[Word], places: Places, back: Mapping[str, Slot]
+) -> Known:
     """
     What stands there of the records that these words name. Their places are locked, so that no
-    write of one begins while a word about it is kept.
+    write of one begins while a word about it is kept. ``back``: the places of the other way, of
+    persons of the books.
     """
-    _lock(tx, place, given, sorted({slot.key13 for slot in places.values()}))
+    slots = [*places.values(), *back.values()]
+    _lock(tx, place, given, sorted({slot.key13 for slot in slots}))
+    states = slot_store.slots(tx, slots)
     crm: set[tuple[str, str]] = set()
     books: set[tuple[str, str]] = set()
     owners: dict[tuple[str, str], str] = {}
-    for entity in (CUSTOMER, DOCUMENT):
+    for entity in (CUSTOMER, DOCUMENT, CONTACT):
         mine = [word for word in given if word.entity == entity]
         sources = sorted({word.source_id for word in mine})
         targets = sorted({word.target_id for word in mine} - {""})
-        of_crm = "customer" if entity == CUSTOMER else "deal"
+        of_crm = "deal" if entity == DOCUMENT else entity
         crm |= {(entity, found) for found in _there(tx, place.crm, of_crm, sources)}
         books |= {(entity, found) for found in _there(tx, place.books, entity, targets)}
         owners |= {
@@ -102,11 +111,29 @@ def known(tx: Tx, place: Place, given: Sequence[Word], places: Places) -> Known:
         books=frozenset(books),
         owners=owners,
         chosen=_chosen(tx, place.books, sorted({word.target_id for word in given} - {""})),
-        together=_together(tx, place, [word for word in given if word.entity == DOCUMENT]),
-        states=slot_store.slots(tx, list(places.values())),
+        together=_together(tx, place, [word for word in given if word.entity != CUSTOMER]),
+        states=states,
         dead=_dead(tx, place.books, sorted({word.target_id for word in given} - {""})),
         elsewhere=_elsewhere(tx, place, [word for word in given if word.entity == DOCUMENT]),
+        halves=_halves(tx, place, given, slots),
+        back={target: states[slot.key13] for target, slot in back.items()},
     )
+
+
+def _halves(
+    tx: Tx, place: Place, given: Sequence[Word], slots: Sequence[Slot]
+) -> dict[tuple[str, str], str]:
+    persons = [word for word in given if word.entity == CONTACT]
+    if not persons:
+        return {}
+    found: dict[tuple[str, str], str] = {}
+    for side, ids in (
+        ("crm", [word.source_id for word in persons]),
+        ("books", [word.target_id for word in persons if word.target_id]),
+    ):
+        linked = match_people.halves(tx, place, slots[0].company, ids, side)
+        found |= {(side, one): other for one, other in linked.items()}
+    return found
 
 
 def _lock(tx: Tx, place: Place, given: Sequence[Word], keys: Sequence[str]) -> None:
@@ -114,7 +141,7 @@ def _lock(tx: Tx, place: Place, given: Sequence[Word], keys: Sequence[str]) -> N
     Of two words about one record of the books, and of a word and a write that begins, the later
     one sees what the earlier one did.
     """
-    for entity in (CUSTOMER, DOCUMENT):
+    for entity in (CUSTOMER, DOCUMENT, CONTACT):
         tx.rows(
             "SELECT 1 FROM mirror WHERE workspace = %(ws)s AND connection = %(books)s"
             " AND entity = %(entity)s AND id = ANY(%(ids)s) ORDER BY id FOR UPDATE",
@@ -210,12 +237,15 @@ def _chosen(tx: Tx, books: str, ids: Sequence[str]) -> dict[str, str]:
 
 
 def _together(tx: Tx, place: Place, given: Iterable[Word]) -> frozenset[tuple[str, int, str]]:
-    """(deal, part, document) that matching found to fit: one customer, one currency, one net."""
+    """
+    (deal, part, document) that matching found to fit: one customer, one currency, one net; and
+    (person, 0, person) with one address at one customer.
+    """
     return frozenset(
         (row[0], row[1], row[2])
         for row in tx.rows(
             "SELECT source_id, part, target_id FROM match_pair WHERE workspace = %(ws)s"
-            " AND bridge = %(bridge)s AND books = %(books)s AND entity = 'document'"
+            " AND bridge = %(bridge)s AND books = %(books)s AND entity IN ('document', 'contact')"
             " AND source_id = ANY(%(ids)s) ORDER BY source_id, part, target_id",
             **place.values(),
             ids=sorted({word.source_id for word in given}),
@@ -268,18 +298,21 @@ def refusals(given: Sequence[Word], found: Known, places: Places) -> list[Refuse
 
 
 def _problem(word: Word, found: Known, places: Places) -> _Problem:
-    kind = "customer" if word.entity == CUSTOMER else "deal"
+    kind = {DOCUMENT: "deal", CONTACT: "person"}.get(word.entity, word.entity)
     if (word.entity, word.source_id) not in found.crm:
         return "crm_id", "no_such_record", f'the CRM has no {kind} "{word.source_id}"'
     target = (word.entity, word.target_id)
     if word.word in (SAME, DIFFERENT) and target not in found.books:
-        return "books_id", "no_such_record", f'the books have no {word.entity} "{word.target_id}"'
+        there = "person" if word.entity == CONTACT else word.entity
+        return "books_id", "no_such_record", f'the books have no {there} "{word.target_id}"'
     state = found.states[places[at(word)].key13]
     if state.current is not None and not (
         word.word == SAME and state.current.ref.id == word.target_id
     ):
         return "crm_id", "linked_already", f"it is linked already, with {state.current.ref.id}"
-    if word.entity == DOCUMENT and word.word in (SAME, DIFFERENT):
+    if word.entity == CONTACT and (problem := _of_person(word, found)) is not None:
+        return problem
+    if word.entity != CUSTOMER and word.word in (SAME, DIFFERENT):
         pair = (word.source_id, word.part, word.target_id)
         if pair not in found.together:
             return "books_id", "not_in_report", "the report does not hold these two together"
@@ -300,6 +333,26 @@ def _problem(word: Word, found: Known, places: Places) -> _Problem:
     return None
 
 
+def _of_person(word: Word, found: Known) -> _Problem:
+    """What stands against a word about a person, who is known by the address."""
+    if word.word == NEW:
+        return "decision", "person_by_address", "a person is known by the address: give it another"
+    mine, theirs = (
+        found.halves.get(("crm", word.source_id)),
+        found.halves.get(("books", word.target_id)),
+    )
+    if mine is not None and mine != word.target_id:
+        return "crm_id", "linked_already", f"it is linked already, with {mine}"
+    if theirs is not None and theirs != word.source_id:
+        return "books_id", "ref_taken", f'"{word.target_id}" belongs to another one already'
+    if mine is not None and word.word != SAME:
+        return "crm_id", "linked_already", f"it is linked already, with {mine}"
+    back = found.back.get(word.target_id)
+    if back is not None and back.operation is not None and back.operation.state in OPEN:
+        return "books_id", "on_its_way", "a write of it is on its way"
+    return None
+
+
 # --- keeping --------------------
 
 
@@ -314,11 +367,16 @@ def keep(
     reason: str,
     now: datetime,
 ) -> None:
-    """All of them, each as a row with its name and time; what they concern becomes due."""
+    """
+    All of them, each as a row with its name and time; what they concern becomes due, persons
+    apart.
+    """
     for word in given:
         if word.entity == DOCUMENT:
             state = found.states[places[at(word)].key13]
             _keep_document(tx, place, word, state, fan_out, who, reason, now)
+        elif word.entity == CONTACT:
+            _keep_person(tx, place, word, found, places, who, reason, now)
         else:
             state = found.states[places[at(word)].key13]
             _keep_customer(tx, place, word, found.chosen, who, reason, now)
@@ -332,6 +390,27 @@ def keep(
     pages.make_due(tx, documents, deals, now)
     if customers:
         pages.wake(tx, documents, ["customer"], now)
+
+
+def _keep_person(
+    tx: Tx,
+    place: Place,
+    word: Word,
+    found: Known,
+    places: Places,
+    who: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    pair = said.pair_subject(place.books, word.source_id, word.target_id)
+    people.add_verdict(tx, pair, word.word, [word.target_id], who, reason, now)
+    if word.word != SAME or ("crm", word.source_id) in found.halves:
+        return
+    ref = ExternalRef(place.books, CONTACT, word.target_id)
+    record = _record(tx, ref)
+    assert isinstance(record, Contact)
+    state, back = found.states[places[at(word)].key13], found.back[word.target_id]
+    match_people.keep_one(tx, place, state, back, ref, record.active, now)
 
 
 def _keep_customer(

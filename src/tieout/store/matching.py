@@ -50,19 +50,21 @@ class Progress:
 
 def mirror_mark(tx: Tx, place: Place) -> str:
     """
-    Another text whenever a customer, deal or document of either side changed in the mirror, and
-    whenever a link was made or a person said something.
+    Another text whenever a customer, deal, document or person of either side changed in the
+    mirror, and whenever a link was made or somebody said something.
     """
     row = tx.row(
         "SELECT count(*), max(seen_at), count(gone_at), max(gone_at) FROM mirror"
         " WHERE workspace = %(ws)s AND connection IN (%(crm)s, %(books)s)"
-        " AND entity IN ('customer', 'deal', 'document')",
+        " AND entity IN ('customer', 'deal', 'document', 'contact')",
         crm=place.crm,
         books=place.books,
     )
     links = tx.row(
         "SELECT count(*), max(since) FROM ref WHERE workspace = %(ws)s"
-        " AND connection = %(books)s AND entity IN ('customer', 'document')",
+        " AND connection IN (%(crm)s, %(books)s)"
+        " AND entity IN ('customer', 'document', 'contact')",
+        crm=place.crm,
         books=place.books,
     )
     words = tx.row("SELECT max(seq) FROM verdict WHERE workspace = %(ws)s")
@@ -104,7 +106,7 @@ def begin(tx: Tx, place: Place, stage: str, mark: str, who: str, now: datetime) 
         for table in ("match_key", "match_party", "match_pair"):
             _clear(tx, place, table)
     else:
-        _clear(tx, place, "match_pair", f" AND entity IN ('{DOCUMENT}', '{KNOWN}')")
+        _clear(tx, place, "match_pair", f" AND entity IN ('{DOCUMENT}', '{KNOWN}', 'contact')")
         _classify(tx, place)
         _know(tx, place)
     tx.run(

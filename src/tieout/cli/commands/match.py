@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tieout.store.postgres import PostgresStore
 
 Ref = Annotated[
-    str, Argument(metavar="REF", help="A customer or deal of the CRM: number, name or id.")
+    str, Argument(metavar="REF", help="A customer, person or deal of the CRM: number, name or id.")
 ]
 Which = Annotated[str, Option("--is", metavar="NUMBER", help="Which record of the books.")]
 As = Annotated[str, Option("--as", metavar="NAME", help="Who acts.")]
@@ -77,7 +77,11 @@ def _next(found: list[Report]) -> tuple[str, ...]:
 
 def _needs_person(found: list[Report]) -> bool:
     return any(
-        one.totals.crm.proposed or one.totals.crm.ambiguous or one.documents or one.unsure_documents
+        one.totals.crm.proposed
+        or one.totals.crm.ambiguous
+        or one.documents
+        or one.unsure_documents
+        or one.unsure_people
         for one in found
     )
 
@@ -144,7 +148,10 @@ async def decide(
 async def accept(
     session: Session,
     which: Annotated[
-        str, Argument(metavar="[REF]", help="A customer or deal of the CRM: number, name or id.")
+        str,
+        Argument(
+            metavar="[REF]", help="A customer, person or deal of the CRM: number, name or id."
+        ),
     ] = "",
     is_: Which = "",
     all_: Annotated[
