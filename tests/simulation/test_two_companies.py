@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import Engine as SqlEngine
@@ -70,15 +70,21 @@ class TwoBooks(World):
         return engine
 
 
-def _play(
+AnyTwo = TypeVar("AnyTwo", bound=TwoBooks)
+
+
+def play_two(
     database: SqlEngine,
     owner: SqlEngine,
     name: str,
-    tell: Callable[[TwoBooks], Awaitable[None]],
+    tell: Callable[[AnyTwo], Awaitable[None]],
+    kind: type[AnyTwo],
     **options: Any,
 ) -> None:
+    """Tells a history of a world with two companies."""
+
     async def program(simulation: Simulation) -> None:
-        world = TwoBooks(
+        world = kind(
             simulation=simulation,
             database=database,
             owner=owner,
@@ -92,6 +98,16 @@ def _play(
             raise
 
     virtual_loop.run(program, 1, forgive=(Death, SyncError, asyncio.CancelledError))
+
+
+def _play(
+    database: SqlEngine,
+    owner: SqlEngine,
+    name: str,
+    tell: Callable[[TwoBooks], Awaitable[None]],
+    **options: Any,
+) -> None:
+    play_two(database, owner, name, tell, TwoBooks, **options)
 
 
 def _nets(book: PlainBook) -> list[Decimal]:

@@ -152,7 +152,8 @@ def test_a_new_person_is_made_with_its_customer_first() -> None:
         (case(occupied=replace(THERE, email="bo@kund.example")), ("hold", "contact_place_taken")),
         (case(others=2), ("write", "create")),
         (case(gone=True, gone_certain=True), ("skip", "not_there")),
-        (case(taken=True), ("skip", "shown_by_another_company")),
+        (case(taken=True, side=Owner.BOOKS), ("skip", "shown_by_another_company")),
+        (case(taken=True), ("write", "create")),
     ],
 )  # fmt: skip
 def test_who_is_not_linked_ends_in_one_of_these(
@@ -357,3 +358,33 @@ def test_two_who_are_taken_for_one_over_there_are_named(rival: Contact, verdict:
     decision = decide_contact(given, BOTH, "nordic/contacts/books", ALL)
     assert decision.verdict is verdict
     assert decision.reason == ("contact_address_twice" if verdict is Verdict.HOLD else "in_step")
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [(Owner.LATEST, ("update", ("phone",))), (Owner.BOOKS, ("in_step", ()))],
+)
+def test_books_beside_those_that_speak_for_all_own_nothing(
+    owner: Owner, expected: tuple[str, tuple[str, ...]]
+) -> None:
+    """An edit in them goes to the CRM; of a field that the books own the CRM says there."""
+    policy = ContactPolicy(mode=FlowMode.AUTO, to_crm=True, owners={"phone": owner})
+    theirs = replace(ANN, ref=THERE.ref, customer=CUSTOMER, phone="08-2")
+    shown = replace(ANN, phone="08-1")
+    base = (replace(theirs, phone=shown.phone), shown)
+    given = case(
+        theirs,
+        side=Owner.BOOKS,
+        wanted=replace(theirs, ref=None, customer=ANN.customer),
+        pair=ANN.ref,
+        target=Seen(record=shown),
+        base=base,
+        settled=ANN.customer,
+        family=FAMILY,
+        back=True,
+        taken=True,
+    )
+    decision = decide_contact(given, policy, "nordic/persons/books", ALL)
+    assert (decision.reason, decision.differs) == expected
+    alone = decide_contact(replace(given, back=False), policy, "nordic/persons/books", ALL)
+    assert alone.reason == "shown_by_another_company"

@@ -284,6 +284,8 @@ class ContactCase:
     there, ``others`` counts persons of other customers that bear it too. ``chosen``: a rule picked
     the person (None: there is no rule). ``back``: the base is the other direction's, which this
     write does not touch; ``returns`` are fields that the other direction takes over from there.
+    ``taken``: the person's row of the CRM shows what another company's books say; where both
+    directions run, an edit in these books goes there too, and of what the books own the CRM says.
     ``occupied`` is who has the only place of that customer, ``rival`` another person of this side
     whom the other direction takes for the other half.
     """

@@ -37,7 +37,7 @@ def decide_contact(
     operation = case.state.operation
     if operation is not None and operation.state in OPEN:
         return _decision(case, lane, Verdict.WAIT, "on_its_way")
-    if case.taken:
+    if case.taken and case.side is Owner.BOOKS and not case.back:
         return _decision(case, lane, Verdict.SKIP, "shown_by_another_company")
     if case.gone:
         return _gone(case, policy, lane, fields)
@@ -211,7 +211,9 @@ def movements(
         mine, theirs = content(wanted, name), content(shown, name)
         if mine == theirs or _kept(mapped.get(name), theirs):
             continue
-        wins = _wins(case, policy.owners.get(name, Owner.LATEST), name, mine, theirs, shown)
+        if case.taken and case.side is Owner.BOOKS and name in mapped:
+            continue  # what another company's books make of it stands there
+        wins = _wins(case, _owner(case, policy, name), name, mine, theirs, shown)
         if wins is Owner.MANUAL:
             conflicts.append(name)
         elif wins is case.side:
@@ -219,6 +221,15 @@ def movements(
         elif wins is not None:
             come.append(name)
     return Movements(go=tuple(go), come=tuple(come), conflicts=tuple(conflicts))
+
+
+def _owner(case: ContactCase, policy: ContactPolicy, name: str) -> Owner:
+    """
+    Whose word counts. Of several companies one speaks for the books; what the others have comes
+    from the CRM, else two that own one field would write it over each other for ever.
+    """
+    owner = policy.owners.get(name, Owner.LATEST)
+    return Owner.CRM if case.taken and owner is Owner.BOOKS else owner
 
 
 def _kept(rule: FieldRule | None, theirs: object) -> bool:

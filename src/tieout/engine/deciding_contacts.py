@@ -205,7 +205,9 @@ async def _pairs(engine: Engine, book: BooksPolicy, way: _Way, found: _Around) -
     }
     states = await store.slots(list(slots.values()))
     found.others = {key: states[slot.key13] for key, slot in slots.items()}
-    if way.side is Owner.BOOKS and found.pairs:
+    if way.side is Owner.CRM:
+        found.taken = {key for key, (_, owner) in linked.items() if owner != company}
+    elif found.pairs:
         # One row of the CRM shows what one company's books say of a person.
         halves = await store.contact_partners(
             way.target, sorted(set(found.pairs.values())), way.own

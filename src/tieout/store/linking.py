@@ -11,7 +11,7 @@ from tieout.core.change import (
     Action,
     Predicted,
 )
-from tieout.core.model import Contact, Document, ExternalRef, Record
+from tieout.core.model import Contact, Document, Entity, ExternalRef, Record
 from tieout.core.predict import fits
 from tieout.core.resolve import UNSET
 from tieout.core.safeguards import Safeguards
@@ -74,7 +74,7 @@ def link_applied(
                 key=op.key13,
             )
         other = slot_store.put_ref(tx, ref, op.key13, number, RefRole.CURRENT, found_by, now)
-        if other is not None:
+        if other is not None and not _of_another_company(tx, op, ref, other):
             second_carrier(tx, bridge, op, [ref], now)
             set_state(tx, op.id, "doubt", "ref_of_another_slot", now)
             return
@@ -108,6 +108,22 @@ def link_applied(
         )
         set_state(tx, op.id, "applied", found_by, now)
     free_source(tx, op, now)
+
+
+def _of_another_company(tx: Tx, op: ReadyOperation, ref: ExternalRef, other: str) -> bool:
+    """
+    Whether a person's row, which this write named, is that of another company's books: it stays
+    theirs, and the write is done.
+    """
+    change = op.change
+    if change.entity is not Entity.CONTACT or change.target != ref:
+        return False
+    found = tx.row(
+        "SELECT count(DISTINCT company) FROM slot WHERE workspace = %(ws)s"
+        " AND key13 = ANY(%(keys)s)",
+        keys=[op.key13, other],
+    )
+    return found is not None and int(found[0]) > 1
 
 
 def agreed_on(op: ReadyOperation, shown: Record | None) -> Record | None:
