@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -19,7 +17,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from support import loaded
 from tieout.cli import main
+from tieout_sandbox.kit.registry import credentials
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class Simulator:
     """A simulator in a process of its own."""
 
     base_url: str
-    process: subprocess.Popen[str]
+    process: loaded.Started
     credentials: dict[str, str]
 
     def post(self, path: str, /, **body: Any) -> Any:
@@ -54,20 +54,11 @@ class Simulator:
 @contextmanager
 def served(system: str, *options: str) -> Iterator[Simulator]:
     """A simulator on a free port, ended afterwards."""
-    program = [sys.executable, "-m", "tieout_sandbox"]
-    process = subprocess.Popen(
-        [*program, "serve", system, "--port", "0", "--json", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    told = subprocess.run(
-        [*program, "credentials", system, "--json"], capture_output=True, text=True, check=True
-    )
+    process = loaded.start("tieout_sandbox", "serve", system, "--port", "0", "--json", *options)
     assert process.stdout is not None
     try:
         where = json.loads(process.stdout.readline())
-        yield Simulator(where["base_url"], process, json.loads(told.stdout))
+        yield Simulator(where["base_url"], process, credentials(system))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)

@@ -6,8 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from unittest.mock import patch
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from support import loaded
 from tieout.ports import HttpRequest
 
 BRIDGE = """\
@@ -47,7 +46,7 @@ class Served:
     system: str
     base_url: str
     token_url: str
-    process: subprocess.Popen[str]
+    process: loaded.Started
 
     def act(self, name: str, /, **arguments: Any) -> Any:
         """Something that a person does over there, or a fault to come."""
@@ -95,22 +94,7 @@ def _post(address: str, body: bytes) -> Any:
 
 def start(system: str, *options: str) -> Served:
     """Starts a simulator on a free port."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "tieout_sandbox",
-            "serve",
-            system,
-            "--port",
-            "0",
-            "--json",
-            *options,
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    process = loaded.start("tieout_sandbox", "serve", system, "--port", "0", "--json", *options)
     assert process.stdout is not None
     told = json.loads(process.stdout.readline())
     return Served(system, told["base_url"], told["token_url"], process)
@@ -172,17 +156,15 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, *words: str, stdin: str | None = None) -> Answer:
-        done = subprocess.run(
-            [sys.executable, "-m", "tieout.cli.main", *words],
-            cwd=self.root,
-            env={**os.environ, "TIEOUT_TEST_NOT_DURABLE": "1", **self.environment},
-            input=stdin if stdin is not None else "",
-            capture_output=True,
-            text=True,
+        code, out, err = loaded.run(
+            "tieout",
+            words,
+            folder=self.root,
+            environment={**os.environ, "TIEOUT_TEST_NOT_DURABLE": "1", **self.environment},
+            stdin=stdin or "",
             timeout=120,
-            check=False,
         )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return Answer(code, out, err)
 
     def inside(self, *words: str) -> Answer:
         """The same in this process, for the many questions whose start would cost the time."""
