@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         from support.database import home_of
 
         shutil.rmtree(home_of(run), ignore_errors=True)
+
+
+def pytest_sessionfinish() -> None:
+    """A worker's use of the run's PostgreSQL ends with its tests."""
+    used = sys.modules.get("support.database")
+    if used is not None:
+        used.let_go()
 
 
 def find_shared() -> Path | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from admin_kit import Answer, Program, Simulator, browse, open_folder, served
 
+from support.database import database
 from tieout.cli.commands import connection
 
 Capture = pytest.CaptureFixture[str]
@@ -43,13 +44,21 @@ def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bare(home: Path, capsys: Capture, request: pytest.FixtureRequest) -> Program:
-    """A project without connections."""
+def bare(
+    home: Path,
+    capsys: Capture,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    worker_id: str,
+) -> Iterator[Program]:
+    """A project without connections, on a server that runs already."""
     name = request.node.name.partition("[")[0].removeprefix("test_")[:40]
     maker = Program(home, capsys)
     answer = maker("init", name)
     assert answer.code == 0, answer.err
-    return Program(home / name, capsys)
+    with database(f"admin_{worker_id}") as url:
+        monkeypatch.setenv("TIEOUT_DATABASE_URL", url)
+        yield Program(home / name, capsys)
 
 
 @pytest.fixture
@@ -451,33 +460,30 @@ def test_the_schema_is_json(bare: Program) -> None:
 
 
 def test_a_change_from_outside_is_found(project: Program) -> None:
-    from tieout.store.embedded import EmbeddedServer
+    import psycopg
 
     assert project("config", "publish", "-m", "one").code == 0
-    with EmbeddedServer(project.folder / ".tieout", durable=False) as server:
-        import psycopg
-
-        url = server.url().replace("+psycopg", "")
-        with psycopg.connect(url, autocommit=True) as conn:
-            conn.execute("UPDATE activity SET who = 'mallory' WHERE seq = 2")
-        answer = project("log", "verify")
-        assert answer.code == 11
-        assert answer.out.startswith("Entry 2 (")
-        assert answer.out.endswith(") does not fit the one before. Intact up to 1.\n")
-        assert answer.err.startswith("Somebody changed the database from outside.")
-        found = project("log", "verify", "--json").object
-        assert found["error"]["ref"] == {"entry": "2"}
-        # Put right again it fits; then the end is cut off together with its head.
-        with psycopg.connect(url, autocommit=True) as conn:
-            conn.execute("UPDATE activity SET who = 'anna.lind' WHERE seq = 2")
-            assert project("log", "verify").code == 0
-            conn.execute("DELETE FROM activity WHERE seq >= 2")
-            conn.execute(
-                "UPDATE activity_head SET seq = 1, hash = (SELECT hash FROM activity WHERE seq = 1)"
-            )
-        restored = project("log", "verify", "--json")
-        assert restored.code == 11
-        assert restored.object["error"]["code"] == "database_restored"
+    url = os.environ["TIEOUT_DATABASE_URL"].replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("UPDATE activity SET who = 'mallory' WHERE seq = 2")
+    answer = project("log", "verify")
+    assert answer.code == 11
+    assert answer.out.startswith("Entry 2 (")
+    assert answer.out.endswith(") does not fit the one before. Intact up to 1.\n")
+    assert answer.err.startswith("Somebody changed the database from outside.")
+    found = project("log", "verify", "--json").object
+    assert found["error"]["ref"] == {"entry": "2"}
+    # Put right again it fits; then the end is cut off together with its head.
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("UPDATE activity SET who = 'anna.lind' WHERE seq = 2")
+        assert project("log", "verify").code == 0
+        conn.execute("DELETE FROM activity WHERE seq >= 2")
+        conn.execute(
+            "UPDATE activity_head SET seq = 1, hash = (SELECT hash FROM activity WHERE seq = 1)"
+        )
+    restored = project("log", "verify", "--json")
+    assert restored.code == 11
+    assert restored.object["error"]["code"] == "database_restored"
 
 
 def test_a_database_that_is_not_there(bare: Program, monkeypatch: pytest.MonkeyPatch) -> None:

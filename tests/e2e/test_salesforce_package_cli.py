@@ -20,8 +20,10 @@ import msgspec
 import pytest
 from admin_kit import Answer, Program, Simulator, open_folder, served
 
+from support import loaded
 from tieout.connectors.http import tokens
 from tieout.services import salesforce_package
+from tieout.store.embedded import EmbeddedServer
 
 Capture = pytest.CaptureFixture[str]
 DEPLOY = "/services/data/v68.0/metadata/deployRequest"
@@ -57,8 +59,8 @@ def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(home: Path, salesforce: Simulator) -> Path:
-    """A project with a connection to a bare org, made once."""
+def made(home: Path, salesforce: Simulator) -> Iterator[Path]:
+    """A project with a connection to a bare org, made once; its database runs meanwhile."""
     known = salesforce.credentials
     environment = {**os.environ, "TIEOUT_TEST_NOT_DURABLE": "1", "SF_KEY": known["private_key"]}
     for words, code in (
@@ -72,10 +74,12 @@ def made(home: Path, salesforce: Simulator) -> Path:
             4,
         ),
     ):
-        command = [sys.executable, "-m", "tieout.cli.main", *words]
-        done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True)
-        assert done.returncode == code, done.stdout + done.stderr
-    return home / "nordic"
+        done, out, err = loaded.run(
+            "tieout", words, folder=home, environment=environment, stdin="", timeout=120
+        )
+        assert done == code, out + err
+    with EmbeddedServer(home / "nordic" / ".tieout", durable=False):
+        yield home / "nordic"
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
+import functools
 import os
 import shutil
 import tempfile
@@ -17,8 +19,7 @@ from tieout.store.embedded import EmbeddedServer
 from tieout.store.migrate import prepare
 
 TEMPLATE = "tieout_template"
-# Databases of this process that are open: the last one takes the folder with it.
-_open: list[str] = []
+_kept: list[EmbeddedServer] = []
 
 
 def home_of(run: str) -> Path:
@@ -35,33 +36,42 @@ def _home() -> Path:
     return home
 
 
-@contextmanager
-def server(use: str = "tryton") -> Iterator[EmbeddedServer]:
-    """The run's PostgreSQL, started; shared with other workers and with other uses of this one."""
-    home = _home()
+@functools.cache
+def _server(home: Path) -> EmbeddedServer:
+    """That folder's server, started; kept until let_go(), since a start costs more than a test."""
     running = EmbeddedServer(home, durable=False)
-    _open.append(use)
-    try:
-        running.start()
-        yield running
-    finally:
+    running.start()
+    atexit.register(let_go)
+    _kept.append(running)
+    return running
+
+
+def server() -> EmbeddedServer:
+    """The run's PostgreSQL, started; shared with other workers and kept while this process is."""
+    return _server(_home())
+
+
+def let_go() -> None:
+    """This process uses no server any longer; one that nobody else uses ends."""
+    while _kept:
+        running = _kept.pop()
         running.stop()
-        _open.remove(use)
-        if not _open and "PYTEST_XDIST_TESTRUNUID" not in os.environ:
-            shutil.rmtree(home, ignore_errors=True)
+        if "PYTEST_XDIST_TESTRUNUID" not in os.environ:
+            shutil.rmtree(running.folder, ignore_errors=True)
+    _server.cache_clear()
 
 
 @contextmanager
 def database(name: str) -> Iterator[str]:
     """The address of a fresh migrated database, as the owner; the server is shared by workers."""
-    with server(name) as running:
-        _ensure_template(running, running.folder)
-        admin = create_engine(running.url("postgres"), isolation_level="AUTOCOMMIT")
-        with admin.connect() as conn:
-            conn.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-            conn.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
-        admin.dispose()
-        yield running.url(name)
+    running = server()
+    _ensure_template(running, running.folder)
+    admin = create_engine(running.url("postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as conn:
+        conn.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        conn.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
+    admin.dispose()
+    yield running.url(name)
 
 
 def _ensure_template(server: EmbeddedServer, home: Path) -> None:

@@ -266,23 +266,23 @@ def require_tryton() -> Path:
 
 @contextmanager
 def _plant(place: Path, logs: Path) -> Iterator[TrytonPlant]:
-    with server() as running:
-        host = parse_qs(urlsplit(running.url()).query)["host"][0]
-        postgres = Postgres(host=host, user=OWNER)
-        plan = plan_of_tests()
-        source = Template(venv=place, postgres=postgres, plan=plan)
-        made = TrytonPlant(
-            venv=place,
-            postgres=postgres,
-            template=source.ensure(),
-            modules=source.ensure_modules(),
-            plan=plan,
-            logs=logs,
-        )
-        try:
-            yield made
-        finally:
-            made.close()
+    running = server()
+    host = parse_qs(urlsplit(running.url()).query)["host"][0]
+    postgres = Postgres(host=host, user=OWNER)
+    plan = plan_of_tests()
+    source = Template(venv=place, postgres=postgres, plan=plan)
+    made = TrytonPlant(
+        venv=place,
+        postgres=postgres,
+        template=source.ensure(),
+        modules=source.ensure_modules(),
+        plan=plan,
+        logs=logs,
+    )
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="session")
