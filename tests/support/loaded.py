@@ -58,6 +58,10 @@ class Started:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        """Asks it to end."""
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         """As if the machine had run out of memory."""
         self.send_signal(signal.SIGKILL)
