@@ -106,6 +106,11 @@ class BooksSide(Protocol):
         """What was started ends."""
 
 
+def _less(price: Any, discount: Any) -> Decimal:
+    """A price less so many per cent."""
+    return Decimal(str(price)) * (1 - Decimal(str(discount)) / 100)
+
+
 def billed(
     customer: str,
     gross: Any,
@@ -230,7 +235,11 @@ class VismaSide(_Simulated):
                 row["InvoiceCustomerName"],
                 *(row[name] for name in ("TotalAmount", "TotalVatAmount", "RemainingAmount")),
                 lines=[
-                    (one["Quantity"], one["UnitPrice"], one["AmountNoVat"])
+                    (
+                        one["Quantity"],
+                        _less(one["UnitPrice"], 100 * one["DiscountPercentage"]),
+                        one["AmountNoVat"],
+                    )
                     for one in row["Rows"]
                     if not one["IsTextRow"]
                 ],
@@ -354,7 +363,11 @@ class VismaNetSide(_Simulated):
                 row["customer"]["name"],
                 *(row[name] for name in ("amount", "vatTotal", "balance")),
                 lines=[
-                    (one["quantity"], one["unitPrice"], one["amount"])
+                    (
+                        one["quantity"],
+                        _less(one["unitPrice"], one["discountPercent"]),
+                        one["amount"],
+                    )
                     for one in row.get("invoiceLines") or row["lines"]
                 ],
                 credit=row["documentType"] == "CreditNote",
@@ -520,10 +533,12 @@ class TrytonSide:
         return self.running.admin.search(acts.INVOICE, [["type", "=", "out"], *more], names)
 
     def invoices(self) -> dict[str, Billed]:
-        """Posted and paid ones, credit notes among them."""
+        """All that have been posted, credit notes among them."""
         lines = ["quantity", "unit_price", "amount", "type"]
         names = ["party.name", "number", "total_amount", "tax_amount", "amount_to_pay"]
-        where = [["type", "=", "out"], ["state", "in", ["posted", "paid"]]]
+        # What was credited as a whole is cancelled there, and keeps its number.
+        states = ["posted", "paid", "cancelled"]
+        where = [["type", "=", "out"], ["state", "in", states], ["number", "!=", None]]
         names = [*names, *(f"lines.{name}" for name in lines)]
         return {
             str(row["number"]): billed(

@@ -38,8 +38,8 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Billed:
     """
-    An invoice or credit note, to the cent. ``lines``: quantity, price and net of each that has a
-    price, in no order; what a credit note takes off is negative in the amounts alone.
+    An invoice or credit note, to the cent. ``lines``: quantity, price less discount, and net of
+    each that has a price, in no order; what a credit note takes off is negative in amounts alone.
     """
 
     customer: str
@@ -270,7 +270,7 @@ class SalesforceSide:
             found[row["Number__c"]] = Billed(
                 names[row["Account__c"]],
                 *(_sure(row[f"{name}__c"]) for name in ("Net", "Tax", "Total", "Balance")),
-                lines=_rows(lines, "Quantity__c", "Unit_Price__c", "Amount__c"),
+                lines=_rows(lines, "Quantity__c", "Unit_Price__c", "Discount__c", "Amount__c"),
             )
         return found
 
@@ -478,7 +478,9 @@ class WebcrmSide:
             found[row["ProductCustom3"]] = Billed(
                 names[row["ProductOrganisationId"]],
                 *(_sure(row[f"ProductCustom{place}"]) for place in (8, 9, 10, 11)),
-                lines=_rows(mine, "ProductQuantity", "ProductPrice", "ProductCustom12"),
+                lines=_rows(
+                    mine, "ProductQuantity", "ProductPrice", "ProductDiscount", "ProductCustom12"
+                ),
             )
         return found
 
@@ -516,8 +518,13 @@ def _amount(shown: Any) -> Decimal | None:
 
 
 def _rows(rows: Sequence[dict[str, Any]], *names: str) -> tuple[tuple[Decimal, ...], ...]:
-    found = [tuple(_sure(row[name]) for name in names) for row in rows if row[names[0]]]
-    return tuple(sorted((abs(quantity), abs(price), net) for quantity, price, net in found))
+    found = [tuple(_sure(row[name] or 0) for name in names) for row in rows if row[names[0]]]
+    return tuple(
+        sorted(
+            (abs(quantity), abs(price) * (1 - discount / 100), net)
+            for quantity, price, discount, net in found
+        )
+    )
 
 
 def _sure(shown: Any) -> Decimal:

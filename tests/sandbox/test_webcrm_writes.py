@@ -322,6 +322,49 @@ def test_whether_a_line_moves_its_deal_is_a_switch(webcrm: Webcrm) -> None:
     assert seen["DeliveryOrderValue"] == 0
 
 
+def test_what_an_organisation_has_bought(webcrm: Webcrm) -> None:
+    owner, other = webcrm.organisation(), webcrm.organisation()
+    assert "does not exist" in webcrm.refused("POST", "/Products", {"ProductPrice": 1})[1]
+    body = {"ProductOrganisationId": owner, "ProductPrice": 1249.5, "ProductCustom3": "1038"}
+    made = webcrm.good("POST", "/Products", body)
+    mixed = [
+        {"ProductId": made, "ProductQuantity": 3},
+        {**body, "ProductId": 0},
+        {"ProductId": 0, "ProductCustom3": "of nobody"},
+        {**body, "ProductId": 0, "ProductCustom3": "x" * 51},
+    ]
+    first, second, third, fourth = webcrm.good("PATCH", "/Products", mixed)
+    assert (first, int(second) > made) == (str(made), True)
+    assert "does not exist" in third
+    assert "maximum length of 50" in fourth
+    listed = webcrm.get(f"/Organisations/{owner}/Products?Page=1&Size=10")
+    assert [row["ProductQuantity"] for row in listed] == [3, 0]
+    # Nothing else is asked for by a parameter.
+    assert len(webcrm.get(f"/Products?Page=1&Size=10&ProductOrganisationId={other}")) == 2
+    webcrm.good("PUT", f"/Products/{made}", {"ProductOrganisationId": other})
+    assert len(webcrm.get(f"/Organisations/{other}/Products?Page=1&Size=10")) == 1
+    webcrm.assume("product_organisation_put", "ignored")
+    webcrm.good("PUT", f"/Products/{made}", {"ProductOrganisationId": owner})
+    assert webcrm.get(f"/Products/{made}")["ProductOrganisationId"] == other
+    webcrm.assume("product_organisation_put", "error")
+    moved = {"ProductOrganisationId": owner}
+    assert "cannot be changed" in webcrm.refused("PUT", f"/Products/{made}", moved)[1]
+    webcrm.good("DELETE", f"/Products/{made}")
+    assert webcrm.call("GET", f"/Products/{made}").status == 404
+    assert webcrm.call("GET", "/Organisations/1/Products?Page=1&Size=10").status == 404
+
+
+def test_whether_metadata_tells_fields_of_products_is_a_switch(webcrm: Webcrm) -> None:
+    def told() -> set[str]:
+        rows = webcrm.get("/FieldsMetadata/Product")
+        return {row["FieldMetadataFriendlyFieldName"] for row in rows}
+
+    assert {"ProductCustom1", "ProductPlus10", "ProductPrice"} <= told()
+    assert "ProductPlus11" not in told()
+    webcrm.assume("product_fields_told", False)
+    assert told() & {"ProductCustom1", "ProductPlus10", "ProductPrice"} == {"ProductPrice"}
+
+
 def test_the_catalogue(webcrm: Webcrm) -> None:
     path = "/QuotationLines/LinkedData"
     prefix = "QuotationLineLinkedDataItem"
