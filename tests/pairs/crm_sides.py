@@ -318,6 +318,8 @@ WEBCRM_FIELDS = (
     "delivery_standing.due_date=DeliveryCustom5",
     "delivery_standing.open=DeliveryCustom6",
     "line.key=Data4",
+    # Every run looks at the whole list, as if an hour had passed.
+    "invoices_every_s=0",
     "invoice.key=ProductCustom1",
     "invoice.kind=ProductCustom2",
     "invoice.number=ProductCustom3",

@@ -235,8 +235,6 @@ def _follow_invoices(pair: Pair, equal: Callable[[], bool]) -> None:
     spoilt = pair.crm.shown(pair.deals["Lager 3"]).number
     pair.crm.spoil(spoilt)
     assert not equal()
-    # Where a CRM has no stamps of them they are compared every hour.
-    pair.later(3700)
     pair.settle(equal)
     pair.run()
     a_second_run_has_nothing_to_do(pair)

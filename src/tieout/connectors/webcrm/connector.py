@@ -70,7 +70,6 @@ from tieout.ports import (
 # Nobody has said how long a request may take; a few minutes beyond any gateway's patience.
 _LONGEST_S = 600
 _ITEMS_EVERY_S = 3600
-_INVOICES_EVERY_S = 3600
 _HOOK = re.compile(rb"/(Deliveries|Opportunities|Organisations|Persons)/(\d{1,10})\b")
 _HOOKED = {
     b"Deliveries": Entity.DEAL,
@@ -348,7 +347,7 @@ def abilities(settings: WebcrmSettings) -> Abilities:
     )
     invoices = replace(
         items,
-        whole_list_every_s=_INVOICES_EVERY_S,
+        whole_list_every_s=settings.invoices_every_s,
         actions=INVOICE_ACTIONS,
         write_max=settings.patch_items,
         longest_s=2 * _LONGEST_S,

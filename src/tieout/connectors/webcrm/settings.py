@@ -198,8 +198,9 @@ class WebcrmSettings:
     ``currency`` is meant where a deal names none; ``currencies`` and ``countries`` say what names
     mean that are no ISO codes. ``changes``: by scripts (`/Queries`) or by whole ``lists``.
     ``line_table`` is the name of the lines' table in scripts, '' where there is none: then lines
-    are read through every ``lines_every_s``. ``overlap_s`` is how far behind the last stamp a read
-    begins. ``minute_calls`` and ``quota_share`` are the vendor's limit and our part of it.
+    are read through every ``lines_every_s``. The list of products, where invoices are shown, is
+    read every ``invoices_every_s``; 0: in every run. ``overlap_s`` is how far behind the last
+    stamp a read begins. ``minute_calls`` and ``quota_share`` are the vendor's limit and our part of it.
     """
 
     api_url: str = "https://api.webcrm.com"
@@ -230,6 +231,7 @@ class WebcrmSettings:
     changes: str = "queries"
     line_table: str = ""
     lines_every_s: int = 3600
+    invoices_every_s: int = 3600
     overlap_s: int = 600
     minute_calls: int = 250
     quota_share: str = "0.8"
@@ -347,6 +349,8 @@ class WebcrmSettings:
             found.append("page_rows is between 2 and 1000.")
         if not 1 <= self.patch_items <= 50:
             found.append("patch_items is between 1 and 50.")
+        if self.invoices_every_s < 0:
+            found.append("invoices_every_s is 0 (in every run) or so many seconds.")
         if self.overlap_s < 60:
             found.append("overlap_s is at least 60: rows are committed late with older stamps.")
         if not 1 <= self.minute_calls <= 250:
