@@ -200,7 +200,8 @@ class WebcrmSettings:
     ``line_table`` is the name of the lines' table in scripts, '' where there is none: then lines
     are read through every ``lines_every_s``. The list of products, where invoices are shown, is
     read every ``invoices_every_s``; 0: in every run. ``overlap_s`` is how far behind the last
-    stamp a read begins. ``minute_calls`` and ``quota_share`` are the vendor's limit and our part of it.
+    stamp a read begins. ``minute_calls`` and ``quota_share`` are the vendor's limit and our part
+    of it.
     """
 
     api_url: str = "https://api.webcrm.com"
