@@ -46,10 +46,11 @@ class Started:
         """Its exit code, the negative number of the signal that ended it, or None: it runs."""
         return self._look(0)
 
-    def wait(self, timeout: float) -> int:
-        """The same at its end; raises TimeoutExpired after so many seconds."""
+    def wait(self, timeout: float | None = None) -> int:
+        """The same at its end; raises TimeoutExpired after so many seconds, if any are given."""
         code = self._look(timeout)
         if code is None:
+            assert timeout is not None
             raise subprocess.TimeoutExpired(str(self.pid), timeout)
         return code
 
@@ -66,7 +67,7 @@ class Started:
         """As if the machine had run out of memory."""
         self.send_signal(signal.SIGKILL)
 
-    def _look(self, seconds: float) -> int | None:
+    def _look(self, seconds: float | None) -> int | None:
         if self.returncode is None and select.select([self._told], [], [], seconds)[0]:
             self.returncode = int(self._told.readline())
             self._told.close()
