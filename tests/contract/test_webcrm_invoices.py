@@ -493,6 +493,29 @@ async def test_many_invoices_are_few_calls(found: Rig) -> None:
 
 
 @awaited
+async def test_a_first_load_is_about_a_call_for_each_invoice(found: Rig) -> None:
+    owners = [found.organisation(f"Kund {n}", VatNumber="", Custom1="") for n in range(60)]
+    changes = [
+        invoice_change(
+            document(
+                found,
+                str(n),
+                customer=ExternalRef(NAME, "customer", f"organisation:{owner}"),
+            ),
+            n,
+        )
+        for n, owner in enumerate(owners)
+    ]
+    assert await read(found) == []
+    before = len(found.transport.requests)
+    outcomes = await write(found, *changes)
+    assert all(isinstance(one, Applied) for one in outcomes)
+    # The whole list twice, four arrays, and of every organisation what it has afterwards.
+    assert len(found.transport.requests) - before <= 70
+    assert len(await read(found)) == 60
+
+
+@awaited
 @pytest.mark.parametrize("told", [True, False])
 async def test_the_fields_are_checked_where_webcrm_tells_them(told: bool) -> None:
     found = crm()

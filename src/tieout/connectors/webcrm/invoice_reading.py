@@ -79,12 +79,13 @@ class InvoiceReader:
         """
         found: dict[int, Row] = {}
         for _ in range(2):
-            self._pages = 0
+            pages = 0
             async for rows in self._api.pages(PATH):
-                self._pages += 1
+                pages += 1
                 for row in rows:
                     if not keyed or mark_of(text_at(row, form.named.key)) is not None:
                         found[id_at(row, ID)] = slim(row, form.columns)
+            self._pages = max(pages, 1)
         return found
 
     async def everything(self, form: Form) -> list[Row]:
