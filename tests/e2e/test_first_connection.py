@@ -112,7 +112,8 @@ def test_the_report_says_who_is_who_and_writes_nothing(pair: RealPair) -> None:
 def test_what_a_person_said_is_what_a_run_does(pair: RealPair) -> None:
     look(pair)
     do, engine, store = pair.do, pair.engine, pair.store
-    assert do(match_deciding.accept_all(engine, store, "matched", 0, who="Eva")) == (1, 0)
+    taken = do(match_deciding.accept_all(engine, store, "matched", 0, who="Eva"))
+    assert (taken.customers, taken.documents, taken.refused) == (1, 0, ())
     for account, which, said in (
         ("Lindvall Data AB", "", "same"),
         ("Ekfors Trä AB", "", "different"),
@@ -167,7 +168,8 @@ def test_documents_are_adopted_by_reference_or_date(pair: RealPair) -> None:
 
     do, engine, store = pair.do, pair.engine, pair.store
     do(match_deciding.accept_all(engine, store, "matched", 0, who="Eva"))
-    assert do(match_deciding.accept_all(engine, store, "documents", 0, who="Eva")) == (0, 2)
+    taken = do(match_deciding.accept_all(engine, store, "documents", 0, who="Eva"))
+    assert (taken.customers, taken.documents, taken.refused) == (0, 2, ())
     for _ in range(2):
         pair.run()
     assert (pair.shown("D-1")["status"], pair.shown("D-1")["number"]) == ("booked", first)

@@ -185,6 +185,7 @@ def _books(pair: Pair) -> str:
     return f"{number} {pair.books_name}"
 
 
+_MOST_REFUSED = 20
 _BEAR = {
     "company_number": "company number and post code",
     "vat_number": "VAT number and post code",
@@ -213,6 +214,19 @@ def _alone(connection: str, rows: Sequence[Sequence[str]], width: int | None) ->
     shown = [(f"  {row[2]}", row[1], row[3]) for row in rows]
     columns = (Column(), Column(rank=0), Column(rank=1))
     return ["", f"Only in {connection}:", *table(columns, shown, width)]
+
+
+def refused_lines(refused: Sequence[tuple[Pair, str]]) -> list[str]:
+    """Pairs that were not taken over, each with its reason."""
+    if not refused:
+        return []
+    shown = [f"  {_crm(pair)} = {_books(pair)}: {why}" for pair, why in refused[:_MOST_REFUSED]]
+    more = len(refused) - len(shown)
+    return [
+        f"Not taken over, as it does not hold any more: {count(len(refused), 'pair')}.",
+        *shown,
+        *([f"  and {more:,} more: --json has all"] if more else []),
+    ]
 
 
 # --- JSON --------------------

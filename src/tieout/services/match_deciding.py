@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ COLUMNS: Final = (
 _NEEDED: Final = ("decision", "kind", "books", "crm_id", "books_id")
 _MOST_BYTES: Final = 200_000_000
 _MOST_DIGITS: Final = 4
+_AT_ONCE: Final = match_report.CHUNK
 _KINDS: Final = (CUSTOMER, CONTACT, DOCUMENT)
 
 
@@ -54,6 +56,21 @@ async def decide(
     """
     Keeps all of the words, or none. Raises `Refusals` with every one that cannot be kept.
     """
+    if wrong := await _decide(engine, store, books, words, who, reason, all_or_none=True):
+        raise Refusals(wrong)
+
+
+async def _decide(
+    engine: Engine,
+    store: PostgresStore,
+    books: str,
+    words: Sequence[Word],
+    who: str,
+    reason: str,
+    *,
+    all_or_none: bool,
+) -> list[match_words.Refused]:
+    """Keeps those of the words that can be kept; gives the others."""
     place, book = place_of(engine, books), engine.policy.book(books)
     places, back = _places(engine, book, words)
     now = engine.clock.now()
@@ -61,15 +78,16 @@ async def decide(
     def work(tx: Any) -> list[match_words.Refused]:
         found = match_words.known(tx, place, words, places, back)
         wrong = match_words.refusals(words, found, places)
-        if not wrong:
+        refused = {one.place for one in wrong}
+        good = [word for number, word in enumerate(words) if number not in refused]
+        if good and not (wrong and all_or_none):
             fan_out = engine.fan_out(books)
-            match_words.keep(tx, place, words, found, places, fan_out, who, reason, now)
-            match_people.make_due(tx, place, _due_people(engine, words), now)
-            _show_balances(tx, engine, books, words, now)
+            match_words.keep(tx, place, good, found, places, fan_out, who, reason, now)
+            match_people.make_due(tx, place, _due_people(engine, good), now)
+            _show_balances(tx, engine, books, good, now)
         return wrong
 
-    if wrong := await store.do(work):
-        raise Refusals(wrong)
+    return await store.do(work)
 
 
 def _places(
@@ -201,41 +219,65 @@ async def one_word(
 # --- many of a kind --------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """How many customers and documents were taken over; the pairs that were not, and why."""
+
+    customers: int
+    documents: int
+    refused: tuple[tuple[Pair, str], ...]
+
+
 async def accept_all(
     engine: Engine, store: PostgresStore, kind: str, least: int, *, who: str
-) -> tuple[int, int]:
+) -> Accepted:
     """
     Takes over all customers that are `matched` by a key, all that are `proposed`, or all
-    `documents` that are proposed, with that score at least. How many customers and documents.
+    `documents` that are proposed, with that score at least.
+
+    Each pair is looked at anew, some thousand at once: one that does not hold any more, because
+    somebody else decided or linked it since the report, does not keep back those that do.
     """
     entity, states = {
         "matched": (CUSTOMER, ("matched",)),
         "proposed": (CUSTOMER, ("proposed",)),
         "documents": (DOCUMENT, ("proposed",)),
     }[kind]
-    kept = 0
+    kept, refused, reason = 0, [], f"all {kind} from {least}"
     for books in engine.books:
         place = place_of(engine, books)
+        after: Pair | None = None
+        while True:
 
-        def work(tx: Any, place: Place = place) -> list[Word]:
-            return [
-                Word(
-                    entity=entity,
-                    word=SAME,
-                    source_id=pair.source_id,
-                    part=pair.part,
-                    target_id=pair.target_id,
-                )
-                for pair in match_report.all_pairs(tx, place, entity, states)
-                if pair.score >= least
-            ]
+            def work(tx: Any, place: Place = place, after: Pair | None = after) -> list[Pair]:
+                found = match_report.all_pairs(tx, place, entity, states, after)
+                return list(islice(found, _AT_ONCE))
 
-        words = await store.do(work)
-        if words:
-            reason = f"all {kind} from {least}"
-            await decide(engine, store, books, words, who=who, reason=reason)
-        kept += len(words)
-    return (0, kept) if entity == DOCUMENT else (kept, 0)
+            pairs = await store.do(work)
+            if not pairs:
+                break
+            after = pairs[-1]
+            good = [pair for pair in pairs if pair.score >= least]
+            words = [_same(pair) for pair in good]
+            wrong = await _decide(engine, store, books, words, who, reason, all_or_none=False)
+            refused += [(good[one.place], one.message) for one in wrong]
+            kept += len(words) - len(wrong)
+    of_documents = entity == DOCUMENT
+    return Accepted(
+        customers=0 if of_documents else kept,
+        documents=kept if of_documents else 0,
+        refused=tuple(refused),
+    )
+
+
+def _same(pair: Pair) -> Word:
+    return Word(
+        entity=pair.entity,
+        word=SAME,
+        source_id=pair.source_id,
+        part=pair.part,
+        target_id=pair.target_id,
+    )
 
 
 # --- by file --------------------
@@ -388,6 +430,10 @@ def _read(path: Path, file: str, books: Iterable[str]) -> tuple[list[_Line], lis
             if any(cell.strip() for cell in cells[len(head) :]):
                 # A separator in a name that nobody quoted moves all that stands behind it.
                 message = f"it has {len(cells)} cells, the first line {len(head)}"
+                problems.append(_problem(file, reader.line_num, "line", "table_row", "", message))
+                continue
+            if any("\0" in cell for cell in cells):
+                message = "it holds a zero byte, which is no text"
                 problems.append(_problem(file, reader.line_num, "line", "table_row", "", message))
                 continue
             row = dict(zip(head, (_plain(cell) for cell in cells), strict=False))

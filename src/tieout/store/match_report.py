@@ -279,13 +279,15 @@ def of_source(tx: Tx, place: Place, entity: str, source_id: str) -> list[Pair]:
     return _pairs(tx, place, entity, states, ending, source=source_id)
 
 
-def all_pairs(tx: Tx, place: Place, entity: str, states: Sequence[str]) -> Iterator[Pair]:
-    """Every pair in these states by the ids of both ends, in pieces."""
+def all_pairs(
+    tx: Tx, place: Place, entity: str, states: Sequence[str], behind: Pair | None = None
+) -> Iterator[Pair]:
+    """Every pair in these states by the ids of both ends, behind that one, in pieces."""
     ending = (
         "AND (p.source_id, p.part, p.target_id) > (%(source)s, %(part)s, %(target)s)"
         " ORDER BY p.source_id, p.part, p.target_id LIMIT %(limit)s"
     )
-    after = ("", -1, "")
+    after = (behind.source_id, behind.part, behind.target_id) if behind else ("", -1, "")
     while rows := _pairs(
         tx,
         place,

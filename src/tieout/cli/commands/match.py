@@ -164,6 +164,7 @@ async def accept(
 ) -> Result:
     """Say that two records are one: the customer is adopted, the document is the deal's."""
     from tieout.cli.formats import count
+    from tieout.cli.match_screen import pair_data, refused_lines
     from tieout.services import match_deciding
     from tieout.services.usage import UsedWronglyError
     from tieout.store.match_words import SAME
@@ -175,10 +176,16 @@ async def accept(
     if not all_:
         return await _single(session, which, is_, SAME, as_)
     engine, store, who = await _acting(session, as_)
-    customers, documents = await match_deciding.accept_all(engine, store, all_, from_score, who=who)
+    done = await match_deciding.accept_all(engine, store, all_, from_score, who=who)
+    told = f"{count(done.customers, 'customer')}, {count(done.documents, 'document')}"
     return Result(
-        data={"customers": customers, "documents": documents},
-        lines=[f"Noted for {who}: {count(customers, 'customer')}, {count(documents, 'document')}."],
+        data={
+            "customers": done.customers,
+            "documents": done.documents,
+            "refused": [{"pair": pair_data(pair), "why": why} for pair, why in done.refused],
+        },
+        lines=[f"Noted for {who}: {told}.", *refused_lines(done.refused)],
+        exit=Exit.PERSON if done.refused else Exit.OK,
         next=("tieout match report --no-read", "tieout plan"),
         bridge=engine.bridge,
     )
