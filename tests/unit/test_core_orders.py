@@ -334,3 +334,16 @@ def test_what_is_not_booked(case: DocumentCase, policy: DocumentPolicy, reason: 
     decision = decide(case, policy)
     assert decision.reason == reason
     assert decision.change is None or decision.change.action is not Action.CONVERT
+
+
+def test_a_draft_that_was_found_is_agreed_on_and_looked_at_once_more_to_be_booked() -> None:
+    shown = shown_as(compose(document_case(WON), INVOICES).document)
+    place = linked(slot_state(slot()), books_ref("document", "2217"), None, None, known=False)
+    found = document_case(state=place, document=seen(shown))
+    decision = decide(found, INVOICES)
+    assert (decision.verdict, decision.again) == (Verdict.AGREED, True)
+    # Where finance books, nothing follows.
+    decision = decide(found, document_policy())
+    assert (decision.verdict, decision.again) == (Verdict.AGREED, False)
+    booked = document_case(state=place, document=seen(replace(shown, booked=True)))
+    assert not decide(booked, INVOICES).again

@@ -353,9 +353,7 @@ def _compare(
     elif not set(moved) & set(apart) and not taxed:
         # Nothing of ours is missing there. What a person changed besides is left as it is.
         if moved and not set(edited) & set(apart):
-            return context.decision(
-                Verdict.AGREED, "agreed", agreed=(wanted, shown), net=composed.sold
-            )
+            return _agreed(context, composed, shown)
         return _booking(context, composed, shown, edited, stops) or _as_it_is(
             context, composed, edited, found
         )
@@ -419,7 +417,7 @@ def _unknown_base(context: Context, composed: Composed, shown: Document) -> Deci
             )
         return context.decision(Verdict.AGREED, "agreed", agreed=(wanted, shown), net=composed.sold)
     if same_sale(wanted, shown):
-        return context.decision(Verdict.AGREED, "agreed", agreed=(wanted, shown), net=composed.sold)
+        return _agreed(context, composed, shown)
     return context.hold(
         Finding(
             code="found_differs",
@@ -429,6 +427,17 @@ def _unknown_base(context: Context, composed: Composed, shown: Document) -> Deci
             hold_on="document",
         ),
         net=composed.sold,
+    )
+
+
+def _agreed(context: Context, composed: Composed, shown: Document) -> Decision:
+    """Both show the same from now on; a draft that we book is looked at once more, to be booked."""
+    return context.decision(
+        Verdict.AGREED,
+        "agreed",
+        agreed=(composed.document, shown),
+        net=composed.sold,
+        again=context.kind == INVOICE and not shown.booked,
     )
 
 
