@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from support.database import database
 from support.fakes import START
 from tieout.core.model import Deal, DealState, Document, DocumentKind, ExternalRef
-from tieout.store import pages
+from tieout.store import operations, pages
 from tieout.store.database import Growth, Tx, blocking_engine, in_workspace, mirrored
 from tieout.store.workspaces import ensure_workspace
 from tieout.storing import MirrorFacts, MirrorRow
@@ -92,3 +92,54 @@ def test_a_query_is_planned_for_its_values_and_an_insert_of_a_set_is_parsed_once
 
     assert kept == {"INSERT INTO mirror", "INSERT INTO mirror_amount"}
     assert mode == "auto", "each foreign key would be planned anew for each row"
+
+
+_WAITING = (
+    "INSERT INTO slot (workspace, key13, crm_org, source_id, company, kind, part, connection,"
+    " bridge, generation) SELECT %(ws)s, k, 'org', k, 'co', left(k, 1), 0, 'books', 'b', 0"
+    " FROM (SELECT 'C' || n FROM generate_series(1, 300) AS n"
+    " UNION ALL SELECT 'D' || n FROM generate_series(1, 6000) AS n) AS made (k)",
+    "INSERT INTO ref (workspace, connection, entity, id, key13, generation, role, found_by, since)"
+    " SELECT %(ws)s, 'books', 'customer', key13, key13, 0, 'current', 'answer', %(now)s FROM slot"
+    " WHERE workspace = %(ws)s AND kind = 'C'",
+    "INSERT INTO operation (workspace, id, bridge, lane, connection, key13, key, source_id,"
+    " entity, action, generation, seq, state, depends_on, payload_rev, want_digest,"
+    " config_version, created_at, updated_at) SELECT %(ws)s, key13, 'b', 'b/documents/books',"
+    " 'books', key13, key13, key13, 'document', 'create', 0, 0, 'ready',"
+    " 'C' || (1 + right(key13, 1)::integer), 1, '', 1, %(now)s, %(now)s FROM slot"
+    " WHERE workspace = %(ws)s AND kind = 'D'",
+)
+
+
+def test_the_first_that_may_go_are_picked_without_a_look_at_all_that_wait(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waits(tx: Tx) -> None:
+        for sql in _WAITING:
+            tx.run(sql, now=START)
+
+    _do(engine, waits)
+    for table in ("slot", "ref", "operation"):
+        with engine.begin() as conn:
+            conn.exec_driver_sql(f"ANALYZE {table}")
+    plain, looked = Tx.rows, []
+
+    def explained(tx: Tx, sql: str, **values: Any) -> Any:
+        if sql.startswith("SELECT o.id FROM operation"):
+            plan = plain(tx, f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {sql}", **values)
+            looked.append(_looked_at(plan[0][0][0]["Plan"]))
+        return plain(tx, sql, **values)
+
+    monkeypatch.setattr(Tx, "rows", explained)
+
+    def pick(tx: Tx) -> Any:
+        return operations.pick_ready(tx, "b", "books", 128, START, True, None)
+
+    assert _do(engine, pick) == []  # None has a payload here: they are only picked.
+    assert looked
+    assert 128 <= looked[0] <= 1_000, "it reads what is ready, or all records, for each group"
+
+
+def _looked_at(plan: Any) -> float:
+    rows = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Filter", 0)
+    return float(rows) + sum(_looked_at(inner) for inner in plan.get("Plans", ()))

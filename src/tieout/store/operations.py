@@ -36,10 +36,12 @@ FROM = (
 FURTHEST_PAUSE = timedelta(days=2)
 
 
+# What a place has at most one of is asked for as a value: EXISTS beside other conditions makes the
+# server read all records and all operations into a table first, for each group once more.
 # Nothing is made for a place that has a record: a person, or a look, linked one since the plan.
 _NOT_THERE_YET = (
-    " AND NOT (o.action = 'create' AND EXISTS (SELECT 1 FROM ref t WHERE t.workspace = o.workspace"
-    " AND t.key13 = o.key13 AND t.role = 'current'))"
+    " AND (o.action <> 'create' OR (SELECT t.id FROM ref t WHERE t.workspace = o.workspace"
+    " AND t.key13 = o.key13 AND t.role = 'current') IS NULL)"
 )
 
 
@@ -98,12 +100,13 @@ def pick_ready(
         "SELECT o.id FROM operation o WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
         " AND o.connection = %(connection)s AND o.state = 'ready'"
         " AND (o.not_before IS NULL OR o.not_before <= %(now)s OR o.not_before > %(future)s)"
-        " AND (o.depends_on IS NULL OR EXISTS (SELECT 1 FROM ref d WHERE d.workspace = %(ws)s"
-        " AND d.key13 = o.depends_on AND d.role = 'current'))"
+        " AND (o.depends_on IS NULL OR (SELECT d.id FROM ref d WHERE d.workspace = %(ws)s"
+        " AND d.key13 = o.depends_on AND d.role = 'current') IS NOT NULL)"
         " AND (%(creates)s OR o.action <> 'create')"
         " AND (%(only)s::text[] IS NULL OR o.id = ANY(%(only)s::text[]))"
-        " AND NOT (%(apart)s AND EXISTS (SELECT 1 FROM operation b WHERE b.workspace = %(ws)s"
-        " AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming', 'doubt')))"
+        " AND NOT (%(apart)s AND (SELECT b.id FROM operation b WHERE b.workspace = %(ws)s"
+        " AND b.key13 = o.key13 AND b.state IN ('started', 'unknown', 'confirming', 'doubt'))"
+        " IS NOT NULL)"
         f"{_NOT_THERE_YET}"
         " ORDER BY CASE o.entity WHEN 'customer' THEN 0 ELSE 1 END, o.created_at, o.id"
         " LIMIT %(limit)s",
