@@ -94,6 +94,9 @@ class EntityAbilities:
     one_each: bool = False
 
 
+_NOTHING = EntityAbilities()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetWindow:
     """So many calls in so many seconds; ``share`` of them is ours, the rest is for others."""
@@ -122,4 +125,4 @@ class Abilities:
 
     def of(self, entity: Entity) -> EntityAbilities:
         """The abilities of an entity; an entity that was not declared can do nothing."""
-        return self.entities.get(entity, EntityAbilities())
+        return self.entities.get(entity, _NOTHING)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from rapidfuzz import fuzz, process
 
@@ -95,6 +95,7 @@ def post_code(written: str, country: str) -> PostCode | None:
     )
 
 
+@lru_cache(maxsize=4096)
 def territory(country: str, post_code: str | None) -> str:
     """The territory that counts for tax: the country, or the part of it that the code lies in."""
     text = re.sub(r"[ -]", "", clean_text(post_code or "").upper())

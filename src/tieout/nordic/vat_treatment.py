@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 from tieout.nordic.tables import load_table
@@ -112,9 +113,9 @@ class Treatment:
 def decide_treatment(facts: SaleFacts) -> Treatment:
     """The treatment of the line. Never guesses: what is not known is held with a reason."""
     signals = _signals(facts)
-    row = _first("rules", signals)
+    row = _first("rules", _named(signals))
     if row["then"] == "domestic":
-        row = _first("domestic_rules", signals | _domestic_signals(facts))
+        row = _first("domestic_rules", _named(signals | _domestic_signals(facts)))
     return _treatment(facts, row)
 
 
@@ -124,7 +125,14 @@ def rule_sources() -> Mapping[str, str]:
     return sources
 
 
-def _first(table: str, signals: Signals) -> dict[str, Any]:
+def _named(signals: Signals) -> tuple[tuple[str, str | bool], ...]:
+    return tuple(signals.items())
+
+
+@lru_cache(maxsize=1024)
+def _first(table: str, named: tuple[tuple[str, str | bool], ...]) -> dict[str, Any]:
+    # Sales differ in amounts and days; what the tables ask of them hardly does.
+    signals = dict(named)
     for row in load_table("vat_treatment")[table]:
         if all(_agrees(signals.get(name), asked) for name, asked in row["when"].items()):
             found: dict[str, Any] = row

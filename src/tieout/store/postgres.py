@@ -159,7 +159,7 @@ class PostgresStore:
         return await self.do(lambda tx: deciding.due_window(tx, lane, limit, now, after, parked))
 
     async def mirror(self, connection: str, entity: Entity, ids: Sequence[str]) -> dict[str, Seen]:
-        return await self.do(lambda tx: pages.mirror(tx, connection, entity, ids))
+        return await self.do(lambda tx: pages.mirror(tx, connection, entity, ids)) if ids else {}
 
     async def mirror_by_number(
         self, connection: str, entity: Entity, numbers: Sequence[str]
@@ -170,7 +170,7 @@ class PostgresStore:
         return await self.do(lambda tx: pages.codes(tx, connection, kind))
 
     async def slots(self, wanted: Sequence[Slot]) -> dict[str, SlotState]:
-        return await self.do(lambda tx: slots.slots(tx, wanted))
+        return await self.do(lambda tx: slots.slots(tx, wanted)) if wanted else {}
 
     async def slots_of_sources(
         self, bridge: str, kind: str, source_ids: Sequence[str]
@@ -205,11 +205,15 @@ class PostgresStore:
     async def credit_notes(
         self, connection: str, document_ids: Sequence[str]
     ) -> dict[str, list[Record]]:
+        if not document_ids:
+            return {}
         return await self.do(lambda tx: pages.credit_notes(tx, connection, document_ids))
 
     async def grown_from(
         self, connection: str, document_ids: Sequence[str]
     ) -> dict[str, list[Record]]:
+        if not document_ids:
+            return {}
         return await self.do(lambda tx: growing.grown_from(tx, connection, document_ids))
 
     async def unlinked_documents(
@@ -340,7 +344,7 @@ class PostgresStore:
         )
 
     async def carriers(self, key13s: Sequence[str]) -> dict[str, list[tuple[str, Record]]]:
-        return await self.do(lambda tx: operations.carriers(tx, key13s))
+        return await self.do(lambda tx: operations.carriers(tx, key13s)) if key13s else {}
 
     async def draw_number(self, connection: str, entity: Entity, start: int, count: int) -> int:
         return await self.do(

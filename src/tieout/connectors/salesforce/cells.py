@@ -19,6 +19,8 @@ class RowError(ValueError):
 
 def value_at(row: Row, path: str) -> Any:
     """The value at a path through parents; None where it is empty, or a parent is."""
+    if type(row) is dict and "." not in path:
+        return row.get(path)
     here: Any = row
     for name in path.split("."):
         if not isinstance(here, Mapping):

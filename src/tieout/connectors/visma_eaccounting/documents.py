@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -323,9 +322,9 @@ def _dimensions(row: Payload, names: Names) -> dict[str, str]:
 
 
 def _rows(payload: Payload) -> list[Payload]:
-    rows = [row for row in payload.get("Rows") or () if isinstance(row, Mapping)]
+    rows: list[Payload] = [row for row in payload.get("Rows") or () if isinstance(row, dict)]
     if all(isinstance(row.get("LineNumber"), int) for row in rows):
-        return sorted(rows, key=lambda row: int(row["LineNumber"]))
+        rows.sort(key=lambda row: int(row["LineNumber"]))
     return rows
 
 
