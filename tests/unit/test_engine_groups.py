@@ -20,7 +20,8 @@ from tieout.core.model import Entity, ExternalRef
 from tieout.core.safeguards import ALL_ON
 from tieout.engine import executing
 from tieout.engine.context import Engine
-from tieout.engine.executing import ExecuteCounts, execute
+from tieout.engine.executing import execute
+from tieout.engine.sending import AHEAD, ExecuteCounts
 from tieout.storing import ReadyOperation, Sending, Settled
 
 BOOKS = "books"
@@ -201,15 +202,61 @@ def test_a_group_is_never_picked_before_the_one_before_it_was_recorded() -> None
     assert story[:4] == ["pick", "prepare", "begin", "pick"]
 
 
-def test_answers_before_a_withdrawn_sign_in_are_kept_and_the_rest_given_back() -> None:
+def test_the_next_group_is_begun_before_the_last_calls_of_one_and_not_much_earlier() -> None:
     given = rig(300)
-    given.connector.breaks_at = given.store.ready[140].change.key
+    begun: list[int] = []
+    record = given.store.mark_started
+
+    async def marked(*args: Any) -> Any:
+        begun.append(len(given.connector.sent))
+        return await record(*args)
+
+    given.store.mark_started = marked  # type: ignore[method-assign]
+    asyncio.run(given.execute())
+    first = executing.GROUP
+    assert begun[0] == 0
+    at_once = given.connector.abilities.in_flight
+    assert first - AHEAD - at_once <= begun[1] < first
+    assert 2 * first - AHEAD - at_once <= begun[2] < 2 * first
+
+
+# In the middle of a group; and at its end, when the next one is recorded as begun.
+@pytest.mark.parametrize("place", [140, 250])
+def test_answers_before_a_withdrawn_sign_in_are_kept_and_the_rest_given_back(place: int) -> None:
+    given = rig(300)
+    given.connector.breaks_at = given.store.ready[place].change.key
     with pytest.raises(ConnectionBrokenError):
         asyncio.run(given.execute())
     answered = {op.id for op in given.store.ready if op.change.key in given.connector.sent}
     assert given.store.settled == answered
     assert given.store.settled.isdisjoint(given.store.given_back)
     assert given.store.settled | given.store.given_back == given.store.started
+
+
+def test_ended_at_once_only_what_is_under_way_is_left_open() -> None:
+    given = rig(300)
+
+    async def ended() -> None:
+        record, begun = given.store.mark_started, asyncio.Event()
+
+        async def marked(*args: Any) -> Any:
+            done = await record(*args)
+            if len(given.store.started) > executing.GROUP:
+                begun.set()
+            return done
+
+        given.store.mark_started = marked  # type: ignore[method-assign]
+        working = asyncio.ensure_future(given.execute())
+        await begun.wait()
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+
+    asyncio.run(ended())
+    open_ones = given.store.started - given.store.settled - given.store.given_back
+    assert len(given.store.started) == 2 * executing.GROUP
+    assert len(given.store.given_back) >= executing.GROUP
+    assert len(open_ones) <= given.connector.abilities.in_flight
 
 
 def test_a_read_that_fails_for_the_next_group_loses_no_answer_of_this_one() -> None:

@@ -9,9 +9,9 @@ from tieout.core.change import Doubt, Sight
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.resolve import UNSET, Step, judge
 from tieout.engine.context import Engine
-from tieout.engine.executing import lease_horizon
 from tieout.engine.facts import mirror_row
 from tieout.engine.reading import look_again
+from tieout.engine.sending import lease_horizon
 from tieout.storing import OpenDoubt
 
 LOOKS_AT_ONCE = 50

@@ -14,10 +14,11 @@ from tieout.engine import lanes
 from tieout.engine.adopting import adopt_carriers
 from tieout.engine.context import LEASE_S, Engine
 from tieout.engine.deciding import DecideCounts, all_lanes, decide_lane
-from tieout.engine.executing import ExecuteCounts, execute
+from tieout.engine.executing import execute
 from tieout.engine.reading import ReadCounts, read_side
 from tieout.engine.recover import read_through, recovering
 from tieout.engine.resolving import ResolveCounts, expire, resolve
+from tieout.engine.sending import ExecuteCounts
 from tieout.storing import Lease
 
 ROUNDS = 6

@@ -11,8 +11,9 @@ from tieout.core.case import Decision, Verdict
 from tieout.core.errors import StoppedError
 from tieout.engine import lanes
 from tieout.engine.context import Engine
-from tieout.engine.executing import ExecuteCounts, execute
+from tieout.engine.executing import execute
 from tieout.engine.resolving import ResolveCounts, expire, resolve
+from tieout.engine.sending import ExecuteCounts
 from tieout.services import planning
 from tieout.services.planning import Key, Planned, by_key, chosen_lines, holding, names
 from tieout.services.running import pause

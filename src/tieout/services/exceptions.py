@@ -13,8 +13,9 @@ from tieout.core.model import ExternalRef
 from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.deciding import DecideCounts, decide_window, record_window
-from tieout.engine.executing import ExecuteCounts, execute
+from tieout.engine.executing import execute
 from tieout.engine.places import customer_slot, document_slot
+from tieout.engine.sending import ExecuteCounts
 from tieout.services import choosing, planning
 from tieout.services.usage import UsedWronglyError
 from tieout.store import admin, pages, people, planned
