@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -234,6 +235,18 @@ def _stat(pid: int) -> tuple[int, float, float]:
     tick = os.sysconf("SC_CLK_TCK")
     own, ended = int(words[11]) + int(words[12]), int(words[13]) + int(words[14])
     return int(words[1]), own / tick, ended / tick
+
+
+def peak_kb() -> int:
+    """
+    The most memory that this program has held. What a process was before it ran this program, a
+    copy of the one that started it, counts in `ru_maxrss` and not here.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 def family_cpu(pid: int) -> float:

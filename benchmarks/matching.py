@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -330,7 +329,7 @@ async def _run(url: str, crm: ground.Served, books: ground.Served, secrets: Path
         return {
             "read_s": round(read, 1),
             "match_s": round(whole - read, 1),
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "peak_mb": ground.peak_kb() // 1024,
             "calls": sum(made.calls().values()),
         }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -43,7 +42,7 @@ async def _run(deals: int) -> int:
                 done = await run(made.engine)
     if done.executed.applied < deals:
         raise RuntimeError(f"not all was written: {done.counts()} {done.open}")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return ground.peak_kb()
 
 
 if __name__ == "__main__":
