@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -95,9 +96,11 @@ class Persons:
 def check(world: World, held: set[str]) -> None:
     """
     27: of each linked customer every active person with an address is on both sides once, and both
-    show the same. ``held`` are persons about whom somebody was asked.
+    show the same. ``held`` are persons about whom somebody was asked. Once linked the link counts:
+    pairs whose customers were joined later stay as many, address or not (decision 37).
     """
     held = held | _partners(world, held)
+    halves = _halves(world)
     for companies, customers in _families(world):
         here = _by_address(world.crm.rows.live("contacts"), "company", companies)
         there = _by_address(world.book.ledger.live("contacts"), "customer", customers)
@@ -107,20 +110,41 @@ def check(world: World, held: set[str]) -> None:
             # Who is out of use on one side is neither made on the other nor brought back by it.
             if held & {row["id"] for row in rows} or not all(row["active"] for row in rows):
                 continue
+            pairs = [(a, b) for a in mine for b in theirs if b["id"] in halves[a["id"]]]
+            joined = len(companies) + len(customers) > 2
+            if joined and len(mine) == len(theirs) and _one_to_one(pairs, len(mine)):
+                for one, two in pairs:
+                    _same(one, two)
+                continue
             if (len(mine), len(theirs)) != (1, 1):
                 ids = [row["id"] for row in rows]
                 raise Violation(f"27: {address} of {sorted(companies)} is {ids}")
             _same(mine[0], theirs[0])
 
 
+def _one_to_one(pairs: Sequence[tuple[Row, Row]], count: int) -> bool:
+    """Whether so many persons of each side have one half each, no two the same."""
+    left, right = ({pair[side]["id"] for pair in pairs} for side in (0, 1))
+    return len(pairs) == len(left) == len(right) == count
+
+
 def _partners(world: World, held: set[str]) -> set[str]:
     """The other halves of these persons."""
-    rows = world.rows(
+    halves = _halves(world)
+    return {half for one in held for half in halves[one]}
+
+
+def _halves(world: World) -> dict[str, set[str]]:
+    """Whom each person is linked with, by either side's place."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for one, other in world.rows(
         "SELECT s.source_id, r.id FROM slot s JOIN ref r ON r.workspace = s.workspace"
         " AND r.key13 = s.key13 AND r.role = 'current' WHERE s.workspace = %(ws)s"
         " AND s.kind IN ('N', 'M')"
-    )
-    return {b for a, b in rows if a in held} | {a for a, b in rows if b in held}
+    ):
+        found[one].add(other)
+        found[other].add(one)
+    return found
 
 
 def _same(mine: Row, theirs: Row) -> None:
