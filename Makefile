@@ -20,7 +20,7 @@ help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"
 	@echo "make demo BOOKS=tryton   the same with a real Tryton as its books"
 	@echo "make demo PAIR=webcrm-visma_net   the same with another CRM and other books"
-	@echo "make test      lint, types, import rules, tests (less than ten minutes on two cores)"
+	@echo "make test      lint, types, import rules, tests (a quarter of an hour on two cores)"
 	@echo "make test-long what takes a minute each: whole demos, pairs, a real-shaped pipeline, rounds of kills"
 	@echo "make lint      ruff, import rules, types"
 	@echo "make test-tryton-8.2   the tests against a real Tryton, in its series 8.2"

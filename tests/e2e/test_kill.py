@@ -105,6 +105,7 @@ def _operations(url: str) -> Counter[str]:
     return Counter({row[0]: row[1] for row in rows})
 
 
+@pytest.mark.slow
 def test_killed_processes_make_each_document_once(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,12 +60,9 @@ def undescribed(pair: Pair, vendors: dict[str, Description]) -> list[str]:
     return found
 
 
-# Three quarters of a minute each, and more with a real Tryton: one goes with every test run.
-OFTEN = "webcrm-visma_eaccounting"
-STORIES = [name if name == OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in PAIRS]
-
-
-@pytest.mark.parametrize("pair", STORIES, indirect=True)
+# Three quarters of a minute each, and more with a real Tryton.
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", PAIRS, indirect=True)
 def test_the_story_of_every_pair(pair: Pair, vendors: dict[str, Description]) -> None:
     for scenario in scenarios.STORY:
         try:

@@ -10,9 +10,9 @@ from sqlalchemy import Engine as SqlEngine
 from history import FAMILIES, play
 
 FIRST = int(os.environ.get("TIEOUT_FIRST_SEED", "1"))
-SEEDS = int(os.environ.get("TIEOUT_SEEDS", "40"))
-IN_ONE = 5
-TWICE = (3, 12, 21, 30)
+SEEDS = int(os.environ.get("TIEOUT_SEEDS", "24"))
+IN_ONE = 4
+TWICE = (3, 12, 21)
 
 
 @pytest.mark.parametrize("start", range(FIRST, FIRST + SEEDS, IN_ONE))
