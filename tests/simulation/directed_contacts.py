@@ -528,3 +528,18 @@ async def q20_linked_by_another_run_while_the_create_is_about_to_go(s: Scene) ->
     s.world.in_book("delete_contact", contact=twin)
     await runs(s, 3)
     assert (len(there(s)), s.world.exceptions()) == (1, [])
+
+
+@history(options=options(BOTH))
+async def q21_lost_before_it_was_made_and_another_took_its_place(s: Scene) -> None:
+    """The look finds a person whom the books made with that address: as theirs, not as ours."""
+    await linked(s)
+    in_crm(s, "Ek", "ann@kund.example", title="CEO")
+    s.world.fault("drop_before", "POST", "/contacts")
+    await s.run(0)
+    in_book(s, "Eklund", "ann@kund.example", title="CFO")
+    await runs(s, 3)
+    assert len(there(s)) == 1
+    for name in ("family", "title"):
+        assert here(s)[0][name] == there(s)[0][name]
+    s.none_open()

@@ -355,3 +355,41 @@ async def p14_a_word_holds_for_the_values_that_were_seen(s: Scene) -> None:
     assert (known(s)["contact"], known(s)["name"]) == ("Eva", "Två AB")
     assert (account(s)["contact"], account(s)["name"]) == ("Eva", "Ett AB")
     s.none_open()
+
+
+@history(options=BOTH)
+async def p15_edited_before_the_lost_create_was_looked_for(s: Scene) -> None:
+    """What the look finds is not all ours: a person's edit since goes over like any other."""
+    s.deal()
+    await s.dies("store.settle:before", 1, leased=False)
+    s.world.in_book("edit_customer", customer=known(s)["id"], phone="08-7")
+    await s.world.wait(70)
+    await s.settle()
+    assert account(s)["phone"] == known(s)["phone"] == "08-7"
+    await quiet_run_writes_nothing(s)
+    s.none_open()
+
+
+@history(options=BOTH)
+async def p16_another_field_edited_while_ours_is_written(s: Scene) -> None:
+    """The answer shows a field that we did not write: it is a change of theirs."""
+    await s.linked()
+    s.world.in_crm("edit_company", company=s.company, name="Nya AB")
+    await s.world.wait(70)
+    points: list[str] = []
+
+    def pace(name: str, when: str) -> float:
+        points.append(name)
+        sends = name == "book.send" and when == "before" and "store.mark_started" in points
+        return 10.0 if sends else 0.0
+
+    slow = s.run_beside(0, pace=pace)
+    await s.world.wait(5)
+    s.world.in_book("edit_customer", customer=known(s)["id"], phone="08-8")
+    await slow
+    await s.world.wait(70)
+    await s.settle()
+    for name, value in (("phone", "08-8"), ("name", "Nya AB")):
+        assert account(s)[name] == known(s)[name] == value
+    await quiet_run_writes_nothing(s)
+    s.none_open()

@@ -11,7 +11,9 @@ from tieout.core.change import (
     Action,
     Predicted,
 )
-from tieout.core.model import Contact, Document, Entity, ExternalRef, Record
+from tieout.core.contacts import FIELDS
+from tieout.core.decide_customer import BACK
+from tieout.core.model import Contact, Customer, Document, Entity, ExternalRef, Record
 from tieout.core.predict import fits
 from tieout.core.resolve import UNSET
 from tieout.core.safeguards import Safeguards
@@ -88,7 +90,7 @@ def link_applied(
             tx,
             op.key13,
             wanted=op.change.wanted.record if op.change.wanted else None,
-            shown=agreed_on(op, shown),
+            shown=agreed_on(op, shown, found_by),
             known=base_known,
             predicted=predicted,
             config_version=op.config_version,
@@ -126,18 +128,46 @@ def _of_another_company(tx: Tx, op: ReadyOperation, ref: ExternalRef, other: str
     return found is not None and int(found[0]) > 1
 
 
-def agreed_on(op: ReadyOperation, shown: Record | None) -> Record | None:
+def agreed_on(op: ReadyOperation, shown: Record | None, found_by: str = "answer") -> Record | None:
     """
-    What the target shows, as the base of a link: of a person only what this write set.
+    What the target shows, as the base of a link: of a customer or a person only what this write
+    set.
 
     The rest is what its decision saw: what somebody else changed meanwhile is a change of theirs.
+    So is what differs from what was sent where a look found the record later.
     """
     change = op.change
-    if change.action is not Action.UPDATE or change.wanted is None:
+    if change.wanted is None or not isinstance(shown, Customer | Contact):
         return shown
-    if not isinstance(shown, Contact) or not isinstance(change.base, Contact):
+    if change.action is Action.CREATE and found_by != "answer":
+        return _as_made(change.wanted.record, shown)
+    if change.action is not Action.UPDATE or type(change.base) is not type(shown):
         return shown
+    assert isinstance(change.base, Customer | Contact)
     return replace(change.base, **{name: getattr(shown, name) for name in change.wanted.fields})
+
+
+# No system known to us cuts a name or an address to less.
+SHORTEST_CUT = 20
+
+
+def _as_made(sent: Record, found: Customer | Contact) -> Customer | Contact:
+    """The record as our create left it, if it did; a text that the books cut is no change."""
+    if type(sent) is not type(found):
+        return found
+    names = FIELDS if isinstance(found, Contact) else BACK
+    apart = {
+        name: getattr(sent, name)
+        for name in names
+        if not _same_or_cut(getattr(sent, name), getattr(found, name))
+    }
+    return replace(found, **apart)
+
+
+def _same_or_cut(sent: object, found: object) -> bool:
+    if isinstance(sent, str) and isinstance(found, str) and len(found) >= SHORTEST_CUT:
+        return sent.startswith(found)
+    return sent == found
 
 
 def _confirming(tx: Tx, op: ReadyOperation, found_by: str, now: datetime) -> None:
