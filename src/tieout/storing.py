@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -549,9 +549,12 @@ class Store(ContactStore, Protocol):
         """Both sides are read from the beginning again; the mirror stays."""
 
     async def ask_for_unlinked(
-        self, bridge: str, connection: str, opaque: bool, now: datetime
+        self, bridge: str, connection: str, opaque: bool, off: timedelta, now: datetime
     ) -> int:
-        """Documents without a key that are newer than the backup, as exceptions. How many."""
+        """
+        Documents without a key that are newer than the backup, as exceptions. How many. ``off``:
+        how far our clock may have been ahead when it was made.
+        """
 
     async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:
         """CRM customers whose creates wait after a restore; '*': all of that company's."""

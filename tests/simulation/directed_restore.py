@@ -308,3 +308,26 @@ async def h52c_a_number_that_is_taken_in_a_whole_batch(s: Scene) -> None:
     numbers = sorted(row["number"] for row in s.world.live())
     assert numbers == ["500001", "500002", "500003", "500004"]
     s.none_open()
+
+
+@history()
+async def h95_backup_made_while_the_clock_was_ahead(s: Scene) -> None:
+    """By the day that such a clock told, what came after the backup is older than it."""
+    await s.linked("1700.00")
+    for machine in s.world.machines:
+        machine.wall.jump(1800)
+    s.deal("500.00")
+    await s.run()
+    backup = s.world.snapshot()
+    await s.world.wait(60)
+    customer = next(iter(s.world.book.ledger.live("customers")))["id"]
+    line = {"item": "LIC", "quantity": 1, "unit_price": 900}
+    s.world.in_book("create_invoice", customer=customer, lines=[line], booked=False)
+    deal = s.deal()
+    for machine in s.world.machines:
+        machine.wall.jump(-1800)
+    await s.world.wait(300)
+    s.world.restore(backup)
+    await s.settle()
+    assert s.sent() == 2
+    assert s.world.exceptions(deal) == ["unassigned_documents"]

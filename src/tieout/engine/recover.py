@@ -63,7 +63,10 @@ async def read_through(engine: Engine) -> None:
         return
     for connection in engine.books:
         guard = engine.connectors[connection].abilities.of(Entity.DOCUMENT).guard
-        await engine.store.ask_for_unlinked(engine.bridge, connection, guard is Guard.OPAQUE, now)
+        # The day of the backup was told by a clock that may have been so far ahead of theirs.
+        off = timedelta(seconds=engine.policy.brakes.clock_offset_s)
+        opaque = guard is Guard.OPAQUE
+        await engine.store.ask_for_unlinked(engine.bridge, connection, opaque, off, now)
     await engine.store.recovery_read(engine.bridge, None, now)
 
 

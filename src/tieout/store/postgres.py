@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -528,10 +528,10 @@ class PostgresStore:
         await self.do(lambda tx: recovering.forget_cursors(tx, connections))
 
     async def ask_for_unlinked(
-        self, bridge: str, connection: str, opaque: bool, now: datetime
+        self, bridge: str, connection: str, opaque: bool, off: timedelta, now: datetime
     ) -> int:
         return await self.do(
-            lambda tx: recovering.ask_for_unlinked(tx, bridge, connection, opaque, now)
+            lambda tx: recovering.ask_for_unlinked(tx, bridge, connection, opaque, off, now)
         )
 
     async def held_customers(self, bridge: str, connection: str) -> frozenset[str]:

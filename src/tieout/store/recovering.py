@@ -8,7 +8,7 @@ both sides were read twice (docs/explanation/once-only.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tieout.core.model import ExternalRef
 from tieout.core.resolve import UNSET
@@ -210,13 +210,17 @@ def backed_up_at(tx: Tx) -> datetime | None:
     return None if row is None else row[0]
 
 
-def ask_for_unlinked(tx: Tx, bridge: str, connection: str, opaque: bool, now: datetime) -> int:
+def ask_for_unlinked(
+    tx: Tx, bridge: str, connection: str, opaque: bool, off: timedelta, now: datetime
+) -> int:
     """
     Documents without a key that are newer than the backup could be ours: creates for their
     customer (in books that show no key: for the company) wait until a person has assigned them.
     So are those with a key that no deal of the CRM gives: theirs may have been deleted since.
+    ``off``: how far our clock, which told when the backup was made, may have been ahead of theirs.
     """
-    since = backed_up_at(tx)
+    backed_up = backed_up_at(tx)
+    since = None if backed_up is None else backed_up - off
     by_customer: dict[str, list[ExternalRef]] = {}
     for row in tx.rows(
         "SELECT m.id, s.source_id, m.carried_key13, m.customer_id FROM mirror m"
