@@ -21,14 +21,23 @@ from support.webcrm_invoices import (
     document,
     invoice_change,
     key,
-    look,
     one,
     products,
     read,
     sums,
     write,
 )
-from support.webcrm_rig import DEALS, ITEMS, NAME, Rig, deals, prepared, rig, standing_change
+from support.webcrm_rig import (
+    DEALS,
+    ITEMS,
+    NAME,
+    Rig,
+    deals,
+    look,
+    prepared,
+    rig,
+    standing_change,
+)
 from tieout.connectors.http.json import loads
 from tieout.core.abilities import Guard, Reads
 from tieout.core.change import (

@@ -9,18 +9,16 @@ from typing import Any
 
 import pytest
 
-from support.webcrm_rig import ITEMS, NAME, Rig, prepared, records, rig
+from support.webcrm_rig import ITEMS, NAME, Rig, look, prepared, records, rig
 from tieout.connectors.http.json import loads
 from tieout.core.change import (
     Action,
     Applied,
     Change,
     Deferred,
-    Doubt,
     Prepared,
     Refused,
     Rejected,
-    Sight,
     Unknown,
     Wanted,
 )
@@ -61,22 +59,6 @@ async def write(found: Rig, change: Change) -> tuple[Prepared, Any]:
     (wire,) = found.connector.pack([made])
     (outcome,) = await found.connector.send(wire)
     return made, outcome
-
-
-async def look(found: Rig, change: Change, made: Prepared) -> Sight:
-    doubt = Doubt(
-        key=change.key,
-        key13=change.key[:13],
-        entity=Entity.ITEM,
-        action=change.action,
-        target=change.target,
-        bodies=(made.body,),
-        witness=made.witness,
-        customers=(),
-        first_sent_at=found.clock.now(),
-    )
-    (sight,) = await found.connector.find_by_key([doubt])
-    return sight
 
 
 def pumps(found: Rig) -> list[dict[str, Any]]:
@@ -169,7 +151,7 @@ def test_a_lost_answer_is_doubt_and_our_key_tells(kind: str) -> None:
         found.fault(kind, method="POST", path="/QuotationLines/LinkedData")
         (outcome,) = await found.connector.send(wire)
         assert isinstance(outcome, Unknown)
-        sight = await look(found, change, made)
+        sight = await look(found, made)
         assert sight.complete
         assert [hit.key for hit in sight.hits] == ([] if kind == "drop_before" else [KEY])
         assert len(pumps(found)) == (0 if kind == "drop_before" else 1)
@@ -201,7 +183,7 @@ def test_creates_that_come_too_fast_are_doubt_and_none_is_made_twice() -> None:
         made, second = await write(found, change)
         assert isinstance(first, Applied)
         assert isinstance(second, Unknown)
-        assert (await look(found, change, made)).hits == ()
+        assert (await look(found, made)).hits == ()
 
     run(story())
 

@@ -14,6 +14,7 @@ from support.webcrm_rig import (
     DEALS,
     NAME,
     Rig,
+    look,
     prepared,
     rig,
     standing_change,
@@ -24,12 +25,9 @@ from tieout.core.change import (
     Applied,
     Change,
     Deferred,
-    Doubt,
     Outcome,
-    Prepared,
     Refused,
     Rejected,
-    Sight,
     Stale,
     Unknown,
     Wanted,
@@ -329,7 +327,7 @@ def test_a_lost_answer_is_doubt_and_the_look_tells(kind: str) -> None:
         found.fault(kind, method="PATCH")
         (outcome,) = await found.connector.send(wire)
         assert isinstance(outcome, Unknown)
-        sight = await look(found, change, made)
+        sight = await look(found, made)
         assert sight.complete
         assert sight.hits == ()
         assert isinstance(sight.target, Standing)
@@ -339,22 +337,6 @@ def test_a_lost_answer_is_doubt_and_the_look_tells(kind: str) -> None:
         assert len(found.writes()) == 1
 
     run(story())
-
-
-async def look(found: Rig, change: Change, made: Prepared) -> Sight:
-    doubt = Doubt(
-        key=change.key,
-        key13=change.key[:13],
-        entity=change.entity,
-        action=change.action,
-        target=change.target,
-        bodies=(made.body,),
-        witness=made.witness,
-        customers=(),
-        first_sent_at=found.clock.now(),
-    )
-    (sight,) = await found.connector.find_by_key([doubt])
-    return sight
 
 
 def test_a_server_error_is_doubt_too() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from support.salesforce_published import line
 from support.webcrm_rig import NAME, Rig, prepared, records, rig
-from tieout.core.change import Action, Applied, Change, Doubt, Outcome, Prepared, Sight, Wanted
+from tieout.core.change import Action, Applied, Change, Outcome, Wanted
 from tieout.core.decide_published import INVOICE_FIELDS
 from tieout.core.keys import KeyKind, Slot, operation_key
 from tieout.core.model import Document, DocumentKind, Entity, ExternalRef, LineKind, Totals
@@ -122,22 +122,6 @@ async def one(found: Rig, change: Change) -> ExternalRef:
 async def read(found: Rig) -> list[Document]:
     shown = records(await found.read(DOCUMENTS))
     return [one for one in shown.values() if isinstance(one, Document)]
-
-
-async def look(found: Rig, made: Prepared) -> Sight:
-    doubt = Doubt(
-        key=made.key,
-        key13=made.key[:13],
-        entity=made.entity,
-        action=made.action,
-        target=made.target,
-        bodies=(made.body,),
-        witness=made.witness,
-        customers=(),
-        first_sent_at=found.clock.now(),
-    )
-    (sight,) = await found.connector.find_by_key([doubt])
-    return sight
 
 
 def products(found: Rig) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from support.fakes import ManualClock, MemorySecrets
 from support.inprocess import InProcessTransport
 from tieout.connectors.webcrm import WebcrmConnector, WebcrmSettings
-from tieout.core.change import Action, Applied, Change, Prepared, Wanted
+from tieout.core.change import Action, Applied, Change, Doubt, Prepared, Sight, Wanted
 from tieout.core.model import Deal, Entity, ExternalRef, Record, Standing
 from tieout.ports import HttpRequest, Page, Selection
 from tieout_sandbox.kit.clock import SandboxClock
@@ -242,3 +242,20 @@ def rig_again(found: Rig, changes: str) -> Rig:
     """The same system, seen by a process that has read nothing yet."""
     connector = found.again(changes=changes)
     return Rig(found.clock, found.simulator, found.transport, found.secrets, connector)
+
+
+async def look(found: Rig, made: Prepared) -> Sight:
+    """What a look for a write without an answer tells."""
+    doubt = Doubt(
+        key=made.key,
+        key13=made.key[:13],
+        entity=made.entity,
+        action=made.action,
+        target=made.target,
+        bodies=(made.body,),
+        witness=made.witness,
+        customers=(),
+        first_sent_at=found.clock.now(),
+    )
+    (sight,) = await found.connector.find_by_key([doubt])
+    return sight

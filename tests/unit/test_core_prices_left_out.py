@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tieout.core.model import ExternalRef, Item, ItemRef, Price
 from tieout.core.policy import STANDARD_LIST, PriceRule
-from tieout.core.prices_left_out import LeftOut, left_out
-from tieout.core.pricing import shown_prices
+from tieout.core.prices_left_out import left_out
+from tieout.core.pricing import LeftOut, shown_prices
 from tieout.services.items import NOT_SHOWN, ItemRow, not_shown, report
 
 DAY = date(2026, 11, 25)

@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 
 from tieout.core.model import ExternalRef, Item, Price
 from tieout.core.policy import PriceRule
-from tieout.core.pricing import price_on
+from tieout.core.pricing import LeftOut, price_on, why_never
 
 _ONE = Decimal(1)
-
-
-class LeftOut(StrEnum):
-    """Why a price is not shown: what the price itself says first, then what else there is."""
-
-    NO_ITEM = "no_item"
-    CUSTOMER = "customer"
-    PART = "part"
-    TAX = "tax"
-    UNIT = "unit"
-    QUANTITY = "quantity"
-    LATER = "later"
-    OVER = "over"
-    LIST = "list"
-    BEHIND = "behind"
 
 
 def left_out(
@@ -49,7 +33,7 @@ def _shown(
 ) -> set[tuple[ExternalRef | None, str]]:
     chosen: set[tuple[ExternalRef | None, str]] = set()
     for rule in rules:
-        mine = [one for one in prices if _why_never(one, item) is None and _asked(one, (rule,))]
+        mine = [one for one in prices if why_never(one, item) is None and _asked(one, (rule,))]
         for currency in {one.currency for one in mine}:
             best = price_on([one for one in mine if one.currency == currency], today)
             if best is not None:
@@ -60,7 +44,7 @@ def _shown(
 def _why(price: Price, item: Item | None, rules: Sequence[PriceRule], today: date) -> LeftOut:
     if item is None:
         return LeftOut.NO_ITEM
-    never = _why_never(price, item)
+    never = why_never(price, item)
     if never is not None:
         return never
     if price.from_quantity > _ONE:
@@ -70,17 +54,6 @@ def _why(price: Price, item: Item | None, rules: Sequence[PriceRule], today: dat
     if price.valid_to is not None and price.valid_to < today:
         return LeftOut.OVER
     return LeftOut.BEHIND if _asked(price, rules) else LeftOut.LIST
-
-
-def _why_never(price: Price, item: Item) -> LeftOut | None:
-    """What keeps a price out of every list, whatever the day."""
-    if price.customer:
-        return LeftOut.CUSTOMER
-    if not price.active:
-        return LeftOut.PART
-    if price.includes_tax:
-        return LeftOut.TAX
-    return None if price.unit in ("", item.unit) else LeftOut.UNIT
 
 
 def _asked(price: Price, rules: Sequence[PriceRule]) -> bool:

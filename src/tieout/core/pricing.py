@@ -6,11 +6,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from tieout.core.model import Item, ListedPrice, Price
 from tieout.core.policy import STANDARD_LIST, PriceRule
 
 _ONE = Decimal(1)
+
+
+class LeftOut(StrEnum):
+    """Why a price is not shown: what the price itself says first, then what else there is."""
+
+    NO_ITEM = "no_item"
+    CUSTOMER = "customer"
+    PART = "part"
+    TAX = "tax"
+    UNIT = "unit"
+    QUANTITY = "quantity"
+    LATER = "later"
+    OVER = "over"
+    LIST = "list"
+    BEHIND = "behind"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +64,7 @@ def shown_prices(
     missing: list[str] = []
     price = item.price
     for rule in rules:
-        mine = [one for one in prices if one.list == rule.list and _counts(one, item)]
+        mine = [one for one in prices if one.list == rule.list and why_never(one, item) is None]
         named = rule.currencies or tuple(sorted({one.currency for one in mine}))
         here = {currency: _amount(mine, currency, today) for currency in named}
         if rule.book == STANDARD_LIST and base_currency in here:
@@ -112,11 +128,18 @@ def _amount(prices: Sequence[Price], currency: str, day: date) -> Decimal | None
     return None if found is None else found.amount
 
 
-def _counts(price: Price, item: Item) -> bool:
-    """Prices with VAT in them are not what a quote is made of; nor is one of another unit, nor
-    what one customer pays."""
-    ours = price.active and not price.customer
-    return ours and not price.includes_tax and price.unit in ("", item.unit)
+def why_never(price: Price, item: Item) -> LeftOut | None:
+    """
+    What keeps a price out of every list, whatever the day: it is one customer's, it has VAT in
+    it, of which no quote is made, or it is that of another unit.
+    """
+    if price.customer:
+        return LeftOut.CUSTOMER
+    if not price.active:
+        return LeftOut.PART
+    if price.includes_tax:
+        return LeftOut.TAX
+    return None if price.unit in ("", item.unit) else LeftOut.UNIT
 
 
 def _rank(price: Price) -> tuple[bool, Decimal, int, str]:

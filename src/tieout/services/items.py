@@ -13,7 +13,8 @@ from itertools import groupby
 from tieout.core.digest import plain
 from tieout.core.model import Price
 from tieout.core.policy import PriceRule
-from tieout.core.prices_left_out import LeftOut, left_out
+from tieout.core.prices_left_out import left_out
+from tieout.core.pricing import LeftOut
 from tieout.store import items as tables
 from tieout.store.items import ItemFound, PriceFound
 from tieout.store.postgres import PostgresStore

@@ -182,7 +182,7 @@ class FieldLists:
         missing = [_code(one) for one in wanted if _active(one) and _code(one) not in there]
         if missing:
             problem = f"it answered as if done, and does not show {', '.join(missing[:10])}"
-            return Rejected(key=key, findings=(_not_taken(name, problem),), vendor_time=at)
+            return Rejected(key=key, findings=(not_taken(name, problem),), vendor_time=at)
         return Applied(key=key, ref=shown.ref, shows=shown, vendor_time=at)
 
     # Reading.
@@ -306,7 +306,7 @@ def _refused(
     if first.code == "rights_missing":
         findings = tuple(one.finding(name) for one in found)
     else:
-        findings = (_not_taken(name, " ".join(one.message for one in found)),)
+        findings = (not_taken(name, " ".join(one.message for one in found)),)
     return Rejected(key=key, findings=findings, vendor_time=at)
 
 
@@ -320,7 +320,8 @@ def _gone(name: str) -> Finding:
     )
 
 
-def _not_taken(name: str, problem: str) -> Finding:
+def not_taken(name: str, problem: str) -> Finding:
+    """Salesforce refused the values of a list, global or a field's own, in its words."""
     return Finding(
         code="value_not_accepted",
         message=f"Salesforce does not take the values of {name}: {problem}",

@@ -20,7 +20,14 @@ from tieout.connectors.http.json import loads
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import SalesforceApi
 from tieout.connectors.salesforce.errors import read_error
-from tieout.connectors.salesforce.field_lists import LIST, SEEN, FieldLists, is_field, mark
+from tieout.connectors.salesforce.field_lists import (
+    LIST,
+    SEEN,
+    FieldLists,
+    is_field,
+    mark,
+    not_taken,
+)
 from tieout.connectors.salesforce.metadata_api import Deployments
 from tieout.connectors.salesforce.metadata_package import API_VERSION, NAMESPACE, Package
 from tieout.connectors.salesforce.settings import SalesforceSettings
@@ -228,7 +235,7 @@ class ValueSets:
                 return Unknown(key=key, reason=f"the deployment {deployment} is not done yet")
             if progress.status != "Succeeded":
                 told = [one.problem for one in progress.refused] or [progress.message]
-                return Rejected(key=key, findings=(_not_taken(name, " ".join(told)),))
+                return Rejected(key=key, findings=(not_taken(name, " ".join(told)),))
             (shown,) = await self.read([name]) or (None,)
         except SyncError as error:
             return Unknown(key=key, reason=f"deployed, and not seen: {error.message}")
@@ -277,16 +284,6 @@ def _flag(value: bool) -> str:
 
 def _refused(name: str, error: SyncError) -> Finding:
     return Finding(code=error.code, message=f"{name}: {error.message}", hint=error.hint, place=name)
-
-
-def _not_taken(name: str, problem: str) -> Finding:
-    return Finding(
-        code="value_not_accepted",
-        message=f"Salesforce does not take the values of {name}: {problem}",
-        hint="Correct the codes in the books, or the list in Salesforce.",
-        place=name,
-        values={"vendor_message": problem[:500]},
-    )
 
 
 def _too_long(name: str, value: ListedValue) -> Finding:
