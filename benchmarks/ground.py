@@ -31,9 +31,8 @@ from tieout.settings.bridge import Configuration, load_bridge
 from tieout.settings.compile import compile_policy, selections
 from tieout.store.database import (
     APP_ROLE,
-    AsyncRunner,
+    ThreadRunner,
     Tx,
-    async_engine,
     blocking_engine,
 )
 from tieout.store.embedded import EmbeddedServer
@@ -364,7 +363,7 @@ async def engine(
     left.api.client.budget = CallBudget((), clock)
     right.client.budget = CallBudget((), clock)
     ids = UlidIds(clock, Random(7))
-    runner = AsyncRunner(async_engine(url))
+    runner = ThreadRunner(url)
     store = PostgresStore(runner, workspace=WORKSPACE, ids=ids, clock=clock, who="bench")
     try:
         org, company = await left.company(), await right.company()

@@ -18,7 +18,7 @@ from tieout.bootstrap import SystemClock, UlidIds
 from tieout.core.ledger_list import Period
 from tieout.core.model import Company, Document, DocumentKind, ExternalRef, Totals
 from tieout.services.reconcile import reconcile
-from tieout.store.database import AsyncRunner, Tx, async_engine, blocking_engine
+from tieout.store.database import ThreadRunner, Tx, blocking_engine
 from tieout.store.postgres import PostgresStore
 
 MONTH = Period(start=date(2026, 10, 1), end=date(2026, 10, 31))
@@ -169,7 +169,7 @@ def _document(row: Any) -> Document:
 
 async def _reconcile(url: str) -> Any:
     clock = SystemClock()
-    runner = AsyncRunner(async_engine(url))
+    runner = ThreadRunner(url)
     store = PostgresStore(
         runner, workspace=ground.WORKSPACE, ids=UlidIds(clock), clock=clock, who="bench"
     )

@@ -40,7 +40,7 @@ from tieout.engine.enrich import PlainEnricher
 from tieout.engine.run import run
 from tieout.ports import HttpRequest, HttpResponse
 from tieout.settings.compile import compile_policy, selections
-from tieout.store.database import AsyncRunner, async_engine
+from tieout.store.database import ThreadRunner
 from tieout.store.embedded import OWNER, EmbeddedServer
 from tieout.store.postgres import PostgresStore
 from tieout_sandbox.salesforce import credentials as salesforce_credentials
@@ -356,7 +356,7 @@ async def _run(url: str, crm: ground.Served, company: Company, wire: Recording) 
         Random(1),
     )
     ids = UlidIds(clock, Random(7))
-    runner = AsyncRunner(async_engine(url))
+    runner = ThreadRunner(url)
     store = PostgresStore(runner, workspace=ground.WORKSPACE, ids=ids, clock=clock, who="bench")
     try:
         org, books = await left.company(), await right.company()

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import os
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -86,23 +87,28 @@ _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class UlidIds:
-    """26 letters ordered by time: 48 bits of milliseconds, then 80 of chance that only grow."""
+    """
+    26 letters ordered by time: 48 bits of milliseconds, then 80 of chance that only grow. Any
+    thread may ask.
+    """
 
     def __init__(self, clock: Clock, random: Random | None = None) -> None:
         self._clock = clock
         self._random = random or secrets.SystemRandom()
         self._last = (0, 0)
+        self._lock = threading.Lock()
 
     def new(self, kind: str) -> str:
         """A fresh id; two of one process are never equal and sort by when they were made."""
         del kind
         stamp = int(self._clock.now().timestamp() * 1000)
-        before, chance = self._last
-        if stamp <= before:
-            stamp, chance = before, chance + 1
-        else:
-            chance = self._random.getrandbits(79)
-        self._last = (stamp, chance)
+        with self._lock:
+            before, chance = self._last
+            if stamp <= before:
+                stamp, chance = before, chance + 1
+            else:
+                chance = self._random.getrandbits(79)
+            self._last = (stamp, chance)
         value = (stamp << 80) | chance
         return "".join(_LETTERS[(value >> shift) & 31] for shift in range(125, -1, -5))
 
@@ -241,11 +247,11 @@ async def open_database(
     project: Project, clock: Clock, *, durable: bool | None = None
 ) -> AsyncIterator[Runner]:
     """A runner over the project's database."""
-    from tieout.store.database import AsyncRunner, async_engine
+    from tieout.store.database import ThreadRunner
 
     async with _server(project, _durable(durable)) as url:
         await asyncio.to_thread(_prepare, url, project.name, clock, _durable(durable))
-        runner = AsyncRunner(async_engine(url))
+        runner = ThreadRunner(url)
         try:
             yield runner
         finally:

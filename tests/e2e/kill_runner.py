@@ -39,7 +39,7 @@ from tieout.engine.context import Engine
 from tieout.engine.enrich import PlainEnricher
 from tieout.engine.run import run
 from tieout.ports import Selection
-from tieout.store.database import AsyncRunner, async_engine
+from tieout.store.database import ThreadRunner
 from tieout.store.postgres import PostgresStore
 from tieout_sandbox.kit import SandboxClock
 from tieout_sandbox.kit.serve import serve
@@ -85,7 +85,7 @@ def make_engine(database: str, crm_url: str, book_url: str, name: str) -> Engine
     """An engine of the plain pair over HTTP."""
     clock = FastClock()
     store = PostgresStore(
-        AsyncRunner(async_engine(database)),
+        ThreadRunner(database),
         workspace=WORKSPACE,
         ids=Ids(name),
         clock=clock,

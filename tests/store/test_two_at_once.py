@@ -13,7 +13,7 @@ from tieout.core.case import RefRole, SlotState
 from tieout.core.keys import KeyKind, Slot
 from tieout.core.model import ExternalRef
 from tieout.store import slots
-from tieout.store.database import AsyncRunner, Tx, async_engine, chain_hash, in_workspace
+from tieout.store.database import ThreadRunner, Tx, chain_hash, in_workspace
 from tieout.store.workspaces import ensure_workspace
 
 
@@ -31,8 +31,7 @@ def _locks(first: int, second: int, tried: list[int]) -> object:
 
 def test_what_was_ended_for_another_is_done_again(database_url: str) -> None:
     async def story() -> None:
-        engine = async_engine(database_url)
-        runner, tried = AsyncRunner(engine), []  # type: ignore[var-annotated]
+        runner, tried = ThreadRunner(database_url), []  # type: ignore[var-annotated]
         try:
             done = await asyncio.gather(
                 runner.run(_locks(71, 72, tried)),  # type: ignore[arg-type]
@@ -48,7 +47,7 @@ def test_what_was_ended_for_another_is_done_again(database_url: str) -> None:
 
 def test_two_that_end_at_once_are_two_links_of_one_chain(database_url: str) -> None:
     async def story() -> None:
-        runner = AsyncRunner(async_engine(database_url))
+        runner = ThreadRunner(database_url)
 
         def logged(number: int) -> Callable[[Connection], int]:
             def work(tx: Tx) -> int:
@@ -99,7 +98,7 @@ def test_a_record_that_two_slots_ask_for_at_once_is_the_first_ones(database_url:
         return in_workspace("refs", START, "test", work)
 
     async def story() -> None:
-        runner = AsyncRunner(async_engine(database_url))
+        runner = ThreadRunner(database_url)
         tried: list[str] = []
         first, later = (
             Slot(crm_org="org", source_id=name, company="co", kind=KeyKind.DOCUMENT)

@@ -1,25 +1,27 @@
 """
 Transactions: one workspace, one instant, one entry in the activity log.
 
-A store function is plain and synchronous over a `Tx`. In production it runs on the async engine
-by `run_sync`; in a simulation on a blocking engine inside the virtual loop. Nothing else differs.
+A store function is plain and synchronous over a `Tx`. In production it runs in a thread beside the
+event loop; in a simulation in the loop itself, which is virtual. Nothing else differs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from psycopg import Error as PsycopgError
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tieout.core.errors import EvidenceError, StoreError
 from tieout.store import codec
@@ -214,11 +216,20 @@ class Overtaken(Exception):  # noqa: N818 - no error: the same work is done agai
     """Another transaction came first with what this one had looked for; it begins anew."""
 
 
-class AsyncRunner:
-    """Production: the async engine. What was ended in favour of another run is done again."""
+class ThreadRunner:
+    """
+    Production: each transaction in a thread, on a blocking engine with a connection for each.
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    A statement costs half of what it does on an async engine, and while the server works on one
+    the event loop goes on. What was ended in favour of another run is done again.
+    """
+
+    # A transaction takes milliseconds. One that still waits after this is ended at the server.
+    PATIENCE_S = 2.0
+
+    def __init__(self, url: str, *, threads: int = 8) -> None:
+        self._engine = blocking_engine(url, pool_size=threads)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store")
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         number = 0
@@ -226,8 +237,7 @@ class AsyncRunner:
             number += 1
             with _translated():
                 try:
-                    async with self._engine.begin() as conn:
-                        return await conn.run_sync(work)
+                    return await self._heard_out(_Transaction(self._engine, work))
                 except Overtaken:
                     if number == _TRIES:
                         raise
@@ -237,8 +247,62 @@ class AsyncRunner:
                         raise
             await asyncio.sleep(0.05 * number)
 
+    async def _heard_out(self, transaction: _Transaction[T]) -> T:
+        """
+        What the transaction gives. A thread cannot be ended: who is cancelled goes on when its
+        transaction is over, so that nothing is committed behind the back of what comes next.
+        """
+        job = self._threads.submit(transaction.do)
+        future = asyncio.wrap_future(job)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if not job.cancel():
+                await self._end(transaction, future)
+            raise
+
+    async def _end(self, transaction: _Transaction[T], future: asyncio.Future[T]) -> None:
+        """Wait until it is over; the server ends what takes too long."""
+        while not (await asyncio.wait([future], timeout=self.PATIENCE_S))[0]:
+            try:
+                await asyncio.to_thread(transaction.stop)
+            except PsycopgError:
+                # A server that does not hear that either ends what it does by itself.
+                return
+        # Nobody waits for what it gave or raised any more.
+        _ = future.cancelled() or future.exception()
+
     async def close(self) -> None:
-        await self._engine.dispose()
+        """Let go of threads and connections."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+
+class _Transaction(Generic[T]):
+    """One transaction that runs in a thread and can be ended from another."""
+
+    def __init__(self, engine: Engine, work: Callable[[Connection], T]) -> None:
+        self._engine = engine
+        self._work = work
+        self._driver: Any = None
+        self._lock = threading.Lock()
+
+    def do(self) -> T:
+        """Run it; what it gives is committed."""
+        with self._engine.begin() as conn:
+            self._driver = conn.connection.driver_connection
+            try:
+                return self._work(conn)
+            finally:
+                # The connection goes back to the others: nobody may end what runs on it then.
+                with self._lock:
+                    self._driver = None
+
+    def stop(self) -> None:
+        """Have the server end the statement that runs; the transaction is rolled back."""
+        with self._lock:
+            if self._driver is not None:
+                self._driver.cancel_safe(timeout=2.0)
 
 
 class BlockingRunner:
@@ -279,19 +343,23 @@ class Growth:
     def __init__(self) -> None:
         self._added: Counter[str] = Counter()
         self._known: dict[str, int] = {}
+        # Transactions end in threads of their own.
+        self._lock = threading.Lock()
 
     def note(self, grown: Mapping[str, int]) -> None:
-        self._added.update(grown)
+        with self._lock:
+            self._added.update(grown)
 
     def outgrown(self) -> list[str]:
         """Which have doubled; they are counted anew from here."""
-        found = [
-            name
-            for name, rows in sorted(self._added.items())
-            if rows >= max(self._known.get(name, 0), self._FIRST)
-        ]
-        for name in found:
-            self._known[name] = self._known.get(name, 0) + self._added.pop(name)
+        with self._lock:
+            found = [
+                name
+                for name, rows in sorted(self._added.items())
+                if rows >= max(self._known.get(name, 0), self._FIRST)
+            ]
+            for name in found:
+                self._known[name] = self._known.get(name, 0) + self._added.pop(name)
         return found
 
     def renew(self, tx: Tx, names: Sequence[str]) -> None:
@@ -366,19 +434,18 @@ def blocking_engine(url: str, *, as_app: bool = True, pool_size: int = 2) -> Eng
     return engine
 
 
-def async_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
-    """The engine of production, as the role that row-level security binds."""
-    engine = create_async_engine(
-        _driver_url(url), pool_size=pool_size, max_overflow=4, connect_args=_CONNECT
-    )
-    event.listen(engine.sync_engine, "connect", _become_app)
-    return engine
-
-
 _OPTIONS = "-c timezone=UTC -c client_encoding=UTF8"
 # Nothing is prepared unless it says so: a statement that is not is planned for the values at hand.
 # A generic plan compares each row with each of 500 keys.
-_CONNECT = {"options": _OPTIONS, "connect_timeout": 10, "prepare_threshold": None}
+_CONNECT = {
+    "options": _OPTIONS,
+    "connect_timeout": 10,
+    "prepare_threshold": None,
+    # A host that is gone without a word is noticed in a minute.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 
 
 def _become_app(connection: Any, _record: Any) -> None:
