@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from scenes import Scene, history
+from scenes import Scene, before_write, history
 from tieout.core.mapping.fields import Owner
 from tieout.core.policy import CustomerPolicy, FlowMode
 from tieout.services import exceptions
@@ -376,20 +376,32 @@ async def p16_another_field_edited_while_ours_is_written(s: Scene) -> None:
     await s.linked()
     s.world.in_crm("edit_company", company=s.company, name="Nya AB")
     await s.world.wait(70)
-    points: list[str] = []
-
-    def pace(name: str, when: str) -> float:
-        points.append(name)
-        sends = name == "book.send" and when == "before" and "store.mark_started" in points
-        return 10.0 if sends else 0.0
-
-    slow = s.run_beside(0, pace=pace)
+    slow = s.run_beside(0, pace=before_write(1, 10.0))
     await s.world.wait(5)
+    assert known(s)["name"] != "Nya AB"
     s.world.in_book("edit_customer", customer=known(s)["id"], phone="08-8")
     await slow
     await s.world.wait(70)
     await s.settle()
     for name, value in (("phone", "08-8"), ("name", "Nya AB")):
+        assert account(s)[name] == known(s)[name] == value
+    await quiet_run_writes_nothing(s)
+    s.none_open()
+
+
+@history(options=BOTH)
+async def p17_what_waits_for_a_person_keeps_no_field_from_going(s: Scene) -> None:
+    """
+    One field that both changed is asked about; what else each side changed goes over, if not
+    before the answer, then with it.
+    """
+    await s.linked()
+    s.world.in_crm("edit_company", company=s.company, name="Nya AB")
+    s.world.in_book("edit_customer", customer=known(s)["id"], phone="08-9")
+    await both_edit(s, ("Ada", "Bo"))
+    await chooses(s, "crm")
+    await s.settle()
+    for name, value in (("phone", "08-9"), ("name", "Nya AB"), ("contact", "Ada")):
         assert account(s)[name] == known(s)[name] == value
     await quiet_run_writes_nothing(s)
     s.none_open()

@@ -49,6 +49,22 @@ def history(
     return note
 
 
+def before_write(number: int, seconds: float) -> Callable[[str, str], float]:
+    """A pace: the first request after the claim of a run's n-th group waits before it leaves."""
+    claimed: list[str] = []
+    waited: list[str] = []
+
+    def pace(name: str, when: str) -> float:
+        if name == "store.mark_started" and when == "after":
+            claimed.append(name)
+        if name != "wire.send" or when != "before" or len(claimed) != number or waited:
+            return 0.0
+        waited.append(name)
+        return seconds
+
+    return pace
+
+
 @dataclass
 class Scene:
     """A world with one company, and the shortcuts of the histories."""

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from psycopg import Error as PsycopgError
+from psycopg.pq import Escaping, ExecStatus, TransactionStatus
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -400,9 +401,7 @@ def in_workspace(
     """The work with the workspace set for its transaction and its activity appended last."""
 
     def run(conn: Connection) -> T:
-        conn.exec_driver_sql(
-            "SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": workspace}
-        )
+        _enter(conn, workspace)
         tx = Tx(conn=conn, workspace=workspace, now=now, who=who)
         result = work(tx)
         if tx.entries:
@@ -412,6 +411,22 @@ def in_workspace(
         return result
 
     return run
+
+
+def _enter(conn: Connection, workspace: str) -> None:
+    """
+    Begin, for one workspace. Of a connection at rest in one call to the server: the driver makes
+    it two, in each transaction there is.
+    """
+    driver: Any = conn.connection.driver_connection
+    server = driver.pgconn
+    if server.transaction_status == TransactionStatus.IDLE:
+        name = Escaping(server).escape_literal(workspace.encode())
+        told = server.exec_(b"BEGIN; SELECT set_config('tieout.workspace', %b, true)" % bytes(name))
+        if told.status == ExecStatus.TUPLES_OK:
+            return
+    # Also where that failed: so the driver says why.
+    conn.exec_driver_sql("SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": workspace})
 
 
 # --- engines --------------------

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
-from tieout.core.case import RefRole
-from tieout.core.change import (
-    Action,
-    Predicted,
-)
+from tieout.core.case import LinkBase, RefRole
+from tieout.core.change import Action, Change, Predicted
 from tieout.core.contacts import FIELDS
 from tieout.core.decide_customer import BACK
 from tieout.core.model import Contact, Customer, Document, Entity, ExternalRef, Record
@@ -86,11 +83,13 @@ def link_applied(
             shown = shown or op.change.base
             if target is not None and target != ref:
                 growing.became(tx, target, ref, now)
+        before = bases_before(tx, [op]).get(op.key13)
+        mine, theirs = agreed_on(op, shown, before, found_by)
         slot_store.put_link(
             tx,
             op.key13,
-            wanted=op.change.wanted.record if op.change.wanted else None,
-            shown=agreed_on(op, shown, found_by),
+            wanted=mine,
+            shown=theirs,
             known=base_known,
             predicted=predicted,
             config_version=op.config_version,
@@ -128,23 +127,73 @@ def _of_another_company(tx: Tx, op: ReadyOperation, ref: ExternalRef, other: str
     return found is not None and int(found[0]) > 1
 
 
-def agreed_on(op: ReadyOperation, shown: Record | None, found_by: str = "answer") -> Record | None:
-    """
-    What the target shows, as the base of a link: of a customer or a person only what this write
-    set.
+def bases_before(tx: Tx, ops: Sequence[ReadyOperation]) -> dict[str, LinkBase]:
+    """By slot: on what both sides agreed before these writes, where that counts after them."""
+    keys = [op.key13 for op in ops if _writes_fields(op.change)]
+    return slot_store.links(tx, keys) if keys else {}
 
-    The rest is what its decision saw: what somebody else changed meanwhile is a change of theirs.
-    So is what differs from what was sent where a look found the record later.
+
+def agreed_on(
+    op: ReadyOperation,
+    shown: Record | None,
+    before: LinkBase | None = None,
+    found_by: str = "answer",
+) -> tuple[Record | None, Record | None]:
+    """
+    What both sides show, as the base of a link; of a customer or a person only what this write
+    set, and what was equal on both sides when it was decided.
+
+    Of the rest what counted ``before`` stays: what somebody else changed is a change of theirs,
+    also where the other direction has not carried it over yet. So is what differs from what was
+    sent where a look found the record later.
     """
     change = op.change
-    if change.wanted is None or not isinstance(shown, Customer | Contact):
-        return shown
+    mine = change.wanted.record if change.wanted else None
+    if not isinstance(mine, Customer | Contact) or type(shown) is not type(mine):
+        return mine, shown
+    assert isinstance(shown, Customer | Contact)
     if change.action is Action.CREATE and found_by != "answer":
-        return _as_made(change.wanted.record, shown)
-    if change.action is not Action.UPDATE or type(change.base) is not type(shown):
-        return shown
-    assert isinstance(change.base, Customer | Contact)
-    return replace(change.base, **{name: getattr(shown, name) for name in change.wanted.fields})
+        return mine, _as_made(mine, shown)
+    if not _writes_fields(change):
+        return mine, shown
+    assert change.wanted is not None
+    seen = replace(change.base, **{n: getattr(shown, n) for n in change.wanted.fields})  # type: ignore[type-var]
+    assert seen is not None
+    return _kept(mine, seen, change.wanted.fields, before)
+
+
+def _writes_fields(change: Change) -> bool:
+    return (
+        change.action is Action.UPDATE
+        and change.wanted is not None
+        and isinstance(change.base, Customer | Contact)
+        and type(change.base) is type(change.wanted.record)
+    )
+
+
+def _kept(
+    mine: Customer | Contact, seen: Record, written: Set[str], before: LinkBase | None
+) -> tuple[Record, Record]:
+    """Both as they are, with what counted before in each field that nobody has settled."""
+    if (
+        before is None
+        or type(before.wanted) is not type(mine)
+        or type(before.shown) is not type(mine)
+    ):
+        return mine, seen
+    open_ = [
+        name
+        for name in _compared(mine)
+        if name not in written and getattr(mine, name) != getattr(seen, name)
+    ]
+    return (
+        replace(mine, **{name: getattr(before.wanted, name) for name in open_}),
+        replace(seen, **{name: getattr(before.shown, name) for name in open_}),  # type: ignore[type-var]
+    )
+
+
+def _compared(record: Customer | Contact) -> tuple[str, ...]:
+    return FIELDS if isinstance(record, Contact) else BACK
 
 
 # No system known to us cuts a name or an address to less.
@@ -155,10 +204,9 @@ def _as_made(sent: Record, found: Customer | Contact) -> Customer | Contact:
     """The record as our create left it, if it did; a text that the books cut is no change."""
     if type(sent) is not type(found):
         return found
-    names = FIELDS if isinstance(found, Contact) else BACK
     apart = {
         name: getattr(sent, name)
-        for name in names
+        for name in _compared(found)
         if not _same_or_cut(getattr(sent, name), getattr(found, name))
     }
     return replace(found, **apart)

@@ -25,7 +25,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
 from tieout.store.freeing import free_sources, reject_source
-from tieout.store.linking import agreed_on, check_total, link_applied, second_carrier
+from tieout.store.linking import agreed_on, bases_before, check_total, link_applied, second_carrier
 from tieout.store.operations import close_attempt, open_attempts, set_state
 from tieout.storing import FanOut, MirrorRow, ReadyOperation, Settled
 
@@ -147,14 +147,15 @@ def _settle_plain(tx: Tx, bridge: str, settled: Sequence[Settled], now: datetime
     if not settled:
         return
     rows = []
+    before = bases_before(tx, [one.operation for one in settled])
     for one in settled:
         outcome, op = one.outcome, one.operation
         assert isinstance(outcome, Applied)
         shown = one.row.record if one.row else outcome.shows or one.prepared.shows
-        wanted = op.change.wanted.record if op.change.wanted else None
+        mine, theirs = agreed_on(op, shown, before.get(op.key13))
         rows.append(
             _ref_row(op, outcome.ref)
-            | _link_row(op, wanted, agreed_on(op, shown), one.prepared.totals)
+            | _link_row(op, mine, theirs, one.prepared.totals)
             | {"op": op.id, "no": one.attempt, "answer": {"ref": str(outcome.ref)}}
         )
     tx.run(

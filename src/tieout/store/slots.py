@@ -194,6 +194,21 @@ def slot_of(row: Sequence[Any]) -> Slot:
     return Slot(crm_org=row[0], source_id=row[1], company=row[2], kind=KeyKind(row[3]), part=row[4])
 
 
+def links(tx: Tx, keys: Sequence[str]) -> dict[str, LinkBase]:
+    """The bases of slots, by their 13 characters, of those that have one."""
+    found = {}
+    for row in tx.rows(
+        "SELECT s.key13, s.kind, l.wanted::text, l.shown::text, l.base_known, l.predicted::text,"
+        " l.config_version FROM slot s JOIN link l ON l.workspace = s.workspace"
+        " AND l.key13 = s.key13 WHERE s.workspace = %(ws)s AND s.key13 = ANY(%(keys)s)",
+        keys=list(keys),
+    ):
+        link = _link(KeyKind(row[1]), row[2:7])
+        if link is not None:
+            found[row[0]] = link
+    return found
+
+
 def _link(kind: KeyKind, row: Sequence[Any]) -> LinkBase | None:
     wanted, shown, known, predicted, version = row
     if known is None:
