@@ -20,8 +20,8 @@ help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"
 	@echo "make demo BOOKS=tryton   the same with a real Tryton as its books"
 	@echo "make demo PAIR=webcrm-visma_net   the same with another CRM and other books"
-	@echo "make test      lint, types, import rules, tests (a quarter of an hour on two cores)"
-	@echo "make test-long what takes a minute each: whole demos, pairs, a real-shaped pipeline, rounds of kills"
+	@echo "make test      lint, types, import rules, tests (ten minutes on two cores)"
+	@echo "make test-long the longer ones: whole demos, pairs, a person's life with a real Tryton, rounds of kills"
 	@echo "make lint      ruff, import rules, types"
 	@echo "make test-tryton-8.2   the tests against a real Tryton, in its series 8.2"
 	@echo "make simulate  once-only over many seeded histories: SEEDS=1000 FIRST=1"
@@ -41,7 +41,7 @@ test: $(STAMP) $(NEEDS_TRYTON) lint
 	$(if $(NEEDS_TRYTON),@$(PREPARE))
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
-# What .ci/run does besides, and what a release needs.
+# What .ci/run does besides (as long again), and what a release needs.
 test-long: $(STAMP) $(NEEDS_TRYTON)
 	$(if $(NEEDS_TRYTON),@$(PREPARE))
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow

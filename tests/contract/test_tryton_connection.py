@@ -22,6 +22,7 @@ def impatient(tryton_plant: Any) -> Any:  # noqa: F811
         yield running
 
 
+@pytest.mark.slow
 def test_a_session_that_stood_idle_may_not_post_and_is_renewed(impatient: RunningTryton) -> None:
     rig = TrytonRig(impatient)
 
@@ -62,6 +63,7 @@ def test_a_wrong_password_is_asked_once(impatient: RunningTryton) -> None:
     run(story())
 
 
+@pytest.mark.slow
 def test_the_company_and_what_is_bound_to_it(impatient: RunningTryton) -> None:
     rig = TrytonRig(impatient)
 

@@ -59,6 +59,7 @@ class TestTryton(ConnectorContract):
         run(story())
 
 
+@pytest.mark.slow
 class TestTrytonWithoutModule:
     """
     The key stands in the reference, as where nobody may install a module: what depends on where

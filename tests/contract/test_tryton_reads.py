@@ -279,6 +279,7 @@ async def next_second() -> None:
 # --- the feed ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_feed_follows_what_people_do(rig: TrytonRig) -> None:
     async def story() -> None:
         customer = await new_customer(rig, source())
@@ -448,6 +449,7 @@ def test_balances_by_customer_and_currency(rig: TrytonRig) -> None:
 # --- the ledger ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_receivables_go_forward_to_the_account(tryton_plant: Any) -> None:  # noqa: F811
     """A month with everything in it adds up, and the control account says the same."""
 

@@ -76,6 +76,7 @@ def test_a_sign_in_that_is_withdrawn_in_the_middle_of_a_run(evening: Evening) ->
     assert len(evening.drafts()) <= 3
 
 
+@pytest.mark.slow
 def test_a_host_that_goes_away_in_the_middle_of_a_run(evening: Evening) -> None:
     evening.books.fault(kind="slow", seconds=20, method="POST", path=DRAFTS, times=99)
     process = subprocess.Popen(

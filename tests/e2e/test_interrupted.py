@@ -69,6 +69,7 @@ def afternoon(tmp_path: Path, worker_id: str) -> Iterator[Afternoon]:
 DRAFTS = "/v2/customerinvoicedrafts"
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_next_run_takes_over_at_once(afternoon: Afternoon) -> None:
     afternoon.books.fault(kind="slow", seconds=5, method="POST", path=DRAFTS, times=3)
     process = afternoon.start("run", "--once")
@@ -111,7 +112,12 @@ def test_interrupted_twice_only_calls_under_way_are_unknown(afternoon: Afternoon
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 143, marks=pytest.mark.slow),
+    ],
 )
 def test_rounds_end_at_a_signal_with_their_work_done(
     afternoon: Afternoon, number: signal.Signals, code: int
@@ -132,6 +138,7 @@ def test_rounds_end_at_a_signal_with_their_work_done(
     assert (again.code, again.json()["data"]["written"]) == (0, 0)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_make_each_document_once(afternoon: Afternoon) -> None:
     runs = [afternoon.start("run", "--once", "--json") for _ in range(3)]
     ended = [run.communicate(timeout=60) for run in runs]
@@ -146,6 +153,7 @@ def test_two_runs_at_once_make_each_document_once(afternoon: Afternoon) -> None:
     assert len(afternoon.drafts()) == 3
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_while_a_plan_waits_for_its_answer(afternoon: Afternoon) -> None:
     """`apply` at its question holds nothing; what the run wrote meanwhile is not written again."""
     import pty

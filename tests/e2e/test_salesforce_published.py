@@ -161,6 +161,7 @@ def test_items_and_invoices_are_those_of_the_books_to_the_cent(pair: RealPair) -
     assert pair.cases() == []
 
 
+@pytest.mark.slow
 def test_a_quiet_run_costs_the_same_however_many_invoices_there_are(pair: RealPair) -> None:
     pair.deal("D-1", BUYER, "500.00")
     pair.run()
@@ -182,7 +183,13 @@ def test_a_quiet_run_costs_the_same_however_many_invoices_there_are(pair: RealPa
     assert quiet(pair) == few
 
 
-@pytest.mark.parametrize("kind", ["drop_after_commit", "drop_before", "batch_cut"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "drop_after_commit",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("drop_before", "batch_cut")),
+    ],
+)
 def test_lost_answers_make_nothing_twice(pair: RealPair, kind: str) -> None:
     more = {"items": 1} if kind == "batch_cut" else {}
     fault = {"kind": kind, "method": "POST", "path": GRAPH, "times": 1, **more}

@@ -338,7 +338,9 @@ def act(pair: VismaNetPair, chance: Random, number: str) -> None:
         return  # it has no document, or one in another state
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))]
+)
 def test_whatever_happens_there_is_one_document_or_one_question(
     make: Callable[..., VismaNetPair], seed: int
 ) -> None:

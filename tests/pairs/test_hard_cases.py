@@ -90,6 +90,7 @@ def test_a_field_that_both_sides_changed_between_two_runs(pair: Pair) -> None:
     assert pair.run()["written"] == 0
 
 
+@pytest.mark.slow
 def test_an_organisation_whose_type_is_turned_back(pair: Pair) -> None:
     """A draft nobody touched is taken back and comes again; what is booked stands."""
     buyer = pair.buyer("Ikke Kunde")

@@ -75,7 +75,14 @@ def test_the_story_of_every_pair(pair: Pair, vendors: dict[str, Description]) ->
     assert undescribed(pair, vendors) == []
 
 
-@pytest.mark.parametrize("pair", [f"{name}+orders" for name in PAIRS], indirect=True)
+@pytest.mark.parametrize(
+    "pair",
+    [
+        pytest.param(f"{name}+orders", marks=pytest.mark.slow if "tryton" in name else ())
+        for name in PAIRS
+    ],
+    indirect=True,
+)
 def test_orders_of_every_pair(pair: Pair) -> None:
     try:
         scenarios.deals_become_sales_orders(pair)

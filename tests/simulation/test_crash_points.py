@@ -130,7 +130,13 @@ def _telling(alive: Killed) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["carried_out", "carried_out_later"])
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param(False, id="carried_out", marks=pytest.mark.slow),
+        pytest.param(True, id="carried_out_later"),
+    ],
+)
 def test_a_death_at_any_point_changes_time_only(late: bool, app_engine: SqlEngine) -> None:
     name = f"crash-{late}"
     alive = _kill(app_engine, f"{name}-alive", None, late)

@@ -20,6 +20,8 @@ from tieout_sandbox.tryton.acts import Line
 from tieout_sandbox.tryton.postgres import Postgres
 from tieout_sandbox.tryton.rpc import Row, Tryton, TrytonError
 
+pytestmark = pytest.mark.slow
+
 TAKEN = "The Tieout key must be unique."
 MODELS = ("party.party", "account.invoice", "sale.sale")
 

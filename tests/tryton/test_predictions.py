@@ -10,6 +10,8 @@ import pytest
 from support.tryton_predicting import Predicting
 from support.tryton_server import RunningTryton
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("TIEOUT_TRYTON_DOCUMENTS", "150"))
 SEED = int(os.environ.get("TIEOUT_TRYTON_SEED", "8"))
 

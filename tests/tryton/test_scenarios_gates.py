@@ -14,6 +14,8 @@ from tieout.services import exceptions
 from tieout.services.enrich import NordicEnricher
 from tieout_sandbox.tryton import acts
 
+pytestmark = pytest.mark.slow
+
 D = Decimal
 _DEMANDS = "required_dimensions: [projekt]\n    check_vat_state: true\n    instalments"
 _ITEMS = "items: {CONS: KON01, FREE: UTAN-MOMS, OLD: GAMMAL, BOOK: BOK01}"

@@ -61,6 +61,7 @@ def test_from_won_to_paid(pair: TrytonPair) -> None:
     assert parts(pair.tied(), "D-101") == []
 
 
+@pytest.mark.slow
 def test_a_second_run_changes_nothing(pair: TrytonPair) -> None:
     pair.deal("D-102", "Havtorn Energi AB", "700.00")
     pair.run()
@@ -71,6 +72,7 @@ def test_a_second_run_changes_nothing(pair: TrytonPair) -> None:
     assert pair.row("D-102", "_timestamp", "write_date") == before
 
 
+@pytest.mark.slow
 def test_the_customer_is_made_once_and_follows_the_account(pair: TrytonPair) -> None:
     pair.account("Älvdal Kraft AB")
     for number in ("D-103", "D-104"):
@@ -93,6 +95,7 @@ def test_the_customer_is_made_once_and_follows_the_account(pair: TrytonPair) -> 
     assert streets == ["Nya vägen 7"]
 
 
+@pytest.mark.slow
 def test_a_changed_deal_changes_its_draft(pair: TrytonPair) -> None:
     pair.deal("D-105", "Norrsken Foto AB", "1000.00", "200.00")
     pair.run()
@@ -106,6 +109,7 @@ def test_a_changed_deal_changes_its_draft(pair: TrytonPair) -> None:
     assert pair.cases_of("D-105") == []
 
 
+@pytest.mark.slow
 def test_what_both_sides_changed_is_asked_about(pair: TrytonPair) -> None:
     pair.deal("D-106", "Granit & Mark AB", "27200.00")
     pair.run()
@@ -125,6 +129,7 @@ def test_what_both_sides_changed_is_asked_about(pair: TrytonPair) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_line_that_finance_added_stays_when_the_deal_changes(pair: TrytonPair) -> None:
     pair.deal("D-107", "Fjällbo Hotell AB", "1000.00")
     pair.run()
@@ -141,6 +146,7 @@ def test_a_line_that_finance_added_stays_when_the_deal_changes(pair: TrytonPair)
     pair.tied()
 
 
+@pytest.mark.slow
 def test_a_reopened_deal_takes_its_draft_back_and_gets_another_one(pair: TrytonPair) -> None:
     pair.deal("D-108", "Mosippa Handel AB", "3000.00")
     pair.run()
@@ -160,6 +166,7 @@ def test_a_reopened_deal_takes_its_draft_back_and_gets_another_one(pair: TrytonP
     assert parts(pair.tied(), "D-108") == [("in_draft", "3000.00")]
 
 
+@pytest.mark.slow
 def test_reopened_after_booking_is_for_people_and_nothing_happens(pair: TrytonPair) -> None:
     invoice = pair.invoiced("D-109", "Rönnskär Plåt AB", "80000.00")
     pair.in_crm("reopen", id=pair.deals["D-109"])
@@ -180,6 +187,7 @@ def test_reopened_after_booking_is_for_people_and_nothing_happens(pair: TrytonPa
     assert parts(pair.tied(), "D-109") == [("in_draft", "80000.00")]
 
 
+@pytest.mark.slow
 def test_a_deal_raised_after_booking(pair: TrytonPair) -> None:
     invoice = pair.invoiced("D-110", "Vattenbo Teknik AB", "80000.00")
     pair.price("D-110", "82000.00")
@@ -190,6 +198,7 @@ def test_a_deal_raised_after_booking(pair: TrytonPair) -> None:
     assert parts(pair.tied(), "D-110") == [("exception_open", "2000.00")]
 
 
+@pytest.mark.slow
 def test_a_deal_of_three_instalments(pair: TrytonPair) -> None:
     pair.deal("D-111", "Kustbanan Drift AB", "100000.00", Billing_Plan__c=THIRDS)
     pair.run()
@@ -203,6 +212,7 @@ def test_a_deal_of_three_instalments(pair: TrytonPair) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_sale_to_another_country_of_the_union(pair: TrytonPair) -> None:
     pair.account("Saimaan Telakka Oy", "FI")
     pair.deal("D-112", "Saimaan Telakka Oy", "12000.00", currency="EUR", Sales_Rate__c=D("11.20"))
@@ -226,6 +236,7 @@ def test_a_sale_to_another_country_of_the_union(pair: TrytonPair) -> None:
     assert (shown["status"], shown["paid"], shown["open"]) == ("paid", "12000.00", "0.00")
 
 
+@pytest.mark.slow
 def test_an_invoice_made_by_hand_is_asked_about(pair: TrytonPair) -> None:
     pair.deal("D-113", "Ekfors Trä AB", "500.00")
     pair.run()
@@ -243,6 +254,7 @@ def test_an_invoice_made_by_hand_is_asked_about(pair: TrytonPair) -> None:
     assert [row.invoiced for row in result.without_deal if row.invoiced == D("8000.00")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "garbage"])
 def test_an_answer_that_was_lost(pair: TrytonPair, kind: str) -> None:
     number = f"D-12{len(kind)}"
@@ -259,6 +271,7 @@ def test_an_answer_that_was_lost(pair: TrytonPair, kind: str) -> None:
     assert pair.cases_of(number) == []
 
 
+@pytest.mark.slow
 def test_receivables_are_those_of_the_ledger(pair: TrytonPair) -> None:
     pair.invoiced("D-130", "Brännvik Logistik AB", "80000.00", "40000.00")
     acts.pay(pair.anna, pair.id_of("D-130"), D("30000.00"))

@@ -14,6 +14,8 @@ from support.tryton_server import RunningTryton
 from tieout_sandbox.tryton import acts
 from tieout_sandbox.tryton.rpc import TrytonError
 
+pytestmark = pytest.mark.slow
+
 D = Decimal
 _numbers = itertools.count(201)
 

@@ -11,6 +11,8 @@ from tieout_sandbox.tryton import acts
 from tieout_sandbox.tryton.acts import Line
 from tieout_sandbox.tryton.rpc import TrytonError
 
+pytestmark = pytest.mark.slow
+
 
 def _draft(tryton: RunningTryton, price: str = "100.00", quantity: str = "2") -> int:
     customer = acts.make_customer(tryton.admin, "Nordhavn Kaffe AB")

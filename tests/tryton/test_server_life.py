@@ -22,6 +22,8 @@ from tieout_sandbox.tryton.postgres import Postgres
 from tieout_sandbox.tryton.rpc import TrytonError
 from tieout_sandbox.tryton.server import ServerFailedError, TrytonMissingError, TrytonServer
 
+pytestmark = pytest.mark.slow
+
 _GONE_SECONDS = 20.0
 
 

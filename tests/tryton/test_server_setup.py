@@ -19,6 +19,8 @@ from tieout_sandbox.tryton.rpc import Row, TrytonError
 from tieout_sandbox.tryton.setup import set_up
 from tieout_sandbox.tryton.template import Template
 
+pytestmark = pytest.mark.slow
+
 
 def test_everything_of_the_plan_is_there(tryton_group: RunningTryton) -> None:
     plan, books = tryton_group.plan, tryton_group.books
