@@ -12,7 +12,7 @@ from history import FAMILIES, play
 FIRST = int(os.environ.get("TIEOUT_FIRST_SEED", "1"))
 SEEDS = int(os.environ.get("TIEOUT_SEEDS", "16"))
 # `make test-long` plays the next ones, `make simulate` as many as are wanted.
-MORE = int(os.environ.get("TIEOUT_MORE_SEEDS", "40"))
+MORE = int(os.environ.get("TIEOUT_MORE_SEEDS", "16"))
 IN_ONE = 4
 TWICE = (3, 12, 21)
 
