@@ -319,8 +319,12 @@ class Store(ContactStore, Protocol):
     ) -> dict[str, list[Candidate]]: ...
 
     async def customer_verdicts(
-        self, connection: str, source_ids: Sequence[str]
-    ) -> dict[str, tuple[str, str]]: ...
+        self, crm: str, connection: str, source_ids: Sequence[str]
+    ) -> dict[str, tuple[str, str]]:
+        """
+        What a person said of CRM customers last, or of those merged into them: ('is', id in the
+        books, as what it is now), or ('new', '').
+        """
 
     async def customer_sides(
         self, connection: str, source_ids: Sequence[str]

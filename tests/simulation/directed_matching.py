@@ -26,6 +26,7 @@ from tieout.services import match_deciding, match_reporting, matching
 from tieout.services.match_deciding import Refusals
 from tieout.store.match_people import CONTACT
 from tieout.store.match_words import DIFFERENT, NEW, OPEN_AGAIN, SAME, Word
+from tieout.store.matching import CUSTOMER
 from world import BOOK
 
 ADDRESS = "info@kund.example"
@@ -178,3 +179,48 @@ async def q45_items_by_number_and_by_name(s: Scene) -> None:
     found = await report(s)
     assert found.totals.items == (7, 8, 5)
     assert [(one[0], one[2]) for one in found.items_alike] == [("B-2", "A-2")]
+
+
+async def named(s: Scene, entity: str, mine: str, theirs: str) -> None:
+    """A person's word, given on a report, that a record of the CRM and one of the books are one."""
+    await s.world.wait(70)
+    await report(s)
+    engine: Any = s.world.engine()
+    given = Word(entity=entity, word=SAME, source_id=mine, target_id=theirs)
+    await match_deciding.decide(engine, engine.store, BOOK, [given], who="Eva", reason="")
+
+
+def known(s: Scene) -> list[str]:
+    """The customers of the books."""
+    return [str(row["id"]) for row in s.world.book.ledger.live("customers")]
+
+
+@history()
+async def q46_a_company_that_was_named_and_then_merged_keeps_its_customer(s: Scene) -> None:
+    """The word counts for the company that is left: no second customer is made for its deals."""
+    other = s.world.make_company(2)
+    theirs = str(s.world.in_book("create_customer", name="Ett helt annat namn")["id"])
+    await named(s, CUSTOMER, other, theirs)
+    s.world.in_crm("merge_companies", loser=other, winner=s.company)
+    s.deal()
+    await s.world.wait(70)
+    await s.settle()
+    assert known(s) == [theirs]
+    assert s.row(s.one())["customer"] == theirs
+    s.none_open()
+
+
+@history()
+async def q47_a_customer_that_was_named_and_then_merged_is_the_one_it_became(s: Scene) -> None:
+    """Finance joins two customers between the word and the run: the one left is invoiced."""
+    theirs, kept = (
+        str(s.world.in_book("create_customer", name=name)["id"]) for name in ("Ena", "Andra")
+    )
+    await named(s, CUSTOMER, s.company, theirs)
+    s.world.in_book("merge_customers", loser=theirs, winner=kept)
+    s.deal()
+    await s.world.wait(70)
+    await s.settle()
+    assert known(s) == [kept]
+    assert s.row(s.one())["customer"] == kept
+    s.none_open()

@@ -77,7 +77,7 @@ async def customer_cases(
     loose = [key for key in sources if states[slots[key].key13].current is None]
     queries = [_query(engine, key, sources[key], slots[key].key13) for key in loose]
     candidates = await engine.store.candidates(book.connection, queries)
-    verdicts = await engine.store.customer_verdicts(book.connection, loose)
+    verdicts = await engine.store.customer_verdicts(engine.policy.crm, book.connection, loose)
     choices = await engine.store.customer_sides(
         book.connection, [key for key in sources if key not in loose]
     )

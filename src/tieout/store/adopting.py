@@ -20,6 +20,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
 from tieout.store.database import Tx
+from tieout.store.said import end_of_chain
 from tieout.storing import FanOut, LooseCarrier, MirrorRow
 
 _FLOWS = {  # By kind of slot.
@@ -404,7 +405,7 @@ def merged_customers(tx: Tx, connection: str) -> list[tuple[ExternalRef, Externa
         " ORDER BY m.id",
         connection=connection,
     ):
-        winner = _end_of_chain(tx, connection, row[1])
+        winner = end_of_chain(tx, connection, row[1])
         if winner != row[0]:
             found.append(
                 (
@@ -413,22 +414,6 @@ def merged_customers(tx: Tx, connection: str) -> list[tuple[ExternalRef, Externa
                 )
             )
     return found
-
-
-def _end_of_chain(tx: Tx, connection: str, customer_id: str) -> str:
-    seen = {customer_id}
-    while True:
-        row = tx.row(
-            "SELECT merged_into FROM mirror WHERE workspace = %(ws)s"
-            " AND connection = %(connection)s AND entity = 'customer' AND id = %(id)s"
-            " AND gone_at IS NOT NULL",
-            connection=connection,
-            id=customer_id,
-        )
-        if row is None or row[0] is None or row[0] in seen:
-            return customer_id
-        customer_id = row[0]
-        seen.add(customer_id)
 
 
 def merge_refs(tx: Tx, bridge: str, old: ExternalRef, winner: MirrorRow, now: datetime) -> None:
@@ -542,7 +527,7 @@ def alias_merged(tx: Tx, bridge: str, crm: str, now: datetime) -> int:
 
 def _alias_one(tx: Tx, bridge: str, crm: str, row: Sequence[Any], now: datetime) -> int:
     loser = slot_store.slot_of(row[1:6])
-    winner_id = _end_of_chain(tx, crm, row[7])
+    winner_id = end_of_chain(tx, crm, row[7])
     winner = Slot(
         crm_org=loser.crm_org,
         source_id=winner_id,

@@ -188,7 +188,7 @@ def _kept(
     ]
     return (
         replace(mine, **{name: getattr(before.wanted, name) for name in open_}),
-        replace(seen, **{name: getattr(before.shown, name) for name in open_}),  # type: ignore[type-var]
+        replace(seen, **{name: getattr(before.shown, name) for name in open_}),
     )
 
 

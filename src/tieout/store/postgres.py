@@ -183,9 +183,9 @@ class PostgresStore:
         return await self.do(lambda tx: slots.candidates(tx, connection, queries))
 
     async def customer_verdicts(
-        self, connection: str, source_ids: Sequence[str]
+        self, crm: str, connection: str, source_ids: Sequence[str]
     ) -> dict[str, tuple[str, str]]:
-        return await self.do(lambda tx: slots.customer_verdicts(tx, connection, source_ids))
+        return await self.do(lambda tx: said.customer_verdicts(tx, crm, connection, source_ids))
 
     async def customer_sides(
         self, connection: str, source_ids: Sequence[str]

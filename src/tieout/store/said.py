@@ -10,6 +10,89 @@ from tieout.store import codec
 from tieout.store.database import Tx
 
 
+def customer_verdicts(
+    tx: Tx, crm: str, connection: str, source_ids: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """
+    A person's newest word on a CRM customer: ('is', id in the books) or ('new', '').
+
+    Where nobody spoke of it, what was said of one that was merged into it counts; and a customer
+    of the books that was merged since is the one that it became.
+    """
+    if not source_ids:
+        return {}
+    became = _merged_into(tx, crm, source_ids)
+    words = _words(tx, connection, [*source_ids, *became])
+    found = {source: words[source] for source in source_ids if source in words}
+    for loser, winner in became.items():
+        said = words.get(loser, ("", ""))
+        if said[0] == "is" and winner not in found:
+            found[winner] = said
+    ends = _ends(tx, connection, sorted({ref for _, ref in found.values() if ref}))
+    return {source: (word, ends.get(ref, ref)) for source, (word, ref) in found.items()}
+
+
+def _words(tx: Tx, connection: str, sources: Iterable[str]) -> dict[str, tuple[str, str]]:
+    subjects = {f"customer:{connection}:{source}": source for source in sources}
+    found: dict[str, tuple[str, str]] = {}
+    for row in tx.rows(
+        "SELECT DISTINCT ON (subject) subject, verdict, refs::text FROM verdict"
+        " WHERE workspace = %(ws)s AND subject = ANY(%(subjects)s) ORDER BY subject, seq DESC",
+        subjects=sorted(subjects),
+    ):
+        refs = codec.decode_loose(row[2])
+        found[subjects[row[0]]] = (row[1], str(refs[0]) if refs else "")
+    return found
+
+
+def _merged_into(tx: Tx, crm: str, winners: Sequence[str]) -> dict[str, str]:
+    """Customers that were merged into these, at once or by way of others: loser → winner."""
+    found: dict[str, str] = {}
+    into = {winner: winner for winner in winners}
+    while into:
+        rows = tx.rows(
+            "SELECT id, merged_into FROM mirror WHERE workspace = %(ws)s"
+            " AND connection = %(crm)s AND entity = 'customer' AND gone_at IS NOT NULL"
+            " AND merged_into = ANY(%(into)s) ORDER BY gone_at DESC, id",
+            crm=crm,
+            into=sorted(into),
+        )
+        into = {row[0]: into[row[1]] for row in rows if row[0] not in found}
+        found |= into
+    return found
+
+
+def _ends(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, str]:
+    """Those of these customers that were merged, with what they became."""
+    if not ids:
+        return {}
+    rows = tx.rows(
+        "SELECT id FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = 'customer' AND id = ANY(%(ids)s) AND gone_at IS NOT NULL"
+        " AND merged_into IS NOT NULL",
+        connection=connection,
+        ids=list(ids),
+    )
+    return {row[0]: end_of_chain(tx, connection, row[0]) for row in rows}
+
+
+def end_of_chain(tx: Tx, connection: str, customer_id: str) -> str:
+    """What a customer became by merges, itself where it was not merged."""
+    seen = {customer_id}
+    while True:
+        row = tx.row(
+            "SELECT merged_into FROM mirror WHERE workspace = %(ws)s"
+            " AND connection = %(connection)s AND entity = 'customer' AND id = %(id)s"
+            " AND gone_at IS NOT NULL",
+            connection=connection,
+            id=customer_id,
+        )
+        if row is None or row[0] is None or row[0] in seen:
+            return customer_id
+        customer_id = row[0]
+        seen.add(customer_id)
+
+
 def sides_subject(connection: str, source_id: str) -> str:
     """What a word about conflicting fields of a CRM customer is stored under."""
     return f"sides:{connection}:{source_id}"

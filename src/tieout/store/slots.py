@@ -443,24 +443,6 @@ def _hits(query: CustomerQuery, rows: Sequence[Any]) -> list[tuple[Any, str]]:
     return hits
 
 
-def customer_verdicts(
-    tx: Tx, connection: str, source_ids: Sequence[str]
-) -> dict[str, tuple[str, str]]:
-    """A person's newest word on a CRM customer: ('is', id in the books) or ('new', '')."""
-    found: dict[str, tuple[str, str]] = {}
-    if not source_ids:
-        return found
-    subjects = {f"customer:{connection}:{source}": source for source in source_ids}
-    for row in tx.rows(
-        "SELECT DISTINCT ON (subject) subject, verdict, refs::text FROM verdict"
-        " WHERE workspace = %(ws)s AND subject = ANY(%(subjects)s) ORDER BY subject, seq DESC",
-        subjects=sorted(subjects),
-    ):
-        refs = codec.decode_loose(row[2])
-        found[subjects[row[0]]] = (row[1], str(refs[0]) if refs else "")
-    return found
-
-
 def released_on(
     tx: Tx, lane: str, customer_ids: Sequence[str], day: date
 ) -> dict[str, list[tuple[str, str, Decimal]]]:
