@@ -536,7 +536,9 @@ class Store(ContactStore, Protocol):
         self, bridge: str, old: ExternalRef, winner: MirrorRow, now: datetime
     ) -> None: ...
 
-    async def alias_merged(self, bridge: str, crm: str, now: datetime) -> int:
+    async def alias_merged(
+        self, bridge: str, crm: str, fan_out: Mapping[str, Sequence[FanOut]], now: datetime
+    ) -> int:
         """CRM customers that were merged: slots become aliases. How many moved."""
 
     # after a restore

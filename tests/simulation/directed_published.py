@@ -405,3 +405,16 @@ async def p17_what_waits_for_a_person_keeps_no_field_from_going(s: Scene) -> Non
         assert account(s)[name] == known(s)[name] == value
     await quiet_run_writes_nothing(s)
     s.none_open()
+
+
+@history(options=BOTH)
+async def p18_an_account_that_takes_over_a_customer_by_a_merge_shows_what_is_its(s: Scene) -> None:
+    """Nothing was saved in the account that is left; what the books own still comes to it."""
+    winner = s.world.make_company(2)
+    s.world.in_crm("edit_company", company=winner, email="other@kund.example")
+    await s.linked()
+    s.world.in_crm("merge_companies", loser=s.company, winner=winner)
+    await s.world.wait(70)
+    await s.settle()
+    assert s.world.crm.rows.row("companies", winner)["email"] == known(s)["email"]
+    await quiet_run_writes_nothing(s)

@@ -26,7 +26,8 @@ async def adopt_carriers(engine: Engine) -> int:
     now = engine.clock.now()
     changed = 0
     if engine.rules.merged_customers:
-        changed += await engine.store.alias_merged(engine.bridge, engine.policy.crm, now)
+        rules = {books: engine.fan_out(books) for books in engine.books}
+        changed += await engine.store.alias_merged(engine.bridge, engine.policy.crm, rules, now)
     for connection in engine.books:
         if engine.rules.merged_customers:
             changed += await _follow_merges(engine, connection)

@@ -7,7 +7,7 @@ or when a person copied a draft (docs/explanation/once-only.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -504,10 +504,15 @@ def _plan_deals_again(
     page_store.make_due(tx, f"{bridge}/customers/{connection}", list(customers), now)
 
 
-def alias_merged(tx: Tx, bridge: str, crm: str, now: datetime) -> int:
+def alias_merged(
+    tx: Tx, bridge: str, crm: str, fan_out: Mapping[str, Sequence[FanOut]], now: datetime
+) -> int:
     """
     CRM customers that were merged: the loser's slot becomes an alias of the winner's, and the
     winner takes over the customer in the books where it has none. How many slots moved.
+
+    ``fan_out``: by connection of the books, who becomes due when one of its customers changes; for
+    what the winner shows, taking one over is a change.
     """
     changed = 0
     for row in tx.rows(
@@ -521,11 +526,18 @@ def alias_merged(tx: Tx, bridge: str, crm: str, now: datetime) -> int:
         bridge=bridge,
         crm=crm,
     ):
-        changed += _alias_one(tx, bridge, crm, row, now)
+        changed += _alias_one(tx, bridge, crm, row, fan_out, now)
     return changed
 
 
-def _alias_one(tx: Tx, bridge: str, crm: str, row: Sequence[Any], now: datetime) -> int:
+def _alias_one(
+    tx: Tx,
+    bridge: str,
+    crm: str,
+    row: Sequence[Any],
+    fan_out: Mapping[str, Sequence[FanOut]],
+    now: datetime,
+) -> int:
     loser = slot_store.slot_of(row[1:6])
     winner_id = end_of_chain(tx, crm, row[7])
     winner = Slot(
@@ -551,9 +563,9 @@ def _alias_one(tx: Tx, bridge: str, crm: str, row: Sequence[Any], now: datetime)
     own = [ref for ref in state.refs if ref.role is RefRole.CURRENT]
     if own:
         return _both_linked(tx, bridge, row, winner, now)
-    tx.run(
+    taken = tx.rows(
         "UPDATE ref SET key13 = %(winner)s WHERE workspace = %(ws)s AND key13 = %(loser)s"
-        " AND role = 'current'",
+        " AND role = 'current' RETURNING connection, id",
         winner=winner.key13,
         loser=row[0],
     )
@@ -565,6 +577,9 @@ def _alias_one(tx: Tx, bridge: str, crm: str, row: Sequence[Any], now: datetime)
     supersede_waiting(tx, row[0], now)
     supersede_waiting(tx, winner.key13, now)
     _plan_deals_again(tx, bridge, row[6], [loser.source_id, winner_id], now)
+    for connection, customer in taken:
+        rules = fan_out.get(connection, ())
+        page_store.fan_out(tx, connection, Entity.CUSTOMER, [customer], rules, now)
     return 1
 
 

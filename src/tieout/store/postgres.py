@@ -508,8 +508,10 @@ class PostgresStore:
     ) -> None:
         await self.do(lambda tx: adopting.merge_refs(tx, bridge, old, winner, now))
 
-    async def alias_merged(self, bridge: str, crm: str, now: datetime) -> int:
-        return await self.do(lambda tx: adopting.alias_merged(tx, bridge, crm, now))
+    async def alias_merged(
+        self, bridge: str, crm: str, fan_out: Mapping[str, Sequence[FanOut]], now: datetime
+    ) -> int:
+        return await self.do(lambda tx: adopting.alias_merged(tx, bridge, crm, fan_out, now))
 
     # --- after a restore ---
 
