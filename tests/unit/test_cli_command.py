@@ -6,6 +6,7 @@ import ast
 import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -445,7 +446,7 @@ sys.exit(carry_out("apply", Options(json="--json" in sys.argv), work))
 
 def _speaks(folder: Path, shell: str, *words: str) -> subprocess.CompletedProcess[str]:
     (folder / "speaks.py").write_text(_SPEAKS, encoding="ascii")
-    program = f"{sys.executable} speaks.py {' '.join(words)}"
+    program = f"{shlex.quote(sys.executable)} speaks.py {' '.join(words)}"
     return subprocess.run(
         ["bash", "-c", shell.replace("PROGRAM", program)],
         cwd=folder,
