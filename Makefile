@@ -14,7 +14,7 @@ export PIP_ROOT_USER_ACTION = ignore
 # Tests start the program hundreds of times: what one has compiled, the next ones read.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long test-tryton-8.2 lint lint-rules lint-types unit bench simulate clean help
+.PHONY: demo test test-long tryton-template test-tryton-8.2 lint lint-rules lint-types unit bench simulate clean help
 
 help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"
@@ -37,9 +37,13 @@ PREPARE = PYTHONPATH=tests $(BIN)/python -m support.tryton_server
 demo: $(STAMP) $(if $(filter tryton %-tryton,$(BOOKS) $(PAIR)),$(TRYTON)/.installed)
 	@$(BIN)/tieout demo $(if $(PAIR),--pair $(PAIR),$(if $(BOOKS),--books $(BOOKS)))
 
-test: $(STAMP) $(NEEDS_TRYTON) lint
-	$(if $(NEEDS_TRYTON),@$(PREPARE))
+# What the tests stand on and what reads the code use a core each.
+test: $(STAMP) $(NEEDS_TRYTON)
+	@$(MAKE) -j2 --no-print-directory lint-types $(if $(NEEDS_TRYTON),tryton-template) lint-rules
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+
+tryton-template: $(TRYTON)/.installed
+	@$(PREPARE)
 
 # What .ci/run does besides (as long again), and what a release needs.
 test-long: $(STAMP) $(NEEDS_TRYTON)
