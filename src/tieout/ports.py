@@ -176,7 +176,10 @@ class Connector(Protocol):
         """Ids and stamps, complete or an error: how deletions and missed changes are found."""
 
     async def get(self, refs: Sequence[ExternalRef], want: Selection) -> Sequence[Record | None]:
-        """Read now, in order, in the fewest calls; None: not there. Never from a search index."""
+        """
+        Read now, in order, in the fewest calls; None: not there. Never from a search index.
+        Raises `UnreadableError` where one of them is there and cannot be understood.
+        """
 
     async def prepare(self, changes: Sequence[Change]) -> Sequence[Prepared | Refused]:
         """Decisions to bytes, in order. May read (what a PUT replaces, a version), never write."""

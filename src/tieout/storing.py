@@ -91,8 +91,13 @@ class FanOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageIn:
-    """A page with the cursor that belongs to it."""
+    """
+    A page with the cursor that belongs to it. Rows that were not understood are shown as exceptions
+    of ``bridge`` under ``lane`` until they are read, or gone.
+    """
 
+    bridge: str
+    lane: str
     connection: str
     entity: Entity
     shape: str

@@ -258,7 +258,7 @@ def test_a_row_that_is_not_understood_is_told_and_the_rest_is_read() -> None:
         assert [deal.ref for deal in records(pages)] == [ref("deal", good)]
         ((unread, finding),) = [entry for page in pages for entry in page.unread]
         assert unread == ref("deal", bad)
-        assert finding.code == "row_not_understood"
+        assert finding.code == "record_unreadable"
 
     run(story())
 

@@ -253,7 +253,9 @@ def test_a_status_that_nobody_has_told_of_is_not_guessed() -> None:
         table.save({**row, "status": "Parked"})
         found = await pages(rig, DOCUMENTS)
         assert records(found) == {}
-        assert {finding.code for page in found for _, finding in page.unread} == {"not_read"}
+        assert {finding.code for page in found for _, finding in page.unread} == {
+            "record_unreadable"
+        }
 
     run(story())
 
@@ -267,7 +269,7 @@ def test_a_record_that_the_vendor_could_not_read_is_told_and_never_dropped() -> 
         found = await pages(rig, DOCUMENTS)
         unread = {ref: finding for page in found for ref, finding in page.unread}
         assert set(unread) == {outcome.ref}
-        assert unread[outcome.ref].code == "not_read"
+        assert unread[outcome.ref].code == "record_unreadable"
 
     run(story())
 

@@ -388,7 +388,7 @@ def test_what_is_not_understood_is_told_and_the_rest_read(rig: VismaRig) -> None
         assert set(records(found)) == {good}
         ((ref, finding),) = [pair for page in found for pair in page.unread]
         assert ref == bad
-        assert finding.code == "not_read"
+        assert finding.code == "record_unreadable"
 
     run(story())
 

@@ -490,3 +490,38 @@ def test_reads_within_a_minute_leave_no_sweep_half_done(make: Callable[..., Vism
             "SELECT entity FROM cursor WHERE workspace = %(ws)s AND resume IS NOT NULL"
         )
     )
+
+
+def test_a_row_that_is_not_understood_is_shown_and_keeps_nothing_out(
+    make: Callable[..., VismaNetPair],
+) -> None:
+    """A status that nobody documented: what is linked stays linked, and the rest goes on."""
+    pair = make()
+    pair.deal("D-1", BUYER, "1095.00")
+    pair.run()
+    settle(pair)
+    draft = pair.invoice("D-1")
+    table = pair.books.company.documents
+    key = f"Invoice/{draft['referenceNumber']}"
+    row = table.get(key)
+    assert row is not None
+    table.save({**row, "status": "Parked"})
+    pair.deal("D-2", BUYER, "250.00")
+    pair.clock.advance(60)
+    pair.run()
+    pair.clock.advance(60)
+    pair.run()
+    assert pair.invoice("D-2")["detailTotal"] == D("250")
+    assert [case.code for case in pair.cases()] == ["record_unreadable"]
+    assert draft["referenceNumber"] in pair.cases()[0].message
+    # A day later all ids are held against the mirror.
+    pair.clock.advance(30 * 3600)
+    pair.run()
+    assert [case.code for case in pair.cases()] == ["record_unreadable"]
+    row = table.get(key)
+    assert row is not None
+    table.save({**row, "status": "Hold"})
+    settle(pair)
+    assert pair.cases() == []
+    assert len(pair.records("customerinvoice")) == 2
+    quiet(pair)

@@ -16,6 +16,7 @@ import directed_prices
 import directed_published
 import directed_restore
 import directed_sales
+import directed_unread
 from scenes import TOLD, tell
 
 NUMBERED = sorted(TOLD)
@@ -30,6 +31,7 @@ assert directed_prices
 assert directed_published
 assert directed_restore
 assert directed_sales
+assert directed_unread
 
 # The numbers of the table of histories in docs/explanation/once-only.md. Those with a letter behind
 # their number, and those from 53 on, are beyond it.

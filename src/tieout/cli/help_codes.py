@@ -480,9 +480,10 @@ CODES: dict[str, Help] = {
     "period_deals": Help("Deals would be booked in a period that closes soon.", "tieout plan"),
     "refused_by_system": Help("The system refuses a write and says why.", SHOW),
     "action_not_possible": Help("The system cannot do this at all.", "Leave that flow out."),
-    "row_not_understood": Help("A record could not be understood; it is shown, not dropped.", SHOW),
-    "record_unreadable": Help("A record could not be read; it is shown, not dropped.", SHOW),
-    "not_read": Help("A record was not read yet.", NOTHING),
+    "record_unreadable": Help(
+        "A record of a system is not in a form that is known. All others go on.",
+        "Correct it there, or report it with its id: tieout exceptions show.",
+    ),
     # Configuration
     "configuration": Help("The configuration is wrong. What was in force stays.", FILE),
     "configuration_not_understood": Help(

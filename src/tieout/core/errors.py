@@ -6,6 +6,8 @@ Trouble in the data is never an error but a `core.finding.Finding`.
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class SyncError(Exception):
     """
@@ -40,6 +42,16 @@ class TransientError(SyncError):
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+NOT_UNDERSTOOD: Final = (ValueError, TypeError, KeyError, ArithmeticError)
+"""What a translation raises over a row that has another form."""
+
+
+class UnreadableError(TransientError):
+    """A record that was asked for is there and not in a form that is known."""
+
+    code = "record_unreadable"
 
 
 class ConnectionBrokenError(SyncError):

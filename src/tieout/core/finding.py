@@ -31,3 +31,16 @@ class Finding:
     hold_on: str = ""
     retry_after_s: int | None = None
     values: Mapping[str, str] = field(default_factory=dict)
+
+
+UNREADABLE = "record_unreadable"
+
+
+def unreadable(message: str, **values: str) -> Finding:
+    """A record of a system that is not in a form that its connector knows: shown, never dropped."""
+    return Finding(
+        code=UNREADABLE,
+        message=message,
+        hint="It is left out until it changes, or a newer Tieout reads it; report it with its id.",
+        values=values,
+    )

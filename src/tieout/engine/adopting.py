@@ -11,7 +11,7 @@ from tieout.core.orders import is_order
 from tieout.core.status import Status
 from tieout.engine.context import Engine
 from tieout.engine.facts import mirror_row, standing_of
-from tieout.engine.reading import trace_refs
+from tieout.engine.reading import got, trace_refs
 from tieout.storing import LooseCarrier
 
 _DEAD = (Status.CANCELLED, Status.CREDITED)
@@ -43,9 +43,12 @@ async def _follow_merges(engine: Engine, connection: str) -> int:
     selection = engine.selections[connection].get(Entity.CUSTOMER)
     if not pairs or selection is None:
         return 0
-    found = await engine.connectors[connection].get([winner for _, winner in pairs], selection)
+    winners = [winner for _, winner in pairs]
+    page = await got(engine.connectors[connection], winners, selection)
+    found = {record.ref: record for record in page.records}
     changed = 0
-    for (old, _), record in zip(pairs, found, strict=True):
+    for old, winner in pairs:
+        record = found.get(winner)
         if record is not None:
             row = mirror_row(record, engine.enrich)
             await engine.store.merge_refs(engine.bridge, old, row, engine.clock.now())

@@ -13,8 +13,8 @@ from tieout.core.change import (
     Refused,
 )
 from tieout.core.compare import DOCUMENT_FIELDS, as_sent, differing
-from tieout.core.errors import ConnectionBrokenError, TransientError
-from tieout.core.finding import Finding
+from tieout.core.errors import ConnectionBrokenError, TransientError, UnreadableError
+from tieout.core.finding import Finding, unreadable
 from tieout.core.keys import generation_of
 from tieout.core.model import Document, Entity, Record
 from tieout.core.orders import is_order
@@ -251,9 +251,7 @@ async def _prepare(
     counts: ExecuteCounts,
 ) -> list[tuple[ReadyOperation, Prepared]]:
     ready = []
-    for op, made in zip(
-        ops, await connector.prepare([op.change for op in ops]) if ops else (), strict=True
-    ):
+    for op, made in zip(ops, await _bytes_of(connector, ops), strict=True):
         if isinstance(made, Refused):
             counts.stale += made.stale
             counts.rejected += not made.stale
@@ -268,6 +266,23 @@ async def _prepare(
             continue
         ready.append((op, made))
     return ready
+
+
+async def _bytes_of(
+    connector: Connector, ops: Sequence[ReadyOperation]
+) -> list[Prepared | Refused]:
+    """As prepared. A record that cannot be understood keeps back only what stands on it."""
+    if not ops:
+        return []
+    try:
+        return list(await connector.prepare([op.change for op in ops]))
+    except UnreadableError as error:
+        if len(ops) == 1:
+            finding = unreadable(error.message)
+            return [Refused(key=ops[0].change.key, findings=(finding,))]
+        half = len(ops) // 2
+        first = await _bytes_of(connector, ops[:half])
+        return first + await _bytes_of(connector, ops[half:])
 
 
 async def _refuse(

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from tieout.core.abilities import EntityAbilities
 from tieout.core.change import Fate, FateKind
-from tieout.core.errors import BusyError
+from tieout.core.errors import BusyError, UnreadableError
+from tieout.core.finding import unreadable
 from tieout.core.id_set import IdSet
 from tieout.core.model import Entity, ExternalRef
+from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.facts import mirror_row
 from tieout.ports import Connector, Gone, Page, Selection
@@ -90,6 +92,8 @@ async def _read_entity(
         if page.whole:
             found = whole.setdefault(page.scope, IdSet())
             found.update(record.ref.id for record in page.records if record.ref)
+            # What cannot be understood is there.
+            found.update(ref.id for ref, _ in page.unread)
         if engine.stopping:
             return
     await _finish(engine, connection, entity, selection, cursor, revision, counts)
@@ -127,6 +131,8 @@ async def _page_in(
     rows = [mirror_row(record, engine.enrich) for record in page.records]
     result = await engine.store.page_in(
         PageIn(
+            bridge=engine.bridge,
+            lane=lanes.lane(engine.bridge, lanes.LEDGER, connection),
             connection=connection,
             entity=entity,
             shape=selection.shape,
@@ -241,24 +247,19 @@ async def read_again(
     counts: ReadCounts | None = None,
 ) -> None:
     """These records now, into the mirror, without moving the cursor."""
-    connector = engine.connectors[connection]
     entity = selection.entity
-    records = await connector.get(refs, selection)
+    page = await got(engine.connectors[connection], refs, selection)
     cursor = await engine.store.cursor(connection, entity, selection.shape)
-    gone = tuple(
-        Gone(ref=ref, certain=False)
-        for ref, record in zip(refs, records, strict=True)
-        if record is None
-    )
-    page = Page(records=tuple(record for record in records if record is not None), gone=gone)
     result = await engine.store.page_in(
         PageIn(
+            bridge=engine.bridge,
+            lane=lanes.lane(engine.bridge, lanes.LEDGER, connection),
             connection=connection,
             entity=entity,
             shape=selection.shape,
             rows=[mirror_row(record, engine.enrich) for record in page.records],
             gone=page.gone,
-            unread=(),
+            unread=page.unread,
             cursor=None,
             resume=cursor.resume if cursor else None,
             revision=cursor.revision if cursor else 0,
@@ -269,6 +270,31 @@ async def read_again(
     )
     if counts is not None:
         counts.changed += result.changed
+
+
+async def got(connector: Connector, refs: Sequence[ExternalRef], selection: Selection) -> Page:
+    """These records now. One that cannot be understood keeps none of the others out."""
+    try:
+        records = await connector.get(refs, selection)
+    except UnreadableError as error:
+        if len(refs) == 1:
+            return Page(unread=((refs[0], unreadable(error.message)),))
+        half = len(refs) // 2
+        one = await got(connector, refs[:half], selection)
+        other = await got(connector, refs[half:], selection)
+        return Page(
+            records=(*one.records, *other.records),
+            gone=(*one.gone, *other.gone),
+            unread=(*one.unread, *other.unread),
+        )
+    return Page(
+        records=tuple(record for record in records if record is not None),
+        gone=tuple(
+            Gone(ref=ref, certain=False)
+            for ref, record in zip(refs, records, strict=True)
+            if record is None
+        ),
+    )
 
 
 async def look_again(
@@ -333,11 +359,11 @@ async def trace_refs(
     """What became of these records, into the mirror and the links: a booked draft is followed."""
     fan_out = engine.fan_out(connection)
     abilities = connector.abilities.of(entity)
-    fates = list(await connector.trace(refs))
+    fates = await _fates(connector, refs)
     if abilities.search_lag_s == 0 and not abilities.tombstones:
         # A booking between the calls of one look hides a document: the second look is free here.
         lost = [fate.ref for fate in fates if fate.kind not in _FOUND]
-        again = {fate.ref: fate for fate in await connector.trace(lost)} if lost else {}
+        again = {fate.ref: fate for fate in await _fates(connector, lost)}
         fates = [again.get(fate.ref, fate) for fate in fates]
     for fate in fates:
         now = engine.clock.now()
@@ -353,6 +379,19 @@ async def trace_refs(
             await read_again(engine, connection, [fate.ref], engine.selections[connection][entity])
         else:
             await _is_gone(engine, connection, entity, fate, abilities, fate.ref in missed)
+
+
+async def _fates(connector: Connector, refs: Sequence[ExternalRef]) -> list[Fate]:
+    """Of these records; none of one that is there and cannot be understood."""
+    if not refs:
+        return []
+    try:
+        return list(await connector.trace(refs))
+    except UnreadableError:
+        if len(refs) == 1:
+            return []
+        half = len(refs) // 2
+        return await _fates(connector, refs[:half]) + await _fates(connector, refs[half:])
 
 
 async def _is_gone(

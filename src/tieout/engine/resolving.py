@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tieout.core.change import Doubt, Sight
+from tieout.core.errors import UnreadableError
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.resolve import UNSET, Step, judge
 from tieout.engine.context import Engine
@@ -51,6 +53,23 @@ def _furthest(engine: Engine, connection: str) -> timedelta:
     )
 
 
+async def _looked(engine: Engine, connection: str, doubts: Sequence[Doubt]) -> list[Sight]:
+    """
+    One look for each. Where a record that it comes upon cannot be understood, that look is not
+    complete: nothing follows from what it did not find.
+    """
+    try:
+        return list(await engine.connectors[connection].find_by_key(doubts))
+    except UnreadableError:
+        if len(doubts) == 1:
+            now = engine.vendor_now(connection)
+            key = doubts[0].key
+            return [Sight(key=key, began_at=now, vendor_time=now, complete=False)]
+        half = len(doubts) // 2
+        first = await _looked(engine, connection, doubts[:half])
+        return first + await _looked(engine, connection, doubts[half:])
+
+
 async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> None:
     """Every look that is due on one connection, in batches; nothing is sent here."""
     connector = engine.connectors[connection]
@@ -61,7 +80,7 @@ async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> Non
         )
         if not due:
             return
-        sights = await connector.find_by_key([_doubt(open_doubt) for open_doubt in due])
+        sights = await _looked(engine, connection, [_doubt(open_doubt) for open_doubt in due])
         gone: dict[Entity, list[ExternalRef]] = {}
         for open_doubt, sight in zip(due, sights, strict=True):
             engine.heard(connection, sight.vendor_time)

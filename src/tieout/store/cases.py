@@ -166,14 +166,22 @@ def close_others(
 
 def close_one(tx: Tx, lane: str, source_id: str, code: str, now: datetime, reason: str) -> None:
     """The open exception of a source with that code, where there is one, is closed."""
+    close_many(tx, lane, [source_id], code, now, reason)
+
+
+def close_many(
+    tx: Tx, lane: str, source_ids: Sequence[str], code: str, now: datetime, reason: str
+) -> None:
+    """The open exceptions of these sources with that code are closed."""
     rows = tx.rows(
         "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout',"
         " closed_reason = %(reason)s WHERE workspace = %(ws)s AND lane = %(lane)s"
-        " AND source_id = %(source)s AND closed_at IS NULL AND code = %(code)s RETURNING number",
+        " AND source_id = ANY(%(sources)s) AND closed_at IS NULL AND code = %(code)s"
+        " RETURNING number",
         now=now,
         reason=reason,
         lane=lane,
-        source=source_id,
+        sources=list(source_ids),
         code=code,
     )
     for row in rows:

@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from tieout.core.case import Seen
+from tieout.core.finding import UNREADABLE
 from tieout.core.model import Entity, ExternalRef, Record
 from tieout.ports import Gone
 from tieout.store import codec
+from tieout.store.cases import close_many, open_exception
 from tieout.store.database import Tx, mirrored
 from tieout.store.due_sources import SOURCES
 from tieout.storing import CursorRow, FanOut, MirrorRow, PageIn, PageResult
@@ -49,9 +51,36 @@ def page_in(tx: Tx, page: PageIn, *, ignore_stale: bool = True) -> PageResult:
     changed = upsert(tx, page.rows, page.now, ignore_stale=ignore_stale)
     fan_out(tx, page.connection, page.entity, changed, page.fan_out, page.now)
     gone = mark_gone(tx, page.connection, page.entity, page.gone, page.fan_out, page.now)
-    for ref, finding in page.unread:
-        tx.log("record.unread", ref=str(ref), code=finding.code)
+    _show_unread(tx, page)
     return PageResult(moved=True, revision=page.revision + 1, changed=len(changed), gone=gone)
+
+
+def _show_unread(tx: Tx, page: PageIn) -> None:
+    for ref, finding in page.unread:
+        open_exception(
+            tx,
+            bridge=page.bridge,
+            lane=page.lane,
+            source_id=_unread_place(ref),
+            key13=None,
+            code=finding.code,
+            message=finding.message,
+            hint=finding.hint,
+            details={"values": [{"ref": str(ref), **finding.values}]},
+            candidates=(),
+            amount=None,
+            currency="",
+            now=page.now,
+        )
+    settled = [row.ref for row in page.rows] + [one.ref for one in page.gone]
+    if settled:
+        places = [_unread_place(ref) for ref in settled]
+        close_many(tx, page.lane, places, UNREADABLE, page.now, "read")
+
+
+def _unread_place(ref: ExternalRef) -> str:
+    """Ids of different tables may be equal."""
+    return f"{ref.entity}:{ref.id}"
 
 
 def _move_cursor(tx: Tx, page: PageIn) -> bool:

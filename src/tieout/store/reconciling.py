@@ -355,6 +355,9 @@ def loose_documents(tx: Tx, books: str) -> list[Sequence[Any]]:
     )
 
 
+LOOSE_CREDIT = "credit_without_invoice"
+
+
 def sync_loose_credits(tx: Tx, bridge: str, lane: str, books: str, now: datetime) -> int:
     """
     A case for each open credit note that names no invoice; those that are matched now are closed.
@@ -382,7 +385,7 @@ def sync_loose_credits(tx: Tx, bridge: str, lane: str, books: str, now: datetime
             lane=lane,
             source_id=document,
             key13=None,
-            code="credit_without_invoice",
+            code=LOOSE_CREDIT,
             message=f"Credit note {number} of {customer} names no invoice, so it belongs to no "
             "deal.",
             hint=f"Finance matches it with its invoice in {books}.",
@@ -395,8 +398,9 @@ def sync_loose_credits(tx: Tx, bridge: str, lane: str, books: str, now: datetime
     tx.run(
         "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout',"
         " closed_reason = 'matched' WHERE workspace = %(ws)s AND lane = %(lane)s"
-        " AND closed_at IS NULL AND NOT (source_id = ANY(%(ids)s))",
+        " AND closed_at IS NULL AND code = %(code)s AND NOT (source_id = ANY(%(ids)s))",
         lane=lane,
+        code=LOOSE_CREDIT,
         ids=[row[0] for row in loose],
         now=now,
     )

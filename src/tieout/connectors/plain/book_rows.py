@@ -9,6 +9,7 @@ from typing import Any
 
 from tieout.connectors.plain.api import Row
 from tieout.connectors.plain.contact_rows import contact
+from tieout.connectors.plain.feed import understood
 from tieout.connectors.plain.settings import PlainBookSettings
 from tieout.connectors.plain.values import (
     address_row,
@@ -106,7 +107,11 @@ class BookRows:
     # Reading.
 
     def record(self, collection: str, row: Row, want: Selection) -> Record:
-        """A row of any collection as a record."""
+        """A row of any collection as a record. Raises `UnreadableError` where it is none."""
+        with understood(row):
+            return self._record(collection, row, want)
+
+    def _record(self, collection: str, row: Row, want: Selection) -> Record:
         match ENTITY_OF.get(collection, Entity.DOCUMENT):
             case Entity.CUSTOMER:
                 return self.customer(row, want)

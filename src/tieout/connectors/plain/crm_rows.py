@@ -7,6 +7,7 @@ from typing import Any
 from tieout.connectors.plain.api import Row
 from tieout.connectors.plain.contact_rows import contact
 from tieout.connectors.plain.crm_published import invoice
+from tieout.connectors.plain.feed import understood
 from tieout.connectors.plain.value_lists import value_list
 from tieout.connectors.plain.values import (
     addresses,
@@ -67,7 +68,11 @@ class CrmReader:
         return ExternalRef(self._connection, entity.value, row_id)
 
     def record(self, row: Row, want: Selection) -> Record:
-        """A row as the record that is wanted of it."""
+        """A row as the record that is wanted of it. Raises `UnreadableError` where it is none."""
+        with understood(row):
+            return self._record(row, want)
+
+    def _record(self, row: Row, want: Selection) -> Record:
         match want.entity:
             case Entity.DEAL:
                 return self._deal(row, want)

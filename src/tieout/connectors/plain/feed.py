@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from tieout.connectors.http.json import dumps, loads
 from tieout.connectors.plain.api import UNREADABLE, Answer, PlainApi, Row
-from tieout.core.finding import Finding
+from tieout.core.errors import UnreadableError
+from tieout.core.finding import Finding, unreadable
 from tieout.core.model import ExternalRef, Record
 from tieout.ports import Gone, Page
 
@@ -71,9 +73,11 @@ def _page(
     unread: list[tuple[ExternalRef, Finding]] = []
     for row in answer.value["rows"]:
         try:
-            records.append(read(path, row))
-        except UNREADABLE as error:
-            unread.append((ref_of(path, row), not_understood(row, error)))
+            with understood(row):
+                records.append(read(path, row))
+        except UnreadableError as error:
+            finding = unreadable(error.message, id=str(row.get("id")))
+            unread.append((ref_of(path, row), finding))
         position.saw(path, row["changed_at"])
     return Page(records=tuple(records), unread=tuple(unread), cursor=position.stored())
 
@@ -88,11 +92,16 @@ async def gone(
     yield Page(gone=tuple(found), cursor=position.stored())
 
 
+@contextmanager
+def understood(row: Row) -> Iterator[None]:
+    """What a translation of a row raises becomes `UnreadableError`."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise UnreadableError(not_understood(row, error).message) from error
+
+
 def not_understood(row: Row, error: Exception) -> Finding:
     """A row that this connector cannot read; it is shown, never dropped."""
-    return Finding(
-        code="row_not_understood",
-        message=f"A record ({row.get('id')}) was not understood: {error}.",
-        hint="Look at it in its system; if it is right there, report it.",
-        values={"id": str(row.get("id"))},
-    )
+    named = str(row.get("id"))
+    return unreadable(f"A record ({named}) was not understood: {error}.", id=named)

@@ -22,8 +22,8 @@ from tieout.connectors.salesforce.shapes import (
     invoice_source,
 )
 from tieout.connectors.salesforce.translate import Translator
-from tieout.core.errors import TransientError
-from tieout.core.finding import Finding
+from tieout.core.errors import TransientError, UnreadableError
+from tieout.core.finding import Finding, unreadable
 from tieout.core.model import Entity, ExternalRef, Record
 from tieout.ports import Gone, Page, Selection
 
@@ -417,18 +417,14 @@ class Reader:
             return translator.record(row, shape)
         except (RowError, KeyError, TypeError, ValueError) as error:
             _, finding = self._unread(row, shape.source, error)
-            raise TransientError(finding.message, code=finding.code, hint=finding.hint) from None
+            raise UnreadableError(finding.message, hint=finding.hint) from None
 
     def _unread(self, row: Row, source: Source, error: Exception) -> tuple[ExternalRef, Finding]:
         record_id = str(row.get("Id") or "")
         name = str(row.get("Name") or record_id)
         told = str(error) if isinstance(error, RowError) else "It is not in the form we know."
-        finding = Finding(
-            code="record_unreadable",
-            message=f'{source.object} "{name}" cannot be understood. {told}',
-            hint="It is skipped until it changes; report it with the id.",
-            values={"id": record_id, "object": source.object},
-        )
+        message = f'{source.object} "{name}" cannot be understood. {told}'
+        finding = unreadable(message, id=record_id, object=source.object)
         return ExternalRef(self._name, source.entity.value, record_id), finding
 
     async def _rows_by_id(self, shape: Shape, ids: Sequence[str]) -> list[Row]:

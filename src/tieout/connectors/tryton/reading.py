@@ -22,7 +22,8 @@ from tieout.connectors.tryton.values import (
     rows_of,
     text_of,
 )
-from tieout.core.finding import Finding
+from tieout.core.errors import NOT_UNDERSTOOD, UnreadableError
+from tieout.core.finding import Finding, unreadable
 from tieout.core.model import Balance, Document, Entity, ExternalRef, Record, Totals
 from tieout.core.money import ZERO
 from tieout.ports import Gone, Page, Selection
@@ -284,7 +285,9 @@ class Reader:
         found: dict[ExternalRef, Record] = {}
         for model, numbers in by_model.items():
             rows = await self.rows(model, numbers, want)
-            records, _ = await self._read_rows(list(rows.values()), want, model)
+            records, unread = await self._read_rows(list(rows.values()), want, model)
+            if unread:
+                raise UnreadableError(unread[0][1].message)
             found.update((record.ref, record) for record in records if record.ref is not None)
         return [found.get(ref) for ref in refs]
 
@@ -331,8 +334,17 @@ class Reader:
     async def records(
         self, rows: Iterable[Payload], model: str, want: Selection | None = None
     ) -> list[Record]:
-        """Rows as records of ours. Raises ValueError for one that is not understood."""
+        """Rows as records of ours. Raises `UnreadableError` where one is none."""
         listed = list(rows)
+        try:
+            return await self._made(listed, model, want)
+        except NOT_UNDERSTOOD as error:
+            said = _told_of(listed[0], model) if len(listed) == 1 else f"One of {len(listed)} rows"
+            raise UnreadableError(f"{said} was not understood.") from error
+
+    async def _made(
+        self, listed: Sequence[Payload], model: str, want: Selection | None
+    ) -> list[Record]:
         books = await self._known(listed, model)
         if model == PARTY:
             return [translate.customer(row, books, want) for row in listed]
@@ -403,7 +415,7 @@ class Reader:
     ) -> tuple[tuple[Record, ...], tuple[tuple[ExternalRef, Finding], ...]]:
         try:
             return tuple(await self.records(rows, model, want)), ()
-        except (ValueError, TypeError, KeyError, ArithmeticError):
+        except UnreadableError:
             # One of them is not understood: one by one, so that only that one is left out.
             pass
         books = await self._keeper.get()
@@ -412,14 +424,12 @@ class Reader:
         for row in rows:
             try:
                 records += await self.records([row], model, want)
-            except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+            except UnreadableError as error:
                 ref = _ref_of(row, books) if model == INVOICE else books.ref(
                     _ENTITIES[model], f"order:{row.get('id')}" if model == ORDER else row.get("id")
                 )  # fmt: skip
-                said = text_of(row, "number") or text_of(row, "code") or ref.id
-                message = f"{_ENTITIES[model].capitalize()} {said} was not understood."
-                values = {"error": type(error).__name__}
-                unread.append((ref, Finding(code="not_read", message=message, values=values)))
+                reason = type(error.__cause__).__name__
+                unread.append((ref, unreadable(error.message, error=reason)))
         return tuple(records), tuple(unread)
 
     async def _known(self, rows: Sequence[Payload], model: str) -> Books:
@@ -513,6 +523,11 @@ def balance_ref(books: Books, party: int, currency: str) -> ExternalRef:
     """The ref of a balance: the party's id, and the currency where it is a foreign one."""
     own = currency == books.currency.code
     return books.ref("balance", party if own else f"{party}:{currency}")
+
+
+def _told_of(row: Payload, model: str) -> str:
+    named = text_of(row, "number") or text_of(row, "code") or str(row.get("id"))
+    return f"{_ENTITIES.get(model, 'record').capitalize()} {named}"
 
 
 def _ref_of(row: Payload, books: Books) -> ExternalRef:

@@ -36,7 +36,8 @@ from tieout.connectors.visma_eaccounting.values import (
     stamp_text,
     text_of,
 )
-from tieout.core.finding import Finding
+from tieout.core.errors import NOT_UNDERSTOOD, UnreadableError
+from tieout.core.finding import Finding, unreadable
 from tieout.core.id_set import IdSet
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.ports import Page, Selection
@@ -44,6 +45,7 @@ from tieout.ports import Page, Selection
 Maker = Callable[[Payload, Names, Selection | None], Record]
 _DAWN = datetime(2000, 1, 1, tzinfo=UTC)
 _IDS_PER_CALL = 20
+_NAMED_BY = ("InvoiceNumber", "CustomerNumber", "Number", "Id")
 _MAKERS: Mapping[str, Maker] = {
     CUSTOMERS: translate.customer,
     ARTICLES: translate.item,
@@ -308,18 +310,23 @@ class Reader:
                 payloads[path, guid] = payload
         found: list[Record | None] = []
         names = await self._names_for(list(payloads.values()))
-        told = await self._invoices(payloads, names, want)
-        for ref in refs:
-            path, guid = place_of(ref)
-            payload_or_none = payloads.get((path, guid))
-            if payload_or_none is None:
-                found.append(None)
-            elif ref.entity == "balance":
-                found.append(translate.balance(payload_or_none, names, want))
-            elif path == INVOICES:
-                found.append(told[guid])
-            else:
-                found.append(_MAKERS[path](payload_or_none, names, want))
+        try:
+            told = await self._invoices(payloads, names, want)
+            for ref in refs:
+                path, guid = place_of(ref)
+                payload_or_none = payloads.get((path, guid))
+                if payload_or_none is None:
+                    found.append(None)
+                elif ref.entity == "balance":
+                    found.append(translate.balance(payload_or_none, names, want))
+                elif path == INVOICES:
+                    found.append(told[guid])
+                else:
+                    found.append(_MAKERS[path](payload_or_none, names, want))
+        except NOT_UNDERSTOOD as error:
+            # Of several, the caller finds out which by asking for fewer.
+            payload = payloads.get(place_of(refs[0]), {})
+            raise UnreadableError(_told_of(payload, place_of(refs[0])[0])) from error
         return found
 
     async def _invoices(
@@ -361,8 +368,12 @@ class Reader:
         return await self._api.one(f"{path}/{guid}", f"{path}/{{id}}")
 
     async def record(self, payload: Payload, path: str) -> Record:
-        """A payload of a list as our record."""
-        return _MAKERS[path](payload, await self._names_for([payload]), None)
+        """A payload of a list as our record. Raises `UnreadableError` where it is none."""
+        names = await self._names_for([payload])
+        try:
+            return _MAKERS[path](payload, names, None)
+        except NOT_UNDERSTOOD as error:
+            raise UnreadableError(_told_of(payload, path)) from error
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -391,13 +402,10 @@ class Reader:
         for row in rows:
             try:
                 records.append(_MAKERS[path](row, names, want))
-            except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+            except NOT_UNDERSTOOD as error:
                 prefix = _PREFIX.get(path, "")
                 ref = names.ref(_ENTITY[path], prefix + text_of(row, "Id"))
-                number = text_of(row, "InvoiceNumber") or text_of(row, "CustomerNumber")
-                message = f"{_ENTITY[path].capitalize()} {number or ref.id} was not understood."
-                values = {"error": type(error).__name__}
-                unread.append((ref, Finding(code="not_read", message=message, values=values)))
+                unread.append((ref, unreadable(_told_of(row, path), error=type(error).__name__)))
         return await self._told(rows, records, path), tuple(unread)
 
     async def _told(
@@ -431,6 +439,11 @@ class Reader:
 
     def _now_text(self) -> str:
         return stamp_text(self._api.seen_at or self._api.clock.now())
+
+
+def _told_of(row: Payload, path: str) -> str:
+    named = next((n for key in _NAMED_BY if (n := text_of(row, key))), "")
+    return f"{_ENTITY.get(path, 'record').capitalize()} {named} was not understood."
 
 
 def place_of(ref: ExternalRef) -> tuple[str, str]:

@@ -32,7 +32,8 @@ from tieout.connectors.visma_net.directory import Directory
 from tieout.connectors.visma_net.names import HEADS, Names, document_ref, split_ref
 from tieout.connectors.visma_net.stamps import MODIFIED, Stamps
 from tieout.connectors.visma_net.values import Payload, segment, text_of, wall_text
-from tieout.core.finding import Finding
+from tieout.core.errors import NOT_UNDERSTOOD, UnreadableError
+from tieout.core.finding import Finding, unreadable
 from tieout.core.model import Balance, Code, Document, Entity, ExternalRef, Record
 from tieout.ports import Gone, Page, Selection
 
@@ -332,6 +333,8 @@ class Reader:
                 by_path.setdefault(place_of(ref)[0], []).append(row)
         for path, listed in by_path.items():
             page = await self._page(listed, path, want, None)
+            if page.unread:
+                raise UnreadableError(page.unread[0][1].message)
             found.update((record.ref, record) for record in page.records if record.ref is not None)
         return [found.get(ref) for ref in refs]
 
@@ -357,9 +360,15 @@ class Reader:
     async def records(
         self, rows: Sequence[Payload], path: str, want: Selection | None = None
     ) -> list[Record]:
-        """Rows of a list as our records. Raises ValueError for one that is not understood."""
+        """Rows of a list as our records. Raises `UnreadableError` for one that is none."""
         make = await self._maker(path, rows, want)
-        return [make(row) for row in rows]
+        found: list[Record] = []
+        for row in rows:
+            try:
+                found.append(make(row))
+            except NOT_UNDERSTOOD as error:
+                raise UnreadableError(_told_of(row, "A record")) from error
+        return found
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -401,12 +410,11 @@ class Reader:
         for row in rows:
             try:
                 records.append(make(row))
-            except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+            except NOT_UNDERSTOOD as error:
                 ref = _any_ref(row, path, names)
-                said = text_of(row, "number") or text_of(row, "referenceNumber") or ref.id
-                message = f"{ref.entity.capitalize()} {said} was not understood."
+                message = _told_of(row, ref.entity.capitalize(), ref.id)
                 values = {"error": type(error).__name__, "said": str(error)[:200]}
-                unread.append((ref, Finding(code="not_read", message=message, values=values)))
+                unread.append((ref, unreadable(message, **values)))
         gone = tuple(
             Gone(ref=ref, certain=False)
             for record in records
@@ -459,10 +467,15 @@ class OrderReader:
         return None if self._service is None else await self._service.one(number)
 
 
+def _told_of(row: Payload, what: str, named: str = "") -> str:
+    said = text_of(row, "number") or text_of(row, "referenceNumber") or named
+    return f"{what} {said} was not understood."
+
+
 def _not_read(row: Payload, error: Exception) -> Finding:
     values = {"error": type(error).__name__, "said": str(error)[:200]}
     message = f"Order {text_of(row, 'orderId')} was not understood."
-    return Finding(code="not_read", message=message, values=values)
+    return unreadable(message, **values)
 
 
 def version_of_row(row: Payload) -> str:

@@ -30,8 +30,8 @@ from tieout.connectors.webcrm.translate import (
     stamp_text,
 )
 from tieout.connectors.webcrm.values import RowError, id_at, text_at
-from tieout.core.errors import TransientError
-from tieout.core.finding import Finding
+from tieout.core.errors import UnreadableError
+from tieout.core.finding import UNREADABLE, Finding, unreadable
 from tieout.core.model import Customer, Entity, ExternalRef, Record
 from tieout.ports import Page, Selection
 
@@ -379,12 +379,8 @@ class Reader:
         self, entity: Entity, number: int, name: str, error: Exception
     ) -> tuple[ExternalRef, Finding]:
         told = str(error) if isinstance(error, RowError) else "It is not in the form we know."
-        finding = Finding(
-            code="record_unreadable",
-            message=f'The {entity.value} "{name or number}" cannot be understood. {told}',
-            hint="It is skipped until it changes; report it with the id.",
-            values={"id": str(number), "object": entity.value},
-        )
+        message = f'The {entity.value} "{name or number}" cannot be understood. {told}'
+        finding = unreadable(message, id=str(number), object=entity.value)
         return ref_of(self._name, entity, number), finding
 
     # What there is.
@@ -429,19 +425,24 @@ class Reader:
         translator = await self.translator()
         if want.entity is Entity.ITEM:
             shape = Shape.of(want.extra, want.shape, want.kinds)
-            items = {
-                id_at(row, ITEM_ID): translator.item(row, shape)
-                for row in await self._api.catalogue()
-                if id_at(row, ITEM_ID) in numbers
-            }
+            items: dict[int, Record] = {}
+            for row in await self._api.catalogue():
+                number = id_at(row, ITEM_ID)
+                if number not in numbers:
+                    continue
+                try:
+                    items[number] = translator.item(row, shape)
+                except (RowError, TypeError, ValueError) as error:
+                    _, finding = self._unread(Entity.ITEM, number, "", error)
+                    raise UnreadableError(finding.message) from None
             return tuple(items.get(number) for number in numbers)
         self._lines.begin()
         found: dict[str, Record] = {}
         for table, rows in (await self._rows(numbers, want.entity)).items():
             records, unread = await self.records(table, rows, want, translator)
-            broken = [f for _, f in unread if f.code == "record_unreadable"]
+            broken = [f for _, f in unread if f.code == UNREADABLE]
             if broken:
-                raise TransientError(broken[0].message, code=broken[0].code, hint=broken[0].hint)
+                raise UnreadableError(broken[0].message, hint=broken[0].hint)
             found.update({record.ref.id: record for record in records if record.ref is not None})
         return tuple(found.get(ref.id) for ref in refs)
 
