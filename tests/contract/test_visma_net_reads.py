@@ -22,6 +22,7 @@ from contract.connector_contract import (
 from contract.test_visma_net_writes import lines, read, released
 from support.inprocess import InProcessTransport
 from support.visma_net_rig import VismaNetRig, number_of
+from tieout.core.errors import UnreadableError
 from tieout.core.model import (
     Balance,
     Code,
@@ -237,7 +238,8 @@ def test_a_type_that_is_not_known_is_told_and_asked_for_without_a_fault() -> Non
         rig.connector = rig.connect()
         unread = {ref for page in await pages(rig, DOCUMENTS) for ref, _ in page.unread}
         assert {ref.id.partition(":")[0] for ref in unread} == {"noupdate"}
-        assert await rig.connector.get(sorted(unread), DOCUMENTS) == [None]
+        with pytest.raises(UnreadableError):
+            await rig.connector.get(sorted(unread), DOCUMENTS)
 
     run(story())
 
