@@ -182,7 +182,10 @@ class Connector(Protocol):
         """
 
     async def prepare(self, changes: Sequence[Change]) -> Sequence[Prepared | Refused]:
-        """Decisions to bytes, in order. May read (what a PUT replaces, a version), never write."""
+        """
+        Decisions to bytes, in order. May read (what a PUT replaces, a version), never write. Raises
+        `UnreadableError` where a record that it reads cannot be understood, as looks do.
+        """
 
     def pack(self, items: Sequence[Prepared]) -> Sequence[Wire]:
         """Pure: items into the fewest requests. The engine stores them before ``send``."""

@@ -172,12 +172,12 @@ def close_one(tx: Tx, lane: str, source_id: str, code: str, now: datetime, reaso
 def close_many(
     tx: Tx, lane: str, source_ids: Sequence[str], code: str, now: datetime, reason: str
 ) -> None:
-    """The open exceptions of these sources with that code are closed."""
+    """The open exceptions of these sources with that code are closed; '' takes any code."""
     rows = tx.rows(
         "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout',"
         " closed_reason = %(reason)s WHERE workspace = %(ws)s AND lane = %(lane)s"
-        " AND source_id = ANY(%(sources)s) AND closed_at IS NULL AND code = %(code)s"
-        " RETURNING number",
+        " AND source_id = ANY(%(sources)s) AND closed_at IS NULL AND %(code)s IN ('', code)"
+        " RETURNING number, code",
         now=now,
         reason=reason,
         lane=lane,
@@ -185,4 +185,4 @@ def close_many(
         code=code,
     )
     for row in rows:
-        tx.log("exception.closed", number=int(row[0]), code=code)
+        tx.log("exception.closed", number=int(row[0]), code=row[1])

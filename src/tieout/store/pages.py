@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from tieout.core.case import Seen
-from tieout.core.finding import UNREADABLE
 from tieout.core.model import Entity, ExternalRef, Record
 from tieout.ports import Gone
 from tieout.store import codec
@@ -56,7 +55,12 @@ def page_in(tx: Tx, page: PageIn, *, ignore_stale: bool = True) -> PageResult:
 
 
 def _show_unread(tx: Tx, page: PageIn) -> None:
+    read = {row.ref for row in page.rows}
     for ref, finding in page.unread:
+        if ref in read:
+            # It was read, but for this: what needs it is held when it is decided.
+            tx.log("record.told", ref=str(ref), code=finding.code)
+            continue
         open_exception(
             tx,
             bridge=page.bridge,
@@ -72,10 +76,10 @@ def _show_unread(tx: Tx, page: PageIn) -> None:
             currency="",
             now=page.now,
         )
-    settled = [row.ref for row in page.rows] + [one.ref for one in page.gone]
+    settled = [*read, *(one.ref for one in page.gone)]
     if settled:
-        places = [_unread_place(ref) for ref in settled]
-        close_many(tx, page.lane, places, UNREADABLE, page.now, "read")
+        places = sorted(_unread_place(ref) for ref in settled)
+        close_many(tx, page.lane, places, "", page.now, "read")
 
 
 def _unread_place(ref: ExternalRef) -> str:
