@@ -13,7 +13,7 @@ from support.fakes import START, ManualClock
 from support.ports import quiet_ports
 from tieout.bootstrap import UlidIds
 from tieout.core.errors import StoreError
-from tieout.store.database import ThreadRunner
+from tieout.store.database import ThreadRunner, Tx, in_workspace
 
 
 @pytest.fixture
@@ -155,3 +155,29 @@ def test_ids_of_many_threads_are_never_equal() -> None:
 
     made = asyncio.run(story())
     assert len(set(made)) == len(made)
+
+
+def test_a_connection_that_the_server_ended_is_said_plainly_and_replaced(
+    database_url: str, owner_engine: Engine
+) -> None:
+    def backend(tx: Tx) -> int:
+        row = tx.row("SELECT pg_backend_pid()")
+        assert row is not None
+        return int(row[0])
+
+    work = in_workspace("ended", START, "test", backend)
+
+    async def story() -> None:
+        runner = ThreadRunner(database_url, threads=1)
+        try:
+            first = await runner.run(work)
+            with owner_engine.begin() as conn:
+                conn.exec_driver_sql("SELECT pg_terminate_backend(%(pid)s, 5000)", {"pid": first})
+            with pytest.raises(StoreError) as caught:
+                await runner.run(work)
+            assert caught.value.code == "database_unreachable"
+            assert await runner.run(work) != first
+        finally:
+            await runner.close()
+
+    asyncio.run(story())

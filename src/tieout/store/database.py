@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -422,10 +422,11 @@ def _enter(conn: Connection, workspace: str) -> None:
     server = driver.pgconn
     if server.transaction_status == TransactionStatus.IDLE:
         name = Escaping(server).escape_literal(workspace.encode())
-        told = server.exec_(b"BEGIN; SELECT set_config('tieout.workspace', %b, true)" % bytes(name))
-        if told.status == ExecStatus.TUPLES_OK:
-            return
-    # Also where that failed: so the driver says why.
+        begin = b"BEGIN; SELECT set_config('tieout.workspace', %b, true)" % bytes(name)
+        # Of a connection that is gone the ordinary call below says so in the usual way.
+        with suppress(PsycopgError):
+            if server.exec_(begin).status == ExecStatus.TUPLES_OK:
+                return
     conn.exec_driver_sql("SELECT set_config('tieout.workspace', %(ws)s, true)", {"ws": workspace})
 
 
