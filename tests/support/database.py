@@ -63,7 +63,13 @@ def let_go() -> None:
 
 @contextmanager
 def database(name: str) -> Iterator[str]:
-    """The address of a fresh migrated database, as the owner; the server is shared by workers."""
+    """
+    The address of a fresh migrated database, as the owner. The server is shared by workers, which
+    may each have a test of one module: the name is theirs.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and worker not in name:
+        name = f"{name}_{worker}"
     running = server()
     _ensure_template(running, running.folder)
     admin = create_engine(running.url("postgres"), isolation_level="AUTOCOMMIT")
