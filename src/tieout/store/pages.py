@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -495,7 +496,10 @@ def mirror(tx: Tx, connection: str, entity: Entity, ids: Sequence[str]) -> dict[
         return {}
     return {
         row[0]: Seen(
-            record=codec.decode_record(entity, row[1]),
+            record=_named(
+                codec.decode_record(entity, row[1]),
+                ExternalRef(connection, str(entity), row[0]),
+            ),
             gone=row[2] is not None,
             gone_certain=bool(row[3]),
             merged_into=row[4] or "",
@@ -509,6 +513,11 @@ def mirror(tx: Tx, connection: str, entity: Entity, ids: Sequence[str]) -> dict[
             ids=list(ids),
         )
     }
+
+
+def _named(record: Record, ref: ExternalRef) -> Record:
+    """What stands for a record that vanished unread comes from a link, which may not name it."""
+    return record if record.ref is not None else replace(record, ref=ref)
 
 
 def mirror_by_number(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -440,7 +441,8 @@ def _was_deleted(tx: Tx, doubt: OpenDoubt, judgement: Judgement, now: datetime) 
         tx,
         op.key13,
         wanted=sent,
-        shown=sent,
+        # The mirror gets this as the record that was there: by its own id.
+        shown=None if sent is None else replace(sent, ref=ref),
         known=True,
         predicted=None,
         config_version=op.config_version,
