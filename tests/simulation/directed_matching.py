@@ -44,10 +44,10 @@ def pairs(found: match_reporting.Report) -> list[tuple[str, str]]:
     return sorted((pair.source_id, pair.target_id) for pair in found.unsure_people)
 
 
-async def say(s: Scene, word: str, mine: str, theirs: str) -> None:
-    """A person's word on two persons."""
+async def say(s: Scene, word: str, mine: str, theirs: str, entity: str = CONTACT) -> None:
+    """A person's word on two persons, or two records of another kind."""
     engine: Any = s.world.engine()
-    given = Word(entity=CONTACT, word=word, source_id=mine, target_id="" if word == NEW else theirs)
+    given = Word(entity=entity, word=word, source_id=mine, target_id="" if word == NEW else theirs)
     await match_deciding.decide(engine, engine.store, BOOK, [given], who="Eva", reason="")
 
 
@@ -185,9 +185,7 @@ async def named(s: Scene, entity: str, mine: str, theirs: str) -> None:
     """A person's word, given on a report, that a record of the CRM and one of the books are one."""
     await s.world.wait(70)
     await report(s)
-    engine: Any = s.world.engine()
-    given = Word(entity=entity, word=SAME, source_id=mine, target_id=theirs)
-    await match_deciding.decide(engine, engine.store, BOOK, [given], who="Eva", reason="")
+    await say(s, SAME, mine, theirs, entity)
 
 
 def known(s: Scene) -> list[str]:

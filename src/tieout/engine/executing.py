@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from tieout.core.abilities import Guard
 from tieout.core.change import (
     Action,
+    Change,
     Prepared,
     Refused,
 )
@@ -20,6 +21,7 @@ from tieout.core.model import Document, Entity, Record
 from tieout.core.orders import is_order
 from tieout.engine.context import LEASE_S, Engine
 from tieout.engine.facts import mirror_row
+from tieout.engine.halving import by_halves
 from tieout.engine.reading import look_again
 from tieout.engine.sending import (
     ExecuteCounts,
@@ -272,17 +274,11 @@ async def _bytes_of(
     connector: Connector, ops: Sequence[ReadyOperation]
 ) -> list[Prepared | Refused]:
     """As prepared. A record that cannot be understood keeps back only what stands on it."""
-    if not ops:
-        return []
-    try:
-        return list(await connector.prepare([op.change for op in ops]))
-    except UnreadableError as error:
-        if len(ops) == 1:
-            finding = unreadable(error.message)
-            return [Refused(key=ops[0].change.key, findings=(finding,))]
-        half = len(ops) // 2
-        first = await _bytes_of(connector, ops[:half])
-        return first + await _bytes_of(connector, ops[half:])
+
+    def refused(change: Change, error: UnreadableError) -> list[Prepared | Refused]:
+        return [Refused(key=change.key, findings=(unreadable(error.message),))]
+
+    return await by_halves(connector.prepare, [op.change for op in ops], refused)
 
 
 async def _refuse(

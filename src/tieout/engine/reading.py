@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from tieout.core.abilities import EntityAbilities
 from tieout.core.change import Fate, FateKind
 from tieout.core.errors import BusyError, UnreadableError
-from tieout.core.finding import unreadable
+from tieout.core.finding import Finding, unreadable
 from tieout.core.id_set import IdSet
-from tieout.core.model import Entity, ExternalRef
+from tieout.core.model import Entity, ExternalRef, Record
 from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.facts import mirror_row
+from tieout.engine.halving import by_halves
 from tieout.ports import Connector, Gone, Page, Selection
 from tieout.storing import CursorRow, PageIn
 
@@ -274,26 +275,20 @@ async def read_again(
 
 async def got(connector: Connector, refs: Sequence[ExternalRef], selection: Selection) -> Page:
     """These records now. One that cannot be understood keeps none of the others out."""
-    try:
-        records = await connector.get(refs, selection)
-    except UnreadableError as error:
-        if len(refs) == 1:
-            return Page(unread=((refs[0], unreadable(error.message)),))
-        half = len(refs) // 2
-        one = await got(connector, refs[:half], selection)
-        other = await got(connector, refs[half:], selection)
-        return Page(
-            records=(*one.records, *other.records),
-            gone=(*one.gone, *other.gone),
-            unread=(*one.unread, *other.unread),
-        )
+    unread: list[tuple[ExternalRef, Finding]] = []
+
+    async def ask(some: Sequence[ExternalRef]) -> list[tuple[ExternalRef, Record | None]]:
+        return list(zip(some, await connector.get(some, selection), strict=True))
+
+    def left_out(ref: ExternalRef, error: UnreadableError) -> tuple[()]:
+        unread.append((ref, unreadable(error.message)))
+        return ()
+
+    found = await by_halves(ask, refs, left_out)
     return Page(
-        records=tuple(record for record in records if record is not None),
-        gone=tuple(
-            Gone(ref=ref, certain=False)
-            for ref, record in zip(refs, records, strict=True)
-            if record is None
-        ),
+        records=tuple(record for _, record in found if record is not None),
+        gone=tuple(Gone(ref=ref, certain=False) for ref, record in found if record is None),
+        unread=tuple(unread),
     )
 
 
@@ -383,15 +378,7 @@ async def trace_refs(
 
 async def _fates(connector: Connector, refs: Sequence[ExternalRef]) -> list[Fate]:
     """Of these records; none of one that is there and cannot be understood."""
-    if not refs:
-        return []
-    try:
-        return list(await connector.trace(refs))
-    except UnreadableError:
-        if len(refs) == 1:
-            return []
-        half = len(refs) // 2
-        return await _fates(connector, refs[:half]) + await _fates(connector, refs[half:])
+    return await by_halves(connector.trace, refs, lambda _ref, _error: ())
 
 
 async def _is_gone(

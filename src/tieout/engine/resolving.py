@@ -12,6 +12,7 @@ from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.resolve import UNSET, Step, judge
 from tieout.engine.context import Engine
 from tieout.engine.facts import mirror_row
+from tieout.engine.halving import by_halves
 from tieout.engine.reading import look_again
 from tieout.engine.sending import lease_horizon
 from tieout.storing import OpenDoubt
@@ -58,16 +59,12 @@ async def _looked(engine: Engine, connection: str, doubts: Sequence[Doubt]) -> l
     One look for each. Where a record that it comes upon cannot be understood, that look is not
     complete: nothing follows from what it did not find.
     """
-    try:
-        return list(await engine.connectors[connection].find_by_key(doubts))
-    except UnreadableError:
-        if len(doubts) == 1:
-            now = engine.vendor_now(connection)
-            key = doubts[0].key
-            return [Sight(key=key, began_at=now, vendor_time=now, complete=False)]
-        half = len(doubts) // 2
-        first = await _looked(engine, connection, doubts[:half])
-        return first + await _looked(engine, connection, doubts[half:])
+
+    def incomplete(doubt: Doubt, _error: UnreadableError) -> list[Sight]:
+        now = engine.vendor_now(connection)
+        return [Sight(key=doubt.key, began_at=now, vendor_time=now, complete=False)]
+
+    return await by_halves(engine.connectors[connection].find_by_key, doubts, incomplete)
 
 
 async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> None:
