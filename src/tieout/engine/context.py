@@ -17,8 +17,10 @@ from tieout.ports import Clock, Connector, Ids, Selection
 from tieout.storing import FanOut, Store
 
 LEASE_S = 60
-# So many deals are decided before others have their turn: what is under way goes on meanwhile.
-BREATH = 4
+# So many deals are decided before others have their turn: what is under way goes on meanwhile. Not
+# fewer: a thread that waits for the interpreter asks for it only when nobody has let go of it for a
+# while, and each turn lets go for too short a time to be noticed.
+BREATH = 32
 
 
 @dataclass(slots=True, kw_only=True)
