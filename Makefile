@@ -90,5 +90,7 @@ $(TRYTON)/.installed $(TRYTON82)/.installed:
 	@$(@D)/bin/python -m pip install -q --no-deps --no-build-isolation --force-reinstall ./tryton
 	@touch $@
 
+# As root the demo's database may lie outside its folder.
 clean:
+	-@test ! -x $(BIN)/python || $(BIN)/python -m tieout.store.embedded_orphans demo/.tieout
 	rm -rf $(VENV) $(TRYTON) $(TRYTON82) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis demo

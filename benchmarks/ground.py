@@ -36,6 +36,7 @@ from tieout.store.database import (
     blocking_engine,
 )
 from tieout.store.embedded import EmbeddedServer
+from tieout.store.embedded_orphans import remove_data_of
 from tieout.store.migrate import prepare
 from tieout.store.postgres import PostgresStore
 from tieout.store.workspaces import ensure_workspace
@@ -201,6 +202,7 @@ def database() -> Iterator[Database]:
         yield Database(server.url(), folder)
     finally:
         server.stop()
+        remove_data_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 

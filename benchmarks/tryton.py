@@ -42,6 +42,7 @@ from tieout.ports import HttpRequest, HttpResponse
 from tieout.settings.compile import compile_policy, selections
 from tieout.store.database import ThreadRunner
 from tieout.store.embedded import OWNER, EmbeddedServer
+from tieout.store.embedded_orphans import remove_data_of
 from tieout.store.postgres import PostgresStore
 from tieout_sandbox.salesforce import credentials as salesforce_credentials
 from tieout_sandbox.tryton.books import Books, find_books
@@ -190,6 +191,7 @@ class Plant:
     def close(self) -> None:
         """Ends it."""
         self._server.stop()
+        remove_data_of(self._folder)
 
 
 def _template(books: Books, code: str) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import uuid
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support import inprocess
+from support import inprocess, run_folder
 from support.described import Description, descriptions
 from tieout.ports import HttpRequest
 
@@ -31,22 +30,24 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Names the run before its workers start, so that its folder can be cleared after them."""
+    """
+    The run's folder, before its workers start, so that it can be cleared after them: no `tieout`
+    that a test starts writes into the machine's own state folder.
+    """
     # A shell has what it starts in the background ignore Ctrl-C: tests of Ctrl-C would wait for it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None):
+        run_folder.folder()
         return
     if not config.option.testrunuid:
         config.option.testrunuid = uuid.uuid4().hex
+    run_folder.begin(config.option.testrunuid)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The databases of a run go with it; each worker leaves them, since others may be at work."""
-    run = getattr(config.option, "testrunuid", None)
-    if run and not hasattr(config, "workerinput"):
-        from support.database import home_of
-
-        shutil.rmtree(home_of(run), ignore_errors=True)
+    """The folder of a run goes with it; each worker leaves it, since others may be at work."""
+    if not hasattr(config, "workerinput"):
+        run_folder.remove(run_folder.folder())
 
 
 def pytest_sessionfinish() -> None:

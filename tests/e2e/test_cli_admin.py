@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,6 +208,26 @@ def test_doctor_names_what_stops_deals(project: Program, visma: Simulator) -> No
     project.write("tables/items.csv", f'from,to\n"{name}",{article}\n')
     after = project("doctor", "--json").object["data"]["failures"]
     assert not [row for row in after if f"({name} in" in row["message"]]
+
+
+def test_doctor_names_databases_that_are_nobodys(
+    project: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "state" / "0123456789abcdef"
+    (place / "pg").mkdir(parents=True)
+    seen = tmp_path.stat()
+    gone = {"path": str(tmp_path / "gone" / ".tieout"), "identity": [seen.st_dev, 1], "mount": "/"}
+    (place / "of.json").write_text(json.dumps(gone), encoding="utf-8")
+    monkeypatch.setenv("TIEOUT_STATE_DIR", str(place.parent))
+    data = project("doctor", "--json").object["data"]
+    assert "disk" not in data["ok"]
+    assert [row["next"] for row in data["warnings"] if row["code"] == "database_orphaned"] == [
+        "tieout doctor --remove-orphans"
+    ]
+    assert [row["project"] for row in data["orphans"]["items"]] == [str(tmp_path / "gone")]
+    shown = f"warn  1 database, 0 MB in {place.parent}, whose folder is gone: {tmp_path / 'gone'} ("
+    assert shown in project("doctor").out
+    assert place.exists()
 
 
 # --- connections that do not work -----------------------------------------------------------------

@@ -91,6 +91,8 @@ def client(
 ) -> subprocess.Popen[str]:
     """A process that uses the server of `folder` until its standard input gets a line."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{SOURCES}:{SITE}"}
+    # Not `handed_on`: a test may have a state folder of its own.
+    environment["TIEOUT_STATE_DIR"] = os.environ["TIEOUT_STATE_DIR"]
     return subprocess.Popen(
         [*prefix, python, "-c", CLIENT, str(folder), str(number)],
         env=environment,

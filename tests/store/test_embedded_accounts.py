@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -23,6 +24,7 @@ from embedded_kit import (
     seen,
 )
 
+from support import demo_runs, run_folder
 from tieout.store.embedded import EmbeddedServer, PlaceRefusedError
 from tieout.store.embedded_place import Account, account_for, can_reach
 
@@ -152,8 +154,7 @@ def test_data_goes_elsewhere_when_a_parent_is_closed(home: Path) -> None:
 def test_a_killed_user_of_data_elsewhere(home: Path) -> None:
     closed = home / "closed"
     closed.mkdir(mode=0o700)
-    environment = os.environ["TIEOUT_STATE_DIR"]
-    one = client(closed, 1, prefix=("env", f"TIEOUT_STATE_DIR={environment}"))
+    one = client(closed, 1)
     answer(one)
     kill_client(one)
     assert gone(home, seconds=3.0), processes_in(home)
@@ -181,3 +182,15 @@ def test_the_account_is_the_owner_of_the_data(home: Path) -> None:
     shutil.chown(home / "pg", USER)
     assert account_for(home, home / "pg").uid == pwd.getpwnam(USER).pw_uid
     assert account_for(home, home / "none").uid == pwd.getpwnam("nobody").pw_uid
+
+
+def test_what_a_program_of_a_test_leaves_is_the_runs(tmp_path: Path) -> None:
+    ours = run_folder.folder() / "state"
+    before = set(ours.iterdir())
+    made = demo_runs.run(tmp_path, "init", "firm", TIEOUT_DATABASE_URL="", TIEOUT_KEY="")
+    assert made.returncode == 0, made.stderr
+    note = json.loads((tmp_path / "firm" / ".tieout" / "pg.elsewhere").read_text("utf-8"))
+    data = Path(note["data"])
+    assert {data.parent} == set(ours.iterdir()) - before
+    typed = demo_runs.type_in(tmp_path / "firm", "echo $TIEOUT_STATE_DIR")
+    assert typed.stdout.strip() == str(ours)

@@ -6,34 +6,19 @@ import atexit
 import fcntl
 import functools
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import create_engine
 
+from support.run_folder import folder
 from tieout.store.database import blocking_engine
 from tieout.store.embedded import EmbeddedServer
 from tieout.store.migrate import prepare
 
 TEMPLATE = "tieout_template"
 _kept: list[EmbeddedServer] = []
-
-
-def home_of(run: str) -> Path:
-    """The folder of a run's databases; a short path, since sockets lie in it."""
-    return Path(tempfile.gettempdir()) / f"tieout-tests-{os.getuid()}" / run
-
-
-def _home() -> Path:
-    """A folder of this run that every worker finds and every account may enter."""
-    home = home_of(os.environ.get("PYTEST_XDIST_TESTRUNUID", f"single-{os.getpid()}"))
-    home.mkdir(parents=True, exist_ok=True)
-    home.parent.chmod(0o755)
-    home.chmod(0o755)
-    return home
 
 
 @functools.cache
@@ -48,16 +33,13 @@ def _server(home: Path) -> EmbeddedServer:
 
 def server() -> EmbeddedServer:
     """The run's PostgreSQL, started; shared with other workers and kept while this process is."""
-    return _server(_home())
+    return _server(folder())
 
 
 def let_go() -> None:
     """This process uses no server any longer; one that nobody else uses ends."""
     while _kept:
-        running = _kept.pop()
-        running.stop()
-        if "PYTEST_XDIST_TESTRUNUID" not in os.environ:
-            shutil.rmtree(running.folder, ignore_errors=True)
+        _kept.pop().stop()
     _server.cache_clear()
 
 

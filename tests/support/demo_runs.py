@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from support.run_folder import handed_on
+
 PROGRAM = [sys.executable, "-m", "tieout.cli.main"]
 # A busy machine is slow; that a quiet one needs under a minute is measured, not tested.
 LONG_S = 280
@@ -20,6 +22,7 @@ def environment(here: Path, **more: str) -> dict[str, str]:
     nowhere = "http://127.0.0.1:9"
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("TIEOUT_")},
+        **handed_on(),
         "TIEOUT_TEST_NOT_DURABLE": "1",
         "TIEOUT_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:9/none",
         "TIEOUT_KEY": "not a key",
@@ -69,6 +72,7 @@ def type_in(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         env={
             **own,
+            **handed_on(),
             "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}",
             "TIEOUT_TEST_NOT_DURABLE": "1",
         },

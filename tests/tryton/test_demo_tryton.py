@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from support.demo_runs import PROGRAM, end, processes_of, readme_commands, run, start, wait_for
+from support.run_folder import handed_on
 from support.tryton_server import require_tryton
 from tieout.store.embedded import EmbeddedServer
 
@@ -81,6 +82,7 @@ def test_a_whole_demo_on_tryton_explains_itself_to_the_cent(here: Path, installe
 def _the_project_is_of_use(folder: Path) -> None:
     """What was made can be asked, on its own database, without simulator and Tryton."""
     own = {"TIEOUT_TEST_NOT_DURABLE": "1", "PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
+    own |= handed_on()
 
     def ask(*words: str) -> Any:
         done = subprocess.run(

@@ -585,6 +585,19 @@ CODES: dict[str, Help] = {
         "The project was copied with its data while it ran, or beside its original.",
         "Work in one of them only.",
     ),
+    "database_gone": Help(
+        "The project's data lay outside its folder, and is not there any more.",
+        "Bring that folder back, or remove .tieout/pg.elsewhere and restore a backup.",
+    ),
+    "database_orphaned": Help(
+        "Data in the system's state folder is of a project whose folder was deleted, or moved.",
+        "Open what was moved (tieout status); then: tieout doctor --remove-orphans",
+    ),
+    "database_unclaimed": Help(
+        "Data in the system's state folder does not say whose it is, or its project's disk may not "
+        "be mounted.",
+        "Open each project that is in use (tieout status); remove by hand what nobody claims.",
+    ),
     "server_not_durable": Help(
         "The server can forget what was recorded before a write was sent.",
         "Set fsync and synchronous_commit on.",

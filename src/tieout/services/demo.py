@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from tieout.services import connections
 from tieout.services.configuration import publish, read_configuration
 from tieout.services.project import FILE, OURS, Project, make_project
 from tieout.services.usage import UsedWronglyError
-from tieout.store.embedded_place import ELSEWHERE, open_state
+from tieout.store.embedded_orphans import remove_data_of
 
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened, System
@@ -272,7 +271,7 @@ def _clear(root: Path) -> None:
     """What an earlier demo made goes; what somebody else put there stays."""
     for name in _MADE:
         (root / name).unlink(missing_ok=True)
-    _clear_elsewhere(root / OURS / ELSEWHERE)
+    remove_data_of(root / OURS)
     for found in (root / OURS).iterdir():
         if found.name == MARK:
             continue
@@ -280,16 +279,6 @@ def _clear(root: Path) -> None:
             shutil.rmtree(found)
         else:
             found.unlink()
-
-
-def _clear_elsewhere(note: Path) -> None:
-    """The earlier demo's data, where it could not lie in the folder itself."""
-    try:
-        place = Path(json.loads(note.read_text("utf-8"))["data"]).parent
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if place.parent == open_state():
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _files(first: date, texts: BooksTexts, crm: CrmTexts) -> dict[str, str]:

@@ -6,6 +6,7 @@ Nothing is written to another system. Both sides are read into the mirror, as a 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,7 +21,7 @@ from tieout.engine.deciding import WINDOW, decide_window
 from tieout.engine.reading import read_side
 from tieout.engine.run import connect
 from tieout.services import configuration as configurations
-from tieout.services import connections
+from tieout.services import connections, orphans
 from tieout.services.project import check_disk
 from tieout.settings.check import check_fields
 from tieout.store import admin
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tieout.bootstrap import Opened
     from tieout.engine.context import Engine
     from tieout.services.connections import Tested
+    from tieout.services.orphans import Orphans
     from tieout.settings.bridge import Configuration
 
 DEALS_SHOWN = 3
@@ -75,6 +77,7 @@ class Diagnosis:
     checks: int = 0
     bridge: str | None = None
     errors: list[SyncError] = field(default_factory=list)
+    orphans: Orphans | None = None
     spoiled: set[str] = field(default_factory=set)
 
     def fine(self, area: str, checks: int = 1) -> None:
@@ -109,6 +112,7 @@ async def examine(opened: Opened, bridge: str, say: Callable[[str], None]) -> Di
     tested = await _connections(opened, found)
     configuration = await _configuration(opened, bridge, found)
     _machine(opened, found)
+    await _orphans(found)
     if configuration is None:
         return found
     found.bridge = configuration.name
@@ -222,6 +226,16 @@ def _machine(opened: Opened, found: Diagnosis) -> None:
         found.errors.append(error)
         finding = Finding(code=error.code, message=error.message)
         found.wrong("disk", Trouble(finding=finding, next=error.hint))
+
+
+async def _orphans(found: Diagnosis) -> None:
+    """Databases that do not lie in their project's folder, and whose folder is gone."""
+    # In a thread: where there are many, their files take seconds to count.
+    found.orphans = await asyncio.to_thread(orphans.look)
+    if found.orphans.looked_at:
+        found.fine("disk")
+    for finding, step in orphans.findings(found.orphans):
+        found.wrong("disk", Trouble(finding=finding, next=step))
 
 
 async def _fields(opened: Opened, configuration: Configuration, found: Diagnosis) -> None:

@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from tieout.store.embedded_watch import SOCKET_NAME
 MAJOR = 18
 DATA = "pg"
 ELSEWHERE = "pg.elsewhere"
+OF = "of.json"
+"""The note beside data, or programs, that do not lie where they belong: whose they are."""
+COPIED_PROGRAMS, COPYING = "postgres-", ".copy-"
 SPACE_NEEDED = 200_000_000
 # The socket's whole path, its closing zero byte included, in the kernel's address structure.
 SOCKET_PATH_MAX = 108
@@ -187,14 +191,14 @@ def usable_binaries(account: Account) -> Path:
 
 
 def _copied(package: Path, binaries: Path) -> Path:
-    made = (binaries / "postgres").stat()
-    mark = f"{binaries.resolve()} {made.st_size} {made.st_mtime_ns}"
     install = binaries.parent.name
-    target = open_state() / f"postgres-{_digest(mark)}"
+    target = open_state() / name_of_copy(binaries.resolve())
     wanted = target / package.name / install / "bin"
     if wanted.is_dir():
+        _tell_whose(target, binaries.resolve())
         return wanted
-    attempt = Path(tempfile.mkdtemp(prefix=".copy-", dir=target.parent))
+    attempt = Path(tempfile.mkdtemp(prefix=COPYING, dir=target.parent))
+    _tell_whose(attempt, binaries.resolve())
     shutil.copytree(package / install, attempt / package.name / install, symlinks=True)
     # The programs look for their libraries here, relative to themselves.
     libraries = package.with_name(f"{package.name}.libs")
@@ -209,9 +213,20 @@ def _copied(package: Path, binaries: Path) -> Path:
     return wanted
 
 
+def name_of_copy(binaries: Path) -> str:
+    """What a copy of these programs is called; another one where they are replaced by others."""
+    made = (binaries / "postgres").stat()
+    return COPIED_PROGRAMS + _digest(f"{binaries} {made.st_size} {made.st_mtime_ns}")
+
+
+def state_folder() -> Path:
+    """Where the system's state folder for tieout is, or would be."""
+    return Path(os.environ.get("TIEOUT_STATE_DIR") or "/var/lib/tieout")
+
+
 def open_state() -> Path:
     """The system's state folder for tieout, which every account may pass through."""
-    state = Path(os.environ.get("TIEOUT_STATE_DIR", "/var/lib/tieout"))
+    state = state_folder()
     if not state.exists():
         state.mkdir(parents=True, exist_ok=True)
         state.chmod(0o755)
@@ -256,7 +271,15 @@ def _noted_place(folder: Path, note: Path) -> Path:
             f"{written['data']}.",
             hint=f"Restore a backup here, or remove {note} to begin with no data",
         )
-    return Path(written["data"])
+    data = Path(written["data"])
+    if not data.parent.is_dir():
+        raise PlaceRefusedError(
+            code="database_gone",
+            message=f"The data of {folder} lay in {data}, which is not there.",
+            hint=f"Bring it back, or remove {note} and restore a backup",
+        )
+    _tell_whose(data.parent, folder)
+    return data
 
 
 def _new_place(folder: Path, note: Path) -> Path:
@@ -266,10 +289,36 @@ def _new_place(folder: Path, note: Path) -> Path:
     place.chmod(0o711)
     data = place / DATA
     text = {"data": str(data), "path": str(folder), "identity": _identity(folder)}
+    _write_note(note, text)
+    # Last: a place that says whose it is, while that folder does not name it, is an orphan.
+    _tell_whose(place, folder)
+    return data
+
+
+def _write_note(note: Path, text: Mapping[str, object], mode: int = 0o644) -> None:
     attempt = note.with_suffix(".new")
+    attempt.touch(mode)
     attempt.write_text(json.dumps(text, ensure_ascii=False), "utf-8")
     attempt.rename(note)
-    return data
+
+
+def _tell_whose(place: Path, owner: Path) -> None:
+    """
+    Writes into `place` which folder it belongs to, unless it says so already: else nobody could
+    tell after the folder is gone. `mount` is the disk that has to be there to say that it is.
+    """
+    text = {"path": str(owner), "identity": _identity(owner), "mount": str(_mount_of(owner))}
+    note = place / OF
+    # Without it the data is as good; whoever opens it next tries again.
+    with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            if json.loads(note.read_text("utf-8")) == text:
+                return
+        _write_note(note, text, 0o600)
+
+
+def _mount_of(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if os.path.ismount(place))
 
 
 # -- socket -----------------------------------------------------------------------------------
