@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(300)
 CASES: dict[str, tuple[str, ...]] = {
     "init": ("another", "."),
     "demo": ("--books nothing_such", "--port 99999"),
-    "doctor": ("",),
+    "doctor": ("", "--remove-orphans"),
     "match report": ("", "--no-read --full", "--strict"),
     "match export": ("match.csv", "/nowhere/match.csv", ""),
     "match decide": ("match.csv", "nothing.csv", "tieout.yaml", ""),
