@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from tieout_sandbox.kit.clock import parse_instant, system_clock
+from tieout_sandbox.kit.clock import check_workable, parse_instant, system_clock
 from tieout_sandbox.kit.codec import dumps
 from tieout_sandbox.kit.registry import SYSTEMS, credentials, simulator_class
 from tieout_sandbox.kit.serve import PortTakenError, serve
@@ -142,9 +142,14 @@ def _complain(text: str, code: int, as_json: bool) -> int:
 
 def _instant(text: str) -> datetime:
     try:
-        return parse_instant(text)
+        when = parse_instant(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text} is not like 2026-11-25T09:00:00Z") from error
+    try:
+        check_workable(when)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return when
 
 
 def _count(text: str) -> int:

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+# Room on both sides for what simulators reckon from their time: due dates, logs of past weeks.
+FIRST_YEAR, LAST_YEAR = 1970, 9000
+
 
 class SandboxClock:
     """Time as the simulator sees it. It runs with `now` and can be set or moved ahead.
@@ -29,11 +32,17 @@ class SandboxClock:
         return self._now() + self.offset
 
     def advance_s(self, seconds: float) -> None:
-        """Moves ahead by so many seconds."""
-        self.offset += timedelta(seconds=seconds)
+        """Moves ahead by so many seconds; ValueError where that is no time to work in."""
+        try:
+            step = timedelta(seconds=seconds)
+            check_workable(self._now() + self.offset + step)
+        except OverflowError:
+            raise ValueError(f"the clock cannot go {seconds} seconds on") from None
+        self.offset += step
 
     def set(self, when: datetime) -> None:
-        """Sets the time; it runs on from there."""
+        """Sets the time; it runs on from there. ValueError where that is no time to work in."""
+        check_workable(when)
         self.offset = when - self._now()
 
     def restart(self) -> None:
@@ -56,12 +65,21 @@ def system_clock(start: datetime | None = None) -> SandboxClock:
     return SandboxClock(lambda: datetime.now(UTC), start=start)
 
 
+def check_workable(when: datetime) -> None:
+    """ValueError where a simulator's clock may not stand at that time."""
+    if not FIRST_YEAR <= when.year <= LAST_YEAR:
+        raise ValueError(f"the clock goes from {FIRST_YEAR} to {LAST_YEAR}, not to {when.year}")
+
+
 def parse_instant(text: str) -> datetime:
     """An instant from ISO text with a zone, in UTC; ValueError where it has no zone."""
     when = datetime.fromisoformat(text)
     if when.tzinfo is None:
         raise ValueError(f"{text} has no time zone; write 2026-11-25T09:00:00Z")
-    return when.astimezone(UTC)
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} is no time in UTC") from None
 
 
 def seconds_of(value: object, name: str) -> float:

@@ -30,6 +30,7 @@ KINDS = frozenset(
     }
 )
 WEBHOOK_KINDS = frozenset({"duplicate_webhook", "reordered_webhooks", "lost_webhook"})
+LONGEST_S = 10 * 365 * 86_400
 _NEEDED = {
     "commit_late": "seconds",
     "slow": "seconds",
@@ -103,7 +104,7 @@ class Faults:
     def add(self, order: Mapping[str, Any]) -> Fault:
         """Takes an order as it comes over the wire; FaultError where it makes no sense."""
         kind = order.get("kind")
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise FaultError(f"no such kind: {kind!r}; there are {', '.join(sorted(KINDS))}")
         needed = _NEEDED.get(kind)
         if needed is not None and order.get(needed) is None:
@@ -113,15 +114,8 @@ class Faults:
         if unknown:
             raise FaultError(f"no such field: {', '.join(sorted(unknown))}")
         fields = {name: order[name] for name in allowed if name in order}
-        if fields.get("headers") is None:
-            fields.pop("headers", None)
-        if "seconds" in fields:
-            fields["seconds"] = seconds_of(fields["seconds"], "seconds")
-        for name in ("skip", "times", "status", "items"):
-            given = fields.get(name)
-            if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
-                raise FaultError(f"{name} must be a whole number")
-        fields["method"] = str(fields.get("method") or "*").upper()
+        _check_texts(fields)
+        _check_numbers(fields)
         fault = Fault(id=self._next, **fields)
         self._next += 1
         self._open.append(fault)
@@ -152,6 +146,52 @@ class Faults:
         """A fault as JSON, with whether it has an effect on this system."""
         return {**fault.as_json(), "effective": fault.kind in self.effective}
 
-    def clear(self, fault_id: int | None = None) -> None:
-        """Removes one fault, or all."""
+    def clear(self, fault_id: int | None = None) -> bool:
+        """Removes one fault, or all; whether there was one of that id."""
+        before = len(self._open)
         self._open = [fault for fault in self._open if fault_id not in (None, fault.id)]
+        return fault_id is None or len(self._open) < before
+
+
+def _check_texts(fields: dict[str, Any]) -> None:
+    """Puts method, path and headers into their own form; FaultError where they are none."""
+    for name in ("method", "path"):
+        given = fields.get(name)
+        if given is None:
+            fields.pop(name, None)
+        elif not isinstance(given, str):
+            raise FaultError(f"{name} must be text")
+    if "method" in fields:
+        fields["method"] = fields["method"].upper() or "*"
+    headers = fields.pop("headers", None)
+    if headers is None:
+        return
+    if not isinstance(headers, Mapping) or not all(map(_is_header, headers.values())):
+        raise FaultError("headers must be an object of names and values")
+    fields["headers"] = {name: str(value) for name, value in headers.items()}
+
+
+def _is_header(value: object) -> bool:
+    plain = isinstance(value, (str, int)) and not isinstance(value, bool)
+    return plain and not {"\r", "\n", "\0"} & set(str(value))
+
+
+def _check_numbers(fields: dict[str, Any]) -> None:
+    if fields.get("seconds") is None:
+        fields.pop("seconds", None)
+    else:
+        fields["seconds"] = seconds_of(fields["seconds"], "seconds")
+        if not 0 <= fields["seconds"] <= LONGEST_S:
+            raise FaultError(f"seconds must be from 0 to {LONGEST_S}")
+    if fields.get("skip") is None:
+        fields.pop("skip", None)
+    for name in ("skip", "times", "status", "items"):
+        given = fields.get(name)
+        if given is None:
+            continue
+        if isinstance(given, bool) or not isinstance(given, int):
+            raise FaultError(f"{name} must be a whole number")
+        if given < 0:
+            raise FaultError(f"{name} must not be below 0")
+    if not 200 <= (fields.get("status") or 200) <= 599:
+        raise FaultError("status must be from 200 to 599")

@@ -37,6 +37,10 @@ _GATEWAY_PAGE = (
 )
 
 
+# What an action raises that was given a list where it wants a text, and the like.
+_NOT_UNDERSTOOD = (TypeError, AttributeError, LookupError, ArithmeticError)
+
+
 class ActionError(Exception):
     """An action cannot be done as asked; the text says why."""
 
@@ -371,6 +375,9 @@ class Simulator:
         try:
             with self.clock.at(now):
                 return action.run(arguments)
+        except _NOT_UNDERSTOOD as error:
+            text = f"{name} cannot take these arguments: {type(error).__name__}: {error}"
+            raise ActionError(text) from error
         finally:
             self.webhook_fault = None
             self._note(entry)
@@ -433,7 +440,8 @@ class Simulator:
         with self.clock.at(parse_instant(entry["at"])):
             match entry["op"]:
                 case "action":
-                    with suppress(ActionError):  # it failed the first time too
+                    # It failed the first time too.
+                    with suppress(ActionError, ValueError, *_NOT_UNDERSTOOD):
                         self.actions()[entry["name"]].run(unpack(entry["arguments"]))
                 case "vendor":
                     lag = entry["lag_until"]

@@ -66,10 +66,19 @@ def _records(sim: Simulator, request: Request, entity: str) -> Response:
     found: Iterable[dict[str, Any]] = (
         record for record in all_of() if all(_equal(record, *pair) for pair in filters)
     )
-    offset = int(request.param("offset") or 0)
-    limit = request.param("limit")
-    stop = None if limit is None else offset + int(limit)
+    offset = _whole(request, "offset") or 0
+    limit = _whole(request, "limit")
+    stop = None if limit is None else offset + limit
     return json_response(200, list(islice(found, offset, stop)))
+
+
+def _whole(request: Request, name: str) -> int | None:
+    text = request.param(name)
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise ValueError(f"{name} must be a whole number from 0, not {text}")
+    return int(text)
 
 
 def _equal(record: dict[str, Any], name: str, value: str) -> bool:
@@ -97,7 +106,8 @@ def _faults(sim: Simulator, request: Request, rest: list[str]) -> Response:
             sim.faults.clear()
             return json_response(200, {})
         case ("DELETE", fault_id):
-            sim.faults.clear(int(fault_id))
+            if not (fault_id.isdecimal() and sim.faults.clear(int(fault_id))):
+                return json_response(404, {"error": f"no such fault: {fault_id}"})
             return json_response(200, {})
         case _:
             return json_response(404, {"error": f"no {request.method} {request.path}"})
