@@ -289,3 +289,42 @@ def test_a_terminal_that_goes_away_does_not_stop_the_work() -> None:
     line.say("Reading visma-se")
     line.say("Reading sf")
     line.end()
+
+
+HOSTILE = "\x1b]0;pwned\x07\x1b[2JTallmo\r\nok    paid \u202eBA\u009b1A"
+
+
+def test_a_name_cannot_steer_the_terminal_nor_begin_a_line() -> None:
+    for terminal in (False, True):
+        screen = _screen(Options(verbose=True), terminal=terminal)
+        screen.answer("status", Result(lines=[HOSTILE], notes=[HOSTILE]), NOW)
+        screen.complain(HOSTILE)
+        screen.detail(HOSTILE)
+        out, err = _said(screen)
+        shown = "\ufffd]0;pwned\ufffd\ufffd[2JTallmo  ok    paid \ufffdBA\ufffd1A\n"
+        assert out == shown and err == shown * 3
+        # As wide as it was taken to be when the columns were laid out.
+        assert len(shown) == len(HOSTILE) + 1
+
+
+def test_our_own_colours_stay_beside_such_a_name() -> None:
+    screen = _screen(Options(), terminal=True)
+    screen.line(f"{screen.paint('fail', 'bad')}  {HOSTILE}")
+    out, _ = _said(screen)
+    assert out.startswith("\x1b[1;31mfail\x1b[0m  \ufffd]0;") and out.count("\x1b") == 2
+
+
+def test_json_keeps_such_a_name_whole_and_steers_nothing() -> None:
+    screen = _screen(Options(json=True), terminal=True)
+    screen.answer("status", Result(data={"name": HOSTILE}), NOW)
+    out, _ = _said(screen)
+    assert json.loads(out)["data"]["name"] == HOSTILE
+    assert out.strip("\n").isprintable()
+
+
+def test_the_line_of_progress_is_one_line() -> None:
+    err = Terminal()
+    ticking = Ticking(err, lambda: 0)
+    ticking.say("Reading \x1b[2J\nTallmo")
+    ticking.end()
+    assert err.getvalue().removesuffix("\r\x1b[K") == "\r\x1b[KReading \ufffd[2J Tallmo"

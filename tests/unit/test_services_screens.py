@@ -596,3 +596,22 @@ def test_a_plan_says_how_long_it_takes_with_the_vendors_quota() -> None:
     assert _estimated(480) == ", 480 calls, about 30 s"
     # 480 of 600 calls a minute are ours: the other 4,320 come at that pace.
     assert _estimated(4800) == ", 4,800 calls, about 14 minutes"
+
+
+def test_a_request_is_shown_with_each_value_as_it_was_sent() -> None:
+    sent = Call(
+        operation="1", action="create", state="applied", run=1, plan=None, config_version=1,
+        at=NOW, method="POST", path="/v2/drafts", result="", attempt=1, change=b"", approved_by="",
+        body='{"Text": "Österviks", "Rows": [{"UnitPrice": 37500.00}]}'.encode(),
+    )  # fmt: skip
+    shown = why_command.body_text(sent)
+    assert '"UnitPrice": 37500.00\n' in shown and '"Text": "Österviks"' in shown
+    assert why_command.body_text(replace(sent, body=b"grant=a&b=\xff")) == "grant=a&b=\ufffd"
+
+
+def test_a_long_name_leaves_what_a_plan_comes_to_whole() -> None:
+    lines = (line("write", "D-1", "A" * 200, "38500.00", gross=D("48125.00")),)
+    made = Planned(number=1, bridge="b", hash="", config_version=1, read_at=NOW, lines=lines)
+    shown = plan_lines(made, STOCKHOLM, full=False, estimate=", 480 calls, about 14 minutes")
+    assert shown[-1].endswith("48,125.00, 480 calls, about 14 minutes")
+    assert all(len(text) <= 100 for text in shown)

@@ -145,7 +145,7 @@ class Session:
 
             return getpass.getpass(f"{question} (not shown): ", stream=self.screen.err)
         shown = f"{question} [{default}]: " if default else f"{question}: "
-        self.screen.err.write(shown)
+        self.screen.err.write(self.screen.safe(shown))
         self.screen.err.flush()
         return sys.stdin.readline().strip() or default
 
@@ -191,6 +191,7 @@ _GROUP_HELP = {
     "salesforce": "The package for a Salesforce org: build it, deploy it.",
     "config": "Check, publish and take back the configuration.",
     "exceptions": "What waits for a person.",
+    "report": "Figures beside the tie-out: per customer, per item.",
     "match": "Who on one side is who on the other, before the first run.",
     "log": "The activity log, which shows any change from outside.",
     "sandbox": "Simulators, to try everything without a real company.",

@@ -10,7 +10,28 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
+# Marks that move what a person reads: controls of a terminal, ends of lines, turns of direction.
+_ENDS_OF_LINES = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
+_CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
+_TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_UNSEEN = dict.fromkeys([*_CONTROLS, *_TURNS], "\ufffd") | dict.fromkeys(
+    map(ord, _ENDS_OF_LINES), " "
+)
+_IN_JSON = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *_TURNS, 0x2028, 0x2029)}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def one_line(text: str) -> str:
+    """
+    Text of others as part of one line: a name can neither steer a terminal, nor begin a line of
+    its own, nor turn the direction of what stands beside it. As long as before.
+    """
+    return text if text.isprintable() else text.translate(_UNSEEN)
+
+
+def json_line(text: str) -> str:
+    """JSON without a mark that steers a terminal; who reads it as JSON reads the same."""
+    return text if text.isprintable() else text.translate(_IN_JSON)
 
 
 def amount(value: Decimal, places: int = 2) -> str:

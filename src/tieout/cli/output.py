@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, TextIO
 
-from tieout.cli.formats import plain, utc
+from tieout.cli.formats import json_line, one_line, plain, utc
 from tieout.core import errors
 from tieout.core.finding import Finding, Severity
 from tieout.services import usage
@@ -181,7 +182,7 @@ class Screen:
     def line(self, text: str = "") -> None:
         """A line of data. With ``--json`` it is part of the object instead."""
         if not self.options.json:
-            self._say(text)
+            self._say(self.safe(text))
 
     def _paged(self, lines: Sequence[str]) -> bool:
         """Whether a long list was shown by ``PAGER``, as a person on a terminal may wish."""
@@ -190,7 +191,7 @@ class Screen:
             return False
         if len(lines) < shutil.get_terminal_size((WIDTH, 24)).lines:
             return False
-        text = "".join(f"{line}\n" for line in lines)
+        text = "".join(f"{self.safe(line)}\n" for line in lines)
         try:
             # The person's own choice of a program, without a shell.
             subprocess.run(pager, input=text.encode(), check=False)  # noqa: S603
@@ -215,17 +216,24 @@ class Screen:
     def note(self, text: str) -> None:
         """A line of talk."""
         if not self.options.json and not self.options.quiet:
-            _write(self.err, text + "\n")
+            _write(self.err, self.safe(text) + "\n")
 
     def complain(self, text: str) -> None:
         """A line that also ``-q`` does not silence."""
         if not self.options.json:
-            _write(self.err, text + "\n")
+            _write(self.err, self.safe(text) + "\n")
 
     def detail(self, text: str) -> None:
         """A line for ``-v`` only, on standard error also beside JSON."""
         if self.options.verbose:
-            _write(self.err, text + "\n")
+            _write(self.err, self.safe(text) + "\n")
+
+    def safe(self, text: str) -> str:
+        """The text as one line in which only our own colours steer a terminal."""
+        if not self.colour:
+            return one_line(text)
+        parts = _PAINTED.split(text)
+        return "".join(part if index % 2 else one_line(part) for index, part in enumerate(parts))
 
     def paint(self, word: str, style: str) -> str:
         """The word in 'good', 'bad', 'warn' or 'strong' where colours are on."""
@@ -258,12 +266,13 @@ class Screen:
 
 
 _STYLES = {"good": "36", "bad": "1;31", "warn": "33", "strong": "1"}
+_PAINTED = re.compile(rf"(\x1b\[(?:{'|'.join([*_STYLES.values(), '0'])})m)")
 
 
 def json_text(command: str, result: Result, now: datetime) -> str:
     """The one object of a command, on one line."""
     name = command.replace(" ", "_").replace("-", "_")
-    return json.dumps(
+    made = json.dumps(
         {
             "schema": f"tieout.{name}/1",
             "ok": result.exit is Exit.OK,
@@ -277,6 +286,7 @@ def json_text(command: str, result: Result, now: datetime) -> str:
         },
         ensure_ascii=False,
     )
+    return json_line(made)
 
 
 def listing(items: Sequence[object], next_cursor: str | None = None) -> dict[str, object]:
@@ -309,7 +319,9 @@ def finding_lines(findings: Sequence[Finding], words: Mapping[Severity, str]) ->
 def error_result(error: errors.SyncError, now: datetime, *, ref: Mapping[str, str]) -> Result:
     """An error of ours as the answer of its command."""
     next_command = error.hint if error.hint.startswith(("tieout ", "chmod ")) else ""
-    notes = [error.message]
+    # Findings in a person's own file have a line each; no other message may begin a second one.
+    several = isinstance(error, errors.ConfigurationError)
+    notes = error.message.splitlines() if several else [error.message]
     if error.hint and not next_command:
         notes.append(_sentence(error.hint))
     return Result(

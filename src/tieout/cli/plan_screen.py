@@ -193,8 +193,10 @@ def _left_out(lines: Sequence[PlanLine], full: bool) -> list[Row]:
 
 def _aligned(rows: Sequence[Row], full: bool) -> list[str]:
     longest = max((len(row[1]) + 2 + len(row[2]) for row in rows if row[2]), default=0)
-    edge = max(NET_EDGE, min(HEAD + longest, 70))
     gross_room = max(GROSS_ROOM, *(len(row[3]) + 1 for row in rows))
+    # However long a name is, what the plan comes to stays whole.
+    told = max((len(row[4]) for row in rows if row[4].startswith(",")), default=0)
+    edge = max(NET_EDGE, min(HEAD + longest, 70, WIDTH - gross_room - told))
     return [_text(row, edge, gross_room, full) for row in rows]
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
+from tieout.cli.formats import one_line
+
 SHOWN_AFTER_MS, WAITS_AFTER_MS = 2_000, 10_000
 TICK_S = 1.0
 _BAR = 20
@@ -37,6 +39,7 @@ class Ticking:
         What is done now; its time counts from here. Said again with other counts it goes on: the
         next tick shows them.
         """
+        step = one_line(step)
         with self._turn:
             now, fresh = self._steady(), step != self._text
             if fresh:

@@ -213,16 +213,14 @@ def _calls(made: Why, here: tzinfo) -> list[str]:
 
 
 def body_text(one: Call) -> str:
-    """A request's body as text, indented where it is JSON."""
-    import json
-    from decimal import Decimal
+    """A request's body as text, each value as it was sent; indented where it is JSON."""
+    import msgspec
 
-    text = one.body.decode("utf-8", "replace")
     try:
-        found = json.loads(text, parse_float=Decimal)
-    except ValueError:
-        return text
-    return json.dumps(found, ensure_ascii=False, indent=2, default=str)
+        # Only laid out: read and written again, a number could come out as another one.
+        return msgspec.json.format(one.body, indent=2).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return one.body.decode("utf-8", "replace")
 
 
 def _next(made: Why) -> tuple[str, ...]:
