@@ -302,7 +302,8 @@ def test_a_name_cannot_steer_the_terminal_nor_begin_a_line() -> None:
         screen.detail(HOSTILE)
         out, err = _said(screen)
         shown = "\ufffd]0;pwned\ufffd\ufffd[2JTallmo  ok    paid \ufffdBA\ufffd1A\n"
-        assert out == shown and err == shown * 3
+        assert out == shown
+        assert err == shown * 3
         # As wide as it was taken to be when the columns were laid out.
         assert len(shown) == len(HOSTILE) + 1
 
@@ -311,7 +312,8 @@ def test_our_own_colours_stay_beside_such_a_name() -> None:
     screen = _screen(Options(), terminal=True)
     screen.line(f"{screen.paint('fail', 'bad')}  {HOSTILE}")
     out, _ = _said(screen)
-    assert out.startswith("\x1b[1;31mfail\x1b[0m  \ufffd]0;") and out.count("\x1b") == 2
+    assert out.startswith("\x1b[1;31mfail\x1b[0m  \ufffd]0;")
+    assert out.count("\x1b") == 2
 
 
 def test_json_keeps_such_a_name_whole_and_steers_nothing() -> None:
