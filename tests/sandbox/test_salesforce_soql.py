@@ -213,7 +213,7 @@ def test_an_object_may_have_the_name_of_a_keyword() -> None:
         ("SELECT Id, (SELECT Id FROM Foos) FROM Account", "INVALID_TYPE", "'Foos' in FROM part"),
         ("SELECT Id FROM Foo", "INVALID_TYPE", "sObject type 'Foo' is not supported"),
         ("SELECT Id FRM Account", "MALFORMED_QUERY", "unexpected token: 'Account'"),
-        ("SELECT Id FROM Account WHERE", "MALFORMED_QUERY", "unexpected end of query"),
+        ("SELECT Id FROM Account WHERE", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
         ("SELECT Id FROM Account WHERE Name = 'x", "MALFORMED_QUERY", "unexpected token"),
         (
             "SELECT Id FROM Opportunity WHERE Amount = 'x'",
@@ -235,12 +235,65 @@ def test_an_object_may_have_the_name_of_a_keyword() -> None:
         ("SELECT Id FROM Account LIMIT 1 OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE", "2000"),
         ("SELECT Id, Name, id FROM Account", "INVALID_FIELD", "duplicate field selected: id"),
         ("SELECT Name, COUNT(Id) FROM Account", "MALFORMED_QUERY", "must be grouped"),
+        ("SELECT Id FROM Account LIMIT -1", "MALFORMED_QUERY", "unexpected token: '-1'"),
+        ("SELECT Id FROM Account LIMIT 1 OFFSET -1", "MALFORMED_QUERY", "unexpected token: '-1'"),
+        ("SELECT Id FROM Account LIMIT 1.5", "MALFORMED_QUERY", "unexpected token"),
+        ("SELECT Name n FROM Account", "MALFORMED_QUERY", "only aggregate expressions use field"),
+        (
+            "SELECT COUNT(Id) FROM Account HAVING COUNT(Id) > 1",
+            "MALFORMED_QUERY",
+            "unexpected token: 'HAVING'",
+        ),
+        ("SELECT COUNT() FROM Account GROUP BY Name", "MALFORMED_QUERY", "COUNT()"),
+        (
+            "SELECT Id, (SELECT COUNT(Id) FROM Contacts) FROM Account",
+            "MALFORMED_QUERY",
+            "only root queries support aggregate expressions",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Name = 'x' OR Id IN (SELECT AccountId FROM Opportunity)",
+            "MALFORMED_QUERY",
+            "not allowed with the 'OR' operator",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT ParentId FROM Account)",
+            "MALFORMED_QUERY",
+            "should not be on the same object type",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact WHERE AccountId IN "
+            "(SELECT AccountId FROM Opportunity))",
+            "MALFORMED_QUERY",
+            "Nesting of semi join",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact) AND Id IN "
+            "(SELECT AccountId FROM Opportunity) AND Id NOT IN (SELECT AccountId FROM Order)",
+            "MALFORMED_QUERY",
+            "Maximum 2 semi join",
+        ),
     ],
 )
 def test_refusals(org: Client, statement: str, code: str, text: str) -> None:
     error = org.refused("GET", "/query?q=" + quote(statement))
     assert error["errorCode"] == code
     assert text in error["message"]
+
+
+def test_like_takes_what_is_escaped_as_itself() -> None:
+    client = Client()
+    for name in ("50% off", "50 off", "a_b", "axb", "back\\slash"):
+        client.act("create_account", name=name)
+
+    def found(pattern: str) -> list[str]:
+        statement = f"SELECT Name FROM Account WHERE Name LIKE '{pattern}' ORDER BY Name"
+        return [each["Name"] for each in client.query(statement)]
+
+    assert found(r"50\% %") == ["50% off"]
+    assert found("50%") == ["50 off", "50% off"]
+    assert found(r"a\_b") == ["a_b"]
+    assert found("a_b") == ["a_b", "axb"]
+    assert found(r"%\\%") == ["back\\slash"]
 
 
 def test_a_refusal_points_at_the_place() -> None:

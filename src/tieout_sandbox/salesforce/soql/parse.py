@@ -72,7 +72,7 @@ def _malformed(error: UnexpectedInput, statement: str) -> SalesforceError:
         word = re.match(r"\w+|\S|$", statement[start:])
         shown = word.group(0) if word else ""
         return fault("MALFORMED_QUERY", f"unexpected token: '{shown}'", at, statement)
-    return SalesforceError("MALFORMED_QUERY", "unexpected end of query: '<EOF>'")
+    return SalesforceError("MALFORMED_QUERY", "unexpected token: '<EOF>'")
 
 
 def _check_functions(query: Query, statement: str) -> None:
@@ -179,8 +179,10 @@ class _Build(Transformer[Token, Any]):
         return InQuery(left=parts[0], query=parts[1], negated=True)
 
     def string(self, parts: list[Token]) -> Literal:
-        inside = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), parts[0][1:-1], flags=re.S)
-        return Literal(kind="string", text=inside, at=_at(parts[0]))
+        inside = parts[0][1:-1]
+        text = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), inside, flags=re.S)
+        kept = re.sub(r"\\(.)", _still_escaped, inside, flags=re.S)
+        return Literal(kind="string", text=text, pattern=kept, at=_at(parts[0]))
 
     def datetime(self, parts: list[Token]) -> Literal:
         return Literal(kind="datetime", text=str(parts[0]), at=_at(parts[0]))
@@ -211,6 +213,12 @@ class _Build(Transformer[Token, Any]):
             elif isinstance(part, tuple) and part[0] != "ignored":
                 rest[part[0]] = part[1]
         return Query(select=select, **rest)
+
+
+def _still_escaped(found: re.Match[str]) -> str:
+    """An escape as LIKE reads it: what would stand for other characters keeps its backslash."""
+    char = found[1]
+    return found[0] if char in "%_\\" else _ESCAPES.get(char, char)
 
 
 def _grammar() -> str:

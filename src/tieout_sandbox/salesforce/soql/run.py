@@ -23,7 +23,7 @@ from tieout_sandbox.salesforce.soql.syntax import (
     Path,
     Query,
 )
-from tieout_sandbox.salesforce.soql.where import Test, Where, narrow
+from tieout_sandbox.salesforce.soql.where import Test, Where, narrow, semi_joins
 from tieout_sandbox.salesforce.values import Row, Value, plain, to_scale
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Show = Callable[[Row], Any]
 MAX_OFFSET = 2000
+MAX_SEMI_JOINS = 2
 MAX_FIELDS_LIMIT = 200
 _NO_TYPE = (
     "sObject type '{name}' is not supported. If you are attempting to use a custom object, be "
@@ -91,6 +92,7 @@ class _Plan:
     def top(self, query: Query) -> Prepared:
         binder = self._binder(query)
         _check_bounds(query)
+        self._check_form(query)
         if _is_count(query):
             return Prepared(
                 kind=binder.kind,
@@ -107,6 +109,22 @@ class _Plan:
             return Answer(total=len(ids), ids=ids, show=show, wide=wide)
 
         return Prepared(kind=binder.kind, run=run)
+
+    def _check_form(self, query: Query) -> None:
+        """What reads well and is refused all the same."""
+        joins = semi_joins(query.where)
+        if len(joins) > MAX_SEMI_JOINS:
+            text = f"Maximum {MAX_SEMI_JOINS} semi join sub-selects are allowed"
+            raise fault("MALFORMED_QUERY", text, joins[MAX_SEMI_JOINS].left.at, self.statement)
+        if query.group and any(map(_is_bare_count, query.select)):
+            text = "Grouped query cannot use COUNT() without a field"
+            raise fault("MALFORMED_QUERY", text, query.group[0].at, self.statement)
+        if query.group or any(map(_is_aggregate, query.select)):
+            return
+        for item in query.select:
+            if isinstance(item, Item) and item.alias and isinstance(item.expression, Path):
+                text = "only aggregate expressions use field aliasing"
+                raise fault("MALFORMED_QUERY", text, item.expression.at, self.statement)
 
     def _binder(self, query: Query) -> Binder:
         name = query.source.names[0]
@@ -206,6 +224,9 @@ class _Plan:
             text = _NO_CHILDREN.format(name=names[0])
             raise fault("INVALID_TYPE", text, query.source.at, self.statement)
         binder = Binder(self.org, kind, query.alias or names[0], self.statement)
+        if query.group or any(map(_is_aggregate, query.select)):
+            text = "only root queries support aggregate expressions"
+            raise fault("MALFORMED_QUERY", text, query.source.at, self.statement)
         show = self._shown(query, binder)
         test: Test | None = self._where(binder).test(query.where) if query.where else None
         table = self.org.tables[kind.name]
@@ -472,14 +493,15 @@ def _check_bounds(query: Query) -> None:
 
 
 def _is_count(query: Query) -> bool:
-    if len(query.select) != 1 or query.group:
-        return False
-    only = query.select[0]
+    return len(query.select) == 1 and not query.group and _is_bare_count(query.select[0])
+
+
+def _is_bare_count(item: Item | FieldsGroup | Query) -> bool:
     return (
-        isinstance(only, Item)
-        and isinstance(only.expression, Call)
-        and only.expression.function == "COUNT"
-        and only.expression.argument is None
+        isinstance(item, Item)
+        and isinstance(item.expression, Call)
+        and item.expression.function == "COUNT"
+        and item.expression.argument is None
     )
 
 

@@ -46,11 +46,13 @@ Expression = Path | Call
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Literal:
     """A value as written. `kind`: string, number, boolean, null, date, datetime, relative,
-    currency; `text` is without quotes and escapes."""
+    currency; `text` is without quotes and escapes, `pattern` the same for LIKE: `\\%`, `\\_` and
+    `\\\\` still stand in it."""
 
     kind: str
     text: str
     at: tuple[int, int]
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

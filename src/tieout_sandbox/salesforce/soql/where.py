@@ -45,6 +45,9 @@ class Where:
         return self._in_query(condition)
 
     def _logic(self, condition: Logic) -> Test:
+        if condition.op == "or" and (joins := semi_joins(condition)):
+            text = "Semi join sub-selects are not allowed with the 'OR' operator"
+            raise fault("MALFORMED_QUERY", text, joins[0].left.at, self._binder.statement)
         tests = [self.test(part) for part in condition.parts]
         if condition.op == "not":
             only = tests[0]
@@ -84,7 +87,7 @@ class Where:
             raise fault(
                 "INVALID_QUERY_FILTER_OPERATOR", text, condition.left.at, self._binder.statement
             )
-        matches = like_test(condition.right.text)
+        matches = like_test(condition.right.pattern)
         get = bound.get
         return lambda row: (value := get(row)) is not None and matches(value)
 
@@ -147,7 +150,25 @@ class Where:
 
     def _in_query(self, condition: InQuery) -> Test:
         bound = self._bound(condition)
+        self._check_semi_join(condition)
         return membership(bound, self._inner(condition.query), negated=condition.negated)
+
+    def _check_semi_join(self, condition: InQuery) -> None:
+        inner = condition.query
+        text = None
+        if inner.source.names[0].lower() == self._binder.kind.name.lower():
+            text = "The inner and outer selects should not be on the same object type"
+        elif semi_joins(inner.where):
+            text = "Nesting of semi join sub-selects is not supported"
+        if text is not None:
+            raise fault("MALFORMED_QUERY", text, inner.source.at, self._binder.statement)
+
+
+def semi_joins(condition: Condition | None) -> list[InQuery]:
+    """Every `IN (SELECT ...)` of a condition, however deep in AND, OR and NOT."""
+    if isinstance(condition, Logic):
+        return [join for part in condition.parts for join in semi_joins(part)]
+    return [condition] if isinstance(condition, InQuery) else []
 
 
 def comparison(bound: Bound, op: str, value: Value) -> Test:
