@@ -44,10 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
     run_folder.begin(config.option.testrunuid)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+def pytest_unconfigure() -> None:
     """The folder of a run goes with it; each worker leaves it, since others may be at work."""
-    if not hasattr(config, "workerinput"):
-        run_folder.remove(run_folder.folder())
+    run_folder.end()
 
 
 def pytest_sessionfinish() -> None:

@@ -25,12 +25,20 @@ _LOCK = "run.lock"
 # Servers whose last user has just ended take a moment to write their last.
 _REMOVE_SECONDS = 5.0
 _held: dict[Path, int] = {}
+_begun: list[Path] = []
 
 
 def begin(run: str) -> Path:
     """The folder of a run that xdist will name so for its workers."""
     os.environ[_RUN] = run
-    return folder()
+    _begun.append(folder())
+    return _begun[-1]
+
+
+def end() -> None:
+    """What this process began goes; a run that it has only joined stays, others may be at work."""
+    while _begun:
+        remove(_begun.pop())
 
 
 def folder() -> Path:
@@ -52,7 +60,8 @@ def folder() -> Path:
             place.chmod(0o755)
         os.environ[_STATE] = str(home / "state")
         if _RUN not in os.environ:
-            atexit.register(_remove_own, home, os.getpid())
+            _begun.append(home)
+            atexit.register(_end_as, os.getpid())
     return home
 
 
@@ -63,9 +72,9 @@ def handed_on() -> dict[str, str]:
 
 
 def remove(home: Path) -> None:
-    """The run's folder goes with all that is in it: by who began the run, at its end."""
-    end = time.monotonic() + _REMOVE_SECONDS
-    while home.exists() and time.monotonic() < end:
+    """A run's folder goes with all that is in it."""
+    late = time.monotonic() + _REMOVE_SECONDS
+    while home.exists() and time.monotonic() < late:
         shutil.rmtree(home, ignore_errors=True)
         time.sleep(0.01)
     held = _held.pop(home, None)
@@ -73,10 +82,10 @@ def remove(home: Path) -> None:
         os.close(held)
 
 
-def _remove_own(home: Path, who: int) -> None:
+def _end_as(who: int) -> None:
     # A child that was forked ends sooner than the run.
     if os.getpid() == who:
-        remove(home)
+        end()
 
 
 def parent() -> Path:

@@ -99,7 +99,7 @@ def test_the_list_asks_before_it_removes(
     # Without a terminal and a word nothing goes.
     assert main.run(["doctor", "--remove-orphans"]) == 2
     out, err = capsys.readouterr()
-    assert "remove 1 database, 5 mb?" in err
+    assert "remove 1 database, 5 MB?" in err
     assert "--yes" in err
     rows = [line.split("  ") for line in out.splitlines()]
     assert [[cell.strip() for cell in row if cell] for row in rows] == [
@@ -125,7 +125,11 @@ def test_one_object_lists_and_removes(state: Path, tmp_path: Path, capsys: Captu
     gone = make(tmp_path, "gone", NEW)
     shutil.rmtree(tmp_path / "gone")
     assert main.run(["doctor", "--remove-orphans", "--json"]) == 2
-    assert one_object(capsys)["error"]["code"] == "answer_needed"
+    asked = one_object(capsys)
+    assert asked["error"]["code"] == "answer_needed"
+    assert [item["folder"] for item in asked["data"]["orphans"]["items"]] == [str(gone)]
+    assert (asked["data"]["removed"]["count"], gone.exists()) == (0, True)
+    assert asked["next"] == ["tieout doctor --remove-orphans --yes"]
     assert main.run(["doctor", "--remove-orphans", "--yes", "--json"]) == 0
     data = one_object(capsys)["data"]
     assert data["removed"] == {"items": [str(gone)], "count": 1, "next_cursor": None}

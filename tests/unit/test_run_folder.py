@@ -27,13 +27,13 @@ sys.stdin.readline()
 
 
 @contextmanager
-def another_run(temp: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def another_run(temp: Path, **more: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A process that has a folder of a run below `temp`."""
     known = {name: value for name, value in os.environ.items() if "XDIST" not in name}
     path = f"{TESTS}{os.pathsep}{TESTS.parent / 'src'}"
     process = subprocess.Popen(
         [sys.executable, "-c", RUN],
-        env={**known, "TMPDIR": str(temp), "PYTHONPATH": path},
+        env={**known, "TMPDIR": str(temp), "PYTHONPATH": path, **more},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -70,6 +70,13 @@ def test_a_run_takes_its_folder_with_it(temp: Path) -> None:
         process.communicate("\n", timeout=20)
         assert process.returncode == 0
         assert not home.exists()
+
+
+def test_who_joins_a_run_leaves_its_folder(temp: Path) -> None:
+    with another_run(temp, PYTEST_XDIST_TESTRUNUID="named") as (process, home):
+        assert home.name == "named"
+        process.communicate("\n", timeout=20)
+        assert home.is_dir()
 
 
 def test_a_killed_run_is_swept_by_the_next_and_a_living_one_is_not(temp: Path) -> None:

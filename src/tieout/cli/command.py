@@ -134,8 +134,10 @@ class Session:
         answer beforehand.
         """
         if not sys.stdin.isatty():
+            # What is in it keeps its letters: a company's name, MB.
+            asked = question[:1].lower() + question[1:]
             raise UsedWronglyError(
-                f"An answer is needed and there is no terminal: {question.lower()}.",
+                f"An answer is needed and there is no terminal: {asked}.",
                 code="answer_needed",
                 hint=f"Give {flag}",
             )

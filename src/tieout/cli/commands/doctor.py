@@ -10,8 +10,18 @@ from typer import Option
 
 from tieout.cli.command import Session, command
 from tieout.cli.formats import Column, count, day, money, table
-from tieout.cli.output import ErrorInfo, Exit, Result, exit_code, listing, reference, worst
+from tieout.cli.output import (
+    ErrorInfo,
+    Exit,
+    Result,
+    error_result,
+    exit_code,
+    listing,
+    reference,
+    worst,
+)
 from tieout.core.finding import Severity
+from tieout.services.usage import UsedWronglyError
 
 if TYPE_CHECKING:
     from tieout.services.doctor import Diagnosis, Trouble
@@ -109,7 +119,15 @@ async def _remove_orphans(session: Session, *, yes: bool) -> Result:
             data=_removal_data(found, None),
             lines=[f"No database in {state_folder()} is known to be nobody's."],
         )
-    if not session.confirm(f"Remove {orphans.what(found.gone)}?", yes):
+    try:
+        agreed = session.confirm(f"Remove {orphans.what(found.gone)}?", yes)
+    except UsedWronglyError as error:
+        # Nobody is there to ask: the list is worth reading all the same.
+        result = error_result(error, session.clock.now(), ref=session.ref)
+        result.data = _removal_data(found, None)
+        result.next = (f"{orphans.REMOVE} --yes",)
+        return result
+    if not agreed:
         return Result(data=_removal_data(found, None), notes=["Nothing was removed."])
     removed = await asyncio.to_thread(orphans.remove_all, found.gone)
     result = Result(
