@@ -50,3 +50,24 @@ def test_only_numbers_are_decimals() -> None:
     assert as_decimal("1.0") is None
     assert as_decimal(True) is None
     assert as_decimal(None) is None
+
+
+def test_a_name_that_no_store_keeps_does_not_keep_out_its_page() -> None:
+    body = (
+        rb'{"n":"Nul\u0000 AB","k\u0000":[9000.00,{"t":"cut \uD83D"}],"ok":"\ud83d\ude80 \\u0000"}'
+    )
+    value = loads(body)
+    assert value == {
+        "n": "Nul AB",
+        "k": [Decimal("9000.00"), {"t": "cut \ufffd"}],
+        "ok": "\U0001f680 \\u0000",
+    }
+    assert str(value["k"][0]) == "9000.00"
+    assert loads(rb'"Nul\u0000 AB"') == "Nul AB"
+    assert loads(body.decode()) == value
+
+
+def test_half_of_a_pair_opens_no_door_for_what_is_no_json() -> None:
+    for body in (b'{"a":"\\ud83d","b":NaN}', b'{"a":"\\ud83d"', b'["\\ud83d"]x', b'"\\ud83d\xff"'):
+        with pytest.raises(ValueError):
+            loads(body)

@@ -616,3 +616,10 @@ def test_a_long_name_leaves_what_a_plan_comes_to_whole() -> None:
     shown = plan_lines(made, STOCKHOLM, full=False, estimate=", 480 calls, about 14 minutes")
     assert shown[-1].endswith("48,125.00, 480 calls, about 14 minutes")
     assert all(len(text) <= 100 for text in shown)
+
+
+def test_changes_without_an_amount_are_followed_by_their_calls() -> None:
+    lines = (line("write", "D-1", "A AB", None, entity="standing"),)
+    made = Planned(number=1, bridge="b", hash="", config_version=1, read_at=NOW, lines=lines)
+    shown = plan_lines(made, STOCKHOLM, full=False, estimate=", 1 call, about 1 s")
+    assert shown[-1] == "  to write   1 change, 1 call, about 1 s"

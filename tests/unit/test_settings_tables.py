@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tieout.core.mapping import ValueTable
-from tieout.settings.problems import Problem
+from tieout.settings.problems import Problem, render_problem
 from tieout.settings.tables import load_table, parse_table
 
 
@@ -113,3 +113,19 @@ def test_a_missing_file(tmp_path: Path) -> None:
     table = load_table(tmp_path / "x.csv", name="x", file="tables/x.csv")
     assert isinstance(table, ValueTable)
     assert (table.name, table.get("a")) == ("x", "b")
+
+
+def test_a_zero_byte_is_told_since_no_store_keeps_it() -> None:
+    (found,) = problems_of(b"from,to\nNet 30,30\nNet\0 31,31\n")
+    assert (found.code, found.line, found.column) == ("table_row", 3, 4)
+
+
+def test_a_value_of_a_whole_page_is_not_said_whole() -> None:
+    value = "n" * 100_000
+    found = Problem(
+        code="value_wrong", file="tieout.yaml", line=1, column=9, value=value,
+        message=f'"{value}" is no name', hint="",
+    )  # fmt: skip
+    shown = render_problem(found, ["bridge: ..."])
+    assert len(shown) < 150
+    assert shown.endswith('…" is no name.')

@@ -207,7 +207,8 @@ def _text(row: Row, edge: int, gross_room: int, full: bool) -> str:
         name = f"{name[: room - 1]}…"
     head = f"{kind:<{HEAD}}{name}"
     text = f"{head}{net:>{edge - len(head)}}" if net else head
-    if gross or (not net and remark) or kind.startswith(("+", "~", "-")):
+    follows = remark.startswith(",") and not net
+    if gross or (not net and remark and not follows) or kind.startswith(("+", "~", "-")):
         text = f"{text:<{edge}}{gross:>{gross_room}}"
     if remark:
         text = f"{text}{remark}" if remark.startswith(",") else f"{text}  {remark}"

@@ -98,8 +98,11 @@ def render_problem(problem: Problem, lines: Sequence[str] | None = None) -> str:
     With the file's lines, the line is shown with a mark under the spot, unless the message
     quotes the value itself: then one line says all.
     """
-    text = " ".join(_sentence(part) for part in (problem.message, problem.hint) if part)
-    quoted = bool(problem.value) and f'"{problem.value}"' in problem.message
+    message = problem.message
+    quoted = bool(problem.value) and f'"{problem.value}"' in message
+    if quoted and len(problem.value) > _WIDTH:
+        message = message.replace(problem.value, f"{problem.value[: _WIDTH - 1]}…")
+    text = " ".join(_sentence(part) for part in (message, problem.hint) if part)
     if quoted or lines is None or not 0 < problem.line <= len(lines):
         return f"{problem.place} {problem.code}  {text}"
     shown, before = _shown_line(lines[problem.line - 1], problem.column)

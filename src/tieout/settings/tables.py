@@ -62,6 +62,10 @@ class _TableReader:
         self.columns: list[str] = []
 
     def read(self) -> dict[str, str]:
+        zero = self.document.text.find("\0")
+        if zero >= 0:
+            self._wrong(Cell("", zero), "table_row", "a zero byte stands here, which is no text.")
+            return {}
         lines = self._lines()
         header = next(lines, None)
         if header is None:

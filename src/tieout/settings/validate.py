@@ -129,6 +129,7 @@ def _models_in(annotation: object) -> set[type[BaseModel]]:
 Words: TypeAlias = tuple[str, str, str]
 """Code, message, hint."""
 
+_KEYS: Final = "keys with values"
 _TYPES: Final = {
     "string_type": "a text",
     "int_type": "a whole number",
@@ -140,9 +141,9 @@ _TYPES: Final = {
     "bool_parsing": "true or false",
     "list_type": "a list",
     "tuple_type": "a list",
-    "dict_type": "keys with values",
-    "model_type": "keys with values",
-    "model_attributes_type": "keys with values",
+    "dict_type": _KEYS,
+    "model_type": _KEYS,
+    "model_attributes_type": _KEYS,
     "date_type": "a date such as 2026-10-31",
     "date_parsing": "a date such as 2026-10-31",
     "date_from_datetime_parsing": "a date such as 2026-10-31",
@@ -167,7 +168,8 @@ _LIMITS: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
 def _words(kind: str, context: Mapping[str, Any], shown: str, message: str) -> Words:
     if kind in _TYPES:
         now = f', not "{shown}"' if shown else ""
-        return "wrong_type", f"{_TYPES[kind]} belongs here{now}.", ""
+        belongs = "belong" if _TYPES[kind] == _KEYS else "belongs"
+        return "wrong_type", f"{_TYPES[kind]} {belongs} here{now}.", ""
     if kind in ("literal_error", "enum"):
         allowed = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         near = suggestion(shown, allowed)
