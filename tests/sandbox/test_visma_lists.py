@@ -217,6 +217,47 @@ def test_open_invoices_by_filter(visma: Visma) -> None:
     assert len(paid) + len(still) == len(every)
 
 
+def test_a_property_is_compared_with_another_of_its_kind(visma: Visma) -> None:
+    """The vendor's own filter for documents of which nothing is paid."""
+    customer = visma.customer()["Id"]
+    untouched, part, credit = (
+        visma.booked(customer),
+        visma.booked(customer),
+        visma.booked(customer, IsCreditInvoice=True),
+    )
+    visma.act("pay", invoice=part["InvoiceNumber"], amount=1)
+    remaining, total = "RemainingAmountInvoiceCurrency", "TotalAmountInvoiceCurrency"
+    same, turned = f"{remaining} eq {total}", f"{remaining} eq -{total}"
+    of_customer = f"CustomerId eq {customer} and "
+
+    def found(text: str) -> set[str]:
+        return {one["Id"] for one in visma.find("customerinvoices", of_customer + f"({text})")}
+
+    assert found(f"{turned} or {same}") == {untouched["Id"], credit["Id"]}
+    assert found(f"not ({turned} or {same})") == {part["Id"]}
+    assert found(f"{remaining} lt {total}") == {part["Id"]}
+    for wrong in (f"{remaining} eq CurrencyCode", f"{remaining} eq Nope", "Id eq -CustomerId"):
+        path = f"customerinvoices?$filter={quote(wrong)}"
+        assert visma.code("GET", path) == (400, 6000), wrong
+
+
+@pytest.mark.parametrize("page", ["NaN", "Infinity", "1e999999", "1.5", "-1", "9" * 5000, "²"])
+def test_pages_are_whole_numbers(visma: Visma, page: str) -> None:
+    for name in ("$page", "$pagesize"):
+        assert visma.code("GET", f"customers?{name}={quote(page)}") == (400, 6000)
+
+
+@pytest.mark.parametrize(
+    "filter_",
+    ["tolower(Name) eq 'x'", "Name eq 'x", "Name eq", "Id eq 'x'", "Name eq 5", "Name = 'x'", ")"],
+)
+def test_a_refused_filter_is_told_in_words_of_the_protocol(visma: Visma, filter_: str) -> None:
+    answer = visma.call("GET", f"customers?$filter={quote(filter_)}").json()
+    told = answer["DeveloperErrorMessage"]
+    assert told.endswith(f" in '{filter_}'.")
+    assert not any(word in told for word in ("Token(", "Decimal(", "terminal", "parser"))
+
+
 def test_search_lag_hides_writes_from_lists_only(visma: Visma) -> None:
     customer = visma.customer()["Id"]
     known = visma.draft(customer, OurReference="first")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tieout_sandbox.kit import Request, Response, json_response
@@ -36,6 +35,7 @@ from tieout_sandbox.visma_eaccounting.tables import Table
 
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
+MAX_DIGITS = 9
 
 Present = Callable[[Books, Record], Record]
 
@@ -191,13 +191,9 @@ def _whole(call: Call, name: str, default: int) -> int:
     raw = call.request.param(name)
     if raw is None:
         return default
-    try:
-        value = Decimal(raw)
-    except InvalidOperation as error:
-        raise VismaError(QUERY_PARAMETER, f"{name} must be a number.") from error
-    if value != value.to_integral_value() or value < 1:
+    if not raw.isdecimal() or not raw.strip("0") or len(raw) > MAX_DIGITS:
         raise VismaError(QUERY_PARAMETER, f"{name} must be a whole number from 1.")
-    return int(value)
+    return int(raw)
 
 
 def _filter(books: Books, call: Call, table: Table) -> Node | None:
@@ -220,13 +216,19 @@ def _filter(books: Books, call: Call, table: Table) -> Node | None:
             f"QueryParameterError - filtering on {unknown[0]} is not supported",
         )
     if books.assumptions.strict_literals and table.schema is not None:
+        fields = table.schema.fields
+
+        def kind_of(path: str) -> str:
+            return fields[path].kind if path in fields else ""
+
         for comparison in comparisons(node):
-            field = table.schema.fields.get(comparison.path)
-            if field is not None and not fits(comparison, field.kind):
+            if comparison.path in fields and not fits(
+                comparison, kind_of(comparison.path), kind_of
+            ):
                 raise VismaError(
                     QUERY_PARAMETER,
-                    f"QueryParameterError - {comparison.path} cannot be compared with "
-                    f"{comparison.value!r} by {comparison.operator}",
+                    f"QueryParameterError - {comparison.path} and what it is compared with by "
+                    f"'{comparison.operator}' are of different kinds in '{raw}'.",
                 )
     return node
 

@@ -33,6 +33,8 @@ GRAMMAR = r"""
         | NUMBER -> number
         | BOOLEAN -> boolean
         | NULL -> null
+        | path -> other
+        | "-" path -> other_negated
 
     OPERATOR.5: /(eq|ne|gt|ge|lt|le)(?![A-Za-z0-9_])/
     FUNCTION.6: /(contains|startswith|endswith)(?=\s*\()/
@@ -70,12 +72,25 @@ class Stamp(str):
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """Another property of the record, compared as it is or with its sign turned."""
+
+    path: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Compare:
     """`path operator value`; operators as written, and contains, startswith, endswith."""
 
     path: str
     operator: str
     value: Any
+
+    @property
+    def other(self) -> Other | None:
+        """The property that stands in place of a value."""
+        return self.value if isinstance(self.value, Other) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +171,12 @@ class _Build(Transformer):  # type: ignore[type-arg]
     def null(self, _raw: str) -> None:
         return None
 
+    def other(self, path: str) -> Other:
+        return Other(path)
+
+    def other_negated(self, path: str) -> Other:
+        return Other(path, negated=True)
+
 
 def _lambda(_self: Any, collection: str, quantifier: str, variable: str, part: Node) -> Node:
     return Lambda(str(collection), str(quantifier), str(variable), part)
@@ -192,7 +213,15 @@ def parse(text: str) -> Node:
     except LarkError as error:
         if isinstance(getattr(error, "orig_exc", None), FilterDateError):
             raise FilterDateError(text) from error
-        raise FilterSyntaxError(str(error).splitlines()[0]) from error
+        raise FilterSyntaxError(_syntax_error(error, text)) from error
+
+
+def _syntax_error(error: LarkError, text: str) -> str:
+    """What is wrong and where, in words of the protocol and none of the parser's."""
+    place = getattr(error, "column", None)
+    if not isinstance(place, int) or getattr(getattr(error, "token", None), "type", "") == "$END":
+        return f"Syntax error: unexpected end at position {len(text)} in '{text}'."
+    return f"Syntax error at position {place - 1} in '{text}'."
 
 
 def paths(node: Node) -> Iterator[str]:
@@ -200,6 +229,8 @@ def paths(node: Node) -> Iterator[str]:
     match node:
         case Compare():
             yield node.path
+            if node.other is not None:
+                yield node.other.path
         case Not():
             yield from paths(node.part)
         case All() | Either():
@@ -234,9 +265,12 @@ _LITERALS: dict[str, tuple[type, ...]] = {
 }
 
 
-def fits(comparison: Compare, kind: str) -> bool:
+def fits(comparison: Compare, kind: str, kind_of: Callable[[str], str]) -> bool:
     """Whether a literal is written as a property of this kind has to be: text in quotes, anything
-    else without; text functions on text only."""
+    else without; text functions on text only. `kind_of` tells the kind of another property."""
+    if (other := comparison.other) is not None:
+        alike = _LITERALS.get(kind_of(other.path)) == _LITERALS.get(kind)
+        return alike and not (other.negated and kind not in ("i", "n"))
     if comparison.value is None:
         return comparison.operator in ("eq", "ne")
     if comparison.operator in ("contains", "startswith", "endswith") and kind != "s":
@@ -257,8 +291,11 @@ Getter = Callable[[dict[str, Any], str], Any]
 def test(node: Node, record: dict[str, Any], get: Getter, fold: bool) -> bool:
     """Whether a record meets a filter. `get` gives a property; `fold` ignores case."""
     match node:
-        case Compare():
+        case Compare(other=None):
             return _compare(node, get(record, node.path), fold)
+        case Compare():
+            value = _value_of(node.value, record, get)
+            return _compare(Compare(node.path, node.operator, value), get(record, node.path), fold)
         case Not():
             return not test(node.part, record, get, fold)
         case All():
@@ -278,6 +315,11 @@ def _quantified(node: Lambda, record: dict[str, Any], get: Getter, fold: bool) -
     rows = get(record, node.collection) or ()
     results = (test(node.part, row, inner, fold) for row in rows)
     return any(results) if node.quantifier == "any" else all(results)
+
+
+def _value_of(other: Other, record: dict[str, Any], get: Getter) -> Any:
+    value = get(record, other.path)
+    return -value if other.negated and isinstance(value, int | Decimal) else value
 
 
 def _compare(node: Compare, stored: Any, fold: bool) -> bool:

@@ -119,9 +119,11 @@ def exchange_rate(books: Books, call: Call) -> Response:
 
 def _currency(books: Books, call: Call, name: str) -> str:
     code = call.request.param(name)
+    if not code:
+        raise VismaError(INVALID_INPUT, f"InvalidInput - {name} is required")
     if code not in books.rates:
-        raise VismaError(INVALID_INPUT, f"InvalidInput - {name} {code}")
-    return str(code)
+        raise VismaError(INVALID_INPUT, f"InvalidInput - {name} {code} is not known")
+    return code
 
 
 def countries(books: Books, call: Call) -> Response:

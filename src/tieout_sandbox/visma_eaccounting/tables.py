@@ -145,6 +145,8 @@ class Table:
 
     def _narrow(self, part: Node) -> list[Record] | None:
         match part:
+            case Compare() if part.other is not None:
+                return None
             case Compare("Id", "eq", value):
                 found = self.records.get(str(value))
                 return [found] if found else []
