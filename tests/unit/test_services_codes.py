@@ -58,3 +58,21 @@ def test_targets_name_kinds() -> None:
         "currency",
         "",
     ]
+
+
+def test_terms_are_named_as_people_know_them_and_other_codes_by_their_code() -> None:
+    netto = {"name": "30 dagar netto", "facts": {"days": 30, "english": "30 days net"}}
+    rows = {"Net 30": "30 Dagar netto", "30 days": "30 days net", "Thirty": "30", "Cash": "Kontant"}
+    found = report(
+        [seen("terms", "30", **netto), seen("cost_center", "100", name="Stockholm")],
+        {
+            ("terms", "terms"): ValueTable(name="terms", rows=rows),
+            ("cost_center", "regions"): ValueTable(name="regions", rows={"North": "Stockholm"}),
+        },
+        {},
+    )
+    assert [row.from_crm for row in found.rows] == [("30 days", "Net 30", "Thirty"), ()]
+    assert [(one.value, one.code) for one in found.nowhere] == [
+        ("North", "Stockholm"),
+        ("Cash", "Kontant"),
+    ]

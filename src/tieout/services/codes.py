@@ -17,7 +17,7 @@ from typing import Any
 from tieout.core.compose import line_scope
 from tieout.core.mapping.errors import MappingError, UnmappedValueError
 from tieout.core.mapping.fields import ValueTable
-from tieout.core.model import Customer, Deal, ExternalRef
+from tieout.core.model import Code, Customer, Deal, ExternalRef
 from tieout.core.policy import FieldRule
 from tieout.core.scope import customer_scope, deal_scope
 from tieout.settings.bridge import Configuration
@@ -117,7 +117,7 @@ def report(
     leading: dict[tuple[str, str], list[str]] = {}
     for (kind, _), table in tables.items():
         for value, code in table.rows.items():
-            leading.setdefault((kind, code), []).append(value)
+            leading.setdefault((kind, _folded(code)), []).append(value)
     rows = tuple(
         CodeRow(
             books=one.connection,
@@ -127,11 +127,13 @@ def report(
             active=one.code.active and not one.gone,
             gone=one.gone,
             facts={name: fact for name, fact in one.code.facts.items() if fact not in (None, "")},
-            from_crm=tuple(sorted(set(leading.get((one.code.kind, one.code.code), ())))),
+            from_crm=tuple(
+                sorted({value for name in names_of(one.code) for value in leading.get(name, ())})
+            ),
         )
         for one in seen
     )
-    there = {(row.kind, row.code) for row in rows if not row.gone}
+    there = {name for one in seen if not one.gone for name in names_of(one.code)}
     # A kind that the books do not tell of cannot be held against a table.
     told = {kind for kind, _ in there}
     return CodesReport(
@@ -144,9 +146,24 @@ def report(
             NoSuchCode(kind=kind, table=name, value=value, code=code)
             for (kind, name), table in sorted(tables.items())
             for value, code in sorted(table.rows.items())
-            if kind in told and (kind, code) not in there
+            if kind in told and (kind, _folded(code)) not in there
         ),
     )
+
+
+def names_of(code: Code) -> set[tuple[str, str]]:
+    """
+    What a table may say for a code, with its kind: terms are found by name and id as well, since
+    people know them so ("30 dagar netto"); all others by their code alone. Case does not count.
+    """
+    said = {code.code}
+    if code.kind == "terms":
+        said |= {code.name, str(code.facts.get("english") or ""), code.ref.id if code.ref else ""}
+    return {(code.kind, _folded(one)) for one in said if one}
+
+
+def _folded(said: str) -> str:
+    return said.strip().casefold()
 
 
 async def _missing(

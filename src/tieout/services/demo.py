@@ -87,8 +87,8 @@ Made by `{command}`, from generated data and {made_from}. Open `tie-out.html`, t
     tieout exceptions show EX-1
     tieout why {invoice}
 
-{ended} ended with the demo. `{command} --keep` leaves them running until Ctrl-C; then these
-go too, from another terminal:
+{ended} ended with the demo. `{command} --keep` leaves them running until Ctrl-C; until then these
+work too, from another terminal:
 
     tieout plan
     tieout run

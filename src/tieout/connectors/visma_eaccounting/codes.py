@@ -136,6 +136,8 @@ def _terms(row: Payload, names: Names, shape: str) -> Code:
     facts: dict[str, Scalar] = {"type": text_of(row, "TermsOfPaymentTypeText") or None}
     if isinstance(days, int):
         facts["days"] = days
+    if text_of(row, "NameEnglish"):
+        facts["english"] = text_of(row, "NameEnglish")
     code = names.terms_code.get(guid) or text_of(row, "Name")
     return _code("terms", row, names, shape, code=code, facts=facts)
 
