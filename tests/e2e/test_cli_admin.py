@@ -412,6 +412,13 @@ def test_all_mistakes_at_once_with_their_places(project: Program) -> None:
     assert shown.err.endswith("1 error; nothing is in force yet.\n")
 
 
+def test_a_name_that_no_file_could_say_is_refused_before_a_token_is_used_up(bare: Program) -> None:
+    told = bare("connection", "add", "visma_eaccounting", "--name", "a b/../c", "--client-id", "x")
+    assert told.code == 2
+    assert told.err.startswith('"a b/../c" is no name: ')
+    assert bare("connection", "list", "--json").object["data"]["count"] == 0
+
+
 def test_a_connection_that_is_missing_is_told_by_its_name(bare: Program) -> None:
     bare.write(
         "tieout.yaml", bare.text().replace("connection: visma_eaccounting", "connection: visma-no")

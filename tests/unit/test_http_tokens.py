@@ -252,8 +252,9 @@ def test_a_lost_answer_of_the_sign_in_passes() -> None:
 
     clock = ManualClock()
     tokens, _ = keeper(clock, vault(clock), lose)
-    with pytest.raises(TransientError):
+    with pytest.raises(TransientError, match=r"^[a-z.]+, where we sign in to .* is silent") as told:
         asyncio.run(tokens.access())
+    assert told.value.hint
 
 
 def test_no_stated_life_is_assumed() -> None:

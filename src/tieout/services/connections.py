@@ -17,10 +17,16 @@ from tieout.connectors.http.browser import (
     pkce_verifier,
 )
 from tieout.core.abilities import Abilities, Reads
-from tieout.core.errors import ConfigurationError, ConnectionBrokenError, SyncError
+from tieout.core.errors import (
+    ConfigurationError,
+    ConnectionBrokenError,
+    SyncError,
+    TransientError,
+)
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company
 from tieout.services.usage import UsedWronglyError
+from tieout.settings.bridge_kinds import plain_name
 from tieout.store import admin
 from tieout.store.admin import ConnectionRow
 
@@ -147,7 +153,14 @@ def _beside(url: str, path: str) -> str:
 
 
 async def require_free(opened: Opened, name: str) -> None:
-    """Raises `UsedWronglyError` where a connection has that name."""
+    """
+    Raises `UsedWronglyError` where a connection has that name, or no file could call it so.
+    Asked before a sign-in, which may use up a token that is good for once.
+    """
+    try:
+        plain_name(name or "any")
+    except ValueError as error:
+        raise UsedWronglyError(f"{error} Nothing was changed.", hint="Give --name") from None
     if name and await opened.do(lambda tx: admin.get_connection(tx, name)) is not None:
         raise UsedWronglyError(
             f"There is a connection {name} already. Nothing was changed.",
@@ -173,6 +186,13 @@ async def add(opened: Opened, wanted: Wanted, sign_in: SignIn | None) -> Tested:
             f"{error.message} Nothing was stored.",
             code=error.code,
             hint=f"tieout connection add {wanted.system.name}",
+        ) from None
+    except TransientError as error:
+        raise TransientError(
+            f"{error.message} Nothing was stored.",
+            code=error.code,
+            hint=error.hint,
+            retry_after_s=error.retry_after_s,
         ) from None
     name = wanted.name or await _name_for(opened, wanted.system, tested.company)
     tested = _named(tested, name)

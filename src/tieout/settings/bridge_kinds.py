@@ -51,7 +51,8 @@ def _scalar_text(value: object) -> object:
     return to_text(value) if isinstance(value, Decimal) else value
 
 
-def _name(value: str) -> str:
+def plain_name(value: str) -> str:
+    """The name of a bridge or connection. Raises ValueError with what it may be made of."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value):
         raise ValueError(
             f'"{value}" is no name: letters of a to z, digits, ".", "_" and "-", at most 63.'
@@ -95,7 +96,7 @@ Expression = Annotated[
     BeforeValidator(_scalar_text),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(plain_name)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Duration = Annotated[
     int,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import jwt
 
@@ -259,7 +259,9 @@ class TokenKeeper:
         except (NotSentError, LostError) as error:
             self._tell(request, None, type(error).__name__, started)
             raise TransientError(
-                f"The sign-in address of {self._system} is silent.", retry_after_s=30
+                f"{urlsplit(request.url).hostname}, where we sign in to {self._system}, is silent.",
+                hint="Check network, proxy and address; the same command works later",
+                retry_after_s=30,
             ) from None
         self._tell(request, response, "", started)
         return self._read(response)
