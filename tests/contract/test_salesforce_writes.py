@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -336,5 +337,24 @@ def test_what_cannot_be_written_is_refused_before_anything_is_sent() -> None:
             "record_gone",
         ]
         assert [item.key for item in made] == ["K1", "K2", "K3", "K4", "K5", "K6", "K7"]
+
+    asyncio.run(story())
+
+
+def test_what_somebody_typed_over_a_field_of_ours_is_written_over() -> None:
+    async def story() -> None:
+        found = furnish(
+            rig(deal_standing={"due_date": "Due_Text__c", "synced_at": "Erp_Synced_At__c"})
+        )
+        found.act("create_field", object="Opportunity", field="Due_Text__c", type="string:40")
+        deal = found.made["deals"][0]
+        for typed in ("next week", "T+0000"):
+            found.act("edit_opportunity", id=deal, fields={"Due_Text__c": typed})
+            ref = ExternalRef("sf", "standing", deal)
+            (read,) = await found.connector.get([ref], Selection(entity=Entity.STANDING))
+            assert isinstance(read, Standing)
+            assert read.due_date is None
+            await write(found, standing_change("K1", deal, due_date=date(2026, 12, 25)))
+            assert found.row("Opportunity", deal)["Due_Text__c"] == "2026-12-25"
 
     asyncio.run(story())

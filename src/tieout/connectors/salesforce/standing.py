@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 from typing import Any
 
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.api import Row, SalesforceApi
-from tieout.connectors.salesforce.cells import date_of, number_of, text_of, value_at
+from tieout.connectors.salesforce.cells import RowError, date_of, number_of, text_of, value_at
 from tieout.connectors.salesforce.ids import id18, object_of, row_id, unique
 from tieout.connectors.salesforce.org import OrgField
 from tieout.connectors.salesforce.settings import (
@@ -116,7 +117,7 @@ class Standings:
             if ours in _AMOUNTS:
                 values[ours] = number_of(row, field.name)
             elif ours in _DATES:
-                values[ours] = date_of(row, field.name)
+                values[ours] = _day(row, field.name)
             elif ours in _FLAGS:
                 values[ours] = _flag(value_at(row, field.name))
             else:
@@ -146,6 +147,14 @@ class Standings:
 
 
 _OBJECTS = {"opportunity": "Opportunity", "order": "Order", "quote": "Quote"}
+
+
+def _day(row: Row, name: str) -> date | None:
+    try:
+        return date_of(row, name)
+    except RowError:
+        # Somebody wrote over it; it is not the day that we wrote.
+        return None
 
 
 def _flag(value: object) -> bool | None:

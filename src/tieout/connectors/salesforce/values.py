@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -68,7 +69,9 @@ def _plain(value: object) -> object:
     if isinstance(value, int):
         return Decimal(value)
     if isinstance(value, str) and "T" in value and value.endswith("+0000"):
-        return soql.parse_moment(value)
+        # A text of somebody's may look like a time.
+        with suppress(ValueError):
+            return soql.parse_moment(value)
     return value
 
 
