@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,14 +13,33 @@ import msgspec
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
+_HALF = re.compile("[\ud800-\udfff]")
+_MARKED = re.compile("\ue000([0-9a-f]{4})\ue001".encode())
+
 _DECIMAL = "$decimal"
 _INSTANT = "$instant"
 _DAY = "$day"
 
 
 def dumps(value: object) -> bytes:
-    """JSON bytes; a Decimal becomes a number with exactly its own digits."""
-    return _ENCODER.encode(value)
+    """
+    JSON bytes; a Decimal becomes a number with exactly its own digits. Half a character, left by
+    who cut a text by its length in UTF-16, goes out as an escape, as from many a server.
+    """
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        return _MARKED.sub(rb"\\u\1", _ENCODER.encode(_marked(value)))
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF.sub(lambda half: f"\ue000{ord(half[0]):04x}\ue001", value)
+    if isinstance(value, Mapping):
+        return {_marked(key): _marked(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_marked(item) for item in value]
+    return value
 
 
 def loads(body: bytes | str) -> Any:
