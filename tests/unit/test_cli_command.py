@@ -307,6 +307,21 @@ def test_used_wrongly_without_json_is_a_sentence(capsys: Capture) -> None:
     assert err.endswith("Next: tieout log verify --help\n")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["why", "K\udcff"], ["apply", "--approve", "K\udcff"], ["--bridge", "K\udcff", "status"]],
+)
+def test_bytes_that_are_no_text_are_told_before_anything_is_opened(
+    words: list[str], capsys: Capture
+) -> None:
+    assert main.run([*words, "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert (told["code"], told["message"]) == (
+        "usage",
+        '"K?" holds bytes that are no text in UTF-8.',
+    )
+
+
 def test_no_project_says_how_to_make_one(capsys: Capture) -> None:
     assert main.run(["connection", "list"]) == 2
     assert capsys.readouterr().err == (

@@ -242,13 +242,37 @@ def _entry(name: str, work: Callable[..., Any]) -> Callable[..., int]:
         ctx = given.pop("context")
         options = _options(given).over(_of(ctx))
         values = {entry.name: given[entry.name] for entry in own}
-        return carry_out(name, options, lambda session: work(session, **values))
+
+        def begin(session: Session) -> Any:
+            _check_texts([*values.values(), options.bridge])
+            return work(session, **values)
+
+        return carry_out(name, options, begin)
 
     parameters = [context, *own, *shared]
     call.__name__ = work.__name__
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {entry.name: entry.annotation for entry in parameters}
     return call
+
+
+def _check_texts(values: Sequence[object]) -> None:
+    """Raise `UsedWronglyError` for what was typed and is no text; a path may be any bytes."""
+    for value in values:
+        for text in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(text, str) and not text.isascii() and not _is_text(text):
+                raise UsedWronglyError(
+                    f'"{text}" holds bytes that are no text in UTF-8.',
+                    hint="Type it again, in a terminal that writes UTF-8",
+                )
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _options(given: dict[str, Any]) -> Options:
