@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from tieout.connectors.http.client import ApiClient, Call
 from tieout.connectors.tryton.errors import error_of, problem_of, result_of
@@ -15,7 +14,6 @@ from tieout.connectors.tryton.values import Payload, call_body, method_of, vendo
 from tieout.core.errors import ConnectionBrokenError
 from tieout.ports import Clock, HttpResponse
 
-T = TypeVar("T")
 Domain = list[Any]
 READ_TIMEOUT_S = 70
 WRITE_TIMEOUT_S = 120
@@ -185,13 +183,3 @@ def everyone(model: str) -> Domain:
     """The clause that shows inactive records too, for models that hide them."""
     hiding = ("party.party", "party.address", "party.identifier", "product.product", "account.tax")
     return [["active", "in", [True, False]]] if model in hiding else []
-
-
-async def in_order(calls: Sequence[Awaitable[T]]) -> list[T]:
-    """The results of several calls under way at once, in order; the first error is raised only
-    after all have ended, so that none goes on unseen."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from tieout.connectors.http.client import ApiClient, Call
 from tieout.connectors.http.json import loads
@@ -24,7 +24,6 @@ from tieout.core.id_set import IdSet
 from tieout.ports import Clock, HttpResponse
 
 Query = tuple[tuple[str, str], ...]
-T = TypeVar("T")
 
 _NAMES_LIVE_MS = 3600 * 1000
 _PATIENCE = 5
@@ -209,16 +208,6 @@ class VismaApi:
 
     def _error(self, problem: Problem) -> SyncError:
         return error_of(problem)
-
-
-async def in_order(calls: Sequence[Awaitable[T]]) -> list[T]:
-    """The results of several calls under way at once, in order; the first error is raised only
-    after all have ended, so that none goes on unseen."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def _object(response: HttpResponse) -> dict[str, Any] | None:

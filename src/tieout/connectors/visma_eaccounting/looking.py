@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tieout.connectors.http.json import loads
+from tieout.connectors.http.together import in_order
 from tieout.connectors.visma_eaccounting.api import (
     FilterNotSupportedError,
     Query,
     VismaApi,
-    in_order,
 )
 from tieout.connectors.visma_eaccounting.filters import (
     CUSTOMERS,

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.http.together import in_order
 from tieout.connectors.visma_eaccounting import documents, translate
 from tieout.connectors.visma_eaccounting.api import (
     FilterNotSupportedError,
     Query,
     VismaApi,
-    in_order,
 )
 from tieout.connectors.visma_eaccounting.codes import read_codes
 from tieout.connectors.visma_eaccounting.filters import (

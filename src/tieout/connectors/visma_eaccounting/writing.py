@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from tieout.connectors.http.client import Call
 from tieout.connectors.http.json import dumps
+from tieout.connectors.http.together import in_order
 from tieout.connectors.visma_eaccounting import documents, shown, translate
-from tieout.connectors.visma_eaccounting.api import FilterNotSupportedError, VismaApi, in_order
+from tieout.connectors.visma_eaccounting.api import FilterNotSupportedError, VismaApi
 from tieout.connectors.visma_eaccounting.compose_customer import customer_body
 from tieout.connectors.visma_eaccounting.compose_draft import check_body, draft_body
 from tieout.connectors.visma_eaccounting.compose_order import (

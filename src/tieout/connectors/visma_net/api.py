@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from tieout.connectors.http.client import ApiClient, Call
 from tieout.connectors.http.json import loads
@@ -21,7 +21,6 @@ from tieout.ports import Clock, HttpResponse
 
 Query = tuple[tuple[str, str], ...]
 Row = dict[str, Any]
-T = TypeVar("T")
 
 CUSTOMERS, ITEMS = "/v1/customer", "/v1/inventory"
 INVOICES, CREDIT_NOTES = "/v1/customerinvoice", "/v1/customercreditnote"
@@ -351,16 +350,6 @@ def explained(error: ConnectionBrokenError) -> ConnectionBrokenError:
             hint="Connect the application to the company's own tenant in Visma App Store.",
         )
     return error
-
-
-async def in_order(calls: Sequence[Awaitable[T]]) -> list[T]:
-    """The results of several calls under way at once, in order; the first error is raised only
-    after all have ended, so that none goes on unseen."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def _whole(value: object) -> int | None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tieout.connectors.visma_net.api import CUSTOMERS, VismaNetApi, in_order
+from tieout.connectors.http.together import in_order
+from tieout.connectors.visma_net.api import CUSTOMERS, VismaNetApi
 from tieout.connectors.visma_net.names import customer_number
 from tieout.connectors.visma_net.values import Payload, text_of
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.http.together import in_order
 from tieout.connectors.visma_net.api import (
     CONTACTS,
     CREDIT_NOTES,
@@ -14,7 +15,6 @@ from tieout.connectors.visma_net.api import (
     Query,
     Row,
     VismaNetApi,
-    in_order,
     key_of,
 )
 from tieout.connectors.visma_net.documents import is_document

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.http.together import in_order
 from tieout.connectors.visma_net import contacts, documents, orders, prices, translate
 from tieout.connectors.visma_net.api import (
     BALANCES,
@@ -24,7 +25,6 @@ from tieout.connectors.visma_net.api import (
     Row,
     VismaNetApi,
     at_rest,
-    in_order,
     key_of,
 )
 from tieout.connectors.visma_net.codes import read_codes

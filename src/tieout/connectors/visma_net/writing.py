@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tieout.connectors.http.json import dumps
+from tieout.connectors.http.together import in_order
 from tieout.connectors.visma_net import documents, translate
 from tieout.connectors.visma_net.api import (
     CONTACTS,
@@ -14,7 +15,6 @@ from tieout.connectors.visma_net.api import (
     Query,
     Row,
     VismaNetApi,
-    in_order,
 )
 from tieout.connectors.visma_net.compose_credit import credit_body
 from tieout.connectors.visma_net.compose_customer import customer_body
