@@ -27,11 +27,28 @@ FRAME = """<!DOCTYPE html><meta charset="utf-8"/>
 addEventListener("load", () => {
   const page = document.getElementById("page").contentDocument;
   const customer = page.querySelector("#deals td:nth-child(2)");
+  const ends = (cell) => {
+    const range = page.createRange();
+    range.selectNodeContents(cell);
+    return range.getBoundingClientRect();
+  };
+  const row = page.querySelector("#deals tbody tr");
+  const sold = ends(row.cells[2]), invoiced = ends(row.cells[3]);
+  const shown = () => [...page.querySelectorAll("#deals tbody:first-of-type tr")]
+    .filter((one) => one.getClientRects().length).length;
+  const all = shown(), room = customer.clientWidth;
+  const jump = page.querySelector(".fall .who a[data-find='Edited in the books']");
+  if (jump) { jump.click(); }
   document.getElementById("found").textContent = JSON.stringify({
     over: page.documentElement.scrollWidth - page.documentElement.clientWidth,
     tools: getComputedStyle(page.getElementById("tools")).display,
     styled: getComputedStyle(page.querySelector("h1")).fontWeight,
-    customer: customer.clientWidth,
+    customer: room,
+    apart: invoiced.left - sold.right,
+    all: all,
+    found: shown(),
+    told: page.querySelector("#tools output").textContent,
+    address: page.location.hash,
   });
 });
 </script>
@@ -46,7 +63,11 @@ def long_names() -> Report:
         for month in ("09", "10")
         for row in report.tie_out.rows
     )
-    return replace(report, tie_out=replace(report.tie_out, rows=rows))
+    causes = tuple(
+        replace(cause, deals=tuple(f"{name}: integration 2026-09" for name in cause.deals))
+        for cause in report.tie_out.causes
+    )
+    return replace(report, tie_out=replace(report.tie_out, rows=rows, causes=causes))
 
 
 def opened(folder: Path, page: str, width: int) -> dict[str, object]:
@@ -88,6 +109,12 @@ def test_long_names_fit_and_the_own_style_and_script_are_allowed(
     assert found["styled"] == "700"
     # Room for a customer's name beside long deals; 139 was too little.
     assert int(str(found["customer"])) > 190
+    # On a phone "Invoiced" stands before the second amount, and needs room, too.
+    assert int(str(found["apart"]).partition(".")[0]) > 12
+    # Two deals were edited in the books; each is in the report twice here.
+    assert (found["found"], found["all"]) == (4, 36)
+    assert found["told"] == "4 of 36 rows, gap 68\u2009400.00"
+    assert found["address"] == "#deals"
 
 
 def test_a_script_that_is_not_its_own_does_not_run(tmp_path: Path) -> None:

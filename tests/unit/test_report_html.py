@@ -27,10 +27,11 @@ from tieout_october import (
 )
 
 from tieout.core.ageing import ageing
+from tieout.core.chain import Cause
 from tieout.core.tieout import Approval, StepFigures
 from tieout.report.context import Filing, Report, ReportContext
 from tieout.report.data import digest
-from tieout.report.html import render
+from tieout.report.html import _who, render
 from tieout.report.markup import link, note_text, number
 
 D = Decimal
@@ -194,7 +195,7 @@ def test_hostile_values_stay_text():
     root = parse(page)
     assert len(list(root.iter("script"))) == 1
     assert "<script>alert" not in page
-    assert not [a for a in root.iter("a") if a.get("href")]
+    assert not [a for a in root.iter("a") if not re.fullmatch(r"#(deals|r\d+)", a.get("href"))]
     assert not [e for e in root.iter() for name in e.attrib if name.startswith("on")]
     assert "<script>alert(1)</script>" in words(root.find("body/main"))
     page.encode("utf-8")
@@ -211,6 +212,23 @@ def test_nothing_comes_from_outside_but_links_to_the_crm():
     style = files("tieout.report").joinpath("style.css").read_text()
     assert "url(" not in style
     assert "@import" not in style
+
+
+def test_each_cause_leads_to_its_deals():
+    root = parse(render(october_report()))
+    ids = {e.get("id"): e for e in root.iter("tr") if e.get("id")}
+    jumps = [a for a in root.iter("a") if a.get("href", "").startswith("#")]
+    named = {a.text: words(ids[a.get("href")[1:]]) for a in jumps}
+    assert len(named) == 15  # every deal with a gap
+    assert all(said.startswith(number) for number, said in named.items())
+    # Whole titles do not go into the narrow column: one by name, more as how many there are.
+    (many_named,) = (
+        t for t in october(steps=[
+            replace(s, number=f"{s.customer}: integration 2026-{n:02}")
+            for n, s in enumerate(october_steps())
+        ]).causes if t.cause is Cause.CREDITED
+    )  # fmt: skip
+    assert _who(many_named, {}) == '<a href="#deals" data-find="Credited">2 deals</a>'
 
 
 def test_the_policy_allows_its_own_style_and_script_only():

@@ -201,7 +201,10 @@ def test_periods_have_names():
     result = october()
     assert (period_name(result.period), period_code(result.period)) == ("October 2026", "2026-10")
     half = type(result.period)(start=date(2026, 10, 1), end=date(2026, 10, 15))
-    assert period_name(half) == "1 Oct 2026 to 15 Oct 2026"
+    assert period_name(half) == "1 to 15 Oct 2026"
+    assert period_name(replace(half, end=date(2026, 11, 5))) == "1 Oct to 5 Nov 2026"
+    assert period_name(replace(half, end=date(2027, 1, 5))) == "1 Oct 2026 to 5 Jan 2027"
+    assert period_name(replace(half, end=half.start)) == "1 Oct 2026"
     assert period_code(half) == "2026-10-01..2026-10-15"
 
 

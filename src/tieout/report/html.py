@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -60,7 +60,7 @@ _MOST_RED = 20  # unexplained amounts named before the waterfall
 _MANY_ROWS = 25  # from here on a reader wants to search
 _TOOLS = (
     '<p class="tools" id="tools" hidden="hidden"><label>Find <input type="search"/></label>'
-    '<label><input type="checkbox"/> Only with a gap</label></p>'
+    '<label><input type="checkbox"/> Only with a gap</label><output></output></p>'
 )
 
 
@@ -208,12 +208,13 @@ def _fall(result: TieOut) -> str:
         levels.append(levels[-1] - total.amount)
     axis = Axis(levels)
     zero = Decimal(0)
+    places = _places(result)
     rows = [
         _fall_end("Sold", axis.bar(zero, result.sold, "total", "below"), result.sold,
                   count(result.deal_count, "deal")),
         *(
             _fall_row(total, axis.bar(before, before - total.amount, MARKS[total.group],
-                                      "above below"))
+                                      "above below"), places)
             for total, before in zip(totals, levels, strict=False)
         ),
         _fall_end(f"Invoiced by {day_full(result.cut_off)}",
@@ -250,24 +251,44 @@ def _fall_end(label: str, bar: str, value: Decimal, who: str) -> str:
     )
 
 
-def _fall_row(total: CauseTotal, bar: str) -> str:
+def _fall_row(total: CauseTotal, bar: str, places: Mapping[str, int]) -> str:
     red = ' class="red"' if total.cause is Cause.UNEXPLAINED and total.parts else ""
-    long = " long" if any(len(name) > _LONG_NAME for name in total.deals) else ""
+    long = " long" if _names_one(total) and len(total.deals[0]) > _LONG_NAME else ""
     return (
         f'<tr{red}><th class="what" scope="row">{text(sentence(CAUSES[total.cause]))} '
         f'<span class="note">{_note(cause_note(total))}</span></th><td class="bar">{bar}</td>'
         f"{amount_cell(-total.amount, 'amt', plus=True)}"
-        f'<td class="who{long}">{text(_who(total))}</td>'
+        f'<td class="who{long}">{_who(total, places)}</td>'
         f'<td class="acts">{text(", ".join(total.acts))}</td></tr>'
     )
 
 
-def _who(total: CauseTotal) -> str:
+def _names_one(total: CauseTotal) -> bool:
+    return len(total.deals) == 1
+
+
+def _who(total: CauseTotal, places: Mapping[str, int]) -> str:
+    """The deals of a cause: a few by name, each leading to its row; else how many."""
     if not total.deals:
         return "none" if total.parts else ""
-    if len(total.deals) <= _FEW_DEALS:
-        return ", ".join(total.deals)
-    return count(len(total.deals), "deal")
+    short = all(len(name) <= _LONG_NAME for name in total.deals)
+    if _names_one(total) or (short and len(total.deals) <= _FEW_DEALS):
+        return ", ".join(_to_row(name, places) for name in total.deals)
+    found = text(sentence(CAUSES[total.cause]))
+    return f'<a href="#deals" data-find="{found}">{count(len(total.deals), "deal")}</a>'
+
+
+def _to_row(name: str, places: Mapping[str, int]) -> str:
+    return f'<a href="#r{places[name]}">{text(name)}</a>' if name in places else text(name)
+
+
+def _places(result: TieOut) -> dict[str, int]:
+    """Where the row of each deal with a gap is; deals that share a name share the first."""
+    found: dict[str, int] = {}
+    for place, row in enumerate(result.rows):
+        if row.kind is RowKind.DEAL and row.parts:
+            found.setdefault(row.number or row.title or row.ref, place)
+    return found
 
 
 def _deals(result: TieOut) -> str:
@@ -276,10 +297,11 @@ def _deals(result: TieOut) -> str:
     if result.deal_count > MOST_DEALS:
         left_out = [r for r in rows if r.agrees]
         rows = [r for r in rows if not r.agrees]
+    anchors = {id(result.rows[place]): f"r{place}" for place in _places(result).values()}
     long = " long" if any(len(row.number) > _LONG_NAME for row in rows) else ""
     order = "by name" if long else "by number"
     closed = f"Closed in {period_short(result.period)}, {order}."
-    body = "".join(_deal(row) for row in rows) + _rest(left_out)
+    body = "".join(_deal(row, anchors.get(id(row), "")) for row in rows) + _rest(left_out)
     total = (
         f'<tr class="sum"><td></td><td>Total</td>'
         f"{_deal_amount(result.sold)}{_deal_amount(result.invoiced)}"
@@ -302,7 +324,7 @@ def _is_red(row: DealRow) -> bool:
     return any(p.cause is Cause.UNEXPLAINED for p in row.parts)
 
 
-def _deal(row: DealRow) -> str:
+def _deal(row: DealRow, anchor: str) -> str:
     labels = {
         RowKind.NO_DEAL: "no deal",
         RowKind.LEDGER: "ledger",
@@ -314,7 +336,8 @@ def _deal(row: DealRow) -> str:
         name = f'<td class="mute">{labels[row.kind]}</td>'
     note = deal_note(row)
     said = f' <span class="note">{_note(note)}</span>' if note else ""
-    opening = '<tr class="red">' if _is_red(row) else "<tr>"
+    opening = "<tr" + (f' id="{anchor}"' if anchor else "")
+    opening += ' class="red">' if _is_red(row) else ">"
     return (
         f"{opening}{name}"
         f"<td>{text(row.customer)}{said}</td>"
@@ -469,7 +492,8 @@ def _foot(report: Report) -> str:
     return (
         '<footer><div class="two">'
         f"<section><h3>Definitions</h3><p>{text(definitions)}</p></section>"
-        f"<section><h3>Evidence</h3><p>{text(told)}. SHA-256 <code>{pieces}</code>{check}</p>"
+        f'<section><h3>Evidence</h3><p>{text(told)}. <span class="nb">SHA-256</span> '
+        f"<code>{pieces}</code>{check}</p>"
         '</section><p class="sign">Prepared by, date</p><p class="sign">Reviewed by, date</p>'
         "</div></footer>"
     )

@@ -6,13 +6,32 @@
   var body = table.tBodies[0];
   var rows = Array.from(body.rows);
 
-  function filter(search, only) {
+  // Amounts are added up in cents: whole numbers, so that nothing is lost.
+  function cents(row) {
+    return Number(row.cells[4].textContent.trim().replace(".", ""));
+  }
+
+  function plain(sum) {
+    var digits = String(Math.abs(sum)).padStart(3, "0");
+    var whole = digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+    return (0 > sum ? "\u2212" : "") + whole + "." + digits.slice(-2);
+  }
+
+  function filter(search, only, told) {
     var wanted = search.value.trim().toLowerCase();
+    var shown = 0;
+    var gap = 0;
     rows.forEach(function (row) {
+      var agrees = row.cells[4].classList.contains("zero");
       var found = row.textContent.toLowerCase().includes(wanted);
-      var gap = row.cells[4].classList.contains("zero");
-      row.hidden = !found || (only.checked ? gap : false);
+      row.hidden = !found || (only.checked ? agrees : false);
+      if (!row.hidden) {
+        shown += 1;
+        gap += cents(row);
+      }
     });
+    told.textContent = shown === rows.length ? ""
+      : shown + " of " + rows.length + " rows, gap " + plain(gap);
   }
 
   function value(row, column, numeric) {
@@ -40,17 +59,31 @@
   if (tools) {
     var search = tools.querySelector("input[type=search]");
     var only = tools.querySelector("input[type=checkbox]");
-    var run = function () { filter(search, only); };
+    var told = tools.querySelector("output");
+    var run = function () { filter(search, only, told); };
     tools.hidden = false;
     search.addEventListener("input", run);
     only.addEventListener("change", run);
+    document.querySelectorAll(".fall .who a").forEach(function (jump) {
+      jump.addEventListener("click", function () {
+        // A cause shows its deals; the one that was named by itself may not stay hidden.
+        search.value = jump.dataset.find || "";
+        only.checked = false;
+        run();
+      });
+    });
   }
   Array.from(table.tHead.rows[0].cells).forEach(function (head) {
     if (!head.dataset.sort) { return; }
-    head.tabIndex = 0;
-    head.addEventListener("click", function () { sort(head); });
-    head.addEventListener("keydown", function (event) {
+    // Not a button element: Chromium leaves those out of a table's head on the next pages of paper.
+    var button = document.createElement("span");
+    button.setAttribute("role", "button");
+    button.tabIndex = 0;
+    button.textContent = head.textContent;
+    button.addEventListener("click", function () { sort(head); });
+    button.addEventListener("keydown", function (event) {
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sort(head); }
     });
+    head.replaceChildren(button);
   });
 })();

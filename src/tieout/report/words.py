@@ -118,9 +118,15 @@ def is_month(period: Period) -> bool:
 
 
 def period_name(period: Period) -> str:
-    """October 2026, or 1 Oct 2026 to 15 Nov 2026."""
+    """October 2026, or 1 Oct to 15 Nov 2026, or 10 to 26 Nov 2026."""
     if is_month(period):
         return f"{month(period.start)} {period.start.year}"
+    if period.start == period.end:
+        return day_long(period.start)
+    if period.start.year == period.end.year:
+        same = period.start.month == period.end.month
+        start = str(period.start.day) if same else day_short(period.start)
+        return f"{start} to {day_long(period.end)}"
     return f"{day_long(period.start)} to {day_long(period.end)}"
 
 
@@ -193,11 +199,15 @@ def _days(parts: Iterable[Part], verb: str) -> str:
 
 
 def deal_note(row: DealRow) -> str:
-    """What happened to the deal: its own note, else what the figures and evidence say."""
+    """
+    What happened to the deal: its own note, else what the figures and evidence say. The deal
+    stands beside it and is not named again.
+    """
     if row.note:
         return row.note
     if row.parts:
-        return _few((p.evidence for p in row.parts), count(len(row.parts), "cause"))
+        said = (p.evidence.removeprefix(f"{row.number} ") for p in row.parts)
+        return _few(said, count(len(row.parts), "cause"))
     if row.invoiced > 0 and row.paid >= row.invoiced:
         return "paid"
     if row.paid > 0:
