@@ -173,6 +173,28 @@ def test_wrong_use_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixture
     assert told.err == ""
 
 
+@pytest.mark.parametrize(
+    ("system", "told"),
+    [
+        ("visma_eaccounting", "products.csv is missing"),
+        ("salesforce", "sales_pipeline.csv is missing"),
+        ("webcrm", "sales_pipeline.csv is missing"),
+        ("visma_net", "takes no data"),
+        ("registers", "takes no data"),
+    ],
+)
+def test_a_data_folder_of_which_nothing_is_taken_is_refused(
+    system: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["serve", system, "--data", str(tmp_path)]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_the_state_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["serve", "visma_eaccounting", "--state", str(tmp_path)]) == 2
+    assert "wants a file" in capsys.readouterr().err
+
+
 def test_systems_and_credentials(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["systems", "--json"]) == 0
     named = json.loads(capsys.readouterr().out)["systems"]

@@ -91,6 +91,11 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.with_package and not kind.takes_package:
         text = f"{arguments.system} has no package of ours: leave out --with-package."
         return _complain(text, USAGE, arguments.json)
+    if wrong := _wrong_data(arguments.system, arguments.data, kind.takes_data):
+        return _complain(wrong, USAGE, arguments.json)
+    if arguments.state is not None and arguments.state.is_dir():
+        text = f"{arguments.state} is a folder: --state wants a file."
+        return _complain(text, USAGE, arguments.json)
     more = {"package": True} if arguments.with_package else {}
     try:
         sim = kind(
@@ -111,6 +116,15 @@ def _serve(arguments: argparse.Namespace) -> int:
     except PortTakenError as error:
         return _complain(str(error), NOT_NOW, arguments.json)
     return OK
+
+
+def _wrong_data(system: str, folder: Path | None, file: str) -> str | None:
+    """Why nothing can be taken from a data folder, None where something can."""
+    if folder is None:
+        return None
+    if not file:
+        return f"{system} takes no data: leave out --data."
+    return None if (folder / file).is_file() else f"{folder / file} is missing."
 
 
 def _credentials(arguments: argparse.Namespace) -> int:

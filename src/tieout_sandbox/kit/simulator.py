@@ -81,6 +81,8 @@ class Simulator:
     fault_kinds: frozenset[str] = KINDS - WEBHOOK_KINDS
     # Whether `package=True` makes it with what our own package brings to that system.
     takes_package = False
+    # The file of a data folder without which there is nothing to take from it; "": it takes none.
+    takes_data = ""
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ class SalesforceSimulator(Simulator):
     keys, so the faults of that name have nothing to do here."""
 
     name = "salesforce"
+    takes_data = "sales_pipeline.csv"
     fault_kinds = KINDS - WEBHOOK_KINDS - {"search_lag", "key_expiry"}
     takes_package = True
 

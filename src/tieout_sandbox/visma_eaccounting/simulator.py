@@ -40,6 +40,7 @@ class VismaSimulator(Simulator):
     switched, `reference` for what is there at the start."""
 
     name = "visma_eaccounting"
+    takes_data = "products.csv"
     # No webhooks, no batches, no idempotency keys and no versions: nothing for these to strike.
     fault_kinds = KINDS - WEBHOOK_KINDS - {"batch_cut", "key_expiry", "stale"}
 

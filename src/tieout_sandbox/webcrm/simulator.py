@@ -35,6 +35,7 @@ class WebcrmSimulator(Simulator):
     `assumptions` for what may be switched. There are no versions and no idempotency keys."""
 
     name = "webcrm"
+    takes_data = "sales_pipeline.csv"
     sliding_limits = True
     fault_kinds = KINDS - {"key_expiry", "stale"}
 
