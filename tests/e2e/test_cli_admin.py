@@ -186,7 +186,11 @@ def test_init_takes_a_file_and_its_tables(home: Path, capsys: Capture, tmp_path:
     assert not (home / "other").exists()
 
 
-def test_doctor_names_what_stops_deals(project: Program, visma: Simulator) -> None:
+def test_doctor_names_what_stops_deals(
+    project: Program, visma: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What other tests left of their projects is not this one's.
+    monkeypatch.setenv("TIEOUT_STATE_DIR", str(tmp_path / "none"))
     answer = project("doctor", "--json")
     found = answer.object
     assert answer.code == 8

@@ -194,3 +194,13 @@ def test_what_a_program_of_a_test_leaves_is_the_runs(tmp_path: Path) -> None:
     assert {data.parent} == set(ours.iterdir()) - before
     typed = demo_runs.type_in(tmp_path / "firm", "echo $TIEOUT_STATE_DIR")
     assert typed.stdout.strip() == str(ours)
+
+
+def test_data_stays_in_a_project_that_can_be_passed_through(home: Path) -> None:
+    made = demo_runs.run(home, "init", "firm", TIEOUT_DATABASE_URL="", TIEOUT_KEY="")
+    assert made.returncode == 0, made.stderr
+    ours = home / "firm" / ".tieout"
+    assert (ours / "pg" / "PG_VERSION").is_file()
+    assert not (ours / "pg.elsewhere").exists()
+    assert ours.stat().st_mode & 0o777 == 0o711
+    assert (ours / "key").stat().st_mode & 0o777 == 0o600

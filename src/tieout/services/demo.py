@@ -22,7 +22,7 @@ from tieout.core.errors import BusyError, ConfigurationError
 from tieout.report.words import day_long
 from tieout.services import connections
 from tieout.services.configuration import publish, read_configuration
-from tieout.services.project import FILE, OURS, Project, make_project
+from tieout.services.project import FILE, OURS, Project, make_ours, make_project
 from tieout.services.usage import UsedWronglyError
 from tieout.store.embedded_orphans import remove_data_of
 
@@ -229,9 +229,7 @@ def demo_project(
     """
     check_folder(root)
     try:
-        # As root the database runs as another account, which has to pass through.
-        passing = 0o711 if os.geteuid() == 0 else 0o700
-        (root / OURS).mkdir(mode=passing, parents=True, exist_ok=True)
+        make_ours(root)
         mark = os.open(root / OURS / MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _unwritable(root, error) from None

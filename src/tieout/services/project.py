@@ -85,6 +85,13 @@ def find_project(given: str = "", environment: Mapping[str, str] | None = None) 
     )
 
 
+def make_ours(root: Path) -> None:
+    """The folder for what is ours in a project's folder, closed to others. Raises OSError."""
+    # As root the database runs as another account, which has to pass through; nobody may list it.
+    mode = 0o711 if os.geteuid() == 0 else 0o700
+    (root / OURS).mkdir(mode=mode, parents=True, exist_ok=True)
+
+
 def make_project(root: Path, files: Mapping[str, str]) -> Project:
     """
     A new project in a folder that has none, with a fresh key.
@@ -101,7 +108,7 @@ def make_project(root: Path, files: Mapping[str, str]) -> Project:
             code="project_exists",
         )
     try:
-        project.ours.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_ours(project.root)
         make_key(project)
     except OSError as error:
         raise ConfigurationError(
@@ -129,7 +136,7 @@ def make_key(project: Project) -> None:
 
 def write_keys(project: Project, keys: Sequence[str]) -> None:
     """The keys, newest first, replacing the file in one step."""
-    project.ours.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_ours(project.root)
     beside = project.key_file.with_name("key.new")
     beside.unlink(missing_ok=True)
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
