@@ -387,3 +387,61 @@ def test_a_bulk_query_is_read_by_locators() -> None:
         "POST", "/jobs/query", {"operation": "query", "query": "SELECT COUNT(Id) FROM Account"}
     )
     assert error["errorCode"] == "API_ERROR"
+
+
+_DATA = "/services/data/v68.0"
+_NEW = {"method": "POST", "url": f"{_DATA}/sobjects/Account", "body": {"Name": "A"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/composite/graph", {"graphs": [5]}),
+        ("/composite/graph", {"graphs": [{"graphId": "g", "compositeRequest": None}]}),
+        ("/composite", {"compositeRequest": [{**_NEW, "referenceId": {"a": 1}, "body": 5}, 5]}),
+        ("/composite", {"compositeRequest": [{**_NEW, "referenceId": "a", "httpHeaders": 5}]}),
+        ("/composite/batch", {"batchRequests": [5]}),
+        ("/composite/tree/Account", {"records": [None]}),
+        ("/composite/tree/Account", {"records": [{"Name": "A", "Contacts": {"records": 5}}]}),
+    ],
+)
+def test_parts_of_the_wrong_shape_are_refused(org: Client, path: str, body: Any) -> None:
+    assert org.refused("POST", path, body)["errorCode"] == "JSON_PARSER_ERROR"
+    assert org.query("SELECT Id FROM Account") == []
+
+
+def test_a_part_of_a_batch_that_names_no_address_fails_alone(org: Client) -> None:
+    body = {
+        "batchRequests": [{"method": "GET", "url": 5}, {"method": "GET", "url": "v68.0/limits"}]
+    }
+    answer = org.json("POST", "/composite/batch", body)
+    assert answer["hasErrors"] is True
+    assert [each["statusCode"] for each in answer["results"]] == [404, 200]
+
+
+def _job(org: Client, **more: str) -> str:
+    asked = {"object": "Account", "operation": "insert", "contentType": "CSV", **more}
+    return f"/jobs/ingest/{org.json('POST', '/jobs/ingest', asked)['id']}"
+
+
+def _put(org: Client, job: str, body: bytes) -> Any:
+    head = {"Content-Type": "text/csv", "Authorization": f"Bearer {org.token}"}
+    return org.raw("PUT", f"{_DATA}{job}/batches", body=body, headers=head)
+
+
+def test_a_bulk_upload_that_is_no_table_fails_as_a_job(org: Client) -> None:
+    job = _job(org)
+    assert _put(org, job, b"\xff\xfe").status == 400
+    assert _put(org, job, b"Name\n" + b"x" * 200_000 + b"\n").status == 201
+    org.json("PATCH", job, {"state": "UploadComplete"})
+    told = [org.json("GET", job)["state"] for _ in range(5)]
+    assert told[-1] == "Failed"
+    assert "Failed to parse CSV" in org.json("GET", job)["errorMessage"]
+
+
+def test_rows_left_over_are_read_by_the_jobs_own_delimiter(org: Client) -> None:
+    job = _job(org, columnDelimiter="PIPE")
+    assert _put(org, job, b"Name|Phone\nA, B|1\n").status == 201
+    org.json("PATCH", job, {"state": "Aborted"})
+    left = org.call("GET", f"{job}/unprocessedrecords/").body.decode()
+    assert list(csv.reader(io.StringIO(left), delimiter="|"))[-1] == ["A, B", "1"]

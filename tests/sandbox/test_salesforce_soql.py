@@ -238,6 +238,50 @@ def test_an_object_may_have_the_name_of_a_keyword() -> None:
         ("SELECT Id FROM Account LIMIT -1", "MALFORMED_QUERY", "unexpected token: '-1'"),
         ("SELECT Id FROM Account LIMIT 1 OFFSET -1", "MALFORMED_QUERY", "unexpected token: '-1'"),
         ("SELECT Id FROM Account LIMIT 1.5", "MALFORMED_QUERY", "unexpected token"),
+        (
+            "SELECT Id FROM Opportunity WHERE CloseDate = LAST_N_DAYS:99999999999",
+            "MALFORMED_QUERY",
+            "unexpected token: 'LAST_N_DAYS:99999999999'",
+        ),
+        ("SELECT Id FROM Opportunity WHERE CloseDate = N_YEARS_AGO:3000", "MALFORMED_QUERY", ""),
+        ("SELECT Id FROM Account WHERE BillingAddress = 'x'", "INVALID_FIELD", "not be filtered"),
+        ("SELECT Id FROM Account ORDER BY BillingAddress", "INVALID_FIELD", "not be sorted"),
+        (
+            "SELECT BillingAddress FROM Account GROUP BY BillingAddress",
+            "MALFORMED_QUERY",
+            "field 'BillingAddress' can not be grouped",
+        ),
+        (
+            "SELECT Amount, COUNT(Id) FROM Opportunity GROUP BY Amount",
+            "MALFORMED_QUERY",
+            "field 'Amount' can not be grouped",
+        ),
+        (
+            "SELECT Name FROM Account GROUP BY Name HAVING COUNT(Id) > 'x'",
+            "INVALID_FIELD",
+            "wrong type",
+        ),
+        (
+            "SELECT Name FROM Account GROUP BY Name HAVING COUNT(Id) > TODAY",
+            "INVALID_FIELD",
+            "wrong type",
+        ),
+        (
+            "SELECT Id FROM Opportunity WHERE Probability LIKE '1%'",
+            "INVALID_QUERY_FILTER_OPERATOR",
+            "does not support filter operator like",
+        ),
+        ("SELECT Id FROM Account WHERE Name LIKE 5", "INVALID_FIELD", "enclosed in quotes"),
+        (
+            "SELECT Id FROM Account WHERE " + "NOT " * 3000 + "Name = 'x'",
+            "QUERY_TOO_COMPLICATED",
+            "too complicated",
+        ),
+        (
+            "SELECT Account.Parent.Parent.Parent.Parent.Parent.Name FROM Opportunity",
+            "MALFORMED_QUERY",
+            "5 levels",
+        ),
         ("SELECT Name n FROM Account", "MALFORMED_QUERY", "only aggregate expressions use field"),
         (
             "SELECT COUNT(Id) FROM Account HAVING COUNT(Id) > 1",
@@ -278,6 +322,18 @@ def test_refusals(org: Client, statement: str, code: str, text: str) -> None:
     error = org.refused("GET", "/query?q=" + quote(statement))
     assert error["errorCode"] == code
     assert text in error["message"]
+
+
+def test_having_takes_patterns_and_lists_of_what_is_grouped(org: Client) -> None:
+    def names(having: str) -> set[str]:
+        grouped = f"SELECT StageName FROM Opportunity GROUP BY StageName HAVING {having}"
+        return {each["StageName"] for each in org.query(grouped)}
+
+    every = names("COUNT(Id) > 0")
+    assert names("StageName LIKE 'Closed%'") == {"Closed Won", "Closed Lost"} < every
+    assert names("StageName IN ('Closed Won', 'Nowhere')") == {"Closed Won"}
+    assert names("StageName NOT IN ('Closed Won')") == every - {"Closed Won"}
+    assert names("MAX(CloseDate) > 2000-01-01 AND MAX(IsWon) = false") == every - {"Closed Won"}
 
 
 def test_like_takes_what_is_escaped_as_itself() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -56,6 +57,12 @@ class Job:
     good: list[list[str]] = field(default_factory=list)
     bad: list[list[str]] = field(default_factory=list)
     message: str | None = None
+
+
+def _rows(job: Job) -> list[list[str]]:
+    """What was uploaded, its head first; csv.Error where that cannot be read."""
+    reader = csv.reader(io.StringIO(job.content), delimiter=DELIMITERS[job.delimiter])
+    return [row for row in reader if row]
 
 
 class Bulk:
@@ -224,8 +231,11 @@ class Bulk:
         return Result(status=201)
 
     def _work_off(self, job: Job) -> None:
-        reader = csv.reader(io.StringIO(job.content), delimiter=DELIMITERS[job.delimiter])
-        rows = [row for row in reader if row]
+        try:
+            rows = _rows(job)
+        except csv.Error as error:
+            job.message = f"InvalidBatch : Failed to parse CSV: {error}"
+            return
         job.columns = rows[0] if rows else []
         writer = Writer(org=self._org, user_id=job.created_by)
         problem = self._column_problem(job)
@@ -296,7 +306,8 @@ class Bulk:
         if part == "unprocessedrecords":
             rest: list[list[str]] = []
             if job.message or job.state == "Aborted":
-                rest = [row for row in csv.reader(io.StringIO(job.content)) if row][1:]
+                with suppress(csv.Error):
+                    rest = _rows(job)[1:]
             return _csv(job, job.columns, rest)
         raise not_found()
 

@@ -52,9 +52,11 @@ def graph(org: Org, call: Call, route: Route) -> Result:
     """`/composite/graph`: graphs that succeed or fail each as a whole."""
     body = wants(call, dict, "An object with graphs")
     graphs = body.get("graphs")
-    if not isinstance(graphs, list) or len(graphs) > MOST_GRAPHS:
+    if not isinstance(graphs, list) or not all(isinstance(each, dict) for each in graphs):
+        raise SalesforceError("JSON_PARSER_ERROR", "graphs is expected")
+    if len(graphs) > MOST_GRAPHS:
         raise SalesforceError("LIMIT_EXCEEDED", f"A payload may hold {MOST_GRAPHS} graphs")
-    nodes = sum(len(each.get("compositeRequest", ())) for each in graphs)
+    nodes = sum(len(_parts(each.get("compositeRequest"), MOST_NODES)) for each in graphs)
     if nodes > MOST_NODES:
         raise SalesforceError("LIMIT_EXCEEDED", f"A payload may hold {MOST_NODES} nodes")
     if call.batch_items is not None:
@@ -83,7 +85,9 @@ def _parts(given: Any, most: int) -> list[dict[str, Any]]:
         raise SalesforceError("JSON_PARSER_ERROR", "compositeRequest is expected")
     if len(given) > most:
         raise SalesforceError("LIMIT_EXCEEDED", f"A composite request may hold {most} subrequests")
-    names = [part.get("referenceId") for part in given]
+    if not all(isinstance(part.get("httpHeaders") or {}, dict) for part in given):
+        raise SalesforceError("JSON_PARSER_ERROR", "httpHeaders is expected to be an object")
+    names = [str(part.get("referenceId") or "") for part in given]
     if len(set(names)) != len(names) or not all(names):
         raise SalesforceError(
             "INVALID_INPUT_COMBINATION", "Every subrequest needs a referenceId of its own"
@@ -202,7 +206,9 @@ def batch(org: Org, call: Call, route: Route) -> Result:
     _ = org
     body = wants(call, dict, "An object with batchRequests")
     parts = body.get("batchRequests")
-    if not isinstance(parts, list) or len(parts) > MOST_PARTS:
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise SalesforceError("JSON_PARSER_ERROR", "batchRequests is expected")
+    if len(parts) > MOST_PARTS:
         raise SalesforceError("LIMIT_EXCEEDED", f"A batch may hold {MOST_PARTS} subrequests")
     if call.batch_items is not None:
         parts = parts[: call.batch_items]
@@ -215,7 +221,7 @@ def batch(org: Org, call: Call, route: Route) -> Result:
             results.append({"statusCode": 412, "result": [refused.as_request_error()]})
             continue
         inner = call.sub(
-            str(part.get("method", "GET")), part.get("url", ""), part.get("richInput"), {}
+            str(part.get("method", "GET")), str(part.get("url", "")), part.get("richInput"), {}
         )
         result = attempt(inner, route)
         failed = failed or result.status >= 400
@@ -241,8 +247,10 @@ def tree(org: Org, call: Call, name: str) -> Result:
             raise SalesforceError(
                 "LIMIT_EXCEEDED", f"A tree may hold {MOST_TREE} records in {TREE_DEPTH} levels"
             )
-        attributes = record.get("attributes") or {}
-        reference = attributes.get("referenceId")
+        if not isinstance(record, Mapping):
+            raise SalesforceError("JSON_PARSER_ERROR", "a record is expected to be an object")
+        attributes = record.get("attributes")
+        reference = attributes.get("referenceId") if isinstance(attributes, Mapping) else None
         fields: dict[str, Any] = dict(above)
         below: list[tuple[str, Any]] = []
         for key, value in record.items():
@@ -263,6 +271,8 @@ def tree(org: Org, call: Call, name: str) -> Result:
                 refused = SalesforceError("INVALID_FIELD", f"No such relation {relation}")
                 errors.append({"referenceId": reference, "errors": [refused.as_item_error()]})
                 continue
+            if not isinstance(children, list):
+                raise SalesforceError("JSON_PARSER_ERROR", "records is expected to be a list")
             for each in children:
                 plant(child.object, each, {child.field: record_id}, depth + 1)
 

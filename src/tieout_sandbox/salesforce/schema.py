@@ -62,6 +62,17 @@ class Field:
         """Whether somebody added it to the org."""
         return self.name.endswith("__c")
 
+    @property
+    def compared(self) -> bool:
+        """Whether WHERE and ORDER BY take it."""
+        return self.filterable and self.type != "address"
+
+    @property
+    def grouped(self) -> bool:
+        """Whether GROUP BY takes it."""
+        unfit = ("currency", "double", "percent", "datetime", "address")
+        return self.filterable and self.type not in unfit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:

@@ -128,7 +128,10 @@ class SalesforceSimulator(Simulator):
         if request.body and kind.startswith("multipart/form-data"):
             raw = request.body
         elif request.body and "csv" in kind:
-            text = request.body.decode("utf-8-sig")
+            try:
+                text = request.body.decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise SalesforceError("INVALIDBATCH", "The data is not in UTF-8") from error
         elif request.body and request.method in ("POST", "PATCH", "PUT"):
             if "json" not in kind:
                 raise SalesforceError(

@@ -16,6 +16,7 @@ from tieout_sandbox.salesforce.values import Row, Value
 if TYPE_CHECKING:
     from tieout_sandbox.salesforce.org import Org
 
+MOST_LEVELS = 5
 Getter = Callable[[Row], Any]
 _NO_COLUMN = (
     "No such column '{name}' on entity '{entity}'. If you are attempting to use a custom field, "
@@ -58,6 +59,9 @@ class Binder:
     def path(self, path: Path) -> Bound:
         """The reader of a field, through its parents."""
         names = self.own(path)
+        if len(names) - 1 > MOST_LEVELS:
+            text = f"a field path goes up {MOST_LEVELS} levels at most"
+            raise self._fault("MALFORMED_QUERY", text, path)
         kind = self.kind
         steps: list[Field] = []
         for position, name in enumerate(names[:-1]):

@@ -95,7 +95,10 @@ def _misfit(literal: Literal, field: Field, kind: str, statement: str) -> Except
 
 def range_of(literal: Literal, kind: str, now: datetime, statement: str) -> Range:
     """First and past-the-end value of a relative date such as LAST_N_DAYS:7, in UTC days."""
-    days = _days(literal.text, now.astimezone(UTC).date())
+    try:
+        days = _days(literal.text, now.astimezone(UTC).date())
+    except (OverflowError, ValueError):  # a number of days or years that no calendar has
+        days = None
     if days is None:
         raise fault("MALFORMED_QUERY", f"unexpected token: '{literal.text}'", literal.at, statement)
     start, end = days

@@ -57,7 +57,14 @@ def parse(statement: str) -> Query:
         tree = _PARSER.parse(statement)
     except UnexpectedInput as error:
         raise _malformed(error, statement) from error
-    query = _Build(visit_tokens=False).transform(tree)
+    try:
+        query = _Build(visit_tokens=False).transform(tree)
+    except RecursionError:
+        raise SalesforceError(
+            "QUERY_TOO_COMPLICATED",
+            "Query is either selecting too many fields or the filter conditions are too "
+            "complicated.",
+        ) from None
     assert isinstance(query, Query)
     _check_functions(query, statement)
     return query

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.schema import Field, ObjectType
 from tieout_sandbox.salesforce.soql.bind import Binder, Bound, value_getter
+from tieout_sandbox.salesforce.soql.literals import like_test
 from tieout_sandbox.salesforce.soql.parse import fault, parse
 from tieout_sandbox.salesforce.soql.syntax import (
     AGGREGATES,
@@ -17,7 +18,9 @@ from tieout_sandbox.salesforce.soql.syntax import (
     Compare,
     Expression,
     FieldsGroup,
+    InList,
     Item,
+    Literal,
     Logic,
     Order,
     Path,
@@ -319,7 +322,7 @@ class _Groups:
         self._binder = binder
         self._query = query
         self._statement = statement
-        self._keys = [binder.expression(expression) for expression in query.group]
+        self._keys = [self._key(expression) for expression in query.group]
         self._columns: list[tuple[str, Callable[[list[Row]], Any]]] = []
         self._names: dict[str, int] = {}
         unnamed = 0
@@ -333,6 +336,13 @@ class _Groups:
                 name, unnamed = f"expr{unnamed}", unnamed + 1
             self._columns.append((name, self._column(item.expression)))
 
+    def _key(self, expression: Expression) -> Bound:
+        bound = self._binder.expression(expression)
+        if isinstance(expression, Path) and not bound.field.grouped:
+            text = f"field '{bound.field.name}' can not be grouped in a query call"
+            raise fault("MALFORMED_QUERY", text, expression.at, self._statement)
+        return bound
+
     def records(self, rows: list[Row], where: Where) -> list[Record]:
         """One record per group, in order."""
         groups: dict[tuple[Value, ...], list[Row]] = {}
@@ -342,7 +352,7 @@ class _Groups:
             groups.setdefault(tuple(key.get(row) for key in self._keys), []).append(row)
         kept = list(groups.values())
         if self._query.having is not None:
-            having = _Having(self._column)
+            having = _Having(self._column, self._statement)
             kept = [group for group in kept if having.test(self._query.having, group)]
         for order in reversed(self._query.order):
             column = self._column(order.expression)
@@ -403,8 +413,11 @@ def aggregate(function: str, bound: Bound) -> Callable[[list[Row]], Any]:
 class _Having:
     """HAVING: comparisons of aggregates and grouped fields with values."""
 
-    def __init__(self, column: Callable[[Expression], Callable[[list[Row]], Any]]) -> None:
+    def __init__(
+        self, column: Callable[[Expression], Callable[[list[Row]], Any]], statement: str
+    ) -> None:
         self._column = column
+        self._statement = statement
 
     def test(self, condition: Any, group: list[Row]) -> bool:
         if isinstance(condition, Logic):
@@ -412,12 +425,32 @@ class _Having:
             if condition.op == "not":
                 return not next(results)
             return all(results) if condition.op == "and" else any(results)
+        if isinstance(condition, InList) and not condition.multi:
+            found = self._column(condition.left)(group)
+            hits = (self._compares(found, "=", value) for value in condition.values)
+            return any(hits) is not condition.negated
         if not isinstance(condition, Compare):
             raise SalesforceError("MALFORMED_QUERY", "HAVING allows comparisons only")
-        return _compares(self._column(condition.left)(group), condition.op, condition.right)
+        found = self._column(condition.left)(group)
+        return self._compares(found, condition.op, condition.right)
+
+    def _compares(self, found: Any, op: str, literal: Literal) -> bool:
+        number = literal.kind == "number"
+        if literal.kind == "relative" or (
+            found is not None
+            and literal.kind not in ("null", "boolean")
+            and (number is isinstance(found, str) or (op == "like" and number))
+        ):
+            text = "value of filter criterion in HAVING is of the wrong type"
+            raise fault("INVALID_FIELD", text, literal.at, self._statement)
+        if op == "like":
+            return isinstance(found, str) and like_test(literal.pattern)(found)
+        return _compares(found, op, literal)
 
 
-def _compares(found: Any, op: str, literal: Any) -> bool:
+def _compares(found: Any, op: str, literal: Literal) -> bool:
+    if literal.kind == "boolean":
+        return (bool(found) is (literal.text == "TRUE")) is (op == "=")
     wanted: Any = Decimal(literal.text) if literal.kind == "number" else literal.text
     if literal.kind == "null":
         return (found is None) == (op == "=")
@@ -459,7 +492,7 @@ def _rank(
 def _sort(rows: list[Row], orders: tuple[Order, ...], binder: Binder) -> None:
     for order in reversed(orders):
         bound = binder.expression(order.expression)
-        if not bound.field.filterable:
+        if not bound.field.compared:
             text = f"field '{bound.field.name}' can not be sorted in a query call"
             raise fault("INVALID_FIELD", text, order.expression.at, binder.statement)
         get = bound.get

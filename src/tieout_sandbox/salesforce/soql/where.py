@@ -24,6 +24,9 @@ from tieout_sandbox.salesforce.values import Row, Value
 
 Test = Callable[[Row], bool]
 Inner = Callable[[Query], set[Value]]
+_NO_TEXT = frozenset(
+    {"id", "reference", "boolean", "date", "datetime", "currency", "double", "percent", "int"}
+)
 _MONEY = re.compile(r"([A-Z]{3})(\d+(?:\.\d+)?)")
 
 
@@ -61,7 +64,7 @@ class Where:
 
     def _bound(self, condition: Compare | InList | InQuery) -> Bound:
         bound = self._binder.expression(condition.left)
-        if not bound.field.filterable:
+        if not bound.field.compared:
             text = f"field '{bound.field.name}' can not be filtered in a query call"
             raise fault("INVALID_FIELD", text, condition.left.at, self._binder.statement)
         return bound
@@ -78,7 +81,7 @@ class Where:
         return comparison(bound, condition.op, value)
 
     def _like(self, bound: Bound, condition: Compare) -> Test:
-        if bound.kind in ("id", "reference", "boolean", "date", "datetime", "currency", "int"):
+        if bound.kind in _NO_TEXT:
             text = (
                 "invalid operator on id field"
                 if bound.kind in ("id", "reference")
@@ -87,6 +90,10 @@ class Where:
             raise fault(
                 "INVALID_QUERY_FILTER_OPERATOR", text, condition.left.at, self._binder.statement
             )
+        if condition.right.kind == "null":
+            return lambda row: False
+        # For its refusal of what is no text.
+        value_of(condition.right, bound.field, bound.kind, self._binder.statement)
         matches = like_test(condition.right.pattern)
         get = bound.get
         return lambda row: (value := get(row)) is not None and matches(value)
