@@ -20,6 +20,7 @@ from tieout.core.ledger_list import Period
 from tieout.report.context import ReportContext
 from tieout.report.text import deal_lines, reconcile_lines
 from tieout.services import filing
+from tieout.services import why as tracing
 from tieout.services.reconcile import Reconciled
 from tieout.store import evidence
 
@@ -307,6 +308,15 @@ def test_the_screen_says_it_first(done: Reconciled) -> None:
         "Unexplained                      0.00  against the ledger's own list",
     ]
     assert len(deal_lines(done.tie_out)) == 1 + 17 + 2 + 1 + 1
+
+
+def test_why_follows_an_invoice_to_its_credit_note(pair: RealPair, done: Reconciled) -> None:
+    one = pair.do(tracing.find(pair.engine, pair.store, "D-113"))
+    made = pair.do(tracing.why(pair.engine, pair.store, one))
+    credited = made.chain[-1]
+    assert (credited.kind, credited.role) == ("credit_note", "credit")
+    assert credited.gross is not None
+    assert abs(credited.gross) == Decimal("16875.00")
 
 
 # --- filing, and what comes after: last, since time goes on --------------------------------------

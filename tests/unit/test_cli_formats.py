@@ -116,3 +116,22 @@ def test_under_sixty_columns_each_field_has_its_line() -> None:
         "Net: 37,500.00",
         "",
     ]
+
+
+def test_a_name_is_cut_before_a_column_leaves() -> None:
+    columns = (Column(), Column(least=10), Column(right=True), Column(rank=1, least=6))
+    rows = [
+        ("EX-1", "Norrvik Bygg AB: Montage", "9,640.00", "pick one"),
+        ("EX-2", "Ek", "1.00", ""),
+    ]
+    assert table(columns, rows, None)[0].endswith("Norrvik Bygg AB: Montage  9,640.00  pick one")
+    wide = [(*row[:3], "look at it" * 3) for row in rows]
+    assert table(columns, wide, 60) == [
+        "EX-1  Norrvik Bygg AB: Mon…  9,640.00  look at itlook at it…",
+        "EX-2  Ek                         1.00  look at itlook at it…",
+    ]
+    named = [(row[0], row[1] * 3, row[2] * 5, row[3]) for row in rows]
+    shown = table(columns, named, 60)
+    assert len(shown[0]) <= 60
+    assert rows[0][2] * 5 in shown[0]
+    assert "…" in shown[0]

@@ -29,7 +29,7 @@ from tieout.services.planning import Planned
 from tieout.services.prove import Carrier, Proof, Proved
 from tieout.services.status import BridgeStatus
 from tieout.services.usage import UsedWronglyError
-from tieout.services.why import Step, Value, Why
+from tieout.services.why import Step, Value, Why, _elsewhere
 from tieout.store.admin import ConnectionRow
 from tieout.store.people import Case
 from tieout.store.planned import Written
@@ -380,6 +380,22 @@ def test_the_status_screen() -> None:
     ]
 
 
+def test_the_status_screen_fits_its_terminal() -> None:
+    amounts = tuple((D("1356715.14"), name) for name in ("SEK", "CHF", "DKK", "EUR"))
+    one = bridge(exceptions=39, amounts=amounts, oldest=NOW - timedelta(days=5))
+    told = "39 exceptions  SEK 1,356,715.14, CHF 1,356,715.14 and 2 more currencies"
+    assert status_command.status_lines(one, NOW, STOCKHOLM)[1:] == [
+        f"{told}  5 days  tieout exceptions list"
+    ]
+    assert status_command.status_lines(one, NOW, STOCKHOLM, 100)[1:] == [
+        f"{told}  tieout exceptions list"
+    ]
+    assert status_command.status_lines(one, NOW, STOCKHOLM, 80)[1:] == [told]
+    assert status_command.short_line(one, NOW, STOCKHOLM).endswith(
+        "39 exceptions, SEK 1,356,715.14 and 3 more currencies"
+    )
+
+
 def test_what_stands_still_is_said_first() -> None:
     row = ConnectionRow(
         name="visma-se",
@@ -442,6 +458,11 @@ def test_what_a_run_found_wrote_and_waits_for() -> None:
     )
     assert said(written("applied", "answer", differs=True), STOCKHOLM).endswith(
         "shows 22,500.00, not as predicted"
+    )
+    # A name that says its customer, and amounts in several currencies.
+    one = replace(written("applied", "answer"), deal="Lindvall Data AB: Montage")
+    assert said(one, STOCKHOLM, named=True) == (
+        "written  Lindvall Data AB: Montage 18,000.00 SEK: draft 2216, as predicted"
     )
 
 
@@ -517,6 +538,23 @@ def test_why_an_invoice() -> None:
     assert why_command._then(made) == [
         "then     draft 2189, since booked, invoice 1038 booked 7 Oct, 150,000.00 received 28 Oct"
     ]
+    made.chain.append(
+        Step(kind="credit_note", number="1051", ref=ref, role="credit", status="booked",
+             day=day, gross=D("-3750.00"))
+    )  # fmt: skip
+    assert why_command._then(made)[0].endswith(", credit note 1051 of 28 Oct, 3,750.00")
+    # What is wider than the screen goes on below.
+    assert why_command.value_lines(made, full=False, width=60) == [
+        "net      120,000.00  80,000.00 + 40,000.00, lines of D-101",
+        'terms    30          account.Payment_Terms__c "Net 30"',
+        "                     customer.terms, v6",
+    ]
+
+
+def test_exceptions_and_plans_are_shown_by_their_own_commands() -> None:
+    assert _elsewhere("ex-27") == "tieout exceptions show EX-27"
+    assert _elsewhere("P-214") == "tieout plan P-214"
+    assert _elsewhere("D-108") == _elsewhere("EX-") == ""
 
 
 def carrier(kind: DocumentKind, number: str, *, ours: bool, **more: Any) -> Carrier:

@@ -164,16 +164,26 @@ def sums(amounts: Sequence[tuple[Decimal | None, str]]) -> list[tuple[Decimal, s
     return [(found[name], name) for name in sorted(found, key=lambda name: (-rows[name], name))]
 
 
-def sums_text(amounts: Sequence[tuple[Decimal, str]], *, named: bool = False) -> str:
-    """`11,640.00`, or with several currencies `SEK 11,640.00, EUR 200.00`."""
+def sums_text(
+    amounts: Sequence[tuple[Decimal, str]], *, named: bool = False, most: int = CURRENCIES
+) -> str:
+    """`11,640.00`, or with several currencies `SEK 11,640.00, EUR 200.00`; ``most`` have room."""
+    from tieout.cli.formats import count
+
     if not amounts:
         return amount(Decimal("0.00"))
     if len(amounts) == 1 and not named:
         return amount(amounts[0][0])
-    if len(amounts) > CURRENCIES:
-        told = sums_text(amounts[: CURRENCIES - 1], named=True)
-        return f"{told} and {len(amounts) - CURRENCIES + 1} more currencies"
+    if len(amounts) > most:
+        shown = max(1, most - 1)
+        told = sums_text(amounts[:shown], named=True)
+        return f"{told} and {count(len(amounts) - shown, 'more currency', 'more currencies')}"
     return ", ".join(f"{currency} {amount(value)}".strip() for value, currency in amounts)
+
+
+def deal_words(number: str, title: str) -> str:
+    """`D-108 Tallmo Skog AB`; a deal whose own name says the customer is not said twice."""
+    return number if title.casefold() in number.casefold() else f"{number} {title}".strip()
 
 
 _KINDS = {

@@ -135,12 +135,14 @@ def plain(value: object) -> Any:
 class Column:
     """
     A column of a table. ``rank`` 0 never leaves; of the others the highest leaves first where the
-    screen is too narrow. Ids and amounts have rank 0.
+    screen is too narrow. Ids and amounts have rank 0. Names may be cut before a column leaves:
+    to ``least`` characters, where that is not 0.
     """
 
     title: str = ""
     right: bool = False
     rank: int = 0
+    least: int = 0
 
 
 def table(
@@ -154,31 +156,41 @@ def table(
         return []
     if width is not None and width < 60:
         return _fields(columns, rows)
-    kept = list(range(len(columns)))
-    while width is not None and _total(columns, rows, kept) > width:
+    heading = [column.title for column in columns]
+    shown = [heading, *rows] if any(heading) else list(rows)
+    sizes = {index: max(len(row[index]) for row in shown) for index in range(len(columns))}
+    if width is not None:
+        sizes = _fitted(columns, sizes, width)
+    return [_line(columns, row, sizes) for row in shown]
+
+
+def _fitted(columns: Sequence[Column], sizes: Mapping[int, int], width: int) -> dict[int, int]:
+    """The columns that stay, and how wide each is: names are cut first, then columns leave."""
+    kept = dict(sizes)
+    least = {i: min(size, columns[i].least or size) for i, size in sizes.items()}
+    while sum(least[i] + 2 for i in kept) - 2 > width:
         leaving = max(kept, key=lambda index: (columns[index].rank, index))
         if columns[leaving].rank == 0:
             break
-        kept.remove(leaving)
-    heading = [column.title for column in columns]
-    shown = [heading, *rows] if any(heading) else list(rows)
-    sizes = {index: max(len(row[index]) for row in shown) for index in kept}
-    return [_line(columns, row, kept, sizes) for row in shown]
+        del kept[leaving]
+    while sum(size + 2 for size in kept.values()) - 2 > width:
+        widest = max((i for i in kept if kept[i] > least[i]), key=lambda i: kept[i], default=None)
+        if widest is None:
+            break
+        kept[widest] -= 1
+    return kept
 
 
-def _total(columns: Sequence[Column], rows: Sequence[Sequence[str]], kept: Sequence[int]) -> int:
-    sizes = [max(len(columns[i].title), *(len(row[i]) for row in rows)) for i in kept]
-    return sum(sizes) + 2 * (len(kept) - 1)
+def cut(text: str, width: int) -> str:
+    """The text, with a mark at its end where it had to be cut."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def _line(
-    columns: Sequence[Column], row: Sequence[str], kept: Sequence[int], sizes: Mapping[int, int]
-) -> str:
-    cells = [
-        row[index].rjust(sizes[index]) if columns[index].right else row[index].ljust(sizes[index])
-        for index in kept
-    ]
-    return "  ".join(cells).rstrip()
+def _line(columns: Sequence[Column], row: Sequence[str], sizes: Mapping[int, int]) -> str:
+    cells = [(columns[index], cut(row[index], size), size) for index, size in sizes.items()]
+    return "  ".join(
+        cell.rjust(size) if column.right else cell.ljust(size) for column, cell, size in cells
+    ).rstrip()
 
 
 def _fields(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
-from tieout.cli.daily import sums, sums_text
+from tieout.cli.daily import deal_words, sums, sums_text
 from tieout.cli.formats import amount, count, moment, money
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def title_line(plan: Planned, zone: tzinfo) -> str:
     head = f"{name}  {plan.bridge}  {count(number, 'deal')} due"
     said = [f", {sums_text(total, named=True)} net" if total else ""]
     if len(total) > 1:
-        more = count(len(total) - 1, "more currency", "more currencies")
-        said.append(f", {sums_text(total[:1], named=True)} and {more} net")
+        said.append(f", {sums_text(total, named=True, most=1)} net")
     # With many currencies the first one has room, the others are counted.
     return next(
         (line for net in said if len(line := f"{head}{net}, {read}") <= WIDTH),
@@ -136,9 +135,7 @@ def _row(line: PlanLine, several: bool) -> Row:
 
 def deal_name(line: PlanLine) -> str:
     """`D-108 Tallmo Skog AB`; a deal whose own title says the customer is not said twice."""
-    if line.title.casefold() in line.number.casefold():
-        return line.number
-    return f"{line.number} {line.title}".strip()
+    return deal_words(line.number, line.title)
 
 
 def _few(rows: list[Row], full: bool, lines: Sequence[PlanLine]) -> list[Row]:
@@ -158,12 +155,12 @@ def _to_write(writes: Sequence[PlanLine], estimate: str) -> list[Row]:
     if not nets:
         return [("  to write", f"{count(len(writes), 'change')}", "", "", estimate)]
     rows: list[Row] = []
-    for index, (net, currency) in enumerate(nets):
+    for net, currency in nets:
         gross = grosses.get(currency)
-        remark = estimate if index == len(nets) - 1 else ""
-        if len(nets) > 1:
-            remark = f"{currency}{remark}"
+        remark = currency if len(nets) > 1 else estimate
         rows.append(("  to write", "", amount(net), "" if gross is None else amount(gross), remark))
+    if len(nets) > 1:
+        rows.append(("  in all", estimate.removeprefix(", "), "", "", ""))
     return rows
 
 
@@ -183,9 +180,13 @@ def _left_out(lines: Sequence[PlanLine], full: bool) -> list[Row]:
         ]
     reasons = list(dict.fromkeys(_LEFT_OUT.get(line.reason, line.reason) for line in lines))
     numbers = list(dict.fromkeys(line.number or line.source_id for line in lines))
-    shown = ", ".join(numbers[:3])
-    if len(numbers) > 3:
-        shown = f"{', '.join(numbers[:2])} and {len(numbers) - 2:,} more"
+    shown, named = ", ".join(numbers[:3]), len(numbers)
+    while named > 1 and (len(numbers) > 3 or len(shown) > NET_EDGE - HEAD):
+        # As many by name as have room, and how many more there are.
+        named = min(named - 1, 2)
+        shown = f"{', '.join(numbers[:named])} and {len(numbers) - named:,} more"
+        if len(shown) <= NET_EDGE - HEAD:
+            break
     total = sums([(line.net, line.currency) for line in lines])
     net = amount(total[0][0]) if len(total) == 1 else ""
     return [(". left out", shown, net, "", "; ".join(reasons))]
@@ -212,6 +213,10 @@ def _text(row: Row, edge: int, gross_room: int, full: bool) -> str:
         text = f"{text:<{edge}}{gross:>{gross_room}}"
     if remark:
         text = f"{text}{remark}" if remark.startswith(",") else f"{text}  {remark}"
+        if len(text) > WIDTH and not gross and not net:
+            # Where no amounts stand, the remark begins as far left as it has to.
+            at = max(len(head) + 2, min(edge + gross_room + 2, WIDTH - len(remark)))
+            text = f"{head:<{at}}{remark}"
     text = text.rstrip()
     return text if full or len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
 

@@ -107,7 +107,7 @@ def period_lines(result: TieOut) -> list[str]:
 
 
 def receivables_lines(rolled: Receivables, aged: Ageing | None = None) -> list[str]:
-    """From the opening balance to the control account, then the open items by age."""
+    """From the opening balance to the control account, then the open items by age; gross."""
     rows: list[Line] = [(f"Opening, {day_full(rolled.opening_day)}", rolled.opening, "")]
     rows.extend((MOVEMENTS[c], a, "") for c, a in rolled.movements.lines if a)
     if rolled.items_difference:
@@ -118,11 +118,16 @@ def receivables_lines(rolled: Receivables, aged: Ageing | None = None) -> list[s
         if rolled.control_rest:
             rows.append(("UNEXPLAINED", rolled.control_rest, "control account"))
         rows.append((f"Control account {rolled.control_account}".rstrip(), rolled.control, ""))
-    lines = table_lines(rows)
+    ages: list[Line] = []
     if aged is not None:
         ages = [(AGES[c], a, "") for c, a in (*aged.buckets, *(b for b in aged.beside if b[1]))]
-        lines = [*lines, "", *table_lines([*ages, ("Open items", aged.total, "")])]
-    return lines
+        ages.append(("Open items", aged.total, ""))
+    lines = table_lines([*rows, *ages])  # one edge for both
+    head = f"Receivables, {rolled.currency} gross"
+    if not ages:
+        return [head, *lines]
+    by_age = f"Open items by age, from their due date to {day_short(rolled.day)}"
+    return [head, *lines[: len(rows)], "", by_age, *lines[len(rows) :]]
 
 
 def note_lines(result: TieOut) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 from tieout.core.ageing import Ageing, ageing
@@ -38,7 +38,7 @@ async def roll_forward(
     if told is None:
         return None
     control = await connector.control(day)
-    rolled = rolled_forward(told, control, period.start - timedelta(days=1), day)
+    rolled = rolled_forward(told, control, period.start, day)
     return rolled, ageing(told.items, day, told.currency)
 
 

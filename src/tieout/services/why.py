@@ -97,7 +97,7 @@ async def find(engine: Engine, store: PostgresStore, word: str) -> Named:
         raise UsedWronglyError(
             f'Nothing that was read is called "{plain}".',
             code="not_found",
-            hint="tieout run --once",
+            hint=_elsewhere(plain) or "tieout run --once",
         )
     if len(found) > 1:
         raise UsedWronglyError(_which(plain, found), code="ambiguous")
@@ -129,8 +129,22 @@ def _which(word: str, found: Sequence[Named]) -> str:
     if len(kinds) > 1:
         listed = " and ".join((", ".join(map(_with_article, kinds[:-1])), _with_article(kinds[-1])))
         return f"{word} is {listed}. Say which: tieout why {found[0].kind}:{word}"
-    ids = ", ".join(one.ref.id for one in found[:5])
+    ids = ", ".join(f"{one.ref.id} ({_where(one)})" for one in found[:5])
     return f"{word} is {len(found)} {kinds[0]}s. Say which by id: {ids}"
+
+
+def _where(one: Named) -> str:
+    """`visma-se, number 1014`: what tells two of one name apart on a person's screen."""
+    return one.ref.connection + (f", number {one.number}" if one.number else "")
+
+
+_OTHER = {"EX": "tieout exceptions show EX-", "P": "tieout plan P-"}
+
+
+def _elsewhere(word: str) -> str:
+    """The command that shows what is named, where that is an exception or a plan."""
+    prefix, _, number = word.strip().upper().partition("-")
+    return f"{_OTHER[prefix]}{number}" if prefix in _OTHER and number.isdigit() else ""
 
 
 def _with_article(kind: str) -> str:
@@ -181,7 +195,7 @@ async def _slot(engine: Engine, store: PostgresStore, made: Why, key13: str) -> 
     if place is None:
         return
     made.calls = await store.do(lambda tx: tracing.calls(tx, key13))
-    made.chain = [await _step(store, ref, role, by) for ref, role, by, _ in place.refs]
+    made.chain = await _chain(store, place)
     got = await store.do(
         lambda tx: tracing.record_of(tx, ExternalRef(crm, "deal", place.source_id))
     )
@@ -222,6 +236,18 @@ async def _buyer(store: PostgresStore, deal: Deal) -> Customer | None:
 async def _cases(store: PostgresStore, bridge: str, crm: str, source: str) -> list[Case]:
     found: list[Case] = await store.do(lambda tx: people.open_cases(tx, bridge, crm))
     return [case for case in found if case.source_id == source]
+
+
+async def _chain(store: PostgresStore, place: Place, part: int = 0) -> list[Step]:
+    """The records of a document's place, each with the credit notes against it."""
+    found: list[Step] = []
+    for ref, role, by, _ in place.refs:
+        found.append(await _step(store, ref, role, by, part))
+        notes: list[ExternalRef] = await store.do(
+            lambda tx, of=ref: tracing.credits_of(tx, of)  # type: ignore[misc]
+        )
+        found += [await _step(store, note, "credit", "", part) for note in notes]
+    return found
 
 
 async def _step(
@@ -271,8 +297,7 @@ async def _deal(engine: Engine, store: PostgresStore, made: Why, record: Deal) -
     places: list[Place] = await store.do(lambda tx: tracing.places_of(tx, bridge, "D", source))
     for place in places:
         made.calls += await _calls_of(store, place.key13)
-        for ref, role, by, _ in place.refs:
-            made.chain.append(await _step(store, ref, role, by, place.part))
+        made.chain += await _chain(store, place, place.part)
         base = await _base_of(store, place.key13)
         if base and isinstance(base[0], Document):
             version = made.calls[-1].config_version if made.calls else engine.policy.version

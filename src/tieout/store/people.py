@@ -134,7 +134,8 @@ def open_total(tx: Tx, bridge: str) -> tuple[int, list[tuple[Decimal, str]], dat
         f"SELECT sum(amount), currency FROM (SELECT source_id, currency, max({_AMOUNT}) AS amount"
         " FROM exception_case e WHERE workspace = %(ws)s AND bridge = %(bridge)s"
         " AND closed_at IS NULL AND amount IS NOT NULL AND currency <> ''"
-        " GROUP BY source_id, currency) AS each GROUP BY currency ORDER BY currency",
+        " GROUP BY source_id, currency) AS each GROUP BY currency"
+        " ORDER BY count(*) DESC, currency",
         bridge=bridge,
     )
     return int(count[0]), [(row[0], row[1]) for row in sums], count[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from tieout.core.model import Entity, ExternalRef, Record
@@ -225,12 +224,12 @@ def amounts(tx: Tx, ref: ExternalRef) -> list[Mapping[str, Any]]:
     ]
 
 
-def credits_of(tx: Tx, ref: ExternalRef) -> list[tuple[str, Decimal | None, Any]]:
-    """Credit notes of a document: number, gross, day."""
+def credits_of(tx: Tx, ref: ExternalRef) -> list[ExternalRef]:
+    """Credit notes of a document, the oldest first."""
     return [
-        (row[0], row[1], row[2])
+        ExternalRef(ref.connection, "document", row[0])
         for row in tx.rows(
-            "SELECT number, gross, day FROM mirror WHERE workspace = %(ws)s"
+            "SELECT id FROM mirror WHERE workspace = %(ws)s"
             " AND connection = %(connection)s AND entity = 'document' AND kind = 'credit_note'"
             " AND parent_id = %(id)s AND gone_at IS NULL ORDER BY day, id",
             connection=ref.connection,

@@ -181,11 +181,14 @@ def done_lines(engine: Engine, applied: Applied) -> list[str]:
     from tieout.services.applying import state_word
 
     shown: list[tuple[str, str, str, str, str]] = []
+    several = len({line.currency for line, _ in applied.done if line.net is not None}) > 1
     for line, written in applied.done:
         if len(applied.done) > MANY and state_word(written) == "applied" and len(shown) >= MANY:
             continue
         word, name = _words(line, written)
         net = "" if line.net is None or line.entity == "standing" else amount(line.net)
+        if several and net:
+            net = f"{net} {line.currency}"
         title = "" if line.title.casefold() in name.casefold() else line.title
         shown.append((word, name, title, net, _remark(engine, line, written)))
     hidden = len(applied.done) > len(shown)
@@ -244,6 +247,8 @@ def _summary(applied: Applied, states: dict[str, int]) -> str:
     told = ", ".join(f"{states[word]} {word}" for word in order if states.get(word))
     if not told:
         return "Nothing was written."
+    if set(states) == {"applied"} and not applied.counts.calls:
+        return f"{told} before. Nothing was written again."
     if states.get("unknown"):
         return f"{told}. Nothing is sent twice: the next run looks before it writes."
     return f"{told}."

@@ -84,13 +84,16 @@ async def _list_lines(
         closed = await opened.do(lambda tx: people.closed_since(tx, bridge, people.month_ago(now)))
         said = "No open exceptions like that." if filtered else "No open exceptions."
         return [f"{said} {closed} closed in 30 days."]
+    several = len({case.currency for case in found if case.amount is not None}) > 1
     rows = [
         (
             case.name,
             case.code,
-            case.deal,
+            case.deal or case.customer,
             "" if case.customer.casefold() in case.deal.casefold() else case.customer,
-            "" if case.amount is None else amount(case.amount),
+            ""
+            if case.amount is None
+            else f"{amount(case.amount)} {case.currency if several else ''}".strip(),
             age(now - case.opened_at, short=True),
             case.owner,
             to_do(case),
@@ -99,17 +102,21 @@ async def _list_lines(
     ]
     columns = (
         Column(),
-        Column(rank=0),
         Column(),
-        Column(rank=2),
+        Column(least=22),
+        Column(rank=2, least=14),
         Column(right=True),
         Column(right=True, rank=3),
-        Column(rank=4),
-        Column(rank=1),
+        Column(rank=4, least=12),
+        Column(rank=1, least=16),
     )
     total = sums(_once(found))
     tail = f"{len(found)} open, {sums_text(total)}" if total else f"{len(found)} open"
-    ending = f"{tail}." if filtered else f"{tail}, as in the tie-out."
+    ending = f"{tail}, as in the tie-out."
+    if filtered:
+        ending = f"{tail}."
+    elif len(total) > 1:
+        ending = f"{tail}; in the tie-out at the deals' rates."
     return [*table(columns, rows, session.screen.width), ending]
 
 
@@ -146,6 +153,23 @@ _TO_DO = {
     "period_closed": "choose the date",
     "credit_stop": "lift the stop",
     "figures_disagree": "find the difference",
+    "currency_not_allowed": "change the currency",
+    "no_lines": "add its products",
+    "amount_not_lines": "compare amount and lines",
+    "tax_unresolved": "give it a tax class",
+    "tax_mixed": "one way of VAT per deal",
+    "total_below_zero": "make a credit note",
+    "net_differs": "allow it, or two decimals",
+    "too_many_decimals": "price with two decimals",
+    "dimension_missing": "fill it on the deal",
+    "discount_no_item": "name its item",
+    "number_unchecked": "nothing: asked again",
+    "email_missing": "fill the e-mail address",
+    "customer_inactive": "make the customer active",
+    "schedule_not_total": "make the steps add up",
+    "schedule_not_understood": "correct the billing plan",
+    "record_unreadable": "look at the record",
+    "refused_by_system": "see what it says",
     "assign_documents": "say whose they are",
     "restored": "read the plan, then dismiss it",
 }

@@ -12,6 +12,7 @@ from tieout.core.errors import BusyError, SyncError, TransientError
 
 if TYPE_CHECKING:
     from datetime import tzinfo
+    from decimal import Decimal
 
     from tieout.bootstrap import Opened
     from tieout.engine.context import Engine
@@ -214,8 +215,11 @@ def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
     rows: list[str] = []
     if ran.recovery is not None:
         rows.append(recovery_text(*ran.recovery, here, engine.clock.now()))
-    rows += _few([_moved(one, here) for one in ran.moved], "more")
-    rows += _few(_waiting(ran), "more wait for approval")
+    several = len(
+        {one.currency for one in ran.moved} | {one["currency"] for one in ran.waiting} - {""}
+    )
+    rows += _few([_moved(one, here, named=several > 1) for one in ran.moved], "more")
+    rows += _few(_waiting(ran, named=several > 1), "more wait for approval")
     shadow = ran.result.open.get("due.shadow", 0)
     if shadow:
         noun = "change is" if shadow == 1 else "changes are"
@@ -230,9 +234,19 @@ def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
     return rows
 
 
-def _waiting(ran: Ran) -> list[str]:
+def _net(value: Decimal | None, currency: str, *, named: bool) -> str:
+    """The amount; its currency behind it where the screen has several."""
+    from tieout.cli.formats import amount
+
+    if value is None:
+        return ""
+    return f"{amount(value)} {currency}".strip() if named else amount(value)
+
+
+def _waiting(ran: Ran, *, named: bool) -> list[str]:
     """What a person has to release: each deal and customer, and what the CRM shows in one line."""
-    from tieout.cli.formats import amount, count
+    from tieout.cli.daily import deal_words
+    from tieout.cli.formats import count
 
     rows = []
     for one in ran.waiting:
@@ -242,9 +256,9 @@ def _waiting(ran: Ran) -> list[str]:
         if one["entity"] == "customer":
             rows.append(f"waiting  customer {one['title'] or name}: approval")
             continue
-        net = "" if one["net"] is None else amount(one["net"])
-        words = " ".join(word for word in (name, one["title"], net) if word)
-        rows.append(f"waiting  {words}: approval")
+        net = _net(one["net"], one["currency"], named=named)
+        who = deal_words(name, one["title"])
+        rows.append(f"waiting  {f'{who} {net}'.strip()}: approval")
     shown = sum(one["entity"] == "standing" for one in ran.waiting)
     if shown:
         rows.append(f"waiting  status of {count(shown, 'record')} in the CRM: approval")
@@ -257,12 +271,14 @@ def _few(rows: list[str], rest: str) -> list[str]:
     return [*rows[:FEW], f"         and {len(rows) - FEW:,} {rest}"]
 
 
-def _moved(one: Written, here: tzinfo) -> str:
-    from tieout.cli.daily import record_name
+def _moved(one: Written, here: tzinfo, *, named: bool = False) -> str:
+    from tieout.cli.daily import deal_words, record_name
     from tieout.cli.formats import amount
 
-    net = "" if one.net is None or one.entity != "document" else f" {amount(one.net)}"
-    who = f"{one.deal} {one.title}".strip() if one.entity == "document" else one.title
+    net, who = "", one.title
+    if one.entity == "document":
+        net = f" {_net(one.net, one.currency, named=named)}".rstrip()
+        who = deal_words(one.deal, one.title)
     name = record_name(one)
     if one.state in ("applied", "already_applied", "confirming"):
         if one.action == "void":

@@ -48,7 +48,8 @@ async def _now(session: Session, opened: Opened, every: bool) -> Result:
     zone = await _zone(opened, found)
     lines: list[str] = []
     for one in found:
-        lines += [short_line(one, now, zone)] if every else status_lines(one, now, zone)
+        width = session.screen.width
+        lines += [short_line(one, now, zone)] if every else status_lines(one, now, zone, width)
     if not found:
         lines = ["Nothing is published, so nothing runs."]
     return Result(
@@ -73,10 +74,12 @@ async def _zone(opened: Opened, found: list[BridgeStatus]) -> tzinfo:
     )
 
 
-def status_lines(one: BridgeStatus, now: datetime, zone: tzinfo) -> list[str]:
+def status_lines(
+    one: BridgeStatus, now: datetime, zone: tzinfo, width: int | None = None
+) -> list[str]:
     """The bridge's head and a line for each thing that waits for a person."""
     from tieout.cli.daily import recovery_text, sums, sums_text
-    from tieout.cli.formats import age, count
+    from tieout.cli.formats import Column, age, count, table
 
     lines = [_still(row, now, zone) for row in one.still]
     if one.recovery is not None:
@@ -103,13 +106,8 @@ def status_lines(one: BridgeStatus, now: datetime, zone: tzinfo) -> list[str]:
         )
     if one.shadow:
         rows.append((f"{count(one.shadow, 'source')} planned only", "", "shadow", "tieout plan"))
-    left = max((len(row[0]) for row in rows), default=0)
-    money = max((len(row[1]) for row in rows), default=0)
-    ages = max((len(row[2]) for row in rows), default=0)
-    lines += [
-        f"{what:<{left}}  {total:>{money}}  {since:<{ages}}  {see}"
-        for what, total, since, see in rows
-    ]
+    columns = (Column(), Column(right=True), Column(rank=2), Column(rank=1))
+    lines += table(columns, rows, width)
     if not rows and not one.still and one.recovery is None:
         lines.append("Nothing waits for a person.")
     return lines
@@ -158,7 +156,7 @@ def short_line(one: BridgeStatus, now: datetime, zone: tzinfo) -> str:
     parts.append(f"{len(one.waiting)} to approve")
     parts.append(
         f"{count(one.exceptions, 'exception')}"
-        + (f", {sums_text(one.amounts)}" if one.exceptions else "")
+        + (f", {sums_text(one.amounts, most=1)}" if one.exceptions else "")
     )
     if one.unanswered:
         parts.append(f"{len(one.unanswered)} looked up")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
@@ -37,7 +38,8 @@ async def why(
     one = await tracing.find(engine, opened.store, ref)
     made = await tracing.why(engine, opened.store, one)
     here = zone(engine)
-    lines = [title(made, here), *value_lines(made, full=full), *_written(made, here, full=full)]
+    values = value_lines(made, full=full, width=session.screen.width)
+    lines = [title(made, here), *values, *_written(made, here, full=full)]
     lines += number_lines(made, here, full=full)
     lines += _then(made)
     lines += _open(made)
@@ -75,19 +77,28 @@ def title(made: Why, here: tzinfo) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def value_lines(made: Why, *, full: bool) -> list[str]:
-    """A line for each value: name, value, source, rule; the empty ones with --full only."""
+def value_lines(made: Why, *, full: bool, width: int | None = None) -> list[str]:
+    """
+    A line for each value: name, value, source, rule; the empty ones with --full only. What is
+    wider than the screen goes on below its source.
+    """
     shown = [one for one in made.values if full or one.value]
     if not full and len(shown) > 12:
         shown = shown[:12]
     name_room = max([LABEL - 1, *(len(one.name) + 1 for one in shown)])
     value_room = max([11, *(min(len(one.value), 30) + 1 for one in shown)])
     source_room = max([25, *(min(len(one.source), 60) + 1 for one in shown if one.rule)])
-    return [
-        f"{one.name:<{name_room}} {one.value:<{value_room}} {one.source:<{source_room}} "
-        f"{one.rule}".rstrip()
-        for one in shown
-    ]
+    lines: list[str] = []
+    for one in shown:
+        head = f"{one.name:<{name_room}} {one.value:<{value_room}} "
+        whole = f"{head}{one.source:<{source_room}} {one.rule}".rstrip()
+        room = 0 if width is None else max(width - len(head), 20)
+        if width is None or len(whole) <= width:
+            lines.append(whole)
+            continue
+        told = wrap(one.source, room, break_long_words=False) + wrap(one.rule, room)
+        lines += [f"{'' if at else head:<{len(head)}}{text}" for at, text in enumerate(told)]
+    return lines
 
 
 def _written(made: Why, here: tzinfo, *, full: bool) -> list[str]:
@@ -184,6 +195,9 @@ def _step(step: Step, *, taken_back: bool = False) -> str:
         return f"{text}, since {'taken back' if taken_back else 'booked'}"
     if step.role in ("copy", "not_ours"):
         return f"{text} ({step.role.replace('_', ' ')})"
+    if step.role == "credit" and step.day is not None:
+        text = f"{text} of {step.day.day} {MONTHS[step.day.month - 1]}"
+        return text if step.gross is None else f"{text}, {amount(abs(step.gross))}"
     if step.kind == "invoice" and step.day is not None:
         text = f"{text} booked {step.day.day} {MONTHS[step.day.month - 1]}"
     elif step.status:
