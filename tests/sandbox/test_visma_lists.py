@@ -241,6 +241,16 @@ def test_a_property_is_compared_with_another_of_its_kind(visma: Visma) -> None:
         assert visma.code("GET", path) == (400, 6000), wrong
 
 
+@pytest.mark.parametrize("name", ["VatSpecification", "Rows", "CreditedBy", "Nope"])
+def test_lists_go_by_properties_that_have_an_order(visma: Visma, name: str) -> None:
+    assert visma.code("GET", f"customerinvoices?$orderby={name}") == (400, 6000)
+
+
+def test_a_filter_may_not_be_endless(visma: Visma) -> None:
+    filter_ = quote("not " * 3000 + "IsActive eq true")
+    assert visma.code("GET", f"customers?$filter={filter_}") == (400, 6000)
+
+
 @pytest.mark.parametrize("page", ["NaN", "Infinity", "1e999999", "1.5", "-1", "9" * 5000, "²"])
 def test_pages_are_whole_numbers(visma: Visma, page: str) -> None:
     for name in ("$page", "$pagesize"):

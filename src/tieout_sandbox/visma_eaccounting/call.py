@@ -36,6 +36,8 @@ from tieout_sandbox.visma_eaccounting.tables import Table
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
 MAX_DIGITS = 9
+# The kinds of properties that have an order.
+SCALARS = frozenset({"s", "id", "i", "n", "b", "d", "t"})
 
 Present = Callable[[Books, Record], Record]
 
@@ -262,7 +264,10 @@ def _ordered(
     if not raw:
         return records
     name, _, direction = raw.strip().partition(" ")
-    known = table.schema.fields if table.schema is not None else (records[0] if records else {name})
+    if table.schema is not None:
+        known = {one for one, field in table.schema.fields.items() if field.kind in SCALARS}
+    else:
+        known = set(records[0]) if records else {name}
     if name not in known or direction.strip().lower() not in ("", "asc", "desc"):
         raise VismaError(QUERY_PARAMETER, f"QueryParameterError - cannot order by {raw}")
 

@@ -278,9 +278,10 @@ def remind(books: Books, invoice: Record) -> Record:
 
 
 def pdf_address(books: Books, call: Call) -> Response:
-    """`GET /customerinvoices/{id}/pdf`."""
+    """`GET /customerinvoices/{id}/pdf`: an address on the host that was called."""
     invoice = invoices.need(books, call)
-    return ok({"Url": f"/v2/customerinvoices/{invoice['Id']}/print"})
+    host = call.request.header("host") or "127.0.0.1"
+    return ok({"Url": f"http://{host}/v2/customerinvoices/{invoice['Id']}/print"})
 
 
 def print_invoice(books: Books, call: Call) -> Response:

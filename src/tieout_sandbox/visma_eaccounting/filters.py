@@ -210,6 +210,8 @@ def parse(text: str) -> Node:
     """The meaning of a filter; FilterSyntaxError or FilterDateError where it has none."""
     try:
         return _BUILD.transform(_PARSER.parse(text))  # type: ignore[no-any-return]
+    except RecursionError:
+        raise FilterSyntaxError("The filter is nested too deeply.") from None
     except LarkError as error:
         if isinstance(getattr(error, "orig_exc", None), FilterDateError):
             raise FilterDateError(text) from error
