@@ -217,3 +217,17 @@ def test_every_answer_says_what_time_it_is_there() -> None:
             assert answer.headers.get_all("Date")[0].startswith("Wed, 25 Nov 2026 09:0"), path
             assert len(answer.headers.get_all("Date")) == 1, path
         connection.close()
+
+
+def test_who_asks_before_sending_a_body_is_told_to_go_on() -> None:
+    head = (
+        b"POST /connect/token HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+        b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
+    )
+    with served() as sim, socket.create_connection(("127.0.0.1", sim.port), timeout=20) as wire:
+        wire.sendall(head)
+        assert wire.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        wire.sendall(b"a=b")
+        answer = b"".join(iter(lambda: wire.recv(4096), b""))
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request")
+        assert answer.endswith(b'{"error":"invalid_client"}')

@@ -79,6 +79,10 @@ def _end_signal() -> asyncio.Event:
 def _handler(sim: Simulator):  # type: ignore[no-untyped-def]
     async def handle(incoming: web.BaseRequest) -> web.StreamResponse:
         began = perf_counter()
+        if incoming.headers.get("Expect", "").lower() == "100-continue":
+            # A caller that asks so waits a second or more before it sends its body.
+            await incoming.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            incoming.writer.output_size = 0
         request = Request(
             method=incoming.method,
             path=incoming.rel_url.raw_path,
