@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,6 +147,13 @@ def test_a_month_is_filed_once_and_shown_as_it_was(morning: Morning, tmp_path: P
     assert "shown as it was filed" in again.err
     verified = tieout("log", "verify", "--report", month)
     assert verified.code == 0, verified.out + verified.err
+    # A printed report is compared by the hash that stands on it.
+    shown = re.search(r"SHA-256</span> <code>(.+?)</code>", page.read_text(encoding="utf-8"))
+    assert shown
+    grouped = re.findall(r"<i>(\w{4})</i>", shown[1])
+    assert len(grouped) == 16
+    assert verified.out.splitlines()[-1].endswith(f"SHA-256 {' '.join(grouped)}")
+    assert f"SHA-256 {''.join(grouped[:2])}. Check:" in filed.err
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ EKFORS = customer("C-1", "Ekfors Trä AB", ORG)
 def test_doubt_is_for_a_person(hits: list[Candidate], message: str) -> None:
     found = ask(customer_case(EKFORS, *hits))
     assert (found.code, found.message) == ("customer_maybe_known", message)
-    assert found.hint == "Pick one: tieout exceptions show."
+    assert found.hint == "Pick one, or say that it is new."
     assert found.values["candidates"].split() == [
         hit.customer.ref.id for hit in hits if hit.customer.ref
     ]

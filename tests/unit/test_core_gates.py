@@ -428,14 +428,14 @@ BAD = [
     Bad(
         code="customer_maybe_known",
         message="Ekfors Trä AB has the tax number of customers 112 and 240.",
-        hint="Pick one: tieout exceptions show.",
+        hint="Pick one, or say that it is new.",
         case=document_case(
             buyer=Buyer(
                 findings=(
                     Finding(
                         code="customer_maybe_known",
                         message="Ekfors Trä AB has the tax number of customers 112 and 240.",
-                        hint="Pick one: tieout exceptions show.",
+                        hint="Pick one, or say that it is new.",
                     ),
                 )
             )

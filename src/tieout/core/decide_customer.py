@@ -277,7 +277,7 @@ def _ask(case: CustomerCase, hits: Sequence[Candidate], key: str) -> Finding:
         code="customer_maybe_known",
         message=f"{case.source.name} has the {what} of customer{'s' if len(hits) > 1 else ''} "
         f"{listed}{extra}.",
-        hint="Pick one: tieout exceptions show.",
+        hint="Pick one, or say that it is new.",
         hold_on="customer",
         values={
             "candidates": " ".join(hit.customer.ref.id for hit in hits if hit.customer.ref),

@@ -118,6 +118,11 @@ def from_file(report: FiledReport) -> list[Shown]:
     ]
 
 
+def digests(report: FiledReport) -> list[tuple[str, str]]:
+    """Each book's SHA-256 as its report shows it, in hex: what a paper is compared by."""
+    return [(one.books, str(one.data["digest"])) for one in from_file(report)]
+
+
 def month_of(text: str) -> Period:
     """The days of `2026-10`. Raises `UsedWronglyError`."""
     year, _, month = text.partition("-")

@@ -427,7 +427,7 @@ def _plan_lines(made: Planned) -> list[str]:
 
     chosen = _some(made.lines)
     rows = plan_lines(replace(made, lines=tuple(chosen)), UTC, full=False)
-    shown = [row for row in rows[1:] if not row.startswith("  to write")]
+    shown = [row for row in rows[1:] if not row.startswith(("  to write", "  in all"))]
     counts = Counter(line.verdict for line in made.lines)
     held, asked, out = (f"{counts[verdict]:,}" for verdict in ("hold", "approval", "skip"))
     total = sums([(line.net, line.currency) for line in made.writes])

@@ -13,7 +13,7 @@ from tieout.cli.output import ErrorInfo, Exit, Result, reference
 
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened
-    from tieout.store.evidence import Verified
+    from tieout.store.evidence import FiledReport, Verified
 
 
 @command(
@@ -54,8 +54,16 @@ async def verify(
         checked = await _report(session, opened, report)
         if isinstance(checked, Result):
             return checked
-        lines.append(checked)
-        data["report"] = {"month": report, "intact": True}
+        from tieout.services.filing import digests
+
+        shas = digests(checked)
+        lines.append(f"Report {report}, filed by {checked.filed_by}, is as it was filed:")
+        lines += [f"{books}  SHA-256 {in_fours(sha)}" for books, sha in shas]
+        data["report"] = {
+            "month": report,
+            "intact": True,
+            "reports": [{"books": books, "sha256": sha} for books, sha in shas],
+        }
     return Result(data=data, lines=lines)
 
 
@@ -104,7 +112,12 @@ async def _restored(opened: Opened) -> Result | None:
     )
 
 
-async def _report(session: Session, opened: Opened, month: str) -> str | Result:
+def in_fours(sha: str) -> str:
+    """The hash in groups of four, as it stands on the report."""
+    return " ".join(sha[at : at + 4] for at in range(0, len(sha), 4))
+
+
+async def _report(session: Session, opened: Opened, month: str) -> FiledReport | Result:
     from tieout.services.configuration import choose_bridge
     from tieout.store.evidence import filed_report, logged_report_hash
 
@@ -120,7 +133,7 @@ async def _report(session: Session, opened: Opened, month: str) -> str | Result:
         )
     noted = await opened.do(lambda tx: logged_report_hash(tx, bridge, month))
     if found.intact and noted == found.sha256:
-        return f"Report {month}, filed by {found.filed_by}, is as it was filed. {found.sha256[:8]}"
+        return found
     message = f"The report of {month} is not the one that was filed."
     return Result(
         exit=Exit.EVIDENCE,

@@ -168,7 +168,8 @@ async def _file(
     )
     if filed is None:
         raise UsedWronglyError(f"{month} was filed meanwhile.", code="month_filed")
-    note = f"Filed by {who}, SHA-256 {filed.sha256[:8]}. Check: tieout log verify --report {month}"
+    shas = ", ".join(sha[:8] for _, sha in filing.digests(filed))
+    note = f"Filed by {who}, SHA-256 {shas}. Check: tieout log verify --report {month}"
     return filing.from_file(filed), [note]
 
 

@@ -9,6 +9,7 @@ from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.tryton.api import TrytonApi
 from tieout.connectors.tryton.books import Books, BooksKeeper, series_of
 from tieout.connectors.tryton.values import Payload, day_of, linked, text_of
+from tieout.connectors.words import day_words
 from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company
@@ -260,7 +261,7 @@ async def _period_findings(api: TrytonApi, books: Books) -> list[Finding]:
         found.append(
             Finding(
                 code="period_closed",
-                message=f"Nothing can be booked today, {today.isoformat()}.",
+                message=f"Nothing can be booked today, {day_words(today)}.",
                 hint="Finance opens the period or the next fiscal year.",
                 severity=Severity.WARNING,
             )
@@ -269,7 +270,7 @@ async def _period_findings(api: TrytonApi, books: Books) -> list[Finding]:
         found.append(
             Finding(
                 code="year_ends",
-                message=f"The last open period ends on {last.isoformat()}.",
+                message=f"The last open period ends on {day_words(last)}.",
                 hint="Finance opens the next fiscal year, else nothing can be booked after it.",
                 severity=Severity.WARNING,
             )

@@ -11,6 +11,7 @@ from tieout.connectors.visma_eaccounting.api import VismaApi
 from tieout.connectors.visma_eaccounting.filters import DRAFTS, INVOICES, ORDERS, FilterBook
 from tieout.connectors.visma_eaccounting.names import Names, settings_names
 from tieout.connectors.visma_eaccounting.values import Payload, text_of
+from tieout.connectors.words import day_words
 from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company
@@ -217,10 +218,10 @@ def _period_findings(api: VismaApi, names: Names) -> Iterator[Finding]:
             hint="Finance opens one.",
         )
     elif not names.day_is_open(today):
-        locked = f"; it is closed up to {names.locked_to.isoformat()}" if names.locked_to else ""
+        locked = f"; it is closed up to {day_words(names.locked_to)}" if names.locked_to else ""
         yield Finding(
             code="period_closed",
-            message=f"Nothing can be booked today, {today.isoformat()}{locked}.",
+            message=f"Nothing can be booked today, {day_words(today)}{locked}.",
             hint="Finance opens the period or the next fiscal year.",
             severity=Severity.WARNING,
         )
@@ -229,7 +230,7 @@ def _period_findings(api: VismaApi, names: Names) -> Iterator[Finding]:
         if end - today < timedelta(days=31):
             yield Finding(
                 code="year_ends",
-                message=f"The last open fiscal year ends on {end.isoformat()}.",
+                message=f"The last open fiscal year ends on {day_words(end)}.",
                 hint="Finance opens the next one, else nothing can be booked after it.",
                 severity=Severity.WARNING,
             )

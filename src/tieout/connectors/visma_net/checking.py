@@ -18,6 +18,7 @@ from tieout.connectors.visma_net.names import Names, Period, read_periods
 from tieout.connectors.visma_net.orders import OrderService
 from tieout.connectors.visma_net.translate import zones_of
 from tieout.connectors.visma_net.values import Payload, rows_of, text_of
+from tieout.connectors.words import day_words
 from tieout.core.errors import ConnectionBrokenError, SyncError
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company
@@ -94,14 +95,14 @@ def _period_findings(api: VismaNetApi, periods: Sequence[Period]) -> Iterator[Fi
         which = f"period {now.code} is closed" if now else "there is no period for it"
         yield Finding(
             code="period_closed",
-            message=f"Nothing can be booked today, {today.isoformat()}: {which}.",
+            message=f"Nothing can be booked today, {day_words(today)}: {which}.",
             hint="Finance opens the period or the next financial year.",
             severity=Severity.WARNING,
         )
     elif opened and opened[-1].last - today < timedelta(days=31):
         yield Finding(
             code="year_ends",
-            message=f"The last open period ends on {opened[-1].last.isoformat()}.",
+            message=f"The last open period ends on {day_words(opened[-1].last)}.",
             hint="Finance opens the next year, else nothing can be booked after it.",
             severity=Severity.WARNING,
         )
