@@ -299,6 +299,9 @@ def test_unexplained_comes_first_and_red():
 def test_a_ledger_that_was_not_read_is_said():
     said = words(parse(render(october_report(tie_out=october(ledger=None)))).find("body/main"))
     assert "Not compared with the ledger." in said
+    # A sum of ours does not pass for the ledger's.
+    assert "Ledger’s October list" not in said
+    assert "Documents of October that we read, net" in said
     assert "Explained to the cent" not in said
 
 

@@ -391,7 +391,7 @@ def _sheet(lines: Iterable[str]) -> str:
 
 def _by_period(result: TieOut) -> str:
     name = period_short(result.period)
-    ledger = _typographic(ledger_line(result.period))
+    ledger = _typographic(ledger_line(result))
     lines = [_line(_typographic(period_line(p, result)), p.amount) for p in result.by_period]
     first = _sheet([*lines, _line(ledger, result.ledger_net, "sum")])
     says = f"The ledger asks what was invoiced in {name}, whenever it was sold."

@@ -96,7 +96,7 @@ def period_lines(result: TieOut) -> list[str]:
     """What the ledger booked in the period, whenever it was sold; then from net to gross."""
     sums = result.net_to_gross
     rows: list[Line] = [(period_line(p, result), p.amount, "") for p in result.by_period]
-    rows.append((ledger_line(result.period), result.ledger_net, ""))
+    rows.append((ledger_line(result), result.ledger_net, ""))
     if result.ledger_read:
         rows.append(("VAT", sums.tax, ""))
         rows.append((rounding_of_totals(result.currency), sums.rounding, ""))

@@ -241,8 +241,11 @@ def gap_note(result: TieOut) -> str:
     return said
 
 
-def ledger_line(period: Period) -> str:
-    """The label of the ledger's own list: 'Ledger's October list, net'."""
+def ledger_line(result: TieOut) -> str:
+    """'Ledger's October list, net'; where that was not read, what the sum is instead."""
+    period = result.period
+    if not result.ledger_read:
+        return f"Documents of {period_short(period)} that we read, net"
     return f"Ledger's {month(period.start)} list, net" if is_month(period) else "Ledger's list, net"
 
 

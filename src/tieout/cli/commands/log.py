@@ -122,7 +122,7 @@ async def _report(session: Session, opened: Opened, month: str) -> FiledReport |
     from tieout.store.evidence import filed_report, logged_report_hash
 
     bridge = await choose_bridge(opened, session.options.bridge)
-    found = await opened.do(lambda tx: filed_report(tx, bridge, month))
+    found: FiledReport | None = await opened.do(lambda tx: filed_report(tx, bridge, month))
     if found is None:
         from tieout.services.filing import month_of
         from tieout.services.usage import UsedWronglyError
