@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +12,15 @@ from salesforce_client import Client
 
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.soql.parse import parse
+
+CENT = Decimal("0.01")
+
+
+def corporate(org: Client, row: Any) -> Decimal:
+    """The amount of a row in the corporate currency, not rounded."""
+    rows = org.sim.org.tables["CurrencyType"].rows.values()
+    [kind] = [each for each in rows if each["IsoCode"] == row["CurrencyIsoCode"]]
+    return Decimal(row["Amount"] / kind["ConversionRate"])
 
 
 @pytest.fixture(scope="module")
@@ -147,10 +156,12 @@ def test_an_apostrophe_and_a_backslash_can_be_asked_for() -> None:
 
 def test_orders_put_nulls_where_asked(org: Client) -> None:
     first = org.query("SELECT Amount FROM Opportunity ORDER BY Amount")
-    last = org.query("SELECT Amount FROM Opportunity ORDER BY Amount DESC NULLS LAST")
+    last = org.query(
+        "SELECT Amount, CurrencyIsoCode FROM Opportunity ORDER BY Amount DESC NULLS LAST"
+    )
     assert first[0]["Amount"] is None
     assert last[-1]["Amount"] is None
-    amounts = [each["Amount"] for each in last if each["Amount"] is not None]
+    amounts = [corporate(org, each) for each in last if each["Amount"] is not None]
     assert amounts == sorted(amounts, reverse=True)
 
 
@@ -165,7 +176,8 @@ def test_aggregates_group_and_name_their_columns(org: Client, rows: list[Any]) -
     won = next(each for each in found if each["StageName"] == "Closed Won")
     ours = [row for row in rows if row["StageName"] == "Closed Won"]
     assert won["n"] == len(ours)
-    assert won["expr0"] == sum(row.get("Amount") or 0 for row in ours)
+    worth = sum(corporate(org, row) for row in ours if row.get("Amount") is not None)
+    assert won["expr0"] == Decimal(worth).quantize(CENT, ROUND_HALF_UP)
     assert won["last"] == max(row["CloseDate"] for row in ours)
     assert won["attributes"] == {"type": "AggregateResult"}
 
@@ -282,6 +294,22 @@ def test_an_object_may_have_the_name_of_a_keyword() -> None:
             "MALFORMED_QUERY",
             "5 levels",
         ),
+        (
+            "SELECT Id FROM Opportunity WHERE convertCurrency(Amount) > 5",
+            "MALFORMED_QUERY",
+            "CONVERTCURRENCY is not allowed",
+        ),
+        (
+            "SELECT Id FROM Opportunity ORDER BY convertCurrency(Amount)",
+            "MALFORMED_QUERY",
+            "CONVERTCURRENCY is not allowed",
+        ),
+        ("SELECT convertCurrency(Name) FROM Account", "INVALID_FIELD", "not supported on field"),
+        (
+            "SELECT Name FROM Opportunity GROUP BY Name HAVING MAX(Amount) > USD10000",
+            "INVALID_FIELD",
+            "wrong type",
+        ),
         ("SELECT Name n FROM Account", "MALFORMED_QUERY", "only aggregate expressions use field"),
         (
             "SELECT COUNT(Id) FROM Account HAVING COUNT(Id) > 1",
@@ -322,6 +350,33 @@ def test_refusals(org: Client, statement: str, code: str, text: str) -> None:
     error = org.refused("GET", "/query?q=" + quote(statement))
     assert error["errorCode"] == code
     assert text in error["message"]
+
+
+def test_amounts_of_several_currencies_meet_in_the_corporate_one(
+    org: Client, rows: list[Any]
+) -> None:
+    foreign = next(
+        row for row in rows if row.get("Amount") and corporate(org, row) != row["Amount"]
+    )
+    found = org.query(
+        f"SELECT Amount, convertCurrency(Amount) home FROM Opportunity WHERE Id = '{foreign['Id']}'"
+    )
+    assert [(each["Amount"], each["home"]) for each in found] == [
+        (foreign["Amount"], corporate(org, foreign).quantize(CENT, ROUND_HALF_UP))
+    ]
+    [told] = org.query("SELECT SUM(Amount) s, MAX(Amount) m, COUNT(Amount) n FROM Opportunity")
+    amounts = [corporate(org, row) for row in rows if row.get("Amount") is not None]
+    assert len({row["CurrencyIsoCode"] for row in rows}) > 1
+    assert told["s"] == sum(amounts).quantize(CENT, ROUND_HALF_UP)
+    assert told["m"] == max(amounts).quantize(CENT, ROUND_HALF_UP)
+    assert told["n"] == len(amounts)
+    by_worth = [
+        corporate(org, row)
+        for row in org.query(
+            "SELECT Amount, CurrencyIsoCode FROM Opportunity WHERE Amount != null ORDER BY Amount"
+        )
+    ]
+    assert by_worth == sorted(by_worth)
 
 
 def test_having_takes_patterns_and_lists_of_what_is_grouped(org: Client) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tieout_sandbox.salesforce.schema import Field, ObjectType
 from tieout_sandbox.salesforce.soql.parse import fault
 from tieout_sandbox.salesforce.soql.syntax import PASS_THROUGH, Call, Expression, Path
-from tieout_sandbox.salesforce.values import Row, Value
+from tieout_sandbox.salesforce.values import Row, Value, to_scale
 
 if TYPE_CHECKING:
     from tieout_sandbox.salesforce.org import Org
@@ -105,6 +105,17 @@ class Binder:
         org = self.org
         return lambda row: org.row(row.get(name))
 
+    def corporate(self, bound: Bound) -> Getter:
+        """The reader of an amount in the corporate currency, by the currency of its own row."""
+        read, rate_of = bound.get, self.org.rate
+        currency = self._through(list(bound.steps), lambda row: row.get("CurrencyIsoCode"))
+
+        def converted(row: Row) -> Decimal | None:
+            amount: Decimal | None = read(row)
+            return None if amount is None else amount / rate_of(currency(row))
+
+        return converted
+
     def _through(self, steps: list[Field], last: Getter) -> Getter:
         get = last
         for reference in reversed(steps):
@@ -137,6 +148,8 @@ class Binder:
         if call.argument is None:
             raise self._fault("MALFORMED_QUERY", f"{call.function} needs a field", call)
         inner = self.expression(call.argument)
+        if call.function == "CONVERTCURRENCY":
+            return self._converted(inner, call)
         if call.function in PASS_THROUGH:
             if call.function == "TOLABEL":
                 labels: Mapping[Value, str] = dict(inner.field.values)
@@ -161,6 +174,19 @@ class Binder:
             field=inner.field,
             kind=change[0],
             steps=inner.steps,
+        )
+
+    def _converted(self, inner: Bound, call: Call) -> Bound:
+        """An amount in the user's currency: who uses the API here has the corporate one."""
+        if inner.kind != "currency":
+            text = f"Function CONVERTCURRENCY is not supported on field {inner.field.name}"
+            raise self._fault("INVALID_FIELD", text, call)
+        if not self.org.multi_currency:
+            return inner
+        read, scale = self.corporate(inner), inner.field.scale
+        return replace(
+            inner,
+            get=lambda row: None if (amount := read(row)) is None else to_scale(amount, scale),
         )
 
     def _fault(self, code: str, text: str, at: Path | Call) -> Exception:

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tieout_sandbox.salesforce.errors import SalesforceError
 from tieout_sandbox.salesforce.schema import Field, ObjectType
 from tieout_sandbox.salesforce.soql.bind import Binder, Bound, value_getter
-from tieout_sandbox.salesforce.soql.literals import like_test
+from tieout_sandbox.salesforce.soql.having import Having, folded
 from tieout_sandbox.salesforce.soql.parse import fault, parse
 from tieout_sandbox.salesforce.soql.syntax import (
     AGGREGATES,
     Call,
-    Compare,
     Expression,
     FieldsGroup,
-    InList,
     Item,
-    Literal,
-    Logic,
     Order,
     Path,
     Query,
 )
-from tieout_sandbox.salesforce.soql.where import Test, Where, narrow, semi_joins
+from tieout_sandbox.salesforce.soql.where import Test, Where, narrow, refuse_conversion, semi_joins
 from tieout_sandbox.salesforce.values import Row, Value, plain, to_scale
 
 if TYPE_CHECKING:
@@ -352,7 +348,7 @@ class _Groups:
             groups.setdefault(tuple(key.get(row) for key in self._keys), []).append(row)
         kept = list(groups.values())
         if self._query.having is not None:
-            having = _Having(self._column, self._statement)
+            having = Having(self._column, self._statement)
             kept = [group for group in kept if having.test(self._query.having, group)]
         for order in reversed(self._query.order):
             column = self._column(order.expression)
@@ -386,7 +382,21 @@ class _Groups:
         ):
             text = f"field {bound.field.name} does not support aggregate operator {call.function}"
             raise fault("MALFORMED_QUERY", text, call.argument.at, self._statement)
+        if bound.kind == "currency" and self._binder.org.multi_currency:
+            # Amounts of several currencies meet in the corporate one.
+            return _rounded(
+                aggregate(call.function, replace(bound, get=self._binder.corporate(bound))),
+                bound.field.scale,
+            )
         return aggregate(call.function, bound)
+
+
+def _rounded(reduce: Callable[[list[Row]], Any], scale: int) -> Callable[[list[Row]], Any]:
+    def rounded(group: list[Row]) -> Any:
+        found = reduce(group)
+        return to_scale(found, scale) if isinstance(found, Decimal) else found
+
+    return rounded
 
 
 def aggregate(function: str, bound: Bound) -> Callable[[list[Row]], Any]:
@@ -399,7 +409,7 @@ def aggregate(function: str, bound: Bound) -> Callable[[list[Row]], Any]:
     if function == "COUNT":
         return lambda group: len(values(group))
     if function == "COUNT_DISTINCT":
-        return lambda group: len({_folded(value) for value in values(group)})
+        return lambda group: len({folded(value) for value in values(group)})
     if function == "SUM":
         return lambda group: sum(found) if (found := values(group)) else None
     if function == "AVG":
@@ -410,74 +420,12 @@ def aggregate(function: str, bound: Bound) -> Callable[[list[Row]], Any]:
     return lambda group: pick(found) if (found := values(group)) else None
 
 
-class _Having:
-    """HAVING: comparisons of aggregates and grouped fields with values."""
-
-    def __init__(
-        self, column: Callable[[Expression], Callable[[list[Row]], Any]], statement: str
-    ) -> None:
-        self._column = column
-        self._statement = statement
-
-    def test(self, condition: Any, group: list[Row]) -> bool:
-        if isinstance(condition, Logic):
-            results = (self.test(part, group) for part in condition.parts)
-            if condition.op == "not":
-                return not next(results)
-            return all(results) if condition.op == "and" else any(results)
-        if isinstance(condition, InList) and not condition.multi:
-            found = self._column(condition.left)(group)
-            hits = (self._compares(found, "=", value) for value in condition.values)
-            return any(hits) is not condition.negated
-        if not isinstance(condition, Compare):
-            raise SalesforceError("MALFORMED_QUERY", "HAVING allows comparisons only")
-        found = self._column(condition.left)(group)
-        return self._compares(found, condition.op, condition.right)
-
-    def _compares(self, found: Any, op: str, literal: Literal) -> bool:
-        number = literal.kind == "number"
-        if literal.kind == "relative" or (
-            found is not None
-            and literal.kind not in ("null", "boolean")
-            and (number is isinstance(found, str) or (op == "like" and number))
-        ):
-            text = "value of filter criterion in HAVING is of the wrong type"
-            raise fault("INVALID_FIELD", text, literal.at, self._statement)
-        if op == "like":
-            return isinstance(found, str) and like_test(literal.pattern)(found)
-        return _compares(found, op, literal)
-
-
-def _compares(found: Any, op: str, literal: Literal) -> bool:
-    if literal.kind == "boolean":
-        return (bool(found) is (literal.text == "TRUE")) is (op == "=")
-    wanted: Any = Decimal(literal.text) if literal.kind == "number" else literal.text
-    if literal.kind == "null":
-        return (found is None) == (op == "=")
-    if found is None:
-        return op == "!="
-    left, right = _folded(found), _folded(wanted)
-    outcomes: dict[str, bool] = {
-        "=": left == right,
-        "!=": left != right,
-        "<": left < right,
-        "<=": left <= right,
-        ">": left > right,
-        ">=": left >= right,
-    }
-    return outcomes[op]
-
-
-def _folded(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
 def _as_is(value: Any) -> Any:
     return value
 
 
 def _rank(
-    get: Callable[[Any], Any], order: Order, key: Callable[[Any], Any] = _folded
+    get: Callable[[Any], Any], order: Order, key: Callable[[Any], Any] = folded
 ) -> Callable[[Any], tuple[int, Any]]:
     """A sort key with nulls at the end asked for, whichever way the sort then goes."""
     null_rank = 1 if order.nulls_last is not order.descending else -1
@@ -492,12 +440,14 @@ def _rank(
 def _sort(rows: list[Row], orders: tuple[Order, ...], binder: Binder) -> None:
     for order in reversed(orders):
         bound = binder.expression(order.expression)
+        refuse_conversion(binder, order.expression)
+        by_worth = bound.kind == "currency" and binder.org.multi_currency
         if not bound.field.compared:
             text = f"field '{bound.field.name}' can not be sorted in a query call"
             raise fault("INVALID_FIELD", text, order.expression.at, binder.statement)
-        get = bound.get
+        get = binder.corporate(bound) if by_worth else bound.get
         exact = bound.kind in ("id", "reference", "date", "datetime")
-        rank = _rank(get, order, _as_is if exact else _folded)
+        rank = _rank(get, order, _as_is if exact else folded)
         rows.sort(key=rank, reverse=order.descending)
 
 

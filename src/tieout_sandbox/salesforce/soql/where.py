@@ -11,8 +11,10 @@ from tieout_sandbox.salesforce.soql.bind import Binder, Bound
 from tieout_sandbox.salesforce.soql.literals import like_test, range_of, value_of
 from tieout_sandbox.salesforce.soql.parse import fault
 from tieout_sandbox.salesforce.soql.syntax import (
+    Call,
     Compare,
     Condition,
+    Expression,
     InList,
     InQuery,
     Literal,
@@ -64,6 +66,7 @@ class Where:
 
     def _bound(self, condition: Compare | InList | InQuery) -> Bound:
         bound = self._binder.expression(condition.left)
+        refuse_conversion(self._binder, condition.left)
         if not bound.field.compared:
             text = f"field '{bound.field.name}' can not be filtered in a query call"
             raise fault("INVALID_FIELD", text, condition.left.at, self._binder.statement)
@@ -118,14 +121,8 @@ class Where:
     def _money(self, bound: Bound, condition: Compare) -> Test:
         found = _MONEY.fullmatch(condition.right.text)
         assert found is not None
-        rate_of = self._binder.org.rate
-        limit = Decimal(found[2]) / rate_of(found[1])
-        get = bound.get
-
-        def corporate(row: Row) -> Decimal | None:
-            value = get(row)
-            return None if value is None else value / rate_of(row.get("CurrencyIsoCode"))
-
+        limit = Decimal(found[2]) / self._binder.org.rate(found[1])
+        corporate = self._binder.corporate(bound)
         converted = Bound(get=corporate, field=bound.field, kind=bound.kind)
         return comparison(converted, condition.op, limit)
 
@@ -169,6 +166,13 @@ class Where:
             text = "Nesting of semi join sub-selects is not supported"
         if text is not None:
             raise fault("MALFORMED_QUERY", text, inner.source.at, self._binder.statement)
+
+
+def refuse_conversion(binder: Binder, expression: Expression) -> None:
+    """convertCurrency() stands among what is selected, nowhere else."""
+    if isinstance(expression, Call) and expression.function == "CONVERTCURRENCY":
+        text = "Function CONVERTCURRENCY is not allowed in this position"
+        raise fault("MALFORMED_QUERY", text, expression.at, binder.statement)
 
 
 def semi_joins(condition: Condition | None) -> list[InQuery]:
