@@ -82,7 +82,7 @@ def test_an_invoice_stands_for_its_order_also_when_that_was_deleted(gone: bool) 
         return deal_standing(
             DEAL,
             [slot],
-            {place.id: Seen(record=order, gone=gone, gone_certain=gone)},
+            {place.id: Seen(record=order, gone=gone, gone_certain=gone, gone_certain=gone)},
             {},
             {place.id: grown},
             today=date(2026, 11, 1),
@@ -121,7 +121,7 @@ def ordered(*grown: Document, gone: bool = False, **more: object) -> Standing:
     found = deal_standing(
         DEAL,
         [slot],
-        {ORDER.id: Seen(record=Document(**values), gone=gone)},  # type: ignore[arg-type]
+        {ORDER.id: Seen(record=Document(**values), gone=gone, gone_certain=gone)},  # type: ignore[arg-type]
         {},
         today=date(2026, 11, 1),
         last_day=lambda day: day,

@@ -233,6 +233,7 @@ def case_data(case: Case) -> dict[str, Any]:
         "closed_by": case.closed_by or None,
         "closed_reason": case.closed_reason or None,
         "candidates": list(case.candidates),
+        "waiting": list(case.waiting),
     }
 
 

@@ -241,6 +241,11 @@ CODES: dict[str, Help] = {
         "The deal was changed after its invoice was booked; booked documents are not changed.",
         "Release the proposal, or dismiss it with a reason: tieout exceptions show EX-…",
     ),
+    "former_plan_invoiced": Help(
+        "The deal has another billing plan now, and a document of the former one stands: nothing "
+        "is made for the new plan, so that nothing is invoiced twice.",
+        "Credit or delete that document in the books, or take the plan back.",
+    ),
     "reopened_after_booking": Help("The deal is no longer won, its invoice is booked.", SHOW),
     "reopened_draft_kept": Help(
         "The deal is no longer won; its draft was edited in the books, so it is not deleted.", SHOW

@@ -191,8 +191,10 @@ class _Walk:
         if self.main and step.unanswered and self._arrived(self.main):
             # The answer was lost but the document shows what was sent: that is what we wrote.
             self.main = replace(self.main, written_net=self.main.net)
-        if self.main and self._has_stop() and self._history(self.main):
-            # The old invoice and its credit note are history; what is stopped is the next one.
+        ended = self._has_stop() or not step.sold
+        if self.main and ended and self._history(self.main):
+            # The old invoice and its credit note are history; what is stopped is the next one, and
+            # of a deal that was lost there is none.
             of_order = self.main.kind is DocumentKind.ORDER
             self.others = [*(self.grown if of_order else [self.main]), *self.others]
             self.main, self.grown = None, []
@@ -291,7 +293,10 @@ class _Walk:
             self._move(ZERO, Cause.UNEXPLAINED, reason)
             return
         label = f"{kind_word(main.kind)} {main.number}".strip()
-        self._edited(main, label)
+        # Of a deletion that was seen the whole is cancelled, also what the deal became since.
+        ended = _voided(self.step, main) and main.cancellation is not None
+        if not ended or main.written_net == self.figure:
+            self._edited(main, label)
         if main.kind is DocumentKind.ORDER:
             self._ordered(main, label)
         elif _voided(self.step, main):
@@ -352,6 +357,9 @@ class _Walk:
             self._move(reached, Cause.ORDERED, f"{label}{waits}", ref=order.ref, acts="Finance")
 
     def _edited(self, main: DocumentEvidence, label: str) -> None:
+        if main.net == self.figure:
+            # It stands as sold: finance edited it, and the deal was corrected to the same.
+            return
         proven = main.edit is not None and not main.version_is_ours
         written = main.written_net
         if written is None:

@@ -277,6 +277,7 @@ def _deleted(context: Context) -> Decision:
     ):
         return made_anew(context, known)
     word = "order" if is_order(known) else "draft"
+    composed = compose(case, context.policy)
     return context.hold(
         Finding(
             code="draft_deleted",
@@ -284,7 +285,8 @@ def _deleted(context: Context) -> Decision:
             hint="Say whether a new one is made or the deal is left out: tieout exceptions show.",
             hold_on="document",
         ),
-        net=compose(case, context.policy).sold,
+        net=composed.sold,
+        predicted=composed.predicted,
     )
 
 
@@ -366,9 +368,15 @@ def _compare(
                 f"({', '.join(edited)}); it is shown, not overwritten.",
                 hint="Agree on one of the two, then change the other.",
                 hold_on="document",
-                values={"differs": ", ".join(moved)},
+                values={
+                    "differs": ", ".join(moved),
+                    "difference": ""
+                    if shown.totals is None
+                    else str(composed.sold - shown.totals.net),
+                },
             ),
             net=composed.sold,
+            predicted=composed.predicted,
         )
     if gates.is_zero(case, composed):
         return replace(_void(context, shown, "Its total is zero.", "zero_total"), net=composed.sold)
@@ -396,6 +404,7 @@ def _as_it_is(
         "edited_in_the_books" if edited else "in_step",
         "Finance edited it; it is left as it is." if edited else "",
         net=composed.sold,
+        predicted=composed.predicted,
         findings=found,
         differs=edited,
     )
@@ -437,6 +446,7 @@ def _agreed(context: Context, composed: Composed, shown: Document) -> Decision:
         "agreed",
         agreed=(composed.document, shown),
         net=composed.sold,
+        predicted=composed.predicted,
         again=context.kind == INVOICE and not shown.booked,
     )
 
@@ -513,6 +523,7 @@ def _changed_after_booking(
             },
         ),
         net=composed.sold,
+        predicted=composed.predicted,
     )
 
 

@@ -98,12 +98,13 @@ def _decided(
                 waits_for=f"deal:{deal.source_id}",
             )
         return [decision]
-    decisions = []
+    decisions: list[Decision] = []
     for part in _parts(deal, closure):
         case = _document_case(engine, book, seen, part, closure, made, released)
         case = replace(case, moved=place is _Place.MOVED)
         decision = decide_document(case, engine.policy, lane, engine.rules)
         decision = _held_after_restore(decision, deal, held)
+        decision = _after_lost_steps(decision, deal, decisions)
         limited = engine.policy.documents.approve_above is not None
         if limited and decision.verdict is Verdict.WRITE and decision.net is not None:
             key13 = decision.state.key13 if decision.state else ""
@@ -138,10 +139,62 @@ def _held_after_restore(decision: Decision, deal: Deal, held: frozenset[str]) ->
 
 
 def _parts(deal: Deal, closure: Closure) -> list[int]:
-    """The steps of the plan, and those that have a document although the plan lost them."""
+    """
+    Those that have a document although the plan lost them, then the steps of the plan: what
+    replaces a document is decided after it.
+    """
     planned = [step.part for step in steps(deal)]
     kept = closure.parts.get(deal.source_id, ())
-    return [*planned, *(part for part in kept if part not in planned)]
+    return [*(part for part in kept if part not in planned), *planned]
+
+
+def _after_lost_steps(decision: Decision, deal: Deal, before: Sequence[Decision]) -> Decision:
+    """
+    A new plan does not invoice again what a document of the old one already does: a step gets its
+    first document once those of the steps that the plan lost are taken back or credited.
+    """
+    change = decision.change
+    if change is None or change.action is not Action.CREATE:
+        return decision
+    planned = {step.part for step in steps(deal)}
+    lost = [one for one in before if one.part not in planned and _has_document(one)]
+    if not lost:
+        return decision
+    looked_for = next((one.reason for one in lost if one.verdict is Verdict.WAIT), "")
+    waiting = replace(
+        decision,
+        verdict=Verdict.WAIT,
+        reason=looked_for or "after_former_plan",
+        message="The document of its former billing plan is taken back first.",
+        change=None,
+        supersede=decision.supersede or decision.verdict is Verdict.WAIT,
+    )
+    stays = next((one for one in lost if one.verdict is Verdict.HOLD), None)
+    if stays is None:
+        return waiting
+    finding = Finding(
+        code="former_plan_invoiced",
+        message=f"{decision.number} has another billing plan now; nothing is made for it while a "
+        f"document of the former plan stands. {stays.message}",
+        hint="Finance credits or deletes that document, or the plan is taken back.",
+        hold_on="document",
+    )
+    return replace(
+        waiting,
+        verdict=Verdict.HOLD,
+        reason=finding.code,
+        message=finding.message,
+        findings=(finding,),
+    )
+
+
+def _has_document(decision: Decision) -> bool:
+    state = decision.state
+    return (
+        state is not None
+        and (state.current is not None or state.operation is not None)
+        and decision.verdict is not Verdict.END
+    )
 
 
 def _needed_customers(

@@ -9,7 +9,7 @@ from decimal import Decimal
 from tieout.core.case import RefRole, Seen, SlotState
 from tieout.core.model import Customer, Document, DocumentKind, ExternalRef, Standing
 from tieout.core.orders import is_order
-from tieout.core.status import Flag, Status
+from tieout.core.status import SMALL_DIFFERENCE, Flag, Status
 from tieout.engine.facts import standing_of
 
 ZERO = Decimal("0.00")
@@ -59,8 +59,8 @@ def deal_standing(
         for role, found in seen
         if role is RefRole.CURRENT
         and isinstance(found.record, Document)
-        and (not found.gone or _invoiced_of(found.record, grown or {}))
-    ]
+        and (not found.gone_certain or _invoiced_of(found.record, grown or {}))
+    ] or _last_booked(slots, documents)
     if not live:
         return Standing(
             ref=ref,
@@ -108,6 +108,28 @@ def deal_standing(
         paid=sum((f.paid for f in shown), ZERO) - _paid_back(notes) if booked else None,
         open=sum((f.open for f in shown if f.booked), ZERO) + _left(notes) if booked else None,
     )
+
+
+def _last_booked(slots: Sequence[SlotState], documents: Mapping[str, Seen]) -> list[Document]:
+    """
+    What was booked last in places where nothing lives any more: an invoice that was credited when
+    its deal was lost had effect, so it is shown as credited, not as cancelled.
+    """
+    found: list[Document] = []
+    for slot in slots:
+        booked = [
+            (one.generation, seen.record)
+            for one in slot.refs
+            if (seen := documents.get(one.ref.id)) is not None
+            and one.role is RefRole.FORMER
+            and not seen.gone
+            and isinstance(seen.record, Document)
+            and _is_booked(seen.record)
+            and not seen.record.voided
+        ]
+        if booked:
+            found.append(max(booked, key=lambda one: one[0])[1])
+    return found
 
 
 def _is_booked(document: Document) -> bool:
@@ -177,10 +199,15 @@ class _Figure:
         self.booked = _is_booked(document)
         self.overdue = (
             self.booked
-            and standing.open > 0
+            and standing.open > small_difference(document.currency)
             and document.due_date is not None
             and today > last_day(document.due_date)
         )
+
+
+def small_difference(currency: str) -> Decimal:
+    """A rest of at most so much is nothing to remind anybody of: the books write it off."""
+    return SMALL_DIFFERENCE.get(currency, ZERO)
 
 
 def _figures(document: Document, today: date, last_day: Callable[[date], date]) -> _Figure:
@@ -206,7 +233,9 @@ def customer_standing(
     late = [
         amount
         for document, amount in opened
-        if amount > 0 and document.due_date is not None and today > last_day(document.due_date)
+        if amount > small_difference(document.currency)
+        and document.due_date is not None
+        and today > last_day(document.due_date)
     ]
     return Standing(
         ref=ref,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -216,31 +216,52 @@ async def dismiss(store: PostgresStore, case: Case, *, who: str, reason: str, no
     Closes an exception with a name and a reason. Gives the amount that stays in the tie-out under
     that name; it is looked at again only when something changes.
     """
-    amount = accepted_amount(case)
+    held = await store.do(lambda tx: people.held_for(tx, case.lane, case.source_id, case.code))
+    amounts = accepted_amounts(case, held)
 
     def work(tx: Any) -> None:
         people.close_case(tx, case.number, who, reason, now)
-        if case.key13 and amount:
-            people.add_verdict(
-                tx, f"accept:{case.key13}", "accepted", [str(amount)], who, reason, now
-            )
+        for key13, amount in amounts.items():
+            if amount:
+                people.add_verdict(
+                    tx, f"accept:{key13}", "accepted", [str(amount)], who, reason, now
+                )
         people.forget_due(tx, case.lane, case.source_id)
         if case.code == RESTORED:
             # The modes of the configuration count again: what waited for a release is decided anew.
             admin.wake_bridge(tx, case.source_id, now)
 
     await store.do(work)
-    return amount
+    return sum(amounts.values(), Decimal("0.00")) or accepted_amount(case)
+
+
+def accepted_amounts(case: Case, held: Sequence[tuple[str, Decimal | None]]) -> dict[str, Decimal]:
+    """
+    What a person takes over with a dismissal, by the step's place. Steps that are ``held`` (place
+    and net, in order) for one reason share an exception, with a difference for each or for none.
+    """
+    if len(held) < 2:
+        return {case.key13: accepted_amount(case)} if case.key13 else {}
+    differences = [found for value in values_of(case) if (found := _difference(value)) is not None]
+    if len(differences) == len(held):
+        return {key13: amount for (key13, _), amount in zip(held, differences, strict=True)}
+    return {key13: net if net is not None else Decimal("0.00") for key13, net in held}
 
 
 def accepted_amount(case: Case) -> Decimal:
     """What a person takes over with a dismissal: the difference, else the whole amount."""
-    for found in values_of(case):
-        try:
-            return Decimal(found["difference"])
-        except (KeyError, InvalidOperation):
-            continue
+    differences = (_difference(value) for value in values_of(case))
+    first = next((found for found in differences if found is not None), None)
+    if first is not None:
+        return first
     return case.amount if case.amount is not None else Decimal("0.00")
+
+
+def _difference(values: Mapping[str, str]) -> Decimal | None:
+    try:
+        return Decimal(values["difference"])
+    except (KeyError, InvalidOperation):
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -412,15 +412,19 @@ def _paid(row: StepRow) -> Decimal:
 
 
 def _rate(row: StepRow, view: _View) -> Decimal:
-    """The deal's own rate; else that of the books, or of its document: no gap is invented."""
+    """
+    The deal's own rate; else that of its booked document, so that no gap is invented and a month
+    is the same tomorrow; else the books' newest.
+    """
     if row.currency == view.book.base_currency:
         return Decimal(1)
     if row.own_rate is not None:
         return row.own_rate
-    known = view.rates.get(row.currency)
-    if known is not None:
-        return known
-    return next((d.rate for d in row.documents if d.rate is not None), Decimal(1))
+    booked = (d.rate for d in row.documents if d.kind in ("invoice", "credit_note"))
+    return next(
+        (rate for rate in (*booked, view.rates.get(row.currency)) if rate is not None),
+        next((d.rate for d in row.documents if d.rate is not None), Decimal(1)),
+    )
 
 
 def _excluded(row: StepRow) -> bool:
@@ -445,7 +449,10 @@ _OF_DOCUMENT = frozenset(
 def _exceptions(row: StepRow, live: bool) -> tuple[OpenException, ...]:
     found = []
     for number, code, message, owner, _amount in row.exceptions:
-        if code in _BESIDE or code in _CANCELLED or (live and code not in _OF_DOCUMENT):
+        # What keeps a change of the deal from being written to a draft holds the difference.
+        holds = row.verdict == "hold" and code == row.reason
+        beside = code in _BESIDE or (live and code not in _OF_DOCUMENT)
+        if code in _CANCELLED or (beside and not holds):
             continue
         found.append(
             OpenException(
@@ -461,10 +468,16 @@ def _exceptions(row: StepRow, live: bool) -> tuple[OpenException, ...]:
 
 
 def _unanswered(row: StepRow, live: bool) -> Unanswered | None:
-    """A write that is planned, sent or looked up: on its way, unless it only changes a draft."""
-    if live or row.operation is None or row.operation_state == "awaiting_approval":
-        if row.verdict == "shadow" or (row.verdict == "write" and not live and not row.documents):
+    """A write that is planned, sent or looked up: on its way, unless it moves no amount."""
+    if row.verdict == "wait" and row.reason == "not_read_yet" and not live:
+        return Unanswered(operation="", reason="its document is gone, and is being looked for")
+    if row.operation is None or row.operation_state == "awaiting_approval":
+        waits = row.verdict == "wait" and row.reason in ("on_its_way", "after_former_plan")
+        sent = row.verdict == "write" or waits
+        if row.verdict == "shadow" or (sent and not live and not row.documents):
             return Unanswered(operation="", reason="planned, not yet sent")
+        return None
+    if live and _stands(row):
         return None
     words = {
         "ready": "planned, not yet sent",
@@ -478,8 +491,15 @@ def _unanswered(row: StepRow, live: bool) -> Unanswered | None:
     )
 
 
+def _stands(row: StepRow) -> bool:
+    """Whether the live document is at the step's amount, as read and as we wrote it."""
+    wanted = {row.sold, row.predicted_net}
+    live = [d for d in row.documents if d.role == "current" and d.gone_at is None]
+    return all(d.net in wanted and d.shown_net in {*wanted, None} for d in live)
+
+
 def _prediction(row: StepRow) -> Prediction | None:
-    if row.predicted_net is None:
+    if row.predicted_net is None or not row.won:
         return None
     unit = Decimal(1).scaleb(-minor_units(row.currency or "SEK"))
     return Prediction(net=row.predicted_net, lines=max(row.line_count, 1), unit=unit)

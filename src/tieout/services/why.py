@@ -294,6 +294,10 @@ async def _deal(engine: Engine, store: PostgresStore, made: Why, record: Deal) -
     source = record.source_id or made.ref.id
     made.outcomes = await store.do(lambda tx: tracing.outcomes(tx, bridge, source))
     made.cases = await _cases(store, bridge, crm, source)
+    if record.customer is not None:
+        # A document waits for its customer: what keeps that one out keeps the deal out.
+        of_buyer = await _cases(store, bridge, crm, record.customer.id)
+        made.cases += [case for case in of_buyer if made.number in case.waiting]
     places: list[Place] = await store.do(lambda tx: tracing.places_of(tx, bridge, "D", source))
     for place in places:
         made.calls += await _calls_of(store, place.key13)

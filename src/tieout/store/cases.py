@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from tieout.core.case import Decision, Verdict
@@ -15,18 +16,22 @@ from tieout.store.database import Tx
 
 def settle_exceptions(tx: Tx, bridge: str, decisions: Sequence[Decision], now: datetime) -> None:
     """Findings that stop are open exceptions; those that stopped before and do not, are closed."""
-    stops: dict[tuple[str, str], dict[str, tuple[Decision, list[Finding]]]] = {}
+    stops: dict[tuple[str, str], dict[str, tuple[list[Decision], list[Finding]]]] = {}
     for decision in decisions:
         by_code = stops.setdefault((decision.lane, decision.source_id), {})
         if decision.verdict is Verdict.HOLD:
             for finding in decision.findings:
                 if finding.severity is Severity.ERROR:
-                    by_code.setdefault(finding.code, (decision, []))[1].append(finding)
+                    held, found = by_code.setdefault(finding.code, ([], []))
+                    found.append(finding)
+                    if not held or held[-1] is not decision:
+                        held.append(decision)
     for place, code in _open_codes(tx, list(stops)):
         if code not in stops[place]:
             close_others(tx, *place, list(stops[place]), now, "settled by itself")
     for (lane, source_id), by_code in stops.items():
-        for code, (decision, findings) in by_code.items():
+        for code, (held, findings) in by_code.items():
+            decision = held[0]
             open_exception(
                 tx,
                 bridge=bridge,
@@ -44,10 +49,16 @@ def settle_exceptions(tx: Tx, bridge: str, decisions: Sequence[Decision], now: d
                     "hold_on": findings[0].hold_on,
                 },
                 candidates=(),
-                amount=decision.net,
+                amount=_net_of_steps(held),
                 currency=decision.currency,
                 now=now,
             )
+
+
+def _net_of_steps(held: Sequence[Decision]) -> Decimal | None:
+    """What the steps come to that are held for one reason."""
+    nets = [one.net for one in held if one.net is not None]
+    return sum(nets, Decimal(0)) if nets else None
 
 
 def _open_codes(tx: Tx, places: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], str]]:

@@ -105,6 +105,14 @@ def record(
     return counts
 
 
+_PREDICTED = (
+    "CASE WHEN excluded.verdict NOT IN ('write', 'approval')"
+    " AND coalesce(excluded.net, outcome.net) IS NOT DISTINCT FROM outcome.net"
+    " THEN coalesce(outcome.predicted_{0}, excluded.predicted_{0})"
+    " ELSE excluded.predicted_{0} END"
+)
+
+
 def _outcomes(tx: Tx, decisions: Sequence[Decision], now: datetime) -> None:
     """What became of each source, for `status`, `why`, and the tie-out."""
     latest = {(d.lane, d.source_id, d.part): d for d in decisions}
@@ -118,8 +126,9 @@ def _outcomes(tx: Tx, decisions: Sequence[Decision], now: datetime) -> None:
         " message = excluded.message, key13 = excluded.key13, number = excluded.number,"
         " title = excluded.title, customer_id = excluded.customer_id,"
         " net = coalesce(excluded.net, outcome.net), currency = excluded.currency,"
-        " predicted_net = coalesce(excluded.predicted_net, outcome.predicted_net),"
-        " predicted_gross = coalesce(excluded.predicted_gross, outcome.predicted_gross),"
+        # What was predicted before the write stays, as long as the deal is the same.
+        f" predicted_net = {_PREDICTED.format('net')},"
+        f" predicted_gross = {_PREDICTED.format('gross')},"
         " line_count = greatest(excluded.line_count, outcome.line_count),"
         " decided_at = excluded.decided_at",
         "lane text, source text, part integer, verdict text, reason text, message text,"

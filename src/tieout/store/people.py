@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,10 @@ from tieout.store.database import Tx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """An exception as people see it. ``number`` is shown as EX-31; ``deal`` as D-106."""
+    """
+    An exception as people see it. ``number`` is shown as EX-31; ``deal`` as D-106. ``waiting``:
+    the deals that a customer's exception keeps out of the books; ``amount`` is theirs then.
+    """
 
     number: int
     code: str
@@ -40,14 +43,18 @@ class Case:
     customer: str
     title: str
     url: str
+    waiting: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return f"EX-{self.number}"
 
 
-# What a change after booking is worth is its difference, not the whole deal.
-_AMOUNT = "coalesce(abs(nullif(e.details->'values'->0->>'difference', '')::numeric), e.amount)"
+# What a change after booking is worth is its difference over all steps, not the whole deal.
+_AMOUNT = (
+    "coalesce((SELECT abs(sum(nullif(v #>> '{}', '')::numeric))"
+    " FROM jsonb_path_query(e.details, '$.values[*].difference') v), e.amount)"
+)
 
 _CASES = (
     "SELECT e.number, e.code, e.message, e.hint, e.lane, e.source_id, e.key13,"
@@ -96,10 +103,55 @@ def _case(row: Sequence[Any]) -> Case:
 
 def open_cases(tx: Tx, bridge: str, crm: str) -> list[Case]:
     """Open exceptions of a bridge, oldest first."""
-    return [
+    found = [
         _case(row)
         for row in tx.rows(
             f"{_CASES} AND e.closed_at IS NULL ORDER BY e.number", bridge=bridge, crm=crm
+        )
+    ]
+    return _with_waiting(tx, bridge, found)
+
+
+def _with_waiting(tx: Tx, bridge: str, found: list[Case]) -> list[Case]:
+    """A customer that was refused keeps its deals' documents waiting: they are said with it."""
+    keys = [one.key13 for one in found if one.key13 is not None and one.amount is None]
+    if not keys:
+        return found
+    behind: dict[str, list[tuple[str, Decimal | None, str]]] = {}
+    for key13, number, net, currency in tx.rows(
+        "SELECT p.depends_on, o.number, o.net, o.currency FROM operation p JOIN outcome o"
+        " ON o.workspace = p.workspace AND o.key13 = p.key13 WHERE p.workspace = %(ws)s"
+        " AND p.bridge = %(bridge)s AND p.state = 'ready' AND p.depends_on = ANY(%(keys)s)"
+        " ORDER BY p.depends_on, o.number, o.part",
+        bridge=bridge,
+        keys=keys,
+    ):
+        behind.setdefault(key13, []).append((number, net, currency))
+    return [_behind(one, behind.get(one.key13 or "", [])) for one in found]
+
+
+def _behind(one: Case, rows: Sequence[tuple[str, Decimal | None, str]]) -> Case:
+    if not rows:
+        return one
+    waiting = tuple(dict.fromkeys(number for number, _, _ in rows))
+    currencies = {currency for _, _, currency in rows}
+    if len(currencies) > 1:
+        return replace(one, waiting=waiting)
+    total = sum((net for _, net, _ in rows if net is not None), Decimal(0))
+    return replace(one, waiting=waiting, amount=total, currency=currencies.pop())
+
+
+def held_for(tx: Tx, lane: str, source_id: str, code: str) -> list[tuple[str, Decimal | None]]:
+    """The steps of a deal that are held for this reason: place and net, in order."""
+    return [
+        (row[0], row[1])
+        for row in tx.rows(
+            "SELECT key13, net FROM outcome WHERE workspace = %(ws)s AND lane = %(lane)s"
+            " AND source_id = %(source)s AND verdict = 'hold' AND reason = %(code)s"
+            " AND key13 IS NOT NULL ORDER BY part",
+            lane=lane,
+            source=source_id,
+            code=code,
         )
     ]
 
@@ -107,7 +159,7 @@ def open_cases(tx: Tx, bridge: str, crm: str) -> list[Case]:
 def case(tx: Tx, bridge: str, crm: str, number: int) -> Case | None:
     """The exception of that number, open or closed."""
     row = tx.row(f"{_CASES} AND e.number = %(number)s", bridge=bridge, crm=crm, number=number)
-    return None if row is None else _case(row)
+    return None if row is None else _with_waiting(tx, bridge, [_case(row)])[0]
 
 
 def closed_since(tx: Tx, bridge: str, since: datetime) -> int:

@@ -79,7 +79,8 @@ class StepRow:
 _STEPS = (
     "SELECT o.lane, o.source_id, o.part, o.number, o.title, m.day, o.currency, o.net, o.verdict,"
     " o.reason, o.message, o.predicted_net, o.line_count, o.key13, p.id, p.state,"
-    " m.record->>'title', m.record->>'url', m.status = 'won', w.first_sent_at, w.found_at,"
+    " m.record->>'title', m.record->>'url', m.status = 'won' AND m.gone_at IS NULL,"
+    " w.first_sent_at, w.found_at,"
     " o.customer_id"
     " FROM outcome o JOIN mirror m ON m.workspace = o.workspace AND m.connection = %(crm)s"
     " AND m.entity = 'deal' AND m.id = o.source_id"
@@ -291,7 +292,10 @@ def _exceptions(tx: Tx, lane: str, steps: Sequence[StepRow]) -> None:
     ):
         of_source = by_source[row[0]]
         step = next((s for s in of_source if row[6] and s.key13 == row[6]), of_source[0])
-        step.exceptions.append((row[1], row[2], row[3], row[4], row[5]))
+        # Steps that are held for the same reason share one exception.
+        held = [s for s in of_source if s.verdict == "hold" and s.reason == row[2]]
+        for one in [step, *(s for s in held if s is not step)]:
+            one.exceptions.append((row[1], row[2], row[3], row[4], row[5]))
     _customer_exceptions(tx, lane, [s for s in steps if s.operation_state == "ready"])
 
 

@@ -89,7 +89,7 @@ async def _list_lines(
         (
             case.name,
             case.code,
-            case.deal or case.customer,
+            case.deal or _waiting(case) or case.customer,
             "" if case.customer.casefold() in case.deal.casefold() else case.customer,
             ""
             if case.amount is None
@@ -118,6 +118,13 @@ async def _list_lines(
     elif len(total) > 1:
         ending = f"{tail}; in the tie-out at the deals' rates."
     return [*table(columns, rows, session.screen.width), ending]
+
+
+def _waiting(case: Case, most: int = 3) -> str:
+    """`D-1, D-2, D-3 and 4 more`: the deals that wait behind a customer."""
+    named = ", ".join(case.waiting[:most])
+    left = len(case.waiting) - most
+    return named if left <= 0 else f"{named} and {left} more"
 
 
 def _once(found: list[Case]) -> list[tuple[Any, str]]:
@@ -149,6 +156,7 @@ _TO_DO = {
     "address_incomplete": "complete the address",
     "total_differs": "compare the draft",
     "reopened_after_booking": "credit, or win it again",
+    "former_plan_invoiced": "credit the former invoice",
     "reopened_draft_kept": "delete the draft, or win it again",
     "period_closed": "choose the date",
     "credit_stop": "lift the stop",
@@ -311,6 +319,9 @@ def show_lines(found: Detail, now: datetime) -> list[str]:
         if one[4]:
             told.append(f"{one[5]} {one[4]}".strip())
         lines.append(f"Candidate: {', '.join(text for text in told if text)}")
+    if case.waiting:
+        verb = "waits" if len(case.waiting) == 1 else "wait"
+        lines.append(f"{_waiting(case, 10)} {verb} for it; nothing is made.")
     lines += _both_sides(case)
     lines += _closest(found)
     lines += _register(case)

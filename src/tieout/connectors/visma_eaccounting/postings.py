@@ -230,6 +230,9 @@ def _told(record: Document, costs: Mapping[str, Mapping[str, Decimal]]) -> Docum
     }
     credited = record.credited or ZERO
     rest = record.totals.gross - record.totals.open - credited - sum(shares.values(), ZERO)
+    if rest < 0 < credited:
+        # Without a payment the list's fall was taken for credits; part of it was our own cost.
+        credited, rest = max(credited + rest, ZERO), min(credited + rest, ZERO)
     return replace(
         record,
         credited=credited,

@@ -1,0 +1,252 @@
+"""What a controller is told about money when people do things in an unlucky order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from support.october import CONFIGURATION, moment
+from support.real_pair import BOOKS, RealPair
+from tieout.core.ledger_list import Period
+from tieout.core.tieout import TieOut
+from tieout.services import exceptions, why
+
+D = Decimal
+OCTOBER, CUT_OFF = Period.month(2026, 10), date(2026, 10, 31)
+BUYER = "Tallmo Skog AB"
+CONFIGURED = CONFIGURATION.replace("approve_above: 100000", "approve_above: 1000000")
+KEPT = CONFIGURED.replace("mode: approve", "mode: approve\n    void_on_reopen: false")
+NO_RATE = CONFIGURED.replace("  reconcile:\n    rate: deal.Sales_Rate__c\n", "")
+
+
+@pytest.fixture
+def make(database_url: str) -> Iterator[Callable[..., RealPair]]:
+    """Makes the pair of a test, on the morning of 5 October."""
+    made: list[RealPair] = []
+
+    def making(configuration: str = CONFIGURED) -> RealPair:
+        made.append(RealPair(database_url, configuration, start=moment(10, 5)))
+        return made[-1]
+
+    yield making
+    for pair in made:
+        pair.__exit__()
+
+
+def deal(pair: RealPair, number: str, *amounts: Any, account: str = BUYER, **more: Any) -> None:
+    """A won deal whose order is confirmed, with its draft."""
+    pair.deal(number, account, *amounts, **{"Order_Confirmed__c": True, **more})
+    pair.run()
+
+
+def booked(pair: RealPair, number: str, *amounts: Any, **more: Any) -> str:
+    """The same, booked by finance; the invoice's number."""
+    deal(pair, number, *amounts, **more)
+    invoice = pair.book(number)
+    pair.run()
+    return invoice
+
+
+def october(pair: RealPair) -> TieOut:
+    """The tie-out of October, in which nothing is unexplained whatever happened."""
+    result = pair.tie_out(OCTOBER, CUT_OFF).tie_out
+    assert result.explained, result.unexplained_parts
+    return result
+
+
+def parts(result: TieOut, number: str = "D-1") -> list[tuple[str, str]]:
+    row = next(row for row in result.deals if row.number == number)
+    return [(part.cause.value, str(part.amount)) for part in row.parts]
+
+
+def drafted(pair: RealPair) -> Decimal:
+    """What all drafts come to, net."""
+    rows = [row for one in pair.records("customerinvoicedrafts") for row in one["Rows"]]
+    return sum((D(row["Quantity"]) * D(row["UnitPrice"]) for row in rows), D(0))
+
+
+def test_a_deal_corrected_to_what_finance_booked(make) -> None:
+    pair = make()
+    deal(pair, "D-1", "27200.00")
+    pair.in_books("edit_draft", draft=pair.draft_of("D-1"), line=1, price="26000.00")
+    pair.book("D-1")
+    pair.run()
+    assert parts(october(pair)) == [("edited_in_the_books", "1200.00")]
+    pair.price("D-1", "26000.00")
+    pair.run()
+    assert parts(october(pair)) == []
+
+
+def test_a_deal_that_was_lost_and_its_invoice_credited(make) -> None:
+    pair = make()
+    invoice = booked(pair, "D-1", "80000.00")
+    pair.in_crm("lose", id=pair.deals["D-1"])
+    pair.run()
+    assert parts(october(pair)) == [("exception_open", "-80000.00")]
+    pair.in_books("credit", invoice=invoice)
+    pair.run()
+    result = october(pair)
+    assert (result.sold, result.invoiced, parts(result)) == (D(0), D(0), [])
+    shown = pair.shown("D-1")
+    assert (shown["status"], shown["number"], shown["net"]) == ("credited", invoice, D(0))
+
+
+def test_a_deal_that_was_deleted_is_not_sold(make) -> None:
+    pair = make()
+    for number in ("D-1", "D-2", "D-3", "D-4"):
+        pair.deal(number, BUYER, "2000.00", Order_Confirmed__c=True)
+    pair.run()
+    pair.book("D-1")
+    pair.run()
+    pair.in_crm("delete_opportunity", id=pair.deals["D-1"])
+    pair.run()
+    result = october(pair)
+    assert (result.sold, result.invoiced) == (D("6000.00"), D("2000.00"))
+    assert parts(result) == [("exception_open", "-2000.00")]
+
+
+def test_an_update_of_a_draft_without_an_answer(make) -> None:
+    pair = make()
+    deal(pair, "D-1", "1000.00")
+    pair.price("D-1", "1100.00")
+    path = "/v2/customerinvoicedrafts/*"
+    pair.books.faults.add({"kind": "drop_after_commit", "method": "PUT", "path": path})
+    pair.run()
+    assert parts(october(pair)) == [("on_its_way", "100.00"), ("in_draft", "1000.00")]
+
+
+def test_a_draft_that_cannot_be_updated(make) -> None:
+    pair = make()
+    deal(pair, "D-1", "1000.00")
+    for customer in pair.records("customers"):
+        pair.in_books("deactivate_customer", customer=customer["Id"])
+    pair.price("D-1", "1100.00")
+    pair.run()
+    assert [case.code for case in pair.cases()] == ["customer_inactive"]
+    assert parts(october(pair)) == [("exception_open", "100.00"), ("in_draft", "1000.00")]
+
+
+def test_a_draft_that_stays_although_nothing_is_left_to_invoice(make) -> None:
+    pair = make(KEPT)
+    deal(pair, "D-1", "1000.00")
+    pair.price("D-1", "0.00")
+    pair.run()
+    assert parts(october(pair)) == [("exception_open", "-1000.00"), ("in_draft", "1000.00")]
+
+
+def test_a_draft_that_went_and_a_deal_that_changed_since(make) -> None:
+    pair = make()
+    deal(pair, "D-1", "1000.00")
+    deal(pair, "D-2", "10.00")
+    pair.in_books("delete_draft", draft=pair.draft_of("D-1"))
+    pair.run()
+    # It may have been booked meanwhile: until that was looked for, neither side says cancelled.
+    assert pair.shown("D-1")["status"] == "draft"
+    assert parts(october(pair)) == [("on_its_way", "1000.00")]
+    pair.price("D-1", "1300.00")
+    pair.run()
+    assert pair.shown("D-1")["status"] == "cancelled"
+    assert parts(october(pair)) == [("cancelled", "1300.00")]
+
+
+def test_steps_that_were_booked_and_raised_are_accepted_together(make) -> None:
+    pair = make()
+    deal(pair, "D-1", "60000.00", Billing_Plan__c="2")
+    pair.book("D-1", 1)
+    pair.book("D-1", 2)
+    pair.run()
+    pair.price("D-1", "66000.00")
+    pair.run()
+    assert parts(october(pair)) == [("exception_open", "3000.00")] * 2
+    (case,) = pair.cases()
+    assert case.amount == D("6000.00")
+    said = {"who": "Maria Ek", "reason": "next year", "now": pair.clock.now()}
+    assert pair.do(exceptions.dismiss(pair.store, case, **said)) == D("6000.00")
+    assert parts(october(pair)) == [("accepted", "3000.00")] * 2
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "2"), ("2", None)])
+def test_another_billing_plan_invoices_nothing_twice(make, before, after) -> None:
+    pair = make()
+    deal(pair, "D-1", "60000.00", Billing_Plan__c=before)
+    deal(pair, "D-2", "10000.00", Billing_Plan__c=before)
+    invoice = pair.book("D-1", 1 if before else 0)
+    pair.run()
+    for number in ("D-1", "D-2"):
+        pair.edit(number, Billing_Plan__c=after)
+    pair.run()
+    pair.run()
+    # What was only drafted is made anew; of what is booked nothing is made a second time.
+    assert drafted(pair) == D("10000.00")
+    codes = {case.code for case in pair.cases()}
+    assert codes == {"former_plan_invoiced", "reopened_after_booking"}
+    held = sum(D(amount) for cause, amount in parts(october(pair)) if cause == "exception_open")
+    assert held == D("60000.00") - (D("30000.00") if before else D("60000.00"))
+    pair.in_books("credit", invoice=invoice)
+    pair.run()
+    pair.run()
+    assert pair.cases() == []
+    assert drafted(pair) == D("70000.00")
+    result = october(pair)
+    assert (result.sold, result.invoiced) == (D("70000.00"), D(0))
+
+
+@pytest.mark.parametrize("paid", [None, "20000.00"])
+def test_a_loss_on_an_invoice_that_was_credited_in_part(make, paid: str | None) -> None:
+    pair = make()
+    invoice = booked(pair, "D-1", "33333.33")
+    pair.in_books("credit", invoice=invoice, amount="10000.00")
+    if paid:
+        pair.in_books("pay", invoice=invoice, amount=paid)
+    pair.in_books("write_off", invoice=invoice)
+    pair.run()
+    shown = pair.shown("D-1")
+    assert (shown["status"], shown["paid"]) == ("written_off", D(paid or 0))
+    if paid:
+        pair.in_books("return_payment", invoice=invoice)
+        pair.run()
+        shown = pair.shown("D-1")
+        assert (shown["status"], shown["paid"], shown["open"]) == ("booked", D(0), D("20000.00"))
+    assert october(pair).paid == D(0)
+
+
+def test_a_rate_that_moved_since_the_invoice(make) -> None:
+    pair = make(NO_RATE)
+    pair.account("Saimaan Telakka Oy", "FI")
+    booked(pair, "D-1", "2000.00", account="Saimaan Telakka Oy", currency="EUR")
+    before = october(pair)
+    assert before.sold == before.invoiced == D("22086.40")
+    pair.in_books("set_exchange_rate", currency="EUR", rate="11.90")
+    pair.at(moment(10, 7))
+    pair.run()
+    assert october(pair).sold == before.sold
+
+
+def test_a_rest_that_the_books_write_off_is_not_overdue(make) -> None:
+    pair = make()
+    invoice = booked(pair, "D-1", "33333.33")
+    pair.in_books("pay", invoice=invoice, amount="41666.66")
+    pair.at(moment(12, 20))
+    pair.run()
+    shown = pair.shown("D-1")
+    assert (shown["status"], shown["open"], shown["overdue"]) == ("partly_paid", D("0.34"), False)
+    assert pair.balance(BUYER) == (D("0.34"), D(0))
+
+
+def test_deals_behind_a_customer_that_was_refused_say_so(make) -> None:
+    pair = make()
+    pair.account("Långa Namnet AB", BillingPostalCode="1234567890123456789")
+    for number, amount in (("D-1", "1000.00"), ("D-2", "3000.00")):
+        pair.deal(number, "Långa Namnet AB", amount, Order_Confirmed__c=True)
+    pair.run()
+    (case,) = pair.cases()
+    assert (case.waiting, case.amount) == (("D-1", "D-2"), D("4000.00"))
+    named = pair.do(why.find(pair.engine, pair.store, "D-2"))
+    told = pair.do(why.why(pair.engine, pair.store, named))
+    assert [one.name for one in told.cases] == [case.name]
+    assert parts(october(pair), "D-2") == [("exception_open", "3000.00")]
+    assert pair.companies[BOOKS].currency == "SEK"
