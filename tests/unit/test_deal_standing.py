@@ -82,7 +82,7 @@ def test_an_invoice_stands_for_its_order_also_when_that_was_deleted(gone: bool) 
         return deal_standing(
             DEAL,
             [slot],
-            {place.id: Seen(record=order, gone=gone, gone_certain=gone, gone_certain=gone)},
+            {place.id: Seen(record=order, gone=gone, gone_certain=gone)},
             {},
             {place.id: grown},
             today=date(2026, 11, 1),
