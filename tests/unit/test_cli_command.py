@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import errno
 import json
 import os
 import shlex
@@ -20,9 +21,13 @@ import pytest
 from support.fakes import START
 from tieout.cli import main
 from tieout.cli.command import Session, carry_out
+from tieout.cli.commands.config import _version
+from tieout.cli.daily import whole_file, write_file
 from tieout.cli.help_codes import CODES
 from tieout.cli.output import Exit, Options, Result, error_result, json_text
 from tieout.core.errors import BusyError, ConnectionBrokenError, StoppedError, StoreError
+from tieout.services.filing import month_of
+from tieout.services.usage import UsedWronglyError
 
 SOURCES = Path(main.__file__).resolve().parents[1]
 Capture = pytest.CaptureFixture[str]
@@ -562,3 +567,38 @@ def test_every_command_is_in_the_module_of_its_first_word() -> None:
                 name = node.args[0]
                 assert isinstance(name, ast.Constant)
                 assert str(name.value).split()[0] == path.stem
+
+
+def test_a_version_is_said_as_the_history_shows_it() -> None:
+    assert (_version("7"), _version("v12")) == (7, 12)
+    for text in ("", "v", "1.5", "-1", "soon", "²"):
+        with pytest.raises(UsedWronglyError, match="Say it like 7"):
+            _version(text)
+
+
+@pytest.mark.parametrize("text", ["9999-12", "26-1", "0000-01", "2026-13", "", "2026"])
+def test_a_month_that_is_none(text: str) -> None:
+    with pytest.raises(UsedWronglyError, match="Say it like"):
+        month_of(text)
+
+
+def _half_written(file: Path) -> None:
+    with whole_file(file) as aside:
+        aside.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_file_that_could_not_be_written_whole_leaves_what_stood_there(tmp_path: Path) -> None:
+    file = tmp_path / "match.csv"
+    file.write_text("decided by hand")
+    file.chmod(0o640)
+    with pytest.raises(StoreError) as told:
+        _half_written(file)
+    assert str(told.value) == f"The disk of {file} is full."
+    assert file.read_text() == "decided by hand"
+    assert [each.name for each in tmp_path.iterdir()] == ["match.csv"]
+    write_file(file, b"whole")
+    assert file.read_text() == "whole"
+    assert file.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(StoreError, match="/dev/full is full"):
+        write_file(Path("/dev/full"), b"x")

@@ -6,7 +6,8 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -138,14 +139,37 @@ def check_file(path: Path | None) -> None:
 
 def write_file(path: Path, data: bytes) -> None:
     """Writes a file that was asked for. Raises `UsedWronglyError`, or `StoreError` for the disk."""
+    with whole_file(path) as aside:
+        aside.write_bytes(data)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """
+    Where to write what shall stand in that file: it takes its place when all of it is there, so
+    that a full disk or Ctrl-C leaves what stood there before. A pipe or a device is written itself.
+
+    Raises `UsedWronglyError`, or `StoreError` for the disk.
+    """
     from tieout.core.errors import StoreError
 
+    target = path.resolve()
+    plain = target.is_file() or not target.exists()
+    aside = target.with_name(f".tieout-{os.getpid()}")
+    aside = aside if plain and os.access(target.parent, os.W_OK) else path
     try:
-        path.write_bytes(data)
+        yield aside
+        if aside is not path:
+            if target.exists():
+                shutil.copymode(target, aside)
+            aside.replace(target)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(f"The disk of {path} is full.", code="disk_full") from None
         raise _unwritable(path, (error.strerror or "no reason given").lower()) from None
+    finally:
+        if aside is not path:
+            aside.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, why: str) -> UsedWronglyError:

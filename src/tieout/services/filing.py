@@ -127,10 +127,12 @@ def month_of(text: str) -> Period:
     """The days of `2026-10`. Raises `UsedWronglyError`."""
     year, _, month = text.partition("-")
     try:
+        if len(year) != 4:
+            raise ValueError(year)
         start = date(int(year), int(month), 1)
+        end = date(start.year + start.month // 12, start.month % 12 + 1, 1) - timedelta(days=1)
     except ValueError:
         raise UsedWronglyError(
             f'"{text}" is no month. Say it like 2026-10.', code="no_month"
         ) from (None)
-    end = date(start.year + start.month // 12, start.month % 12 + 1, 1) - timedelta(days=1)
     return Period(start=start, end=end)

@@ -90,6 +90,10 @@ async def find(engine: Engine, store: PostgresStore, word: str) -> Named:
     wanted = prefix.casefold().replace(" ", "_").replace("-", "_")
     kind = wanted if wanted in KINDS and rest and not rest.startswith("//") else ""
     plain = rest.strip() if kind else word.strip()
+    if not plain:
+        raise UsedWronglyError(
+            "Say what to follow: a number, a name, a link or an id.", hint="tieout why --help"
+        )
     sides = [engine.policy.crm, *engine.books]
     found = await store.do(lambda tx: tracing.named(tx, sides, plain))
     found = _distinct([one for one in found if _is_kind(one, kind)])

@@ -51,6 +51,8 @@ async def apply(
     )
     from tieout.cli.plan_screen import plan_lines
     from tieout.services import applying, planning
+    from tieout.services.planning import chosen_lines
+    from tieout.services.usage import UsedWronglyError
 
     opened = await session.opened()
     who = who_acts(as_)
@@ -67,6 +69,10 @@ async def apply(
             for line in plan_lines(made, zone(engine), full=False):
                 session.screen.line(line)
         question = _question(engine, made, only or (), approve or ())
+        if which and only and not chosen_lines(made.lines, only):
+            raise UsedWronglyError(
+                f"{', '.join(only)} is not in {made.name}.", hint=f"tieout plan {made.name}"
+            )
         if question is None:
             return _nothing(engine, made)
         if not session.confirm(question, yes):

@@ -46,6 +46,14 @@ async def codes(
         )
     asked = (books,) if books else configured.books
     found = await reporting.codes(opened.store, configured, asked, kind or ())
+    if kind and not found.rows:
+        every_one = await reporting.codes(opened.store, configured, asked, ())
+        if every_one.rows:
+            known = sorted({row.kind for row in every_one.rows})
+            raise UsedWronglyError(
+                f"No codes of kind {', '.join(kind)} were read.",
+                hint=f"There are: {', '.join(known)}.",
+            )
     notes = []
     if csv is not None:
         write_file(csv, reporting.csv_text(found).encode("utf-8-sig"))

@@ -164,10 +164,24 @@ async def history(session: Session) -> Result:
     )
 
 
+def _version(text: str) -> int:
+    """7 of `7` and of `v7`, as the history shows it."""
+    from tieout.services.usage import UsedWronglyError
+
+    digits = text.strip().casefold().removeprefix("v")
+    if not (digits.isascii() and digits.isdigit()):
+        raise UsedWronglyError(
+            f'"{text}" is no version. Say it like 7.',
+            code="no_version",
+            hint="tieout config history",
+        )
+    return int(digits)
+
+
 @command("config rollback", examples=("tieout config rollback 7",))
 async def rollback(
     session: Session,
-    version: Annotated[int, Argument(help="Which version's content comes back.")],
+    version: Annotated[str, Argument(help="Which version's content comes back, such as 7.")],
     yes: Annotated[bool, Option("--yes", help="Do it without asking.")] = False,
     as_: Actor = "",
 ) -> Result:
@@ -176,24 +190,25 @@ async def rollback(
     from tieout.services import configuration
 
     del yes
+    number = _version(version)
     opened = await session.opened()
     bridge = await configuration.choose_bridge(opened, session.options.bridge)
     made, effect = await configuration.roll_back(
-        opened, bridge, version, who=who_acts(as_), now=session.clock.now()
+        opened, bridge, number, who=who_acts(as_), now=session.clock.now()
     )
     if made is None:
         in_force = await configuration.in_force(opened, bridge)
         assert in_force is not None
         return Result(
-            data={"version": in_force.version, "content_of": version, "effect": effect},
-            lines=[f"v{in_force.version} in force says the same as v{version}. Nothing to do."],
+            data={"version": in_force.version, "content_of": number, "effect": effect},
+            lines=[f"v{in_force.version} in force says the same as v{number}. Nothing to do."],
             bridge=bridge,
         )
-    line = f"v{made.version} = v{version}."
+    line = f"v{made.version} = v{number}."
     if effect.opens or effect.closes or effect.looked_at:
         line += f" {effect.text().removesuffix(' Nothing else.')}"
     return Result(
-        data={"version": made.version, "content_of": version, "effect": effect},
+        data={"version": made.version, "content_of": number, "effect": effect},
         lines=[f"{line} No document is touched."],
         bridge=bridge,
     )

@@ -92,7 +92,7 @@ async def export(
     file: Annotated[Path, Argument(metavar="FILE", help="The CSV file to write.")],
 ) -> Result:
     """Write every pair to a CSV file with an empty column for the decision."""
-    from tieout.cli.daily import check_file, open_bridge
+    from tieout.cli.daily import check_file, open_bridge, whole_file
     from tieout.services import match_deciding, match_reporting
     from tieout.store.match_words import WORDS
 
@@ -100,7 +100,8 @@ async def export(
     opened = await session.opened()
     engine = await open_bridge(session, opened)
     await match_reporting.reports(engine, opened.store, 0)
-    number = await match_deciding.export(engine, opened.store, file)
+    with whole_file(file) as aside:
+        number = await match_deciding.export(engine, opened.store, aside)
     return Result(
         data={"file": str(file), "pairs": number, "decisions": list(WORDS)},
         lines=[

@@ -79,12 +79,14 @@ async def stored_plan(store: object, number: int, engine: Engine) -> Planned:
 
 
 def _refuse_unknown(only: list[str]) -> None:
+    import shlex
+
     from tieout.services.usage import UsedWronglyError
 
     raise UsedWronglyError(
         f"Nothing is due for {', '.join(only)}.",
         code="not_due",
-        hint=f"tieout why {only[0]}",
+        hint=f"tieout why {shlex.quote(only[0])}",
     )
 
 
