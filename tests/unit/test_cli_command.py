@@ -22,7 +22,7 @@ from support.fakes import START
 from tieout.cli import main
 from tieout.cli.command import Session, carry_out
 from tieout.cli.commands.config import _version
-from tieout.cli.daily import whole_file, write_file
+from tieout.cli.daily import check_file, whole_file, write_file
 from tieout.cli.help_codes import CODES
 from tieout.cli.output import Exit, Options, Result, error_result, json_text
 from tieout.core.errors import BusyError, ConnectionBrokenError, StoppedError, StoreError
@@ -602,3 +602,25 @@ def test_a_file_that_could_not_be_written_whole_leaves_what_stood_there(tmp_path
     assert file.stat().st_mode & 0o777 == 0o640
     with pytest.raises(StoreError, match="/dev/full is full"):
         write_file(Path("/dev/full"), b"x")
+
+
+def test_a_name_too_long_is_told(capsys: Capture, tmp_path: Path) -> None:
+    name = "x" * 300
+    assert main.run(["init", name]) == 3
+    assert capsys.readouterr().err.startswith(f"{name} cannot be written: file name too long.")
+    assert main.run(["status", "--project", name]) == 2
+    assert f"{name} has no tieout.yaml." in capsys.readouterr().err
+    with pytest.raises(UsedWronglyError, match="cannot be written: file name too long"):
+        check_file(tmp_path / name)
+
+
+def test_the_way_into_a_folder_with_a_blank_can_be_pasted(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: Any) -> None:
+        """Nothing is opened."""
+
+    monkeypatch.setattr("tieout.bootstrap.open_project", lambda *_: None)
+    monkeypatch.setattr(Session, "keep", nothing)
+    assert main.run(["init", "my company"]) == 0
+    assert "Next: cd 'my company' && tieout connection add" in capsys.readouterr().err

@@ -129,12 +129,16 @@ def check_file(path: Path | None) -> None:
     """
     if path is None:
         return
-    if path.is_dir():
-        raise _unwritable(path, "it is a folder")
-    if not path.parent.is_dir():
-        raise _unwritable(path, "there is no such folder")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise _unwritable(path, "permission denied")
+    try:
+        if path.is_dir():
+            raise _unwritable(path, "it is a folder")
+        if not path.parent.is_dir():
+            raise _unwritable(path, "there is no such folder")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise _unwritable(path, "permission denied")
+    except OSError as error:
+        # A name too long, or a folder on the way that is closed to us.
+        raise _unwritable(path, (error.strerror or "no reason given").lower()) from None
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -69,20 +69,30 @@ def find_project(given: str = "", environment: Mapping[str, str] | None = None) 
     named = given or (os.environ if environment is None else environment).get("TIEOUT_PROJECT", "")
     if named:
         folder = Path(named).expanduser().absolute()
-        if not (folder / FILE).is_file():
+        if not _stands(folder / FILE):
             raise UsedWronglyError(
-                f"{named} has no {FILE}.", code="no_project", hint=f"tieout init {named}"
+                f"{named} has no {FILE}.",
+                code="no_project",
+                hint=f"tieout init {shlex.quote(named)}",
             )
         return Project(folder)
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / FILE).is_file():
+        if _stands(folder / FILE):
             return Project(folder)
     raise UsedWronglyError(
         f"There is no {FILE} here or in a folder above.",
         code="no_project",
         hint="tieout init my-company",
     )
+
+
+def _stands(file: Path) -> bool:
+    """Whether it is a file that can be looked at; a name too long, or closed to us, is none."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def make_ours(root: Path) -> None:
@@ -102,7 +112,7 @@ def make_project(root: Path, files: Mapping[str, str]) -> Project:
     from tieout.settings.project import write_project
 
     project = Project(root.absolute())
-    if project.file.exists():
+    if _stands(project.file):
         raise UsedWronglyError(
             f"{root}/{FILE} is there already. Nothing was changed. Choose another folder.",
             code="project_exists",

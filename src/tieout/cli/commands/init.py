@@ -23,6 +23,8 @@ async def init(
     ] = None,
 ) -> Result:
     """Make a project: its configuration, its tables and its key."""
+    import shlex
+
     from tieout.bootstrap import open_project
     from tieout.services.configuration import starting_files
     from tieout.services.project import make_project
@@ -36,5 +38,5 @@ async def init(
         data={"folder": str(project.root), "files": sorted(files)},
         lines=[f"Created {shown}/: {kept}"],
         notes=["Nothing is sent before you publish."],
-        next=(f"cd {shown} && tieout connection add",),
+        next=(f"cd {shlex.quote(shown)} && tieout connection add",),
     )
