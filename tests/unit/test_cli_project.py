@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from support.fakes import START, ManualClock
 from tieout.bootstrap import SYSTEMS, SystemClock, UlidIds, system_named, who_acts
 from tieout.cli import main
+from tieout.core.case import Verdict
 from tieout.core.errors import ConfigurationError
 from tieout.core.finding import Finding
 from tieout.services.connections import settings_for
-from tieout.services.doctor import Diagnosis, Trouble
+from tieout.services.doctor import Diagnosis, Trouble, _troubles
 from tieout.services.project import (
     Project,
     find_project,
@@ -233,6 +237,46 @@ def test_an_area_that_is_wrong_for_one_connection_is_not_fine_for_the_next() -> 
     found.fine("sign-in")
     assert found.areas == []
     assert len(found.failures) == 1
+
+
+def test_what_stops_many_deals_and_is_mended_once_is_said_once(tmp_path: Path) -> None:
+    def held(number: str, currency: str, message: str, **values: str) -> Any:
+        finding = Finding(code="held", message=message, hint="Mend it.", values=values)
+        return SimpleNamespace(
+            verdict=Verdict.HOLD, findings=(finding,), number=number, currency=currency,
+            net=Decimal("100.00"), lane="nordic/documents/visma-se",
+        )  # fmt: skip
+
+    terms = {"value": "Net 45", "table": "terms"}
+    decisions = [
+        held("D-1", "SEK", '"Net 45" of Ek AB is not in tables/terms.csv.', **terms),
+        held("D-2", "SEK", '"Net 45" of Al AB is not in tables/terms.csv.', **terms),
+        held("D-3", "SEK", "D-3 would be booked 26 Nov; open from 27 Nov."),
+        held("D-4", "SEK", "D-4 would be booked 26 Nov; open from 27 Nov."),
+        held("D-5", "SEK", "D-5 has no lines to invoice."),
+    ]
+    opened: Any = SimpleNamespace(project=SimpleNamespace(tables=tmp_path))
+    (tmp_path / "terms.csv").write_text("from,to\n", encoding="utf-8")
+    found = _troubles(opened, decisions, {})
+    assert [(each.text(), each.next) for each in found] == [
+        (
+            '"Net 45" is not in tables/terms.csv; stops D-1, D-2, 200.00.',
+            "tables/terms.csv, line 2",
+        ),
+        (
+            "2 deals: each would be booked 26 Nov; open from 27 Nov; stops D-3, D-4, 200.00.",
+            "Mend it.",
+        ),
+        ("D-5 has no lines to invoice; 100.00.", "Mend it."),
+    ]
+    # Where the screen has several currencies, every amount says which; many are counted.
+    decisions += [
+        held(f"D-{n}", name, f"D-{n} would be booked 26 Nov; open from 27 Nov.")
+        for n, name in ((6, "EUR"), (7, "DKK"), (8, "NOK"))
+    ]
+    texts = [each.text() for each in _troubles(opened, decisions, {})]
+    assert texts[0].endswith("and 2 more, 200.00 SEK, 100.00 DKK and 2 more currencies.")
+    assert texts[-1] == "D-5 has no lines to invoice; 100.00 SEK."
 
 
 def test_a_log_whose_disk_is_full_loses_a_line_and_no_answer(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tieout.settings.bridge import Configuration
 
 DEALS_SHOWN = 3
+CURRENCIES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,29 +44,35 @@ class Trouble:
     """
     Something that stops deals, with those that it stops and the net amounts by currency.
 
-    ``next`` is a command or a place.
+    ``next`` is a command or a place; ``named``: the screen has several currencies, so each is said.
     """
 
     finding: Finding
     deals: tuple[str, ...] = ()
     amounts: tuple[tuple[str, Decimal], ...] = ()
     next: str = ""
+    named: bool = False
 
     def text(self) -> str:
         """`item "Montage plus" has no code in visma-se; stops D-106, 9,640.00.`"""
         text = self.finding.message.rstrip(".")
         if len(self.deals) == 1 and self.deals[0] in text:
-            text += "".join(f"; {amount:,.2f}" for _, amount in self.amounts)
+            text += f"; {self._sums()}" if self.amounts else ""
         elif self.deals:
             shown = ", ".join(self.deals[:DEALS_SHOWN])
             more = len(self.deals) - DEALS_SHOWN
             shown += f" and {more} more" if more > 0 else ""
-            sums = "".join(
-                f", {amount:,.2f}" + (f" {currency}" if len(self.amounts) > 1 else "")
-                for currency, amount in self.amounts
-            )
-            text += f"; stops {shown}{sums}"
+            text += f"; stops {shown}" + (f", {self._sums()}" if self.amounts else "")
         return text + "."
+
+    def _sums(self) -> str:
+        if not self.named and len(self.amounts) == 1:
+            return f"{self.amounts[0][1]:,.2f}"
+        most = CURRENCIES_SHOWN
+        shown = self.amounts if len(self.amounts) <= most else self.amounts[: most - 1]
+        told = ", ".join(f"{amount:,.2f} {currency}".strip() for currency, amount in shown)
+        rest = len(self.amounts) - len(shown)
+        return f"{told} and {rest} more currencies" if rest else told
 
 
 @dataclass(slots=True)
@@ -360,21 +367,34 @@ def _troubles(
 ) -> list[Trouble]:
     """One for each cause, with all deals that it stops; those that stop most first."""
     causes: dict[tuple[str, str], list[tuple[Finding, Decision]]] = {}
+    currencies: set[str] = set()
     for decision in decisions:
         if decision.verdict is not Verdict.HOLD:
             continue
+        if decision.net is not None:
+            currencies.add(decision.currency)
         for finding in decision.findings:
             if finding.severity is Severity.ERROR:
                 causes.setdefault(_cause(finding, decision), []).append((finding, decision))
-    made = [_trouble(opened, found, written) for found in causes.values()]
+    made = [
+        replace(_trouble(opened, found, written), named=len(currencies) > 1)
+        for found in causes.values()
+    ]
     return sorted(made, key=lambda each: (-len(each.deals), each.finding.message))
 
 
 def _cause(finding: Finding, decision: Decision) -> tuple[str, str]:
-    """One item without a code stops many deals and is mended once; most else is of one deal."""
+    """What stops many deals and is mended once is said once: an item, a value, a closed month."""
     if finding.code == "currency_not_allowed":
         return finding.code, decision.currency
-    return finding.code, finding.values.get("item") or finding.message
+    if finding.values.get("table"):
+        return finding.code, f"{finding.values['table']} {finding.values.get('value', '')}"
+    return finding.code, finding.values.get("item") or _of_each(finding, decision)
+
+
+def _of_each(finding: Finding, decision: Decision) -> str:
+    """What is said of the deal, without its name: the same of all that have it."""
+    return finding.message.removeprefix(f"{decision.number} ")
 
 
 def _trouble(
@@ -385,10 +405,12 @@ def _trouble(
     for _, decision in found:
         deals.setdefault(decision.number, decision)
     amounts: dict[str, Decimal] = {}
+    rows: dict[str, int] = {}
     for decision in deals.values():
         if decision.net is not None:
             before = amounts.get(decision.currency, Decimal(0))
             amounts[decision.currency] = before + decision.net
+            rows[decision.currency] = rows.get(decision.currency, 0) + 1
     item = finding.values.get("item")
     if finding.code == "item_no_code" and item:
         code = written.get(item, "")
@@ -405,12 +427,20 @@ def _trouble(
             code=finding.code, message=f"{books} does not take {currency or 'no currency'}."
         )
         place = "tieout.yaml, books.currency"
+    elif finding.values.get("table") and len(deals) > 1:
+        table = f"{finding.values['table']}.csv"
+        said = f'"{finding.values.get("value", "")}" is not in tables/{table}.'
+        finding = Finding(code=finding.code, message=said, values=finding.values)
+        place = _next_line(opened, table)
+    elif len(deals) > 1:
+        said = f"{len(deals)} deals: each {_of_each(*found[0])}"
+        finding, place = replace(finding, message=said), finding.hint
     else:
         place = finding.hint
     return Trouble(
         finding=finding,
         deals=tuple(sorted(deals)),
-        amounts=tuple(sorted(amounts.items())),
+        amounts=tuple(sorted(amounts.items(), key=lambda each: (-rows[each[0]], each[0]))),
         next=place,
     )
 
