@@ -14,7 +14,7 @@ export PIP_ROOT_USER_ACTION = ignore
 # Tests start the program hundreds of times: what one has compiled, the next ones read.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long tryton-template test-tryton-8.2 lint lint-rules lint-types unit bench simulate clean help
+.PHONY: demo test test-long tryton-template test-tryton-8.2 lint lint-rules lint-types bench simulate clean help
 
 help:
 	@echo "make demo      a generated company on two simulators, from a won deal to the tie-out"

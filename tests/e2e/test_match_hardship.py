@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.test_first_connection import CONFIGURED, file_of, known, look, said, write
-from tests.e2e.test_match_words import number_of, told
 
+from e2e.test_first_connection import CONFIGURED, file_of, known, look, said, write
+from e2e.test_match_words import number_of, told
 from support.october import moment
 from support.real_pair import BOOKS, RealPair
 from tieout.services import match_deciding, planning

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.test_first_connection import CONFIGURED, file_of, invoice, known, look, said, write
 
+from e2e.test_first_connection import CONFIGURED, file_of, invoice, known, look, said, write
 from support.october import moment
 from support.real_pair import BOOKS, RealPair
 from tieout.engine.places import document_slot

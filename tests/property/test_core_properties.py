@@ -11,7 +11,8 @@ from typing import Any
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.support.cases import (
+
+from support.cases import (
     CUSTOMERS_LANE,
     LANE,
     SE12,
@@ -31,7 +32,6 @@ from tests.support.cases import (
     slot_state,
     text_line,
 )
-
 from tieout.core.abilities import TotalsRule
 from tieout.core.case import Candidate, Decision, DocumentCase, Verdict
 from tieout.core.change import Action

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.cases import BOOKS
 
+from support.cases import BOOKS
 from tieout.core.brakes import Counts, brakes
 from tieout.core.policy import BrakePolicy
 from tieout.core.safeguards import ALL_ON

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from tests.support.cases import SE12, SE25, books_ref, customer, deal, line, text_line
 
+from support.cases import SE12, SE25, books_ref, customer, deal, line, text_line
 from tieout.core.compare import (
     DOCUMENT_FIELDS,
     Verdict,

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.support.cases import (
+
+from support.cases import (
     CUSTOMERS_LANE,
     address,
     books_customer,
@@ -23,7 +24,6 @@ from tests.support.cases import (
     slot,
     slot_state,
 )
-
 from tieout.core.case import (
     Candidate,
     CustomerCase,

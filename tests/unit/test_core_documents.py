@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.support.cases import (
+
+from support.cases import (
     LANE,
     SE12,
     SE25,
@@ -37,7 +38,6 @@ from tests.support.cases import (
     target,
     text_line,
 )
-
 from tieout.core.abilities import EntityAbilities, TotalsRule
 from tieout.core.case import (
     Buyer,

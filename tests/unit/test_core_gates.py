@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.support.cases import (
+
+from support.cases import (
     LANE,
     SE12,
     abilities,
@@ -35,7 +36,6 @@ from tests.support.cases import (
     target,
     text_line,
 )
-
 from tieout.core.abilities import EntityAbilities, TotalsRule
 from tieout.core.case import Buyer, Decision, DocumentCase, Verdict
 from tieout.core.decide_document import decide_document

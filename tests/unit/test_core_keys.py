@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.support.cases import slot
 
+from support.cases import slot
 from tieout.core.keys import (
     KeyKind,
     Slot,

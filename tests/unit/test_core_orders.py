@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.support.cases import (
+
+from support.cases import (
     LANE,
     books_ref,
     bridge,
@@ -25,7 +26,6 @@ from tests.support.cases import (
     slot_state,
     target,
 )
-
 from tieout.core.case import Decision, DocumentCase, OpState, Verdict
 from tieout.core.change import Action
 from tieout.core.compose import compose

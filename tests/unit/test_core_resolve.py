@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.support.cases import books_ref, line, slot
 
+from support.cases import books_ref, line, slot
 from tieout.core.abilities import EntityAbilities, Guard, VersionCheck
 from tieout.core.change import Action, Hit, Sight, Wanted
 from tieout.core.compare import DOCUMENT_FIELDS

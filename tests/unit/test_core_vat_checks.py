@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.cases import (
+
+from support.cases import (
     books_policy,
     company,
     customer,
@@ -14,7 +15,6 @@ from tests.support.cases import (
     number,
     target,
 )
-
 from tieout.core.case import DocumentCase
 from tieout.core.compose import compose
 from tieout.core.finding import Finding

@@ -30,6 +30,7 @@ from tieout.report.words import (
 )
 
 WIDTH = 100
+EXPLAINED = "Explained to the cent."
 _EDGE = 37  # right edge of the amounts in the usual case
 
 Line = tuple[str, Decimal, str]  # label, amount, remark
@@ -61,9 +62,8 @@ def verdict_lines(report: Report) -> list[str]:
     result = report.tie_out
     about = _about(report)
     if result.explained:
-        said = "Explained to the cent."
-        line = f"{said}  {about}"
-        return [line] if len(line) <= WIDTH else [said, about]
+        line = f"{EXPLAINED}  {about}"
+        return [line] if len(line) <= WIDTH else [EXPLAINED, about]
     found = [f"UNEXPLAINED {amount(size)}: {text}." for size, text in unexplained_sentences(result)]
     if not result.ledger_read:
         found.append("NOT COMPARED: the ledger's own list was not read.")

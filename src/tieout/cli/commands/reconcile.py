@@ -182,6 +182,14 @@ def _filed_note(engine: Engine, filed: Any, *, again: bool) -> str:
     return f"{said} It is not filed twice." if again else said
 
 
+def _withheld(lines: Sequence[str]) -> list[str]:
+    """The lines without the word that all is explained: deals are in no figure yet."""
+    from tieout.report.text import EXPLAINED
+
+    first = lines[0].removeprefix(EXPLAINED).strip() if lines else ""
+    return [*([first] if first else []), *lines[1:]]
+
+
 def _answer(
     session: Session,
     engine: Engine,
@@ -198,7 +206,7 @@ def _answer(
     for number, one in enumerate(found):
         if number:
             lines.append("")
-        lines += one.lines
+        lines += _withheld(one.lines) if undecided else one.lines
         for wanted, part in zip(sections, (one.deals, one.periods, one.receivables), strict=True):
             if wanted:
                 lines += ["", *part]

@@ -200,7 +200,7 @@ def _step(step: Step, *, taken_back: bool = False) -> str:
         return text if step.gross is None else f"{text}, {amount(abs(step.gross))}"
     if step.kind == "invoice" and step.day is not None:
         text = f"{text} booked {step.day.day} {MONTHS[step.day.month - 1]}"
-    elif step.status:
+    elif step.status and step.status != step.kind:
         text = f"{text} ({step.status.replace('_', ' ')})"
     if step.paid:
         when = f" {step.paid_on.day} {MONTHS[step.paid_on.month - 1]}" if step.paid_on else ""
