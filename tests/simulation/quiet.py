@@ -38,6 +38,7 @@ class Quiet:
         configuration again, 'install' begins on an empty database.
         """
         self.at_rest()
+        self.defects()
         await self.log()
         self.documents()
         self.amounts()
@@ -62,6 +63,15 @@ class Quiet:
             self.documents()
         if last == "install":
             await self.new_installation()
+
+    def defects(self) -> None:
+        """No record was held because our own code stumbled over it: such a one names a place."""
+        found = self.world.rows(
+            "SELECT lane, source_id, message FROM exception_case WHERE workspace = %(ws)s"
+            " AND (code = 'defect' OR message ~ '[.]py:[0-9]') ORDER BY number"
+        )
+        if found:
+            raise Violation(f"a defect of ours: {[tuple(row) for row in found]}")
 
     async def log(self) -> None:
         """12: the activity log is whole, and tells each change of state once."""

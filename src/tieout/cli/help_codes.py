@@ -627,7 +627,8 @@ CODES: dict[str, Help] = {
     "key_open_to_others": Help("Others may read the key.", "chmod 600 .tieout/key"),
     "defect": Help(
         "Tieout itself made a mistake; your data is not at fault.",
-        "Report it with the reference; the log has the details and no customer's data.",
+        "Report it with the reference (the log has the details) or the place that the exception"
+        " names; neither holds a customer's data. What is held for it is tried again each hour.",
     ),
     # What books say by their own words
     "attribute_missing": Help(

@@ -6,7 +6,11 @@ Trouble in the data is never an error but a `core.finding.Finding`.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import PurePath
 from typing import Final
+
+_PACKAGE = PurePath(__file__).parents[1]
 
 
 class SyncError(Exception):
@@ -42,6 +46,18 @@ class TransientError(SyncError):
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+def place_of(error: BaseException) -> str:
+    """
+    What went wrong in our own code and where: `KeyError in predict.py:42`. The error's text, which
+    may hold what a customer wrote, is left out.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if PurePath(frame.filename).is_relative_to(_PACKAGE)]
+    last = (ours or frames)[-1:]
+    where = [f" in {PurePath(frame.filename).name}:{frame.lineno}" for frame in last]
+    return "".join([type(error).__name__, *where])
 
 
 NOT_UNDERSTOOD: Final = (ValueError, TypeError, KeyError, ArithmeticError)

@@ -44,3 +44,17 @@ def unreadable(message: str, **values: str) -> Finding:
         hint="It is left out until it changes, or a newer Tieout reads it; report it with its id.",
         values=values,
     )
+
+
+DEFECT = "defect"
+_AGAIN_S = 3600
+
+
+def defect(place: str) -> Finding:
+    """Our own code stumbles over one record: it is held, and looked at again each hour."""
+    return Finding(
+        code=DEFECT,
+        message=f"A defect of Tieout keeps this back, not your data: {place}.",
+        hint="Report it with that place. All else goes on; this is tried again each hour.",
+        retry_after_s=_AGAIN_S,
+    )

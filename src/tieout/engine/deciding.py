@@ -7,7 +7,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from tieout.core.case import Decision
+from tieout.core.case import Decision, Verdict
+from tieout.core.errors import SyncError, place_of
+from tieout.core.finding import defect
 from tieout.core.policy import BooksPolicy, FlowMode
 from tieout.engine import lanes
 from tieout.engine.context import Engine
@@ -22,6 +24,8 @@ from tieout.storing import DueRow
 
 WINDOW = 500
 PART = 125
+# So many rows of a lane are held for a defect of ours; with more it is the lane that fails.
+MOST_FAILED = 20
 
 
 @dataclass(slots=True)
@@ -39,26 +43,102 @@ async def decide_lane(engine: Engine, lane: str, run: int | None, counts: Decide
     of its own, while the next part is decided; the next window is read when all are recorded.
     """
     after = ""
+    failed: list[str] = []
     while not engine.stopping:
         due = await engine.store.due_window(lane, WINDOW, engine.clock.now(), after)
         if not due:
             return
         after = due[-1].source_id
-        recording: asyncio.Task[None] | None = None
-        try:
-            async with aclosing(_decided(engine, lane, due, PART)) as parts:
-                async for part, decisions in parts:
-                    if recording is not None:
-                        await recording
-                    record = record_window(engine, lane, part, decisions, run, counts)
-                    recording = asyncio.ensure_future(record)
-            if recording is not None:
-                await recording
-        except BaseException:
-            if recording is not None:
-                recording.cancel()
-                await asyncio.gather(recording, return_exceptions=True)
+        await _window(engine, lane, due, run, counts, failed)
+
+
+async def _window(
+    engine: Engine,
+    lane: str,
+    due: Sequence[DueRow],
+    run: int | None,
+    counts: DecideCounts,
+    failed: list[str],
+) -> None:
+    """A row over which our own code stumbles is held with its place and keeps no other back."""
+    recorded: set[str] = set()
+    try:
+        await _recorded(engine, lane, due, run, counts, recorded)
+        return
+    except SyncError:
+        raise
+    except Exception as error:
+        left = [row for row in due if row.source_id not in recorded]
+        if not left or len(failed) >= MOST_FAILED:
             raise
+        if len(left) == 1:
+            failed.append(left[0].source_id)
+            held = _held_for_defect(lane, left[0], error)
+            await record_window(engine, lane, left, [held], run, counts)
+            return
+    for half in _halves(left):
+        await _window(engine, lane, half, run, counts, failed)
+
+
+async def _recorded(
+    engine: Engine,
+    lane: str,
+    due: Sequence[DueRow],
+    run: int | None,
+    counts: DecideCounts,
+    recorded: set[str],
+) -> None:
+    """Decides and records, part by part. ``recorded``: the sources that are, added to."""
+    recording: asyncio.Task[None] | None = None
+
+    async def record(part: Sequence[DueRow], decisions: Sequence[Decision]) -> None:
+        await record_window(engine, lane, part, decisions, run, counts)
+        recorded.update(row.source_id for row in part)
+
+    try:
+        async with aclosing(_decided(engine, lane, due, PART)) as parts:
+            async for part, decisions in parts:
+                if recording is not None:
+                    await recording
+                recording = asyncio.ensure_future(record(part, decisions))
+        if recording is not None:
+            await recording
+    except SyncError:
+        await _dropped(recording)
+        raise
+    except Exception:
+        # What was decided before somebody stumbled stands.
+        if recording is not None:
+            await recording
+        raise
+    except BaseException:
+        await _dropped(recording)
+        raise
+
+
+async def _dropped(recording: asyncio.Task[None] | None) -> None:
+    if recording is not None:
+        recording.cancel()
+        await asyncio.gather(recording, return_exceptions=True)
+
+
+def _halves(rows: Sequence[DueRow]) -> tuple[Sequence[DueRow], Sequence[DueRow]]:
+    middle = len(rows) // 2
+    return rows[:middle], rows[middle:]
+
+
+def _held_for_defect(lane: str, row: DueRow, error: Exception) -> Decision:
+    """Nothing is sent for it, not even what was decided before it changed."""
+    finding = defect(place_of(error))
+    return Decision(
+        lane=lane,
+        source_id=row.source_id,
+        verdict=Verdict.HOLD,
+        reason=finding.code,
+        message=finding.message,
+        findings=(finding,),
+        supersede=True,
+    )
 
 
 async def record_window(
@@ -107,11 +187,31 @@ def _mode(engine: Engine, flow: str) -> FlowMode:
 
 async def decide_window(engine: Engine, lane: str, due: Sequence[DueRow]) -> list[Decision]:
     """The decisions for these sources, in a stable order. Writes nothing."""
+    return await _decided_apart(engine, lane, due, [])
+
+
+async def _decided_apart(
+    engine: Engine, lane: str, due: Sequence[DueRow], failed: list[str]
+) -> list[Decision]:
     found: list[Decision] = []
-    async with aclosing(_decided(engine, lane, due, len(due))) as parts:
-        async for _, decisions in parts:
-            found += decisions
-    return found
+    try:
+        async with aclosing(_decided(engine, lane, due, len(due))) as parts:
+            async for _, decisions in parts:
+                found += decisions
+        return found
+    except SyncError:
+        raise
+    except Exception as error:
+        if not due or len(failed) >= MOST_FAILED:
+            raise
+        if len(due) == 1:
+            failed.append(due[0].source_id)
+            return [_held_for_defect(lane, due[0], error)]
+    first, second = _halves(due)
+    return [
+        *await _decided_apart(engine, lane, first, failed),
+        *await _decided_apart(engine, lane, second, failed),
+    ]
 
 
 async def _decided(

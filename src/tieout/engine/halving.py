@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from tieout.core.errors import UnreadableError
+from tieout.core.errors import NOT_UNDERSTOOD, UnreadableError, place_of
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -25,8 +25,11 @@ async def by_halves(
     try:
         return list(await ask(asked))
     except UnreadableError as error:
-        if len(asked) == 1:
-            return list(alone(asked[0], error))
+        told = error
+    except NOT_UNDERSTOOD as error:
+        told = UnreadableError(f"It is not in a form that Tieout knows: {place_of(error)}.")
+    if len(asked) == 1:
+        return list(alone(asked[0], told))
     half = len(asked) // 2
     first = await by_halves(ask, asked[:half], alone)
     return first + await by_halves(ask, asked[half:], alone)

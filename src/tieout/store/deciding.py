@@ -88,6 +88,7 @@ def record(
         counts["moved_on"] = len(decisions) - len(ours)
     if not shadow:
         _supersede(tx, [d.state for d in ours if d.supersede and d.state], now)
+        _supersede_all(tx, [d for d in ours if d.supersede and d.state is None], now)
     settle_exceptions(tx, bridge, [d for d in ours if d.verdict is not Verdict.WAIT], now)
     writes = [d for d in ours if d.verdict in (Verdict.WRITE, Verdict.APPROVAL)]
     if not shadow:
@@ -379,7 +380,22 @@ def _agree(
 
 def _supersede(tx: Tx, states: Sequence[SlotState], now: datetime) -> None:
     """Waiting operations that are not wanted any more; never one with an attempt under way."""
-    ids = [state.operation.id for state in states if state.operation is not None]
+    _end_waiting(tx, [state.operation.id for state in states if state.operation is not None], now)
+
+
+def _supersede_all(tx: Tx, decisions: Sequence[Decision], now: datetime) -> None:
+    """Of sources whose places were not looked at: whatever waits."""
+    for decision in decisions:
+        waiting = tx.rows(
+            "SELECT id FROM operation WHERE workspace = %(ws)s AND lane = %(lane)s"
+            " AND source_id = %(source)s AND state IN ('ready', 'awaiting_approval') ORDER BY id",
+            lane=decision.lane,
+            source=decision.source_id,
+        )
+        _end_waiting(tx, [row[0] for row in waiting], now)
+
+
+def _end_waiting(tx: Tx, ids: Sequence[str], now: datetime) -> None:
     if not ids:
         return
     done = tx.rows(
