@@ -78,9 +78,10 @@ def test_any_bytes_as_a_table(data: bytes) -> None:
             assert found
 
 
-cells = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
-    lambda text: text.strip() == text
-)
+# A zero character in a table is refused with its place.
+cells = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8
+).filter(lambda text: text.strip() == text)
 
 
 @given(

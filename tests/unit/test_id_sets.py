@@ -37,9 +37,11 @@ def test_a_hundred_thousand_ids_take_a_megabyte() -> None:
     assert peak < 2_500_000
 
 
-@given(
-    st.lists(st.one_of(st.uuids().map(str), st.uuids().map(lambda u: str(u).upper()), st.text()))
-)
+# What comes in from a vendor holds no zero character (connectors/http/json.py).
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@given(st.lists(st.one_of(st.uuids().map(str), st.uuids().map(lambda u: str(u).upper()), texts)))
 def test_ids_come_out_of_a_cursor_as_they_went_in(ids: list[str]) -> None:
     again = GuidList.of(loads(dumps(GuidList(ids).state())))
     assert sorted(again) == sorted(ids)
