@@ -81,6 +81,31 @@ def test_a_deal_corrected_to_what_finance_booked(make) -> None:
     assert parts(october(pair)) == []
 
 
+def test_what_is_proposed_starts_from_what_stands(make) -> None:
+    pair = make()
+    deal(pair, "D-1", "27200.00")
+    pair.in_books("edit_draft", draft=pair.draft_of("D-1"), line=1, price="26000.00")
+    invoice = pair.book("D-1")
+    pair.run()
+    pair.price("D-1", "25000.00")
+    pair.run()
+    (case,) = pair.cases()
+    assert case.hint == "Proposal: a credit note over 1,000.00. Finance decides."
+    pair.in_books("credit", invoice=invoice, amount="750.00")
+    pair.run()
+    (case,) = pair.cases()
+    assert case.hint == "Proposal: a credit note over 400.00. Finance decides."
+    pair.at(moment(11, 3))
+    pair.in_books("credit", invoice=invoice, amount="500.00")
+    pair.run()
+    assert pair.cases() == []
+    november = pair.tie_out(OCTOBER, date(2026, 11, 3)).tie_out
+    assert november.explained
+    assert (november.sold, november.invoiced) == (D("25000.00"), D("25000.00"))
+    before = october(pair)
+    assert (before.gap, parts(before)[0]) == (D("-400.00"), ("credited", "-1000.00"))
+
+
 def test_a_deal_that_was_lost_and_its_invoice_credited(make) -> None:
     pair = make()
     invoice = booked(pair, "D-1", "80000.00")

@@ -360,6 +360,11 @@ class _Walk:
         if main.net == self.figure:
             # It stands as sold: finance edited it, and the deal was corrected to the same.
             return
+        credits = _credits_of(self.step, main)
+        if credits and main.net + sum((c.signed_net for c in credits), ZERO) == self.figure:
+            text = f"{label} is above the deal by what was credited"
+            self._move(main.net, Cause.CREDITED, text, ref=main.ref)
+            return
         proven = main.edit is not None and not main.version_is_ours
         written = main.written_net
         if written is None:

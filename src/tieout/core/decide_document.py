@@ -482,10 +482,23 @@ def _booked(
     moved = [name for name in differing(wanted, before, _BOOKED_CONTENT) if name in apart]
     lines_moved = before is None or billed(wanted) != billed(before)
     if lines_moved and billed(wanted) != billed(shown):
-        moved.append("lines")
+        # Finance credited the difference as it was proposed: what stands is what the deal says.
+        done = _credited(context.case) and _left(context.case, shown) == composed.sold
+        moved += [] if done else ["lines"]
     if moved:
         return _changed_after_booking(context, composed, shown, before, moved)
     return _as_it_is(context, composed, edited, found)
+
+
+def _credited(case: DocumentCase) -> Decimal:
+    """The net of the booked credit notes that name the document."""
+    notes = [note.totals for note in case.credit_notes if note.booked and note.totals]
+    return sum((abs(totals.net) for totals in notes), Decimal(0))
+
+
+def _left(case: DocumentCase, shown: Document) -> Decimal | None:
+    """What the document comes to as it stands, after its credit notes."""
+    return None if shown.totals is None else shown.totals.net - _credited(case)
 
 
 def _changed_after_booking(
@@ -499,18 +512,21 @@ def _changed_after_booking(
     before = base.totals.net if base is not None and base.totals else None
     after = composed.predicted.totals.net
     order = is_order(shown)
+    # Finance may have edited the draft before it was booked, or credited a part already.
+    stands = None if before is None or order else _left(case, shown)
+    stands = before if stands is None else stands
     invoiced = not order or any(one.booked for one in case.grown)
     then = f"its order was {_stage(case, shown)}" if order else "its invoice was booked"
     if not invoiced:
         proposal = "finance changes the order before it is invoiced"
     elif set(moved) & _BOOKED_CONTENT or tax_moved(composed.document, base):
         proposal = "full credit and a new invoice"
-    elif before is None or after == before:
+    elif stands is None or after == stands:
         proposal = "nothing to invoice; a note to the buyer at most"
-    elif after > before:
-        proposal = f"a supplementary invoice over {after - before:,.2f}"
+    elif after > stands:
+        proposal = f"a supplementary invoice over {after - stands:,.2f}"
     else:
-        proposal = f"a credit note over {before - after:,.2f}"
+        proposal = f"a credit note over {stands - after:,.2f}"
     return context.hold(
         Finding(
             code="changed_after_booking",
