@@ -166,3 +166,13 @@ def test_a_search_may_lag_behind(webcrm: Webcrm) -> None:
     assert webcrm.query(script) == [{"DeliveryId": made}]
     webcrm.pass_time(31)
     assert webcrm.query(script) == []
+
+
+def test_a_script_may_not_be_nested_without_end(webcrm: Webcrm) -> None:
+    deep = "(" * 2000 + "OrganisationId = 1" + ")" * 2000
+    script = f"SELECT OrganisationId FROM Organisation WHERE {deep}"
+    status, told = webcrm.refused("GET", f"/Queries?script={quote(script)}")
+    assert (status, "nested too deeply" in told) == (400, True)
+    assert (
+        webcrm.query("SELECT OrganisationId FROM Organisation WHERE ((OrganisationId = 0))") == []
+    )

@@ -73,7 +73,10 @@ class Query:
 def parse(script: str, signs: Sequence[str]) -> Query:
     """The tree of a script; only these signs compare. ScriptError where it is not understood."""
     reader = _Reader(_tokens(script), signs)
-    query = reader.query()
+    try:
+        query = reader.query()
+    except RecursionError:
+        raise ScriptError("Some part of the script is nested too deeply.") from None
     reader.end()
     return query
 
