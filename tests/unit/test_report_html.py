@@ -214,6 +214,15 @@ def test_nothing_comes_from_outside_but_links_to_the_crm():
     assert "@import" not in style
 
 
+def test_two_deals_of_one_name_are_two_deals():
+    steps = [replace(s, number="Platform") for s in october_steps()]
+    by_cause = {c.cause: c for c in october(steps=steps).causes}
+    assert by_cause[Cause.CREDITED].deals == ("Platform", "Platform")
+    # Of each deal once, however many parts it has.
+    once = {c.cause: len(c.deals) for c in october().causes}
+    assert {cause: len(total.deals) for cause, total in by_cause.items()} == once
+
+
 def test_each_cause_leads_to_its_deals():
     root = parse(render(october_report()))
     ids = {e.get("id"): e for e in root.iter("tr") if e.get("id")}

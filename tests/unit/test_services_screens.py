@@ -278,6 +278,12 @@ def test_one_exception_with_all_that_helps() -> None:
         "Add it to tables/items.csv. It then closes by itself.",
         'Closest: MON-2 "Montage plus 2h". The fix frees 1 deal, 9,640.00.',
     ]
+    customer = replace(
+        EX_31, lane=EX_31.lane.replace("documents", "customers"), source_id="001", amount=None
+    )
+    assert exceptions_command.show_lines(replace(found, frees=(EX_31, customer)), NOW)[-1].endswith(
+        "The fix frees 1 deal and 1 other record, 9,640.00."
+    )
 
 
 def test_a_conflict_shows_both_sides_then_and_now() -> None:

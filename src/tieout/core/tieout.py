@@ -464,9 +464,11 @@ def _difference_row(difference: LedgerDifference) -> DealRow:
 
 def _cause_totals(rows: Iterable[DealRow]) -> tuple[CauseTotal, ...]:
     parts: dict[Cause, list[Part]] = defaultdict(list)
+    names: dict[Cause, list[tuple[bool, str, str]]] = defaultdict(list)
     for row in rows:
         for part in row.parts:
             parts[part.cause].append(part)
+            names[part.cause].append((not part.amount, row.ref, part.number))
     for found in parts.values():
         found.sort(key=lambda part: not part.amount)
     return tuple(
@@ -474,11 +476,20 @@ def _cause_totals(rows: Iterable[DealRow]) -> tuple[CauseTotal, ...]:
             cause=cause,
             amount=sum((p.amount for p in parts[cause]), ZERO),
             parts=tuple(parts[cause]),
-            deals=tuple(dict.fromkeys(p.number for p in parts[cause] if p.number)),
+            deals=_named(names[cause]),
             acts=tuple(sorted({p.acts for p in parts[cause] if p.acts})),
         )
         for cause in sorted(parts, key=lambda c: CHAIN_ORDER[c])
     )
+
+
+def _named(found: Iterable[tuple[bool, str, str]]) -> tuple[str, ...]:
+    """Each deal once by its name, also where two have the same; those without an amount last."""
+    deals: dict[str, str] = {}
+    for _, ref, name in sorted(found, key=lambda each: each[0]):
+        if name:
+            deals.setdefault(ref, name)
+    return tuple(deals.values())
 
 
 def _moved(

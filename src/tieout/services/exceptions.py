@@ -128,6 +128,13 @@ async def detail(store: PostgresStore, bridge: str, crm: str, case: Case) -> Det
     )
 
 
+def freed_records(found: Detail) -> tuple[int, int]:
+    """How many deals, and how many other records, such as customers, the fix would free."""
+    flows = {case.source_id: lanes.flow_of(case.lane) for case in found.frees}
+    deals = sum(flow == lanes.DOCUMENTS for flow in flows.values())
+    return deals, len(flows) - deals
+
+
 def candidate_ids(case: Case) -> list[str]:
     """Ids of the records that an exception could be about."""
     named = [text.split(":", 2)[-1] for text in case.candidates]

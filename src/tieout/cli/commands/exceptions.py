@@ -360,6 +360,7 @@ def _register(case: Case) -> list[str]:
 def _closest(found: Detail) -> list[str]:
     from tieout.cli.daily import sums, sums_text
     from tieout.cli.formats import count
+    from tieout.services.exceptions import freed_records
 
     told = ""
     if found.closest:
@@ -367,8 +368,12 @@ def _closest(found: Detail) -> list[str]:
         told = f'Closest: {code} "{name}".'
     if found.value:
         total = sums(_once(list(found.frees)))
-        deals = len({case.source_id for case in found.frees})
-        freed = f"The fix frees {count(deals, 'deal')}"
+        # A customer that nothing is sold to yet waits, too; it is no deal.
+        deals, others = freed_records(found)
+        told_of = [count(deals, "deal")] if deals else []
+        if others:
+            told_of.append(count(others, "other record"))
+        freed = f"The fix frees {' and '.join(told_of)}"
         freed += f", {sums_text(total)}." if total else "."
         told = f"{told} {freed}".strip()
     return [told] if told else []
