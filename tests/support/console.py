@@ -189,12 +189,14 @@ def rewrite(page: Path, folder: Path | None = None, reader: Reader | None = None
     one ended. Or with a reader who has followed something else before.
     """
     text = page.read_text(encoding="utf-8")
+    if reader is None and folder is None:
+        with tempfile.TemporaryDirectory(prefix="tieout-page-") as place:
+            Path(place).chmod(0o755)
+            return rewrite(page, reader=Reader(Path(place)))
     if reader is None:
-        reader = Reader(folder or Path(tempfile.mkdtemp(prefix="tieout-page-")))
-        if folder is None:
-            reader.folder.chmod(0o755)
-        else:
-            reader.ports = {shown: shown for shown in _PORT.findall(text)}
+        assert folder is not None
+        reader = Reader(folder)
+        reader.ports = {shown: shown for shown in _PORT.findall(text)}
     written: list[tuple[tuple[int, int], str]] = []
     try:
         for step in steps(text):

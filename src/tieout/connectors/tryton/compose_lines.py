@@ -264,7 +264,7 @@ class InvoiceLines:
             )
             self._made.wrong(
                 "net_differs",
-                f"Line {place} comes to {meant}; no price with four decimals does so in Tryton.",
+                f"Line {place} comes to {meant:,}; no price with four decimals does so in Tryton.",
                 hint="Put the discount on a line of its own, or sell it in a larger unit.",
                 place=f"{where}.unit_price",
             )
