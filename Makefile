@@ -94,3 +94,4 @@ $(TRYTON)/.installed $(TRYTON82)/.installed:
 clean:
 	-@test ! -x $(BIN)/python || $(BIN)/python -m tieout.store.embedded_orphans demo/.tieout
 	rm -rf $(VENV) $(TRYTON) $(TRYTON82) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis demo
+	find . -name __pycache__ -prune -exec rm -rf {} +
