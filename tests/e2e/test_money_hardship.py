@@ -81,6 +81,31 @@ def test_a_deal_corrected_to_what_finance_booked(make) -> None:
     assert parts(october(pair)) == []
 
 
+def test_a_deal_that_follows_lines_that_finance_added(make) -> None:
+    pair = make()
+    deal(pair, "D-1", "1000.00", "50.00")
+    pair.in_books("edit_draft", draft=pair.draft_of("D-1"), line=2, quantity="3")
+    pair.book("D-1")
+    pair.run()
+    pair.price("D-1", "1100.00")
+    pair.run()
+    assert pair.cases() == []
+    assert parts(october(pair)) == []
+
+
+def test_a_clone_shows_nothing_of_its_original(make) -> None:
+    pair = make()
+    booked(pair, "D-1", "1000.00")
+    made = pair.in_crm("clone_opportunity", id=pair.deals["D-1"], name="again")
+    pair.deals["D-2"] = made["id"]
+    pair.in_crm("win", id=made["id"])
+    pair.run()
+    pair.run()
+    shown = pair.shown("D-2")
+    assert shown["status"] == "draft"
+    assert [shown[name] for name in ("number", "net", "paid", "open")] == [None] * 4
+
+
 def test_what_is_proposed_starts_from_what_stands(make) -> None:
     pair = make()
     deal(pair, "D-1", "27200.00")

@@ -482,8 +482,9 @@ def _booked(
     moved = [name for name in differing(wanted, before, _BOOKED_CONTENT) if name in apart]
     lines_moved = before is None or billed(wanted) != billed(before)
     if lines_moved and billed(wanted) != billed(shown):
-        # Finance credited the difference as it was proposed: what stands is what the deal says.
-        done = _credited(context.case) and _left(context.case, shown) == composed.sold
+        # Credited by the difference, or edited and the deal followed: what stands is what it says.
+        moved_there = "lines" in edited or _credited(context.case)
+        done = moved_there and _left(context.case, shown) == composed.sold
         moved += [] if done else ["lines"]
     if moved:
         return _changed_after_booking(context, composed, shown, before, moved)
@@ -513,8 +514,7 @@ def _changed_after_booking(
     after = composed.predicted.totals.net
     order = is_order(shown)
     # Finance may have edited the draft before it was booked, or credited a part already.
-    stands = None if before is None or order else _left(case, shown)
-    stands = before if stands is None else stands
+    stands = before if before is None or order else _left(case, shown)
     invoiced = not order or any(one.booked for one in case.grown)
     then = f"its order was {_stage(case, shown)}" if order else "its invoice was booked"
     if not invoiced:

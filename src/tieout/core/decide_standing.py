@@ -34,7 +34,9 @@ def decide_standing(case: StandingCase, lane: str, mode: FlowMode = FlowMode.AUT
     ) | frozenset(
         name
         for name in FIELDS
-        if getattr(case.wanted, name) is None and getattr(before, name, None) is not None
+        # A clone in the CRM took over what its original shows: the first write empties that.
+        if getattr(case.wanted, name) is None
+        and (getattr(before, name, None) is not None or (before is None and case.of == "deal"))
     )
     if not changed:
         return _decision(case, lane, Verdict.NOTHING, "in_step")
