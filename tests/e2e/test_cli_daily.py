@@ -71,6 +71,9 @@ def test_a_day_from_the_plan_to_the_proof(morning: Morning) -> None:
     assert listed.out.splitlines()[0].split()[:3] == ["EX-1", "item_no_code", "D-106"]
     assert listed.out.splitlines()[-1] == "1 open, 9,640.00, as in the tie-out."
 
+    held = tieout.inside("plan", "--only", "D-106")
+    assert held.err == "Nothing was written. Next: tieout doctor\n"
+
     retried = tieout.inside("exceptions", "retry", "EX-1")
     assert retried.code == 8
     assert retried.out.startswith('Still open: "Montage plus"')

@@ -17,6 +17,7 @@ from tieout.cli.commands import prove as prove_command
 from tieout.cli.commands import run as run_command
 from tieout.cli.commands import status as status_command
 from tieout.cli.commands import why as why_command
+from tieout.cli.commands.plan import following
 from tieout.cli.daily import sums_text
 from tieout.cli.plan_screen import plan_data, plan_lines
 from tieout.core.abilities import Abilities, BudgetWindow, EntityAbilities
@@ -261,6 +262,18 @@ def test_the_head_of_a_plan_in_many_currencies_has_room() -> None:
     assert len(head) <= 100
     longest = replace(many, bridge="b" * 40)
     assert len(plan_lines(longest, STOCKHOLM, full=False)[0]) <= 100
+
+
+def test_what_to_do_with_a_plan_can_be_pasted() -> None:
+    write, held = line("write", "D-1", "A", "1.00"), line("hold", "D-2", "B", "1.00")
+    asked = line("approval", "Ek AB: support 2026-08", "Ek AB", "1.00")
+    plan = october()
+    assert following(replace(plan, lines=(held, asked, write))) == (f"tieout apply {plan.name}",)
+    assert following(replace(plan, lines=(held, asked))) == (
+        f"tieout apply {plan.name} --approve 'Ek AB: support 2026-08'",
+    )
+    assert following(replace(plan, lines=(held,))) == ("tieout doctor",)
+    assert following(replace(plan, lines=())) == ()
 
 
 def test_one_exception_with_all_that_helps() -> None:

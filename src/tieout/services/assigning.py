@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,7 +96,7 @@ async def _link(
             raise UsedWronglyError(
                 f"{deal.name} has a document already: {state.current.ref.id}.",
                 code="answer_unfit",
-                hint=f"tieout why {deal.name}",
+                hint=f"tieout why {shlex.quote(deal.name)}",
             )
         slot_store.ensure_slot(tx, state, engine.bridge, books)
         other = slot_store.put_ref(

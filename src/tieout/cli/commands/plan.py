@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
@@ -79,8 +80,6 @@ async def stored_plan(store: object, number: int, engine: Engine) -> Planned:
 
 
 def _refuse_unknown(only: list[str]) -> None:
-    import shlex
-
     from tieout.services.usage import UsedWronglyError
 
     raise UsedWronglyError(
@@ -98,14 +97,11 @@ def _shown(
 
     work = bool(made.writes)
     approvals = [line for line in made.lines if line.verdict == "approval"]
-    next_command = f"tieout apply {made.name}" if work else ""
-    if not work and approvals:
-        next_command = f"tieout apply {made.name} --approve {approvals[0].number or 'all'}"
     result = Result(
         data=plan_data(made),
         lines=plan_lines(made, zone(engine), full=full, estimate=estimate(engine, made)),
         notes=["Nothing was written."],
-        next=(next_command,) if next_command else (),
+        next=following(made),
         bridge=engine.bridge,
         exit=Exit.UNKNOWN if exit_code and (work or approvals) else Exit.OK,
     )
@@ -114,6 +110,19 @@ def _shown(
         result.notes = [*held.notes, "Nothing was written."]
         result.next, result.error, result.exit = held.next, held.error, held.exit
     return result
+
+
+def following(made: Planned) -> tuple[str, ...]:
+    """What to do with the plan, ready to paste: write it, release one, or see what holds it."""
+    if made.writes:
+        return (f"tieout apply {made.name}",)
+    for line in made.lines:
+        if line.verdict == "approval":
+            return (f"tieout apply {made.name} --approve {shlex.quote(line.number or 'all')}",)
+    if any(line.verdict == "hold" for line in made.lines):
+        # Not the list of exceptions: before a run it does not have them yet.
+        return ("tieout doctor",)
+    return ()
 
 
 _CALL_MS, _BEGIN_MS = 250, 500
