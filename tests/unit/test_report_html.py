@@ -411,3 +411,12 @@ def test_text_has_enough_contrast(theme, ink):
 def test_bars_stand_out_from_the_paper(theme, mark):
     palette = _palettes()[theme]
     assert _contrast(palette[mark], palette["paper"]) >= 2.9
+
+
+def test_a_page_without_all_deals_calls_nothing_explained() -> None:
+    said = "NOT COMPLETE: 2 deals, 47,140.00, were read and are in no figure yet."
+    page = render(october_report(), said)
+    assert "Explained to the cent." not in page
+    assert "<strong>Not complete.</strong>" in page
+    assert said in page
+    assert "Explained to the cent." in render(october_report())

@@ -64,9 +64,11 @@ _TOOLS = (
 )
 
 
-def render(report: Report) -> str:
+def render(report: Report, undecided: str = "") -> str:
     """
     The whole file as text, to be written in UTF-8.
+
+    ``undecided`` says which deals are in no figure yet; then nothing is called explained.
 
     Its security policy allows nothing but its own style and script, both by hash. Every value
     is escaped; addresses are links only when they are http or https.
@@ -75,7 +77,7 @@ def render(report: Report) -> str:
     title = f"Tie-out {period_name(result.period)}, {report.context.company}"
     body = [
         _head(report),
-        _verdict(result),
+        _verdict(result, undecided),
         _figures(result),
         _unexplained(result),
         _fall(result),
@@ -135,8 +137,11 @@ def _head(report: Report) -> str:
     )
 
 
-def _verdict(result: TieOut) -> str:
-    if result.explained:
+def _verdict(result: TieOut, undecided: str = "") -> str:
+    if undecided:
+        shape, name = "M13 7.5V14.5M13 18.4V18.5", "verdict wrong"
+        said, more = "Not complete.", undecided
+    elif result.explained:
         shape, name = "M8 13.5 11.5 17 18.5 9.5", "verdict"
         said = "Explained to the cent."
         more = "Every difference between sold and invoiced has a cause with evidence."

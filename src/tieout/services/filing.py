@@ -46,8 +46,11 @@ class Shown:
     filed: str = ""
 
 
-def shown(report: Report) -> Shown:
-    """A report that was just computed, in every form."""
+def shown(report: Report, undecided: str = "") -> Shown:
+    """
+    A report that was just computed, in every form. ``undecided`` says which deals were read and
+    are in no figure yet; the page says so in the verdict's place.
+    """
     result = report.tie_out
     rolled = report.receivables
     return Shown(
@@ -60,7 +63,7 @@ def shown(report: Report) -> Shown:
         if rolled is None
         else receivables_lines(rolled, report.ageing),
         csv=tie_out_csv(result),
-        html=render(report),
+        html=render(report, undecided),
         data=report_data(report),
         explained=result.explained and (rolled is None or rolled.agrees),
     )

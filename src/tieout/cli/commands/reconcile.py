@@ -87,8 +87,8 @@ async def reconcile(
             )
         finally:
             progress_over(session)
-        found, notes = [filing.shown(report) for report in reports], []
         undecided = await _undecided(engine, opened)
+        found, notes = [filing.shown(report, undecided) for report in reports], []
         if store and not undecided:
             found, notes = await _file(session, engine, opened, month, reports, who)
     return _answer(
