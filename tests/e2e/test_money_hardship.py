@@ -203,6 +203,18 @@ def test_a_draft_that_went_and_a_deal_that_changed_since(make) -> None:
     assert parts(october(pair)) == [("cancelled", "1300.00")]
 
 
+def test_a_deletion_is_dated_by_the_clock_of_the_books(make) -> None:
+    pair = make()
+    deal(pair, "D-1", "1000.00")
+    deal(pair, "D-2", "10.00")
+    pair.at(moment(11, 1, 0, 10))  # 31 October, 23:10 UTC
+    pair.in_books("delete_draft", draft=pair.draft_of("D-1"))
+    pair.run()
+    pair.run()
+    row = next(row for row in october(pair).deals if row.number == "D-1")
+    assert [part.day for part in row.parts] == [date(2026, 11, 1)]
+
+
 def test_steps_that_were_booked_and_raised_are_accepted_together(make) -> None:
     pair = make()
     deal(pair, "D-1", "60000.00", Billing_Plan__c="2")

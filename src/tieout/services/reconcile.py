@@ -334,10 +334,14 @@ class _View:
     rates: Mapping[str, Decimal]
 
     @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.book.time_zone)
+
+    @property
     def end(self) -> datetime:
         """The moment after the cut-off's last one."""
         following = date.fromordinal(min(self.cut_off.toordinal() + 1, date.max.toordinal()))
-        return datetime.combine(following, time(), ZoneInfo(self.book.time_zone))
+        return datetime.combine(following, time(), self.zone)
 
 
 def step_figures(row: StepRow, view: _View) -> StepFigures:
@@ -367,7 +371,7 @@ def step_figures(row: StepRow, view: _View) -> StepFigures:
         exceptions=_exceptions(row, live_written),
         unanswered=late or _unanswered(row, live_written),
         prediction=_prediction(row),
-        documents=tuple(_evidence(document, row) for document in row.documents),
+        documents=tuple(_evidence(document, row, view.zone) for document in row.documents),
         acceptance=_acceptance(row),
         paid=_paid(row),
     )
@@ -520,13 +524,14 @@ _KINDS = {
 }
 
 
-def _evidence(document: DocumentRow, row: StepRow) -> DocumentEvidence:
+def _evidence(document: DocumentRow, row: StepRow, zone: ZoneInfo) -> DocumentEvidence:
     net = document.net if document.net is not None else ZERO
     written = document.shown_net
     moved = written is not None and written != net
     cancelled = None
     if document.gone_at is not None and document.gone_certain:
-        cancelled = Cancellation(seen_on=document.gone_at.date(), how="deleted")
+        seen_on = document.gone_at.astimezone(zone).date()
+        cancelled = Cancellation(seen_on=seen_on, how="deleted")
     elif document.status == "cancelled":
         cancelled = Cancellation(seen_on=document.day or date(1900, 1, 1), how="voided")
     edit = None
