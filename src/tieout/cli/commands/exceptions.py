@@ -89,8 +89,8 @@ async def _list_lines(
         (
             case.name,
             case.code,
-            case.deal or _waiting(case) or case.customer,
-            "" if case.customer.casefold() in case.deal.casefold() else case.customer,
+            _record(case),
+            "" if case.customer.casefold() in _record(case).casefold() else case.customer,
             ""
             if case.amount is None
             else f"{amount(case.amount)} {case.currency if several else ''}".strip(),
@@ -118,6 +118,11 @@ async def _list_lines(
     elif len(total) > 1:
         ending = f"{tail}; in the tie-out at the deals' rates."
     return [*table(columns, rows, session.screen.width), ending]
+
+
+def _record(case: Case) -> str:
+    """The deal, else those that wait for the customer, else the customer itself."""
+    return case.deal or _waiting(case) or case.customer
 
 
 def _waiting(case: Case, most: int = 3) -> str:
