@@ -178,6 +178,11 @@ def test_a_draft_that_cannot_be_updated(make) -> None:
     pair.run()
     assert [case.code for case in pair.cases()] == ["customer_inactive"]
     assert parts(october(pair)) == [("exception_open", "100.00"), ("in_draft", "1000.00")]
+    # Who accepts that accepts no more than what the draft leaves open.
+    (case,) = pair.cases()
+    said = {"who": "Maria Ek", "reason": "next year", "now": pair.clock.now()}
+    assert pair.do(exceptions.dismiss(pair.store, case, **said)) == D("100.00")
+    assert parts(october(pair)) == [("in_draft", "1000.00"), ("accepted", "100.00")]
 
 
 def test_a_draft_that_stays_although_nothing_is_left_to_invoice(make) -> None:

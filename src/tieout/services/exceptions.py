@@ -239,20 +239,21 @@ async def dismiss(store: PostgresStore, case: Case, *, who: str, reason: str, no
             admin.wake_bridge(tx, case.source_id, now)
 
     await store.do(work)
-    return sum(amounts.values(), Decimal("0.00")) or accepted_amount(case)
+    return sum(amounts.values(), Decimal("0.00")) if amounts else accepted_amount(case)
 
 
 def accepted_amounts(case: Case, held: Sequence[tuple[str, Decimal | None]]) -> dict[str, Decimal]:
     """
     What a person takes over with a dismissal, by the step's place. Steps that are ``held`` (place
-    and net, in order) for one reason share an exception, with a difference for each or for none.
+    and what no document stands for, in order) for one reason share an exception, with a difference
+    for each or for none.
     """
-    if len(held) < 2:
+    if not held:
         return {case.key13: accepted_amount(case)} if case.key13 else {}
     differences = [found for value in values_of(case) if (found := _difference(value)) is not None]
     if len(differences) == len(held):
         return {key13: amount for (key13, _), amount in zip(held, differences, strict=True)}
-    return {key13: net if net is not None else Decimal("0.00") for key13, net in held}
+    return {key13: rest if rest is not None else Decimal("0.00") for key13, rest in held}
 
 
 def accepted_amount(case: Case) -> Decimal:

@@ -142,13 +142,20 @@ def _behind(one: Case, rows: Sequence[tuple[str, Decimal | None, str]]) -> Case:
 
 
 def held_for(tx: Tx, lane: str, source_id: str, code: str) -> list[tuple[str, Decimal | None]]:
-    """The steps of a deal that are held for this reason: place and net, in order."""
+    """
+    The steps of a deal that are held for this reason, in order: place, and what of their net no
+    live document in the books stands for.
+    """
     return [
         (row[0], row[1])
         for row in tx.rows(
-            "SELECT key13, net FROM outcome WHERE workspace = %(ws)s AND lane = %(lane)s"
-            " AND source_id = %(source)s AND verdict = 'hold' AND reason = %(code)s"
-            " AND key13 IS NOT NULL ORDER BY part",
+            "SELECT o.key13, o.net - coalesce((SELECT sum(m.net) FROM ref r JOIN mirror m"
+            " ON m.workspace = r.workspace AND m.connection = r.connection"
+            " AND m.entity = r.entity AND m.id = r.id WHERE r.workspace = o.workspace"
+            " AND r.key13 = o.key13 AND r.role = 'current' AND m.gone_at IS NULL"
+            " AND m.currency = o.currency), 0) FROM outcome o WHERE o.workspace = %(ws)s"
+            " AND o.lane = %(lane)s AND o.source_id = %(source)s AND o.verdict = 'hold'"
+            " AND o.reason = %(code)s AND o.key13 IS NOT NULL ORDER BY o.part",
             lane=lane,
             source=source_id,
             code=code,
