@@ -135,6 +135,7 @@ def test_it_writes_rows(client: Salesforce) -> None:
     assert caught.value.content[0]["errorCode"] == "REQUIRED_FIELD_MISSING"
 
 
+@pytest.mark.slow
 def test_it_loads_and_reads_in_bulk(client: Salesforce) -> None:
     records = [{"Name": f"Bulk {n}", "Erp_Id__c": f"bulk-{n}"} for n in range(3)]
     done = client.bulk2.Account.upsert(records=records, external_id_field="Erp_Id__c")

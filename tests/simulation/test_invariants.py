@@ -278,7 +278,8 @@ def test_a_spoiled_world_is_seen(what: str, app_engine: SqlEngine, owner_engine:
 # --- 19: one, two or three workers --------------------
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
 def test_more_workers_change_nothing_but_order(seed: int, app_engine: SqlEngine) -> None:
     found = [_worked(app_engine, seed, workers) for workers in (1, 2, 3)]
 
