@@ -182,5 +182,5 @@ def test_a_run_goes_on_while_a_plan_waits_for_its_answer(afternoon: Afternoon) -
         os.close(ours)
         os.close(theirs)
     assert process.returncode == 0, out
-    assert out.splitlines()[-1] == "6 applied."
+    assert out.splitlines()[-1] == "6 applied before. Nothing was written again."
     assert len(afternoon.drafts()) == 3

@@ -198,11 +198,16 @@ def done_lines(engine: Engine, applied: Applied) -> list[str]:
         title = "" if line.title.casefold() in name.casefold() else line.title
         shown.append((word, name, title, net, _remark(engine, line, written)))
     hidden = len(applied.done) > len(shown)
-    widths = [max((len(row[place]) for row in shown), default=0) for place in range(4)]
-    return [
-        f"{word:<{widths[0]}}  {name:<{widths[1]}}  {title:<{widths[2]}}  "
-        f"{net:>{widths[3]}}  {remark}".rstrip()
+    # A name that says all has no need of the room for a title.
+    room = max((len(name) for _, name, title, _, _ in shown if title), default=0)
+    rows = [
+        (word, f"{name:<{room}}  {title}" if title else name, net, remark)
         for word, name, title, net, remark in shown
+    ]
+    widths = [max((len(row[place]) for row in rows), default=0) for place in range(3)]
+    return [
+        f"{word:<{widths[0]}}  {what:<{widths[1]}}  {net:>{widths[2]}}  {remark}".rstrip()
+        for word, what, net, remark in rows
     ] + ([f"and {len(applied.done) - len(shown):,} more, applied"] if hidden else [])
 
 
