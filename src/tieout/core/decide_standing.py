@@ -26,18 +26,13 @@ def decide_standing(case: StandingCase, lane: str, mode: FlowMode = FlowMode.AUT
     if case.wanted is None:
         return _decision(case, lane, Verdict.SKIP, "nothing_to_show")
     before = case.state.link.wanted if case.state.link else None
-    changed = frozenset(
-        name
-        for name in FIELDS
-        if getattr(case.wanted, name) is not None
-        and getattr(case.wanted, name) != getattr(before, name, None)
-    ) | frozenset(
-        name
-        for name in FIELDS
+    if before is None and case.of == "deal":
         # A clone in the CRM took over what its original shows: the first write empties that.
-        if getattr(case.wanted, name) is None
-        and (getattr(before, name, None) is not None or (before is None and case.of == "deal"))
-    )
+        changed = FIELDS
+    else:
+        changed = frozenset(
+            name for name in FIELDS if getattr(case.wanted, name) != getattr(before, name, None)
+        )
     if not changed:
         return _decision(case, lane, Verdict.NOTHING, "in_step")
     change = Change(

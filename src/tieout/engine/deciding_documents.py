@@ -127,6 +127,11 @@ def _held_after_restore(decision: Decision, deal: Deal, held: frozenset[str]) ->
         hint="Say whose they are: tieout exceptions list --code assign_documents",
         hold_on="document",
     )
+    return _held(decision, finding)
+
+
+def _held(decision: Decision, finding: Finding) -> Decision:
+    """Nothing is sent for it, nor what waits already."""
     return replace(
         decision,
         verdict=Verdict.HOLD,
@@ -160,31 +165,24 @@ def _after_lost_steps(decision: Decision, deal: Deal, before: Sequence[Decision]
     lost = [one for one in before if one.part not in planned and _has_document(one)]
     if not lost:
         return decision
+    stays = next((one for one in lost if one.verdict is Verdict.HOLD), None)
+    if stays is not None:
+        finding = Finding(
+            code="former_plan_invoiced",
+            message=f"{decision.number} has another billing plan now; nothing is made for it while "
+            f"a document of the former plan stands. {stays.message}",
+            hint="Finance credits or deletes that document, or the plan is taken back.",
+            hold_on="document",
+        )
+        return _held(decision, finding)
     looked_for = next((one.reason for one in lost if one.verdict is Verdict.WAIT), "")
-    waiting = replace(
+    return replace(
         decision,
         verdict=Verdict.WAIT,
         reason=looked_for or "after_former_plan",
         message="The document of its former billing plan is taken back first.",
         change=None,
         supersede=decision.supersede or decision.verdict is Verdict.WAIT,
-    )
-    stays = next((one for one in lost if one.verdict is Verdict.HOLD), None)
-    if stays is None:
-        return waiting
-    finding = Finding(
-        code="former_plan_invoiced",
-        message=f"{decision.number} has another billing plan now; nothing is made for it while a "
-        f"document of the former plan stands. {stays.message}",
-        hint="Finance credits or deletes that document, or the plan is taken back.",
-        hold_on="document",
-    )
-    return replace(
-        waiting,
-        verdict=Verdict.HOLD,
-        reason=finding.code,
-        message=finding.message,
-        findings=(finding,),
     )
 
 
