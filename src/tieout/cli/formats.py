@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
+from tieout.core.days import day_in_year, day_words
+
 # Marks that move what a person reads: controls of a terminal, ends of lines, turns of direction.
 _ENDS_OF_LINES = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
 _CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
@@ -18,7 +20,6 @@ _UNSEEN = dict.fromkeys([*_CONTROLS, *_TURNS], "\ufffd") | dict.fromkeys(
     map(ord, _ENDS_OF_LINES), " "
 )
 _IN_JSON = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *_TURNS, 0x2028, 0x2029)}
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def one_line(text: str) -> str:
@@ -54,7 +55,7 @@ def count(number: int, one: str, many: str = "") -> str:
 
 def day(value: date) -> str:
     """`5 Nov 2026`."""
-    return f"{value.day} {MONTHS[value.month - 1]} {value.year}"
+    return day_words(value)
 
 
 def moment(value: datetime, zone: tzinfo) -> str:
@@ -69,7 +70,7 @@ def recent(value: datetime, now: datetime, zone: tzinfo) -> str:
     if here.date() == today.date():
         return f"{here:%H:%M}"
     if here.year == today.year:
-        return f"{here.day} {MONTHS[here.month - 1]} {here:%H:%M}"
+        return f"{day_in_year(here)} {here:%H:%M}"
     return moment(value, zone)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from tieout.core.case import DocumentCase
 from tieout.core.compose import Composed, label, lines_named, sold_amount
+from tieout.core.days import day_in_year, day_words
 from tieout.core.digest import plain
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company, Customer, Document, IdState, LineKind
@@ -271,13 +272,9 @@ def is_open(company: Company, day: date) -> bool:
     return (first is None or day >= first) and (last is None or day <= last)
 
 
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-
 def _day(day: date, beside: date) -> str:
     """28 Sep, with its year where the other day of the sentence is in another one."""
-    year = f" {day.year}" if day.year != beside.year else ""
-    return f"{day.day} {_MONTHS[day.month - 1]}{year}"
+    return day_words(day) if day.year != beside.year else day_in_year(day)
 
 
 def _figure(amount: Decimal, case: DocumentCase) -> str:

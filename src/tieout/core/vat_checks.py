@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tieout.core.case import DocumentCase
+from tieout.core.days import day_in_year, day_words
 from tieout.core.discount import label
 from tieout.core.finding import Finding
 from tieout.core.tax import NumberCheck
 
 UNCHECKED, NOT_VALID = "number_unchecked", "number_not_valid"
 _ASK_AGAIN_S = 1800
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def number_unchecked(case: DocumentCase) -> Finding:
@@ -84,11 +84,11 @@ def _when(case: DocumentCase, moment: datetime, *, day: bool = False) -> str:
     zone = ZoneInfo(case.target.company.time_zone)
     here = moment.astimezone(zone)
     if day:
-        return f"{here.day} {_MONTHS[here.month - 1]} {here.year}"
+        return day_words(here)
     today = case.now.astimezone(zone).date() if case.now is not None else case.today
     if here.date() == today:
         return f"{here:%H:%M}"
-    return f"{here.day} {_MONTHS[here.month - 1]} {here:%H:%M}"
+    return f"{day_in_year(here)} {here:%H:%M}"
 
 
 def _values(case: DocumentCase, check: NumberCheck | None) -> dict[str, str]:

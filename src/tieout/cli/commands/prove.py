@@ -138,7 +138,8 @@ def _two(step: Proved, here: tzinfo) -> str:
 
 def _carrier(one: Carrier, here: tzinfo) -> str:
     from tieout.cli.daily import readable
-    from tieout.cli.formats import MONTHS, amount
+    from tieout.cli.formats import amount
+    from tieout.core.days import day_in_year
 
     document = one.document
     ref = document.ref.id if document.ref else ""
@@ -153,7 +154,7 @@ def _carrier(one: Carrier, here: tzinfo) -> str:
         told.append(document.created_by)
     if document.created_at is not None:
         local = document.created_at.astimezone(here)
-        told.append(f"{local.day} {MONTHS[local.month - 1]}")
+        told.append(day_in_year(local))
     if name == one.kind and ref:
         told.append(ref)
     return f"{name} ({', '.join(told)})"

@@ -184,7 +184,8 @@ def _taken_back(steps: Sequence[Step]) -> bool:
 
 def _step(step: Step, *, taken_back: bool = False) -> str:
     from tieout.cli.daily import readable
-    from tieout.cli.formats import MONTHS, amount
+    from tieout.cli.formats import amount
+    from tieout.core.days import day_in_year
 
     kind = step.kind.replace("_", " ")
     number = step.number or readable(step.ref.id)
@@ -196,14 +197,14 @@ def _step(step: Step, *, taken_back: bool = False) -> str:
     if step.role in ("copy", "not_ours"):
         return f"{text} ({step.role.replace('_', ' ')})"
     if step.role == "credit" and step.day is not None:
-        text = f"{text} of {step.day.day} {MONTHS[step.day.month - 1]}"
+        text = f"{text} of {day_in_year(step.day)}"
         return text if step.gross is None else f"{text}, {amount(abs(step.gross))}"
     if step.kind == "invoice" and step.day is not None:
-        text = f"{text} booked {step.day.day} {MONTHS[step.day.month - 1]}"
+        text = f"{text} booked {day_in_year(step.day)}"
     elif step.status and step.status != step.kind:
         text = f"{text} ({step.status.replace('_', ' ')})"
     if step.paid:
-        when = f" {step.paid_on.day} {MONTHS[step.paid_on.month - 1]}" if step.paid_on else ""
+        when = f" {day_in_year(step.paid_on)}" if step.paid_on else ""
         text += f", {amount(step.paid)} received{when}"
     if step.kind == "invoice" and step.open:
         text += f", {amount(step.open)} open"

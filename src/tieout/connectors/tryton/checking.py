@@ -9,7 +9,7 @@ from tieout.connectors.http.clocks import clock_findings
 from tieout.connectors.tryton.api import TrytonApi
 from tieout.connectors.tryton.books import Books, BooksKeeper, series_of
 from tieout.connectors.tryton.values import Payload, day_of, linked, text_of
-from tieout.connectors.words import day_words
+from tieout.core.days import day_words
 from tieout.core.errors import ConnectionBrokenError
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company

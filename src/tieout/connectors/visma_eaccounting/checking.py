@@ -11,7 +11,7 @@ from tieout.connectors.visma_eaccounting.api import VismaApi
 from tieout.connectors.visma_eaccounting.filters import DRAFTS, INVOICES, ORDERS, FilterBook
 from tieout.connectors.visma_eaccounting.names import Names, settings_names
 from tieout.connectors.visma_eaccounting.values import Payload, text_of
-from tieout.connectors.words import day_words
+from tieout.core.days import day_words
 from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company

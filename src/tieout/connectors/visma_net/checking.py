@@ -18,7 +18,7 @@ from tieout.connectors.visma_net.names import Names, Period, read_periods
 from tieout.connectors.visma_net.orders import OrderService
 from tieout.connectors.visma_net.translate import zones_of
 from tieout.connectors.visma_net.values import Payload, rows_of, text_of
-from tieout.connectors.words import day_words
+from tieout.core.days import day_words
 from tieout.core.errors import ConnectionBrokenError, SyncError
 from tieout.core.finding import Finding, Severity
 from tieout.core.model import Company
