@@ -301,6 +301,7 @@ _RECORDS = (
     "Instalment",
     "Line",
     "Document",
+    "Paid",
     "Totals",
     "Payment",
     "Balance",

@@ -54,6 +54,7 @@ class MirrorFacts:
     gross: Decimal | None = None
     open: Decimal | None = None
     paid: Decimal | None = None
+    paid_on: date | None = None
     credited: Decimal | None = None
     org_number: str = ""
     vat_number: str = ""

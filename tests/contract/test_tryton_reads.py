@@ -154,6 +154,8 @@ def test_money_in_parts_and_what_is_written_off(rig: TrytonRig) -> None:
             "paid",
         )
         assert done.last_payment_on == rig.today
+        assert {one.on for one in done.payments} == {rig.today}
+        assert sum(one.amount for one in done.payments) == done.paid
         journals = rig.admin.search("account.journal", [["type", "=", "write-off"]], ["code"])
         code = next(row["code"] for row in journals if row["code"] != "EXC")
         own = TrytonRig(rig.running, small_difference_journals=(code,))

@@ -32,6 +32,7 @@ from tieout.core.model import (
     Entity,
     ExternalRef,
     Item,
+    Paid,
 )
 from tieout.core.status import Status
 from tieout.core.tax import Treatment
@@ -302,6 +303,7 @@ def test_money_credit_discount_and_write_off_are_told_apart(types: str) -> None:
         ]
         assert found[0].paid == 1250
         assert found[0].last_payment_on == date(2026, 11, 24)
+        assert found[0].payments == (Paid(on=date(2026, 11, 24), amount=Decimal(1250)),)
         assert found[3].discounted == 25
         assert (found[4].paid, found[4].credited) == (500, 125)
         assert found[4].totals is not None
@@ -332,6 +334,8 @@ def test_a_payment_that_came_back_leaves_the_invoice_open(shown: str) -> None:
         assert after.totals is not None
         assert after.totals.open == after.totals.gross
         assert after.paid == 0
+        came, went = [one.amount for one in after.payments]
+        assert came == -went > 0
 
     run(story())
 

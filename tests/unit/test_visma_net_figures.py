@@ -16,7 +16,7 @@ from tieout.connectors.visma_net.settling import applications, kind_of, settled_
 from tieout.connectors.visma_net.stamps import Stamps
 from tieout.connectors.visma_net.values import number_in, plain, wall_text
 from tieout.core.abilities import TotalsRule
-from tieout.core.model import Totals
+from tieout.core.model import Paid, Totals
 from tieout.core.money import line_net
 from tieout.ports import HttpResponse
 
@@ -214,14 +214,23 @@ def test_what_met_a_document_by_either_name_and_without_what_came_back() -> None
     rows = [
         {"docType": "PMT", "refNbr": "1", "amountPaid": D(60), "released": True,
          "applicationDate": "2026-11-20T00:00:00"},
-        {"docType": "Payment", "refNbr": "2", "amountPaid": D(90), "voided": True},
-        {"docType": "Payment", "refNbr": "2", "amountPaid": D(-90), "voided": True},
+        {"docType": "Payment", "refNbr": "2", "amountPaid": D(90), "voided": True,
+         "applicationDate": "2026-10-30T00:00:00"},
+        {"docType": "Payment", "refNbr": "2", "amountPaid": D(-90), "voided": True,
+         "applicationDate": "2026-11-02T00:00:00"},
         {"docType": "CRM", "refNbr": "3", "amountPaid": D(40), "cashDiscountTaken": D(0)},
         {"docType": "Payment", "refNbr": "4", "amountPaid": D(10), "released": False},
     ]  # fmt: skip
     told = settled_of({"applications": rows}, D(125), D(25))
     assert (told.paid, told.credited, told.told) == (60, 40, True)
     assert told.last_payment_on == date(2026, 11, 20)
+    assert told.payments == (
+        Paid(on=date(2026, 11, 20), amount=D(60)),
+        Paid(on=date(2026, 10, 30), amount=D(90)),
+        Paid(on=date(2026, 11, 2), amount=D(-90)),
+    )
+    del rows[0]["applicationDate"]
+    assert settled_of({"applications": rows}, D(125), D(25)).payments == ()
     assert told.notes == ("3",)
     assert len(applications({"applications": rows}, at_all=True)) == 4
     assert not settled_of({"applications": rows}, D(125), D(0)).told

@@ -431,12 +431,21 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """Money that met a document: its day in the books and its size, gross; taken back: minus."""
+
+    on: date
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """
     A sales document in the books. Sizes are positive for invoices, negative for credit notes.
 
     ``credited`` is what credit notes took off (gross), ``paid`` what money did, ``written_off``,
     ``discounted`` and ``small_difference`` what we bear, each only where the books tell it;
+    ``payments`` are the money one by one where the books tell each, and then come to ``paid``;
     ``sale`` is False for a reminder fee or interest, a claim of its own; ``came_from`` names the
     draft or order it grew out of (the order first); ``credits`` the documents that this credit
     note corrects;
@@ -471,6 +480,7 @@ class Document:
     small_difference: Decimal | None = None
     sale: bool = True
     last_payment_on: date | None = None
+    payments: tuple[Paid, ...] = ()
     terms: str = ""
     our_reference: str = ""
     your_reference: str = ""

@@ -145,6 +145,7 @@ def _document(record: Document) -> MirrorFacts:
         gross=totals.gross if totals else None,
         open=totals.open if totals else None,
         paid=standing.paid,
+        paid_on=record.last_payment_on,
         credited=standing.credited,
     )
 

@@ -30,6 +30,7 @@ from tieout.core.ledger_list import LedgerRow, NetToGross, Period, net_to_gross
 from tieout.core.mapping.errors import MappingError
 from tieout.core.model import Company, Customer, Deal, Document, DocumentKind, Entity, OrderState
 from tieout.core.money import ZERO, minor_units
+from tieout.core.paid import PaidSeen, seen_by, stated_by
 from tieout.core.policy import BooksPolicy, BridgePolicy, FieldRule
 from tieout.core.receivables import paid_revenue
 from tieout.core.scope import deal_scope
@@ -201,6 +202,7 @@ def _agreed(
         currency=book.base_currency,
         decimals=minor_units(book.base_currency),
         cut_off=cut_off,
+        zone=book.time_zone,
     )
     first, last = period.start, period.end
     if agreeing.closed_in(tx, first, last) <= scale.rows:
@@ -373,7 +375,7 @@ def step_figures(row: StepRow, view: _View) -> StepFigures:
         prediction=_prediction(row),
         documents=tuple(_evidence(document, row, view.zone) for document in row.documents),
         acceptance=_acceptance(row),
-        paid=_paid(row),
+        paid=_paid(row, view),
     )
 
 
@@ -394,25 +396,44 @@ def _answered_late(row: StepRow, view: _View) -> Unanswered | None:
     )
 
 
-def _paid(row: StepRow) -> Decimal:
-    """What money has paid of the net, over the step's invoices, after credit notes."""
+def _paid(row: StepRow, view: _View) -> Decimal:
+    """
+    What money had paid of the net by the cut-off, over the step's booked invoices, after the
+    credit notes of that day. Each payment counts on its day in the books.
+    """
     total = ZERO
     for document in row.documents:
         if document.kind != "invoice" or not document.gross or document.paid is None:
             continue
+        if document.day is not None and document.day > view.cut_off:
+            continue
         notes = [d for d in row.documents if d.credits == document.ref and d.net is not None]
+        later = [d for d in notes if d.day is not None and d.day > view.cut_off]
+        notes = [d for d in notes if d not in later]
         net = (document.net or ZERO) - sum((abs(d.net) for d in notes if d.net), ZERO)
-        refunded = sum((abs(d.paid) for d in notes if d.paid), ZERO)
-        payable = document.gross - abs(document.credited or ZERO)
+        refunded = sum((_paid_by_then(d, view) for d in notes), ZERO)
+        credited = abs(document.credited or ZERO) - sum((abs(d.gross or ZERO) for d in later), ZERO)
+        payable = document.gross - max(credited, ZERO)
         if net > 0 and payable > 0:
             total += paid_revenue(
                 net=net,
                 payable=payable,
-                paid=document.paid - refunded,
+                paid=_paid_by_then(document, view) - refunded,
                 tolerance=SMALL_DIFFERENCE.get(document.currency, ZERO),
                 currency=document.currency,
             ).so_far
     return total
+
+
+def _paid_by_then(document: DocumentRow, view: _View) -> Decimal:
+    """The size of the money on a document, or paid back for a credit note, by the cut-off."""
+    if document.payments:
+        return abs(stated_by(view.cut_off, document.payments))
+    readings = [
+        PaidSeen(on=at.astimezone(view.zone).date(), paid=paid, last_on=last_on)
+        for at, paid, last_on in document.readings
+    ]
+    return seen_by(view.cut_off, readings)
 
 
 def _rate(row: StepRow, view: _View) -> Decimal:

@@ -20,7 +20,7 @@ CHUNK = 5_000
 _AGREEING = """
 CREATE TEMP TABLE agreeing ON COMMIT DROP AS
 SELECT o.source_id, coalesce(m.day, '1900-01-01') AS closed, d.id AS ref, d.day AS booked, o.net,
-    CASE WHEN (d.record->>'paid')::numeric = d.gross THEN o.net ELSE 0.00 END AS paid
+    CASE WHEN coalesce(s.day, h.day) <= %(cut_off)s THEN o.net ELSE 0.00 END AS paid
 FROM outcome o
 JOIN mirror m ON m.workspace = o.workspace AND m.connection = %(crm)s AND m.entity = 'deal'
     AND m.id = o.source_id
@@ -28,6 +28,11 @@ JOIN ref r ON r.workspace = o.workspace AND r.key13 = o.key13 AND r.role = 'curr
 JOIN mirror d ON d.workspace = r.workspace AND d.connection = r.connection AND d.entity = r.entity
     AND d.id = r.id
 LEFT JOIN link l ON l.workspace = o.workspace AND l.key13 = o.key13
+LEFT JOIN (SELECT id, count(*) AS times, max(paid) AS paid,
+        max(coalesce(paid_on, (seen_at AT TIME ZONE %(zone)s)::date)) AS day FROM mirror_amount
+    WHERE workspace = %(ws)s AND connection = %(books)s AND entity = 'document' AND paid <> 0
+    GROUP BY id) h ON h.id = d.id
+LEFT JOIN LATERAL (SELECT (d.record->'payments'->0->>'on')::date AS day) s ON true
 WHERE o.workspace = %(ws)s AND o.lane = %(lane)s
     AND o.verdict IN ('nothing', 'agreed')
     AND NOT (o.reason = ANY(%(stops)s))
@@ -44,7 +49,10 @@ WHERE o.workspace = %(ws)s AND o.lane = %(lane)s
     AND coalesce((l.shown->'totals'->>'net')::numeric, d.net) = d.net
     AND d.gross > 100
     AND coalesce((d.record->>'credited')::numeric, 0) = 0
-    AND ((d.record->>'paid') IS NULL OR (d.record->>'paid')::numeric IN (0, d.gross))
+    AND CASE WHEN coalesce((d.record->>'paid')::numeric, 0) = 0 THEN h.times IS NULL
+            AND s.day IS NULL
+        ELSE (d.record->>'paid')::numeric = d.gross AND (d.record->'payments'->1) IS NULL
+            AND (s.day IS NOT NULL OR (h.times = 1 AND h.paid = d.gross)) END
     AND NOT EXISTS (SELECT 1 FROM outcome x WHERE x.workspace = o.workspace AND x.lane = o.lane
         AND x.source_id = o.source_id AND x.part <> o.part)
     AND NOT EXISTS (SELECT 1 FROM ref f JOIN mirror b ON b.workspace = f.workspace
@@ -104,7 +112,15 @@ def decided(tx: Tx, lane: str, most: int) -> int:
 
 
 def find(
-    tx: Tx, *, crm: str, lane: str, books: str, currency: str, decimals: int, cut_off: date
+    tx: Tx,
+    *,
+    crm: str,
+    lane: str,
+    books: str,
+    currency: str,
+    decimals: int,
+    cut_off: date,
+    zone: str,
 ) -> None:
     """Puts the agreeing steps into a temporary table of this transaction."""
     # One pass over everything: hashes that fit into memory, here and nowhere else.
@@ -120,6 +136,7 @@ def find(
         currency=currency,
         decimals=decimals,
         cut_off=cut_off,
+        zone=zone,
         stops=list(_STOPS),
     )
     tx.run("SET LOCAL enable_nestloop = on")

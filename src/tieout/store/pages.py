@@ -263,8 +263,9 @@ def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
     last: dict[str, tuple[int, tuple[Any, ...]]] = {}
     for row in tx.rows(
         "SELECT DISTINCT ON (id) id, seq, kind, status, day, net, tax, gross, open_amount, paid,"
-        " credited FROM mirror_amount WHERE workspace = %(ws)s AND connection = %(connection)s"
-        " AND entity = 'document' AND id = ANY(%(ids)s) ORDER BY id, seq DESC",
+        " credited, paid_on FROM mirror_amount WHERE workspace = %(ws)s"
+        " AND connection = %(connection)s AND entity = 'document' AND id = ANY(%(ids)s)"
+        " ORDER BY id, seq DESC",
         connection=documents[0].ref.connection,
         ids=[row.ref.id for row in documents],
     ):
@@ -282,6 +283,7 @@ def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
             facts.open,
             facts.paid,
             facts.credited,
+            facts.paid_on,
         )
         seq, before = last.get(document.ref.id, (0, ()))
         if before == state:
@@ -302,17 +304,19 @@ def _amounts(tx: Tx, rows: Iterable[MirrorRow], now: datetime) -> None:
                 "open": facts.open,
                 "paid": facts.paid,
                 "credited": facts.credited,
+                "paid_on": facts.paid_on,
             }
         )
     tx.bulk(
         "INSERT INTO mirror_amount (workspace, connection, entity, id, seq, seen_at, version,"
-        " kind, status, day, currency, net, tax, gross, open_amount, paid, credited)"
+        " kind, status, day, currency, net, tax, gross, open_amount, paid, credited, paid_on)"
         " SELECT %(ws)s, r.connection, 'document', r.id, r.seq, %(now)s, r.version, r.kind,"
-        " r.status, r.day, r.currency, r.net, r.tax, r.gross, r.open, r.paid, r.credited"
+        " r.status, r.day, r.currency, r.net, r.tax, r.gross, r.open, r.paid, r.credited,"
+        " r.paid_on"
         " FROM {rows}",
         "connection text, id text, seq integer, version text, kind text, status text, day date,"
         " currency text, net numeric, tax numeric, gross numeric, open numeric, paid numeric,"
-        " credited numeric",
+        " credited numeric, paid_on date",
         new,
         now=now,
     )

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from tieout.core.model import Paid
 from tieout.store import cases, codec, credits
 from tieout.store.database import Tx
 
@@ -41,6 +42,8 @@ class DocumentRow:
     credited: Decimal | None = None
     order: str | None = None
     order_state: str = ""
+    payments: tuple[Paid, ...] = ()
+    readings: list[tuple[datetime, Decimal, date | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -179,7 +182,8 @@ _DOCUMENTS = (
     " (m.record->'base_totals'->>'net')::numeric, (l.shown->'totals'->>'net')::numeric,"
     " m.version, l.shown->>'version', (l.shown->'lines') IS DISTINCT FROM (m.record->'lines'),"
     " m.gross, (m.record->>'paid')::numeric, m.merged_into, (m.record->>'credited')::numeric,"
-    " m.record->>'order_state' FROM ref r JOIN mirror m ON m.workspace = r.workspace"
+    " m.record->>'order_state', m.record->>'payments'"
+    " FROM ref r JOIN mirror m ON m.workspace = r.workspace"
     " AND m.connection = r.connection AND m.entity = r.entity AND m.id = r.id"
     " LEFT JOIN link l ON l.workspace = r.workspace AND l.key13 = r.key13"
     " WHERE r.workspace = %(ws)s AND r.key13 = ANY(%(keys)s) AND r.entity = 'document'"
@@ -191,7 +195,8 @@ _GROWN = (
     "SELECT m.parent_id, m.id, 0, 'grown', m.kind, m.number, m.status, m.net, m.currency,"
     " m.day, m.gone_at, m.gone_certain, (m.record->>'rate')::numeric,"
     " (m.record->'base_totals'->>'net')::numeric, NULL, m.version, NULL, false, m.gross,"
-    " (m.record->>'paid')::numeric, m.merged_into, (m.record->>'credited')::numeric, NULL"
+    " (m.record->>'paid')::numeric, m.merged_into, (m.record->>'credited')::numeric, NULL,"
+    " m.record->>'payments'"
     " FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(books)s"
     " AND m.entity = 'document' AND m.kind <> 'credit_note' AND m.parent_id = ANY(%(ids)s)"
     " AND m.gone_at IS NULL AND NOT EXISTS (SELECT 1 FROM ref r WHERE r.workspace = m.workspace"
@@ -202,7 +207,8 @@ _GROWN = (
 _CREDITS = (
     "SELECT m.parent_id, m.id, m.number, m.status, m.net, m.currency, m.day,"
     " (m.record->>'rate')::numeric, (m.record->'base_totals'->>'net')::numeric, m.version,"
-    " m.gross FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(books)s"
+    " m.gross, (m.record->>'paid')::numeric, m.record->>'payments'"
+    " FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(books)s"
     " AND m.entity = 'document' AND m.kind = 'credit_note' AND m.parent_id = ANY(%(ids)s)"
     " AND m.gone_at IS NULL ORDER BY m.parent_id, m.id"
 )
@@ -249,8 +255,11 @@ def _documents(tx: Tx, books: str, steps: Sequence[StepRow]) -> None:
                 content_moved=False,
                 credits=row[0],
                 gross=row[10],
+                paid=row[11],
+                payments=_payments(row[12]),
             )
         )
+    _readings(tx, books, [d for step in steps for d in step.documents])
 
 
 def _document(row: Sequence[Any]) -> DocumentRow:
@@ -276,7 +285,27 @@ def _document(row: Sequence[Any]) -> DocumentRow:
         paid=row[19],
         credited=row[21],
         order_state=row[22] or "",
+        payments=_payments(row[23]),
     )
+
+
+def _payments(told: str | None) -> tuple[Paid, ...]:
+    return codec.decode(tuple[Paid, ...], told) if told else ()
+
+
+def _readings(tx: Tx, books: str, documents: Sequence[DocumentRow]) -> None:
+    """What each reading told of the money, for documents whose payments the books do not name."""
+    asked = {d.ref: d for d in documents if d.kind in ("invoice", "credit_note") and not d.payments}
+    if not asked:
+        return
+    for row in tx.rows(
+        "SELECT id, seen_at, paid, paid_on FROM mirror_amount WHERE workspace = %(ws)s"
+        " AND connection = %(books)s AND entity = 'document' AND id = ANY(%(ids)s)"
+        " AND paid IS NOT NULL ORDER BY id, seq",
+        books=books,
+        ids=sorted(asked),
+    ):
+        asked[row[0]].readings.append((row[1], row[2], row[3]))
 
 
 def _exceptions(tx: Tx, lane: str, steps: Sequence[StepRow]) -> None:

@@ -184,6 +184,7 @@ def document(
         discounted=told.discounted if booked else None,
         small_difference=told.small_difference if booked else None,
         last_payment_on=told.last_payment_on,
+        payments=told.payments if booked else (),
         terms=_terms(row, books),
         our_reference=words["our_reference"],
         your_reference=words["your_reference"],

@@ -25,6 +25,7 @@ from tieout.connectors.tryton.values import (
     rows_of,
     text_of,
 )
+from tieout.core.model import Paid
 from tieout.core.money import ZERO, round_to
 
 MOVE_LINE_FIELDS = (
@@ -49,6 +50,7 @@ class Settled:
     discounted: Decimal = ZERO
     small_difference: Decimal = ZERO
     last_payment_on: date | None = None
+    payments: tuple[Paid, ...] = ()
     credit_notes: tuple[int, ...] = ()
 
 
@@ -93,7 +95,7 @@ def settled_of(
     )
     whole = dict(sums)
     notes: dict[int, None] = {}
-    days: list[date] = []
+    money: list[Paid] = []
     others = ZERO
     for line in lines:
         kind = kind_of(line, books, discounts=discounts, small=small)
@@ -106,7 +108,7 @@ def settled_of(
         if kind == "credit" and origin is not None and origin[0] == "account.invoice":
             notes[origin[1]] = None
         if kind == "money" and (day := day_of(linked(line, "move"), "date")) is not None:
-            days.append(day)
+            money.append(Paid(on=day, amount=amount))
         shared = sums if line.get("reconciliation") else whole
         shared[kind] += amount
     if others:
@@ -118,7 +120,9 @@ def settled_of(
         written_off=total["written_off"],
         discounted=total["discounted"],
         small_difference=total["small_difference"],
-        last_payment_on=max(days, default=None),
+        last_payment_on=max((one.on for one in money), default=None),
+        # What settled several claims at once has no day for each of its parts.
+        payments=tuple(money) if sum((one.amount for one in money), ZERO) == total["money"] else (),
         credit_notes=tuple(notes) if sign > 0 else (),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from tieout.connectors.visma_net import settling
@@ -140,6 +140,9 @@ def document(payload: Payload, reading: Reading) -> Document:
         discounted=sign * settled.discounted if settled.discounted and settled.told else None,
         sale=kind != "FinCharge",
         last_payment_on=settled.last_payment_on,
+        payments=tuple(replace(one, amount=sign * one.amount) for one in settled.payments)
+        if settled.told
+        else (),
         terms=text_of(payload, "creditTerms", "id"),
         our_reference="" if in_text else text_of(payload, "invoiceText"),
         your_reference=attention,

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from tieout.connectors.visma_net.values import Payload, amount_of, day_of, rows_of, text_of
+from tieout.core.model import Paid
 from tieout.core.money import ZERO
 
 # The document column is a free text: the names of the type and the codes behind them both occur.
@@ -58,6 +59,7 @@ class Settled:
     written_off: Decimal = ZERO
     discounted: Decimal = ZERO
     last_payment_on: date | None = None
+    payments: tuple[Paid, ...] = ()
     told: bool = True
     notes: tuple[str, ...] = ()
     claims: tuple[tuple[str, str], ...] = ()
@@ -89,6 +91,14 @@ def applications(payload: Payload, *, at_all: bool = False) -> list[Application]
     return found
 
 
+def _by_day(payload: Payload, paid: Decimal) -> tuple[Paid, ...]:
+    """The money one by one, what was taken back with plus and minus; nothing if days are missing"""
+    money = [one for one in applications(payload, at_all=True) if one.kind in MONEY]
+    found = tuple(Paid(on=one.day, amount=one.amount) for one in money if one.day is not None)
+    whole = len(found) == len(money) and sum((one.amount for one in found), ZERO) == paid
+    return found if whole else ()
+
+
 def settled_of(payload: Payload, gross: Decimal, left: Decimal | None) -> Settled:
     """What took from a document of that size, of which so much is left."""
     found = applications(payload)
@@ -105,6 +115,7 @@ def settled_of(payload: Payload, gross: Decimal, left: Decimal | None) -> Settle
         written_off=written_off,
         discounted=discounted,
         last_payment_on=max((one.day for one in money if one.day), default=None),
+        payments=_by_day(payload, paid),
         told=left is None or abs(gross) - abs(left) == taken,
         notes=tuple(dict.fromkeys(o.number for o in found if o.kind == "CreditNote")),
         claims=tuple(dict.fromkeys((o.kind, o.number) for o in found if o.kind in CLAIMS)),
