@@ -12,6 +12,7 @@ from support.october import CONFIGURATION, moment
 from support.real_pair import RealPair
 from tieout.core.ledger_list import Period
 from tieout.core.tieout import TieOut
+from tieout.services import prove, why
 
 D = Decimal
 
@@ -94,3 +95,46 @@ def test_a_plan_that_nobody_understands_holds_the_deal(pair: RealPair) -> None:
     pair.run()
     assert pair.cases() == []
     assert len(pair.records("customerinvoicedrafts")) == 4
+
+
+def proof(pair: RealPair) -> prove.Proof:
+    return pair.do(prove.prove(pair.engine, pair.store, None, []))
+
+
+def test_each_step_of_a_plan_is_proven(pair: RealPair) -> None:
+    pair.deal("D-3", "Alvik Analys AB", "900.00", Order_Confirmed__c=True,
+              Billing_Plan__c="1/3, 1/3, rest 2026-12-01")  # fmt: skip
+    pair.run()
+    found = proof(pair)
+    assert (found.deals, found.one, found.none_with_reason) == (3, 4, 1)
+    assert (found.holds, found.orphans) == (True, [])
+    waits = next(step for step in found.steps if not step.carriers)
+    assert (waits.deal, waits.part, waits.reason) == ("D-3", 3, "not_due_yet")
+    pair.clock.advance(60)
+    pair.in_books("copy_draft", draft=pair.draft_of("D-3", 1))
+    (twice,) = proof(pair).several
+    assert (twice.deal, twice.part) == ("D-3", 1)
+
+
+def test_a_step_of_a_former_plan_is_no_document_of_a_deal_that_is_not_won(pair: RealPair) -> None:
+    pair.book("D-1")
+    pair.run()
+    pair.edit("D-1", Billing_Plan__c="2")
+    pair.run()
+    found = proof(pair)
+    steps = [(s.part, len(s.carriers), s.reason) for s in found.steps if s.deal == "D-1"]
+    assert steps == [(0, 1, ""), (1, 0, "former_plan_invoiced"), (2, 0, "former_plan_invoiced")]
+    assert (found.holds, found.orphans) == (True, [])
+
+
+def test_why_says_of_a_step_that_it_is_one(pair: RealPair) -> None:
+    pair.edit("D-1", Billing_Plan__c="2")
+    pair.run()
+    pair.run()
+    named = pair.do(why.find(pair.engine, pair.store, "D-1"))
+    told = pair.do(why.why(pair.engine, pair.store, named))
+    nets = [(value.value, value.source) for value in told.values if value.name == "net"]
+    assert nets[-2:] == [
+        ("30,000.00", "step 1 of the billing plan of D-1"),
+        ("30,000.00", "step 2 of the billing plan of D-1"),
+    ]

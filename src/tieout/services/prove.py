@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tieout.core.case import Seen
 from tieout.core.compose import steps
 from tieout.core.keys import keys_in
 from tieout.core.ledger_list import Period
-from tieout.core.model import Deal, DealState, Document, DocumentKind, Entity
+from tieout.core.model import Customer, Deal, DealState, Document, DocumentKind, Entity
 from tieout.engine.context import Engine
 from tieout.engine.places import document_slot
 from tieout.engine.run import connect
+from tieout.engine.schedules import with_schedules
 from tieout.services.planning import holding
 from tieout.store import proving
 from tieout.store.postgres import PostgresStore
@@ -81,7 +83,8 @@ async def prove(
 ) -> Proof:
     """
     Every billing step of won deals (of a period, by close date) with the live documents that
-    carry its key, all read now and not from the mirror. Nothing is written.
+    carry its key, all read now and not from the mirror. A step that a deal's plan does not have
+    any more counts as long as its document lives. Nothing is written.
 
     ``queries`` is the list that the connectors' observer fills. Raises what the connectors raise,
     and `BusyError`: a document that is being written meanwhile would be counted wrongly.
@@ -94,13 +97,13 @@ async def prove(
     proof = Proof(deals=len(inside), queries=queries)
     known = await store.do(lambda tx: proving.current_refs(tx, engine.bridge))
     reasons = await store.do(lambda tx: proving.reasons(tx, engine.bridge))
+    kept = await store.do(lambda tx: proving.current_parts(tx, engine.bridge))
     claimed: set[str] = set()
     for deal in sorted(inside, key=lambda one: one.number or one.title):
-        for step in steps(deal):
+        planned = {step.part for step in steps(deal)}
+        for part in sorted(planned | kept.get(deal.source_id, set())):
             keys = {
-                name: document_slot(
-                    engine, engine.policy.book(name), deal.source_id, step.part
-                ).key13
+                name: document_slot(engine, engine.policy.book(name), deal.source_id, part).key13
                 for name in engine.books
             }
             claimed |= set(keys.values())
@@ -109,13 +112,15 @@ async def prove(
                 for name, key13 in keys.items()
                 for carrier in _carriers(documents[name], name, key13, known)
             )
+            if not carriers and part not in planned:
+                continue
             proof.steps.append(
                 Proved(
                     deal=deal.number or deal.title,
                     source_id=deal.source_id,
-                    part=step.part,
+                    part=part,
                     carriers=carriers,
-                    reason="" if carriers else _reason(deal.source_id, step.part, reasons),
+                    reason="" if carriers else _reason(deal.source_id, part, reasons),
                 )
             )
     if period is None:
@@ -144,7 +149,24 @@ async def _deals(engine: Engine) -> list[Deal]:
         for record in page.records:
             if isinstance(record, Deal) and record.ref is not None:
                 found[record.ref.id] = record
-    return [deal for deal in found.values() if deal.state is DealState.WON]
+    return await _planned(engine, [d for d in found.values() if d.state is DealState.WON])
+
+
+async def _planned(engine: Engine, deals: Sequence[Deal]) -> list[Deal]:
+    """The deals in the steps of their billing plans, where the configuration names a plan."""
+    rule = engine.policy.documents.instalments
+    if rule is None:
+        return list(deals)
+    crm = engine.policy.crm
+    customers: dict[str, Seen] = {}
+    selection = engine.selections[crm][Entity.CUSTOMER]
+    async for page in engine.connectors[crm].changes_since(selection, None):
+        for record in page.records:
+            if isinstance(record, Customer) and record.ref is not None:
+                customers[record.ref.id] = Seen(record=record)
+    read = {deal.source_id: Seen(record=deal) for deal in deals}
+    planned, _ = with_schedules(read, customers, rule)
+    return [seen.record for seen in planned.values() if isinstance(seen.record, Deal)]
 
 
 def _in(deal: Deal, period: Period | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tieout.core.compose import line_scope, steps
+from tieout.core.compose import line_scope
 from tieout.core.mapping.errors import MappingError
 from tieout.core.mapping.explain import explain
 from tieout.core.model import Customer, Deal, Document, Entity, ExternalRef, LineKind, Record
@@ -415,9 +415,9 @@ def _net(deal: Deal, wanted: Document, name: str, part: int) -> Value:
     source = f"lines of {name}"
     if 1 < len(parts) <= 6:
         source = f"{' + '.join(parts)}, lines of {name}"
-    if part and len(steps(deal)) > 1:
-        source = f"step {part} of {name}"
-    if deal.discount:
+    if part:
+        source = f"step {part} of the billing plan of {name}"
+    elif deal.discount:
         source += f", less {deal.discount:,.2f} discount"
     return Value(name="net", value="" if total is None else f"{total:,.2f}", source=source)
 

@@ -18,6 +18,19 @@ def current_refs(tx: Tx, bridge: str) -> dict[str, set[str]]:
     return found
 
 
+def current_parts(tx: Tx, bridge: str) -> dict[str, set[int]]:
+    """The billing steps of each source that have a document of their own, as we know it."""
+    found: dict[str, set[int]] = {}
+    for source, part in tx.rows(
+        "SELECT DISTINCT s.source_id, s.part FROM slot s JOIN ref r ON r.workspace = s.workspace"
+        " AND r.key13 = s.key13 AND r.role = 'current' WHERE s.workspace = %(ws)s"
+        " AND s.bridge = %(bridge)s AND s.kind = 'D'",
+        bridge=bridge,
+    ):
+        found.setdefault(source, set()).add(part)
+    return found
+
+
 def reasons(tx: Tx, bridge: str) -> dict[tuple[str, int], str]:
     """
     Why a step has no live document, by (source, step): held, left out, waiting for approval, on
