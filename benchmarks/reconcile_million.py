@@ -46,6 +46,13 @@ _FILL = (
     " net)), 'base_totals', jsonb_build_object('net', net, 'currency', 'SEK'), 'customer_name',"
     f" 'Customer') FROM (SELECT g, {_DAY} AS day, {_NET} AS net, {_ROLE} AS role"
     " FROM generate_series(1, %(count)s) g) AS made WHERE role <> 'held'",
+    # Each was read when it was booked, and again when it was paid.
+    "INSERT INTO mirror_amount (workspace, connection, entity, id, seq, seen_at, version, kind,"
+    " status, day, currency, net, tax, gross, open_amount, paid, paid_on) SELECT m.workspace,"
+    " m.connection, m.entity, m.id, seq, %(now)s, '', m.kind, m.status, m.day, m.currency, m.net,"
+    " m.tax, m.gross, 0.00, CASE seq WHEN 1 THEN 0.00 ELSE m.gross END, CASE seq WHEN 2 THEN"
+    " m.day + 20 END FROM mirror m, generate_series(1, 2) seq WHERE m.workspace = %(ws)s"
+    " AND m.entity = 'document' AND m.kind = 'invoice'",
     "INSERT INTO slot (workspace, key13, crm_org, source_id, company, kind, part, connection,"
     " bridge, generation) SELECT %(ws)s, lpad(g::text, 12, '0') || 'D', 'org', 'D' || g, 'co',"
     " 'D', 1, %(books)s, %(bridge)s, 0 FROM generate_series(1, %(count)s) g",
