@@ -23,6 +23,9 @@ from support.tryton_server import RunningTryton, tryton, tryton_plant  # noqa: F
 from tieout.core.change import AlreadyApplied, Applied
 from tieout.core.model import Entity
 
+# A minute of two cores. What reads and writes there is in test_tryton_reads and test_tryton_writes.
+pytestmark = pytest.mark.slow
+
 
 class TestTryton(ConnectorContract):
     """The key stands in a column that takes it once only."""
@@ -59,7 +62,6 @@ class TestTryton(ConnectorContract):
         run(story())
 
 
-@pytest.mark.slow
 class TestTrytonWithoutModule:
     """
     The key stands in the reference, as where nobody may install a module: what depends on where
