@@ -227,9 +227,14 @@ def record_name(written: Written) -> str:
     if written.entity == "customer":
         return f"customer {written.number}".strip()
     if written.entity == "standing":
-        return "status"
+        return standing_name(written.deal, written.title, written.source_id)
     kind = _KINDS.get(written.kind, "draft")
     return f"{kind} {written.number or readable(written.ref)}".strip()
+
+
+def standing_name(number: str, title: str, source_id: str) -> str:
+    """`status of D-108`, or of the customer: whose status the CRM is shown."""
+    return f"status of {number or title or source_id}"
 
 
 def readable(identifier: str) -> str:

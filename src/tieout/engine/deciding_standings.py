@@ -19,6 +19,7 @@ from tieout.core.decide_standing import decide_standing
 from tieout.core.keys import KeyKind
 from tieout.core.model import (
     Customer,
+    Deal,
     Document,
     Entity,
     ExternalRef,
@@ -75,7 +76,12 @@ async def decide_standings(
             if state.current is not None and state.current.ref.id in documents
         ]
         live += [one for record in live if record.ref for one in grown.get(record.ref.id, ())]
-        decision = replace(decide_standing(case, lane, engine.policy.status.mode), source_id=key)
+        decision = replace(
+            decide_standing(case, lane, engine.policy.status.mode),
+            source_id=key,
+            number=deal.record.number if isinstance(deal.record, Deal) else "",
+            title=deal.record.title if isinstance(deal.record, Deal) else "",
+        )
         return _until_late(engine, book, decision, live)
 
     for start in range(0, len(ids), size):
@@ -143,7 +149,11 @@ async def decide_balances(
             last_day=lambda due: engine.enrich.last_day(due, book.seller),
         )
         case = StandingCase(ref=ref, of="customer", wanted=wanted, state=states[slots[key].key13])
-        decided = replace(decide_standing(case, lane, mode), source_id=key)
+        decided = replace(
+            decide_standing(case, lane, mode),
+            source_id=key,
+            title=seen.record.name if isinstance(seen.record, Customer) else "",
+        )
         decisions.append(_until_late(engine, book, decided, documents))
     return decisions
 

@@ -29,8 +29,8 @@ SLICE_S = 0.2
 class Ran:
     """
     What a run did and what it left. ``moved`` are writes and finds of this run and all that has no
-    answer yet; ``waiting`` what a person has to release. ``recovery``: a restore still holds all
-    writes back.
+    answer yet, whichever run sent it; ``waiting`` what a person has to release. ``recovery``: a
+    restore still holds all writes back.
     """
 
     result: RunResult
@@ -49,6 +49,11 @@ class Ran:
     def without_answer(self) -> tuple[Written, ...]:
         """Writes whose outcome is not known."""
         return tuple(one for one in self.moved if one.state in ("started", "unknown", "doubt"))
+
+    @property
+    def looked_up(self) -> tuple[Written, ...]:
+        """Of these the ones that a later run looks for by itself; of the others a person says."""
+        return tuple(one for one in self.without_answer if one.state != "doubt")
 
 
 async def run_once(engine: Engine, store: PostgresStore) -> Ran:

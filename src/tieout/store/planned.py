@@ -98,6 +98,7 @@ class Written:
     differs: bool
     updated_at: datetime
     sent_at: datetime | None = None
+    next_look_at: datetime | None = None
 
     @property
     def unanswered_since(self) -> datetime:
@@ -112,7 +113,8 @@ _WRITTEN = (
     " o.currency, coalesce(r.id, ''), coalesce(m.kind, ''), m.gross,"
     " (l.predicted->'totals'->>'gross')::numeric, EXISTS (SELECT 1 FROM exception_case e"
     " WHERE e.workspace = o.workspace AND e.lane = o.lane AND e.source_id = o.source_id"
-    " AND e.code = 'total_differs' AND e.closed_at IS NULL), o.updated_at, o.first_sent_at"
+    " AND e.code = 'total_differs' AND e.closed_at IS NULL), o.updated_at, o.first_sent_at,"
+    " o.next_look_at"
     " FROM operation o"
     " LEFT JOIN ref r ON r.workspace = o.workspace AND r.key13 = o.key13 AND r.role = 'current'"
     " LEFT JOIN mirror m ON m.workspace = r.workspace AND m.connection = r.connection"
@@ -147,6 +149,7 @@ def _written(row: Sequence[Any]) -> Written:
         differs=row[18],
         updated_at=row[19],
         sent_at=row[20],
+        next_look_at=row[21],
     )
 
 
@@ -164,15 +167,15 @@ def written(tx: Tx, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], W
 
 def moved_since(tx: Tx, bridge: str, since: datetime) -> list[Written]:
     """
-    Operations of customers and documents that were settled since, and those whose answer is
-    missing, oldest first.
+    Operations of customers and documents that were settled since, and all whose answer is
+    missing, what the CRM is shown among them; oldest first.
     """
     return [
         _written(row)
         for row in tx.rows(
-            f"{_WRITTEN} AND o.bridge = %(bridge)s AND o.entity IN ('customer', 'document')"
+            f"{_WRITTEN} AND o.bridge = %(bridge)s AND ((o.entity IN ('customer', 'document')"
             " AND ((o.updated_at >= %(since)s AND o.state IN ('applied', 'already_applied'))"
-            " OR o.state IN ('started', 'unknown', 'confirming', 'doubt'))"
+            " OR o.state = 'confirming')) OR o.state IN ('started', 'unknown', 'doubt'))"
             " ORDER BY o.updated_at, o.id",
             bridge=bridge,
             since=since,

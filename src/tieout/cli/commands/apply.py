@@ -212,13 +212,15 @@ def done_lines(engine: Engine, applied: Applied) -> list[str]:
 
 
 def _words(line: PlanLine, written: Written | None) -> tuple[str, str]:
-    from tieout.cli.daily import record_name
+    from tieout.cli.daily import record_name, standing_name
     from tieout.services.applying import state_word
 
     word = state_word(written)
+    if line.entity == "standing":
+        return word, standing_name(line.number, line.title, line.source_id)
     deal = line.number if line.entity == "document" else ""
     if word != "applied" or written is None:
-        kind = {"customer": "customer", "standing": "status"}.get(line.entity, line.kind or "draft")
+        kind = "customer" if line.entity == "customer" else line.kind or "draft"
         return word, deal or kind
     if line.action == "void":
         return word, f"{deal} {line.kind or 'draft'} voided".strip()

@@ -11,7 +11,7 @@ from tieout.cli.output import ErrorInfo, Exit, Result, error_result, reference, 
 from tieout.core.errors import BusyError, SyncError, TransientError
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
+    from datetime import datetime, tzinfo
     from decimal import Decimal
 
     from tieout.bootstrap import Opened
@@ -174,7 +174,8 @@ def result_of(session: Session, engine: Engine, ran: Ran, *, strict: bool) -> Re
     from tieout.cli.daily import zone
 
     codes = []
-    if ran.result.executed.unknown and ran.without_answer:
+    # Whichever run sent it: as long as it is not known, this command does not say "done".
+    if ran.looked_up or (ran.result.executed.unknown and ran.without_answer):
         codes.append(Exit.UNKNOWN)
     if strict and (ran.exceptions or ran.waiting):
         codes.append(Exit.PERSON)
@@ -189,6 +190,8 @@ def result_of(session: Session, engine: Engine, ran: Ran, *, strict: bool) -> Re
     if ran.result.after:
         said = f"{ran.result.after} had worked on {engine.bridge} and is gone."
         result.notes = [f"{said[0].upper()}{said[1:]} What it had sent is looked up."]
+    if ran.looked_up:
+        result.notes = [*result.notes, _looked_up(ran, engine.clock.now())]
     if ran.result.brakes:
         held = stopped(session, engine, ran.result.brakes, planned=False)
         result.notes = [*result.notes, *held.notes]
@@ -215,22 +218,25 @@ def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
     rows: list[str] = []
     if ran.recovery is not None:
         rows.append(recovery_text(*ran.recovery, here, engine.clock.now()))
-    several = len(
-        {one.currency for one in ran.moved} | {one["currency"] for one in ran.waiting} - {""}
-    )
-    rows += _few([_moved(one, here, named=several > 1) for one in ran.moved], "more")
-    rows += _few(_waiting(ran, named=several > 1), "more wait for approval")
+    currencies = {one.currency for one in ran.moved} | {one["currency"] for one in ran.waiting}
+    several = len(currencies - {""}) > 1
+    told = [one for one in ran.moved if one not in ran.without_answer]
+    rows += _few([_moved(one, here, named=several) for one in told], "more")
+    # Below those that are known, so that of very many none of these is hidden behind them.
+    lost = [_moved(one, here, named=several) for one in ran.without_answer]
+    rows += _few(lost, "more without an answer")
+    rows += _few(_waiting(ran, named=several), "more wait for approval")
     shadow = ran.result.open.get("due.shadow", 0)
     if shadow:
         noun = "change is" if shadow == 1 else "changes are"
         rows.append(f"shadow   {shadow:,} {noun} planned only: tieout plan")
-    told = "Open exceptions: none"
+    open_ones = "Open exceptions: none"
     if ran.exceptions:
-        told = f"Open exceptions: {ran.exceptions:,}, {sums_text(ran.amounts)}"
-    if rows and len(rows[-1]) + len(told) + 2 <= 100 and ran.waiting:
-        rows[-1] = f"{rows[-1]}. {told}"
+        open_ones = f"Open exceptions: {ran.exceptions:,}, {sums_text(ran.amounts)}"
+    if rows and len(rows[-1]) + len(open_ones) + 2 <= 100 and ran.waiting:
+        rows[-1] = f"{rows[-1]}. {open_ones}"
     else:
-        rows.append(told)
+        rows.append(open_ones)
     return rows
 
 
@@ -280,6 +286,8 @@ def _moved(one: Written, here: tzinfo, *, named: bool = False) -> str:
         net = f" {_net(one.net, one.currency, named=named)}".rstrip()
         who = deal_words(one.deal, one.title)
     name = record_name(one)
+    if one.entity == "standing":
+        who = name
     if one.state in ("applied", "already_applied", "confirming"):
         if one.action == "void":
             return f"voided   {who}: its draft"
@@ -295,8 +303,20 @@ def _moved(one: Written, here: tzinfo, *, named: bool = False) -> str:
     return f"unknown  {who}{net}: no answer at {at:%H:%M}, being looked up"
 
 
+def _looked_up(ran: Ran, now: datetime) -> str:
+    """What it means that outcomes are unknown, and from when on a run may know more."""
+    from tieout.cli.formats import age, count
+
+    looks = [one.next_look_at for one in ran.looked_up if one.next_look_at is not None]
+    soon = f", due in {age(min(looks) - now)}" if looks and min(looks) > now else ""
+    return (
+        f"{count(len(ran.looked_up), 'outcome is', 'outcomes are')} unknown. Nothing is sent "
+        f"twice: the next run looks before it writes{soon}."
+    )
+
+
 def _next(ran: Ran) -> tuple[str, ...]:
-    found = []
+    found = ["tieout run --once"] if ran.looked_up else []
     if ran.exceptions:
         found.append("tieout exceptions list")
     if ran.waiting:
@@ -342,6 +362,12 @@ def _data(ran: Ran) -> dict[str, Any]:
             }
             for one in ran.waiting
         ],
+        "unknown": {
+            "count": len(ran.looked_up),
+            "next_look": min(
+                (one.next_look_at for one in ran.looked_up if one.next_look_at), default=None
+            ),
+        },
         "exceptions": {
             "count": ran.exceptions,
             "amounts": [money(value, currency) for value, currency in ran.amounts],
