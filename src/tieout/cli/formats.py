@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
+from tieout.cells import cells, cut, left, right
 from tieout.core.days import day_in_year, day_words
 
 # Marks that move what a person reads: controls of a terminal, ends of lines, turns of direction.
@@ -137,7 +138,7 @@ class Column:
     """
     A column of a table. ``rank`` 0 never leaves; of the others the highest leaves first where the
     screen is too narrow. Ids and amounts have rank 0. Names may be cut before a column leaves:
-    to ``least`` characters, where that is not 0.
+    to ``least`` columns of the screen, where that is not 0.
     """
 
     title: str = ""
@@ -159,7 +160,7 @@ def table(
         return _fields(columns, rows)
     heading = [column.title for column in columns]
     shown = [heading, *rows] if any(heading) else list(rows)
-    sizes = {index: max(len(row[index]) for row in shown) for index in range(len(columns))}
+    sizes = {index: max(cells(row[index]) for row in shown) for index in range(len(columns))}
     if width is not None:
         sizes = _fitted(columns, sizes, width)
     return [_line(columns, row, sizes) for row in shown]
@@ -182,15 +183,10 @@ def _fitted(columns: Sequence[Column], sizes: Mapping[int, int], width: int) -> 
     return kept
 
 
-def cut(text: str, width: int) -> str:
-    """The text, with a mark at its end where it had to be cut."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
 def _line(columns: Sequence[Column], row: Sequence[str], sizes: Mapping[int, int]) -> str:
-    cells = [(columns[index], cut(row[index], size), size) for index, size in sizes.items()]
+    shown = [(columns[index], cut(row[index], size), size) for index, size in sizes.items()]
     return "  ".join(
-        cell.rjust(size) if column.right else cell.ljust(size) for column, cell, size in cells
+        right(cell, size) if column.right else left(cell, size) for column, cell, size in shown
     ).rstrip()
 
 

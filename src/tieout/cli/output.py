@@ -22,6 +22,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, TextIO
 
+from tieout.cells import cells
 from tieout.cli.formats import json_line, one_line, plain, utc
 from tieout.core import errors
 from tieout.core.finding import Finding, Severity
@@ -359,7 +360,7 @@ def reference(code: str, now: datetime) -> str:
 def _with_next(notes: Sequence[str], command: str) -> list[str]:
     """The next command behind the last note, or below where the line would grow too long."""
     words = f"Next: {command}"
-    if notes and len(notes[-1]) + len(words) < WIDTH:
+    if notes and cells(notes[-1]) + cells(words) < WIDTH:
         return [*notes[:-1], f"{notes[-1]} {words}"]
     return [*notes, words]
 

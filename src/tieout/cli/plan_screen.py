@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
+from tieout.cells import cells, cut, left
 from tieout.cli.daily import deal_words, sums, sums_text
 from tieout.cli.formats import amount, count, moment, money
 
@@ -72,7 +73,7 @@ def title_line(plan: Planned, zone: tzinfo) -> str:
         said.append(f", {sums_text(total, named=True, most=1)} net")
     # With many currencies the first one has room, the others are counted.
     return next(
-        (line for net in said if len(line := f"{head}{net}, {read}") <= WIDTH),
+        (line for net in said if cells(line := f"{head}{net}, {read}") <= WIDTH),
         f"{head}, {read}",
     )
 
@@ -181,11 +182,11 @@ def _left_out(lines: Sequence[PlanLine], full: bool) -> list[Row]:
     reasons = list(dict.fromkeys(_LEFT_OUT.get(line.reason, line.reason) for line in lines))
     numbers = list(dict.fromkeys(line.number or line.source_id for line in lines))
     shown, named = ", ".join(numbers[:3]), len(numbers)
-    while named > 1 and (len(numbers) > 3 or len(shown) > NET_EDGE - HEAD):
+    while named > 1 and (len(numbers) > 3 or cells(shown) > NET_EDGE - HEAD):
         # As many by name as have room, and how many more there are.
         named = min(named - 1, 2)
         shown = f"{', '.join(numbers[:named])} and {len(numbers) - named:,} more"
-        if len(shown) <= NET_EDGE - HEAD:
+        if cells(shown) <= NET_EDGE - HEAD:
             break
     total = sums([(line.net, line.currency) for line in lines])
     net = amount(total[0][0]) if len(total) == 1 else ""
@@ -193,10 +194,10 @@ def _left_out(lines: Sequence[PlanLine], full: bool) -> list[Row]:
 
 
 def _aligned(rows: Sequence[Row], full: bool) -> list[str]:
-    longest = max((len(row[1]) + 2 + len(row[2]) for row in rows if row[2]), default=0)
+    longest = max((cells(row[1]) + 2 + len(row[2]) for row in rows if row[2]), default=0)
     gross_room = max(GROSS_ROOM, *(len(row[3]) + 1 for row in rows))
     # However long a name is, what the plan comes to stays whole.
-    told = max((len(row[4]) for row in rows if row[4].startswith(",")), default=0)
+    told = max((cells(row[4]) for row in rows if row[4].startswith(",")), default=0)
     edge = max(NET_EDGE, min(HEAD + longest, 70, WIDTH - gross_room - told))
     return [_text(row, edge, gross_room, full) for row in rows]
 
@@ -204,21 +205,19 @@ def _aligned(rows: Sequence[Row], full: bool) -> list[str]:
 def _text(row: Row, edge: int, gross_room: int, full: bool) -> str:
     kind, name, net, gross, remark = row
     room = edge - HEAD - (len(net) + 2 if net else 0)
-    if not full and len(name) > room:
-        name = f"{name[: room - 1]}…"
-    head = f"{kind:<{HEAD}}{name}"
-    text = f"{head}{net:>{edge - len(head)}}" if net else head
+    head = f"{kind:<{HEAD}}{name if full else cut(name, room)}"
+    text = f"{head}{net:>{edge - cells(head)}}" if net else head
     follows = remark.startswith(",") and not net
     if gross or (not net and remark and not follows) or kind.startswith(("+", "~", "-")):
-        text = f"{text:<{edge}}{gross:>{gross_room}}"
+        text = f"{left(text, edge)}{gross:>{gross_room}}"
     if remark:
         text = f"{text}{remark}" if remark.startswith(",") else f"{text}  {remark}"
-        if len(text) > WIDTH and not gross and not net:
+        if cells(text) > WIDTH and not gross and not net:
             # Where no amounts stand, the remark begins as far left as it has to.
-            at = max(len(head) + 2, min(edge + gross_room + 2, WIDTH - len(remark)))
-            text = f"{head:<{at}}{remark}"
+            at = max(cells(head) + 2, min(edge + gross_room + 2, WIDTH - cells(remark)))
+            text = f"{left(head, at)}{remark}"
     text = text.rstrip()
-    return text if full or len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+    return text if full else cut(text, WIDTH)
 
 
 def line_data(line: PlanLine) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
+from tieout.cells import cells, head
 from tieout.cli.formats import one_line
 
 SHOWN_AFTER_MS, WAITS_AFTER_MS = 2_000, 10_000
@@ -72,7 +73,7 @@ class Ticking:
         told = f"  {_span(took)}{self._left(took)}{waits}"
         bar = self._bar()
         whole = f"{self._text}{bar}{self._counts()}{told}"
-        return self._cut(whole if len(whole) < self._columns() else whole.replace(bar, "", 1))
+        return self._cut(whole if cells(whole) < self._columns() else whole.replace(bar, "", 1))
 
     def _counts(self) -> str:
         if self._total > 0 and self._done <= self._total:
@@ -94,7 +95,7 @@ class Ticking:
 
     def _cut(self, text: str) -> str:
         # A line that wraps could not be written over.
-        return text[: max(self._columns() - 1, 1)]
+        return head(text, max(self._columns() - 1, 1))
 
     def _tick(self) -> None:
         while not self._over.wait(TICK_S):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from tieout.cells import cells as columns_of
+from tieout.cells import cut, left
 from tieout.core.ageing import Ageing
 from tieout.core.receivables import Receivables
 from tieout.core.tieout import CauseTotal, Group, RowKind, TieOut
@@ -63,7 +65,7 @@ def verdict_lines(report: Report) -> list[str]:
     about = _about(report)
     if result.explained:
         line = f"{EXPLAINED}  {about}"
-        return [line] if len(line) <= WIDTH else [EXPLAINED, about]
+        return [line] if columns_of(line) <= WIDTH else [EXPLAINED, about]
     found = [f"UNEXPLAINED {amount(size)}: {text}." for size, text in unexplained_sentences(result)]
     if not result.ledger_read:
         found.append("NOT COMPARED: the ledger's own list was not read.")
@@ -73,7 +75,7 @@ def verdict_lines(report: Report) -> list[str]:
 def deal_lines(result: TieOut) -> list[str]:
     """A line for each deal and each document without one, with its causes."""
     numbers = [row.number or "no deal" for row in result.rows]
-    first = max((len(number) for number in numbers), default=4)
+    first = max((columns_of(number) for number in numbers), default=4)
     amounts = [(amount(r.sold), amount(r.invoiced), amount(r.gap)) for r in result.rows]
     total = (amount(result.sold), amount(result.invoiced), amount(result.gap))
     widths = [max(len(a[n]) for a in (*amounts, total, ("", "Invoiced", ""))) for n in range(3)]
@@ -82,7 +84,8 @@ def deal_lines(result: TieOut) -> list[str]:
 
     def line(number: str, customer: str, cells: Sequence[str], cause: str) -> str:
         figures = "  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
-        return f"{number:<{first}}  {_cut(customer, room):<{room}}  {figures}  {cause}".rstrip()
+        name = left(cut(customer, room), room)
+        return f"{left(number, first)}  {name}  {figures}  {cause}".rstrip()
 
     lines = [line("Deal", "Customer", head, "Cause")]
     for number, row, cells in zip(numbers, result.rows, amounts, strict=True):
@@ -142,9 +145,9 @@ def note_lines(result: TieOut) -> list[str]:
 def table_lines(rows: Iterable[Line]) -> list[str]:
     """Labels to the left, amounts with one right edge, remarks behind."""
     found = [(label, amount(value), remark) for label, value, remark in rows]
-    edge = max([_EDGE, *(len(label) + 2 + len(value) for label, value, _ in found)])
+    edge = max([_EDGE, *(columns_of(label) + 2 + len(value) for label, value, _ in found)])
     return [
-        f"{label}{value:>{edge - len(label)}}  {_cut(remark, WIDTH - edge - 2)}".rstrip()
+        f"{label}{value:>{edge - columns_of(label)}}  {cut(remark, WIDTH - edge - 2)}".rstrip()
         for label, value, remark in found
     ]
 
@@ -176,10 +179,6 @@ def _deals(total: CauseTotal, room: int = WIDTH - _EDGE - 2) -> str:
         kept -= 1
         shown = f"{', '.join(total.deals[:kept])} and {len(total.deals) - kept} more"
     return shown
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
 __all__ = [

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tieout.cells import cells
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Place:
@@ -109,7 +111,7 @@ def render_problem(problem: Problem, lines: Sequence[str] | None = None) -> str:
     return (
         f"{problem.place} {problem.code}\n"
         f"{problem.line:>4} | {shown}\n"
-        f"{'':>4} | {' ' * before}^ {text}"
+        f"{'':>4} | {' ' * cells(shown[:before])}^ {text}"
     )
 
 

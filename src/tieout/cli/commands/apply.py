@@ -183,6 +183,7 @@ def _result(session: Session, engine: Engine, applied: Applied, *, strict: bool)
 
 def done_lines(engine: Engine, applied: Applied) -> list[str]:
     """What became of each change, a row for each; of very many the applied ones are counted."""
+    from tieout.cells import cells, left
     from tieout.cli.formats import amount
     from tieout.services.applying import state_word
 
@@ -199,14 +200,14 @@ def done_lines(engine: Engine, applied: Applied) -> list[str]:
         shown.append((word, name, title, net, _remark(engine, line, written)))
     hidden = len(applied.done) > len(shown)
     # A name that says all has no need of the room for a title.
-    room = max((len(name) for _, name, title, _, _ in shown if title), default=0)
+    room = max((cells(name) for _, name, title, _, _ in shown if title), default=0)
     rows = [
-        (word, f"{name:<{room}}  {title}" if title else name, net, remark)
+        (word, f"{left(name, room)}  {title}" if title else name, net, remark)
         for word, name, title, net, remark in shown
     ]
-    widths = [max((len(row[place]) for row in rows), default=0) for place in range(3)]
+    widths = [max((cells(row[place]) for row in rows), default=0) for place in range(3)]
     return [
-        f"{word:<{widths[0]}}  {what:<{widths[1]}}  {net:>{widths[2]}}  {remark}".rstrip()
+        f"{word:<{widths[0]}}  {left(what, widths[1])}  {net:>{widths[2]}}  {remark}".rstrip()
         for word, what, net, remark in rows
     ] + ([f"and {len(applied.done) - len(shown):,} more, applied"] if hidden else [])
 

@@ -422,6 +422,7 @@ def _plan_lines(made: Planned) -> list[str]:
     from dataclasses import replace
     from datetime import UTC
 
+    from tieout.cells import cut
     from tieout.cli.daily import sums, sums_text
     from tieout.cli.plan_screen import plan_lines
 
@@ -432,7 +433,7 @@ def _plan_lines(made: Planned) -> list[str]:
     held, asked, out = (f"{counts[verdict]:,}" for verdict in ("hold", "approval", "skip"))
     total = sums([(line.net, line.currency) for line in made.writes])
     return [
-        *(row if len(row) <= _ROOM else f"{row[: _ROOM - 1]}…" for row in shown),
+        *(cut(row, _ROOM) for row in shown),
         f"in all      {sums_text(total, named=True)} net",
         f"{'':<12}{held} exceptions, {asked} for a person to release, {out} left out by rule",
     ]

@@ -283,9 +283,11 @@ async def show(session: Session, which: Number) -> Result:
 
 def _wrapped(*parts: str) -> list[str]:
     """Sentences in one line, or each in its own; what is to be copied stays in one piece."""
+    from tieout.cells import cells
+
     said = [part.strip() for part in parts if part.strip()]
     whole = " ".join(said)
-    if len(whole) <= 100:
+    if cells(whole) <= 100:
         return [whole]
     return [
         line

@@ -213,6 +213,7 @@ def _head(engine: Engine, ran: Ran, here: tzinfo) -> str:
 
 
 def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
+    from tieout.cells import cells
     from tieout.cli.daily import recovery_text, sums_text
 
     rows: list[str] = []
@@ -233,7 +234,7 @@ def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
     open_ones = "Open exceptions: none"
     if ran.exceptions:
         open_ones = f"Open exceptions: {ran.exceptions:,}, {sums_text(ran.amounts)}"
-    if rows and len(rows[-1]) + len(open_ones) + 2 <= 100 and ran.waiting:
+    if rows and cells(rows[-1]) + len(open_ones) + 2 <= 100 and ran.waiting:
         rows[-1] = f"{rows[-1]}. {open_ones}"
     else:
         rows.append(open_ones)

@@ -82,22 +82,24 @@ def value_lines(made: Why, *, full: bool, width: int | None = None) -> list[str]
     A line for each value: name, value, source, rule; the empty ones with --full only. What is
     wider than the screen goes on below its source.
     """
+    from tieout.cells import cells, left
+
     shown = [one for one in made.values if full or one.value]
     if not full and len(shown) > 12:
         shown = shown[:12]
-    name_room = max([LABEL - 1, *(len(one.name) + 1 for one in shown)])
-    value_room = max([11, *(min(len(one.value), 30) + 1 for one in shown)])
-    source_room = max([25, *(min(len(one.source), 60) + 1 for one in shown if one.rule)])
+    name_room = max([LABEL - 1, *(cells(one.name) + 1 for one in shown)])
+    value_room = max([11, *(min(cells(one.value), 30) + 1 for one in shown)])
+    source_room = max([25, *(min(cells(one.source), 60) + 1 for one in shown if one.rule)])
     lines: list[str] = []
     for one in shown:
-        head = f"{one.name:<{name_room}} {one.value:<{value_room}} "
-        whole = f"{head}{one.source:<{source_room}} {one.rule}".rstrip()
-        room = 0 if width is None else max(width - len(head), 20)
-        if width is None or len(whole) <= width:
+        head = f"{left(one.name, name_room)} {left(one.value, value_room)} "
+        whole = f"{head}{left(one.source, source_room)} {one.rule}".rstrip()
+        room = 0 if width is None else max(width - cells(head), 20)
+        if width is None or cells(whole) <= width:
             lines.append(whole)
             continue
         told = wrap(one.source, room, break_long_words=False) + wrap(one.rule, room)
-        lines += [f"{'' if at else head:<{len(head)}}{text}" for at, text in enumerate(told)]
+        lines += [f"{' ' * cells(head) if at else head}{text}" for at, text in enumerate(told)]
     return lines
 
 
