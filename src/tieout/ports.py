@@ -272,8 +272,9 @@ class HttpRequest:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    # Out of repr: a header signs in, and a body may.
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
     timeout_s: int = 60
 
 
@@ -282,8 +283,8 @@ class HttpResponse:
     """Bytes in. Header names are lower case."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class NotSentError(Exception):
@@ -292,6 +293,10 @@ class NotSentError(Exception):
 
 class LostError(Exception):
     """A byte may have arrived and no whole answer came back. When unsure, this one."""
+
+
+class OverlongError(LostError):
+    """The answer was longer than any answer may be; the rest of it was not read."""
 
 
 class Transport(Protocol):

@@ -15,7 +15,7 @@ from tieout.connectors.http.tokens import SignIn, TokenKeeper
 from tieout.connectors.http.traffic import Exchange
 from tieout.core.abilities import BudgetWindow
 from tieout.core.errors import ConfigurationError, ConnectionBrokenError, TransientError
-from tieout.ports import HttpRequest, HttpResponse, LostError, NotSentError
+from tieout.ports import HttpRequest, HttpResponse, LostError, NotSentError, OverlongError
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -168,7 +168,22 @@ def test_calls_are_counted_by_template_and_shown_without_secrets() -> None:
     asyncio.run(scenario())
     assert api.calls == {"GET /items/{id}": 3}
     assert len(seen) == 3
-    assert "top" not in repr(seen)
+    assert {sent.request.headers["Authorization"] for sent in seen} == {"***"}
+
+
+def test_what_signs_in_is_in_no_repr() -> None:
+    headers = {"Authorization": "Bearer top"}
+    sent = HttpRequest(method="POST", url="https://x.example/", headers=headers, body=b"top")
+    came = HttpResponse(status=200, headers={"set-cookie": "top"}, body=b"top")
+    call = Call(path="/login", headers=headers, body=b"top")
+    assert "top" not in repr((sent, came, call))
+
+
+def test_an_answer_that_is_too_long_is_not_asked_for_again() -> None:
+    api, transport, _ = client(in_turn(*[OverlongError()] * 9))
+    with pytest.raises(TransientError, match="more than can be read"):
+        asyncio.run(api.read(Call(path="/items")))
+    assert len(transport.requests) == 1
 
 
 def test_no_more_in_flight_than_allowed() -> None:

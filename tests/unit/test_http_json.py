@@ -41,7 +41,15 @@ def test_floats_and_no_numbers_are_refused() -> None:
 
 
 def test_what_is_no_json_is_a_value_error() -> None:
-    for body in (b"", b"<html>", b'{"a":', b"\xff\xfe"):
+    no_number = b"1e99999999999999999999"
+    for body in (
+        b"",
+        b"<html>",
+        b'{"a":',
+        b"\xff\xfe",
+        no_number,
+        b'["\\ud83d", ' + no_number + b"]",
+    ):
         with pytest.raises(ValueError):
             loads(body)
 

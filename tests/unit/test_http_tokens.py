@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from support.fakes import ManualClock, MemorySecrets, ScriptedTransport, answer
 from tieout.connectors.http.json import dumps
 from tieout.connectors.http.tokens import Grant, SignIn, TokenKeeper, retry_after_s
+from tieout.connectors.http.traffic import Exchange
 from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.ports import HttpRequest, HttpResponse, LostError
 
@@ -329,7 +330,7 @@ def test_a_code_is_traded_and_extra_values_are_kept() -> None:
 
 def test_secrets_do_not_stand_in_recorded_traffic() -> None:
     clock = ManualClock()
-    seen: list[object] = []
+    seen: list[Exchange] = []
     transport = ScriptedTransport(TokenServer())
     tokens = TokenKeeper(
         connection="books",
@@ -342,7 +343,9 @@ def test_secrets_do_not_stand_in_recorded_traffic() -> None:
         observer=seen.append,
     )
     asyncio.run(tokens.access())
-    text = repr(seen)
+    sent, came = seen[0].request, seen[0].response
+    assert came is not None
+    text = repr((sent.url, sent.headers, sent.body, came.headers, came.body))
     assert "grant_type=refresh_token" in text
     for secret in ("s%26cret", "s&cret", "r0", "r1", "a1"):
         assert secret not in text

@@ -12,7 +12,7 @@ import pytest
 
 from tieout.connectors.http.transport import AiohttpTransport
 from tieout.core.errors import ConfigurationError
-from tieout.ports import HttpRequest, HttpResponse, LostError, NotSentError
+from tieout.ports import HttpRequest, HttpResponse, LostError, NotSentError, OverlongError
 
 Reply = Callable[[int, asyncio.StreamWriter], Awaitable[bool]]
 
@@ -140,6 +140,25 @@ def test_gzip_is_read_and_bytes_leave_as_given() -> None:
     assert isinstance(answer, HttpResponse)
     assert answer.body == b'{"a":1}'
     assert server.bodies == [b'{"price":9000.00}']
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_may_not_fill_the_memory(packed: bool) -> None:
+    whole = bytes(3_000_000)
+    sent = gzip.compress(whole) if packed else whole
+    extra = b"Content-Encoding: gzip\r\n" if packed else b""
+
+    async def scenario(most: int) -> HttpResponse:
+        transport = AiohttpTransport(most_bytes=most)
+        try:
+            async with raw_server(lambda _n, writer: ok(writer, sent, extra)) as server:
+                return await transport.send(HttpRequest(method="GET", url=server.url + "/a"))
+        finally:
+            await transport.close()
+
+    assert asyncio.run(scenario(len(whole))).body == whole
+    with pytest.raises(OverlongError):
+        asyncio.run(scenario(len(whole) - 1))
 
 
 def test_the_path_is_not_rewritten() -> None:

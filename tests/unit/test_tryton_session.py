@@ -10,6 +10,7 @@ import pytest
 
 from support.fakes import ManualClock, MemorySecrets, ScriptedTransport
 from tieout.connectors.http.json import dumps, loads
+from tieout.connectors.http.traffic import Exchange, Observer
 from tieout.connectors.tryton import TrytonConnector, TrytonSettings
 from tieout.core.change import Deferred, Unknown, Wire
 from tieout.core.errors import ConnectionBrokenError, TransientError
@@ -53,10 +54,15 @@ class Server:
         return HttpResponse(status=200, headers={}, body=dumps({"id": 1, "result": [7, key, None]}))
 
 
-def connector(server: object, secrets: MemorySecrets) -> TrytonConnector:
+def connector(
+    server: object, secrets: MemorySecrets, observer: Observer | None = None
+) -> TrytonConnector:
     settings = TrytonSettings(database="books", company=1)
     transport = ScriptedTransport(server)  # type: ignore[arg-type]
-    return TrytonConnector("tryton", settings, transport, secrets, ManualClock(), Random(1))
+    clock = ManualClock()
+    return TrytonConnector(
+        "tryton", settings, transport, secrets, clock, Random(1), observer=observer
+    )
 
 
 def vault(password: str) -> MemorySecrets:
@@ -66,6 +72,18 @@ def vault(password: str) -> MemorySecrets:
 def wire() -> Wire:
     body = dumps({"id": 1, "method": "model.account.invoice.post", "params": [[31], {}]})
     return Wire(wire_key="w", method="POST", path=PATH, body=body, items=("a",))
+
+
+def test_what_is_observed_of_a_sign_in_holds_neither_password_nor_session() -> None:
+    seen: list[Exchange] = []
+    made = connector(Server(), vault("right"), seen.append)
+    asyncio.run(made._api.call("model.x.search"))
+    signing_in, asking = seen
+    assert signing_in.request.body == b""
+    assert signing_in.response is not None
+    assert signing_in.response.body == b""
+    assert asking.request.headers["Authorization"] == "***"
+    assert b"model.x.search" in asking.request.body
 
 
 def test_a_session_serves_every_process_of_the_vault() -> None:

@@ -19,7 +19,15 @@ from tieout.connectors.http.tokens import TokenKeeper, retry_after_s
 from tieout.connectors.http.traffic import Observer, exchange_of
 from tieout.core.abilities import BudgetWindow
 from tieout.core.errors import ConnectionBrokenError, TransientError
-from tieout.ports import Clock, HttpRequest, HttpResponse, LostError, NotSentError, Transport
+from tieout.ports import (
+    Clock,
+    HttpRequest,
+    HttpResponse,
+    LostError,
+    NotSentError,
+    OverlongError,
+    Transport,
+)
 
 _ATTEMPTS = 4
 _FIRST_WAIT_S = 0.5
@@ -34,16 +42,17 @@ class Call:
     """
     One call. ``path`` begins with a slash and may hold a query already; ``query`` is encoded and
     put behind it. ``template`` is the path with ids replaced: it names the route in counts and
-    budgets, '' takes the path.
+    budgets, '' takes the path. ``signs_in``: its bodies hold secrets and are shown to nobody.
     """
 
     path: str
     method: str = "GET"
     query: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
     template: str = ""
     timeout_s: int = 60
+    signs_in: bool = False
 
     @property
     def route(self) -> str:
@@ -116,6 +125,12 @@ class ApiClient:
             wait_s = self._backoff_s(attempt)
             try:
                 response = await self._signed_in(call)
+            except OverlongError:
+                raise TransientError(
+                    f"{self._system} answered one question with more than can be read at once; "
+                    "the answer was dropped.",
+                    hint="Check the address of the connection; the next run asks again.",
+                ) from None
             except (NotSentError, LostError):
                 continue
             throttled_s = self._note_throttled(call, response)
@@ -185,9 +200,9 @@ class ApiClient:
             try:
                 response = await self._transport.send(request)
             except (NotSentError, LostError) as error:
-                self._tell(request, None, type(error).__name__, started)
+                self._tell(call, request, None, type(error).__name__, started)
                 raise
-            self._tell(request, response, "", started)
+            self._tell(call, request, response, "", started)
             return response
 
     async def _base(self) -> str:
@@ -222,8 +237,15 @@ class ApiClient:
         )
 
     def _tell(
-        self, request: HttpRequest, response: HttpResponse | None, error: str, started: int
+        self,
+        call: Call,
+        request: HttpRequest,
+        response: HttpResponse | None,
+        error: str,
+        started: int,
     ) -> None:
         if self._observer is not None:
             took = self._clock.steady() - started
-            self._observer(exchange_of(request, response, error=error, took_ms=took))
+            self._observer(
+                exchange_of(request, response, error=error, took_ms=took, sign_in=call.signs_in)
+            )

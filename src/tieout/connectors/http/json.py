@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
@@ -26,7 +26,7 @@ def loads(body: bytes | str) -> Any:
     """
     try:
         found = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidOperation) as error:
         if not _mentions(body, "\\ud", "\\uD"):
             raise ValueError(str(error)) from None
         found = _with_halves(body)
@@ -47,7 +47,7 @@ def _with_halves(body: bytes | str) -> Any:
 
     try:
         return json.loads(body, parse_float=Decimal, parse_constant=no_number)
-    except RecursionError as error:
+    except (RecursionError, InvalidOperation) as error:
         raise ValueError(str(error)) from None
 
 

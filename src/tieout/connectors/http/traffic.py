@@ -57,6 +57,13 @@ def masked_form(body: bytes) -> bytes:
     return urlencode([(k, MASK if k in _SECRET_FIELDS else v) for k, v in pairs]).encode()
 
 
+def _shown_body(request: HttpRequest) -> bytes:
+    """What may be shown of a sign-in: a form without its secrets, nothing of any other body."""
+    kinds = [value for name, value in request.headers.items() if name.lower() == "content-type"]
+    is_form = any(kind.startswith("application/x-www-form-urlencoded") for kind in kinds)
+    return masked_form(request.body) if is_form else b""
+
+
 def exchange_of(
     request: HttpRequest,
     response: HttpResponse | None,
@@ -70,7 +77,7 @@ def exchange_of(
         method=request.method,
         url=request.url,
         headers=masked_headers(request.headers),
-        body=masked_form(request.body) if sign_in else request.body,
+        body=_shown_body(request) if sign_in else request.body,
         timeout_s=request.timeout_s,
     )
     answer = None

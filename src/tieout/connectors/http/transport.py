@@ -8,13 +8,16 @@ import aiohttp
 from yarl import URL
 
 from tieout.connectors.http.addresses import require_callable
-from tieout.ports import HttpRequest, HttpResponse, LostError, NotSentError
+from tieout.ports import HttpRequest, HttpResponse, LostError, NotSentError, OverlongError
+
+# No page of a vendor's comes near it; half a megabyte of gzip may otherwise fill the memory.
+_MOST_BYTES = 128_000_000
 
 
 class AiohttpTransport:
     """
     Bytes out, bytes in, over aiohttp: no redirect, no cookie, no repeat, no proxy from the
-    environment unless ``trust_env``.
+    environment unless ``trust_env``. An answer has ``most_bytes``, unpacked, at most.
 
     Plain http is refused for every host but this machine (ConfigurationError).
     """
@@ -27,18 +30,21 @@ class AiohttpTransport:
         trust_env: bool = False,
         tls: ssl.SSLContext | None = None,
         user_agent: str = "tieout",
+        most_bytes: int = _MOST_BYTES,
     ) -> None:
         self._connect_timeout_s = connect_timeout_s
         self._connections = connections
         self._trust_env = trust_env
         self._tls = tls
         self._user_agent = user_agent
+        self._most_bytes = most_bytes
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """
         The answer whatever its status. Raises `NotSentError` only where no byte of the request
-        can have left (refused, unknown host, TLS not agreed), else `LostError`.
+        can have left (refused, unknown host, TLS not agreed), else `LostError`; of an answer that
+        is too long its kind `OverlongError`.
         """
         require_callable(request.url)
         session = self._opened()
@@ -55,7 +61,7 @@ class AiohttpTransport:
                 allow_redirects=False,
                 timeout=timeout,
             ) as answer:
-                body = await answer.read()
+                body = await self._body(answer)
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return HttpResponse(status=answer.status, headers=headers, body=body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -63,6 +69,15 @@ class AiohttpTransport:
             raise NotSentError(_told(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise LostError(_told(error)) from None
+
+    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for part in answer.content.iter_any():
+            body += part
+            if len(body) > self._most_bytes:
+                answer.close()
+                raise OverlongError(f"more than {self._most_bytes} bytes")
+        return bytes(body)
 
     async def close(self) -> None:
         """Lets go of sockets. May be called twice."""

@@ -97,6 +97,7 @@ class Session:
             body=body,
             template="common.db.login",
             timeout_s=_TIMEOUT_S,
+            signs_in=True,
         )
         try:
             # As a write: it leaves once, since a second try could be one too many.
