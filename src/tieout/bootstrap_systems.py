@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
 from typing import Any
 
 from tieout.connectors.words import truth
 from tieout.core.errors import ConfigurationError
+from tieout.settings.problems import suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +132,35 @@ class System:
         return _class(self.connector)
 
     def make_settings(self, values: Mapping[str, Any]) -> Any:
-        """The settings object. Raises `ConfigurationError` for a name that it does not have."""
+        """
+        The settings object. Raises `ConfigurationError` for a name that it does not have, with all
+        that it has, and for a value that cannot be.
+        """
         kind = self.settings_class()
+        self._check(kind(), values, "")
         try:
             if hasattr(kind, "from_mapping"):
                 return kind.from_mapping(values)
             return _plain_settings(kind, values)
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"{self.label}: {error}.", code="setting_wrong") from None
+
+    def _check(self, defaults: Any, values: Mapping[str, Any], group: str) -> None:
+        """The names, and what kind of value each has; those of a group have its name in front."""
+        known = {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}
+        for name, value in sorted(values.items()):
+            if name not in known:
+                raise _no_setting(self.label, name, known, group)
+            shown, default = f"{group}{name}", known[name]
+            grouped = is_dataclass(default)
+            if grouped and isinstance(value, Mapping):
+                self._check(default, value, f"{name}.")
+            elif isinstance(value, Mapping) and not isinstance(default, Mapping):
+                raise _wrong_kind(self.label, shown, "one value, not a group of names")
+            elif isinstance(value, (int, str)) and (grouped or isinstance(default, Mapping)):
+                raise _wrong_kind(self.label, shown, f"a group of names: {shown}.NAME=VALUE")
+            elif type(default) is int and isinstance(value, str) and not value.strip().isdigit():
+                raise _wrong_kind(self.label, shown, f'a whole number, not "{value}"')
 
 
 SYSTEMS: Mapping[str, System] = {
@@ -344,6 +366,20 @@ def system_named(name: str) -> System:
             f'There is no system "{name}"; there are {", ".join(SYSTEMS)}.', code="unknown_system"
         )
     return found
+
+
+def _no_setting(label: str, name: str, known: Mapping[str, Any], group: str) -> ConfigurationError:
+    near = suggestion(name, known)
+    names = ", ".join(f"{group}{each}" for each in sorted(known))
+    return ConfigurationError(
+        f"{label} has no setting {group}{name}.",
+        code="setting_wrong",
+        hint=f"{near} There are {names}.".strip(),
+    )
+
+
+def _wrong_kind(label: str, name: str, what: str) -> ConfigurationError:
+    return ConfigurationError(f"{label}: {name} is {what}.", code="setting_wrong")
 
 
 def _class(place: str) -> Any:

@@ -172,6 +172,28 @@ def test_a_second_init_changes_nothing(bare: Program, capsys: Capture) -> None:
     assert bare.text() == before
 
 
+@pytest.mark.parametrize("name", ["", "  ", "file", "file/below"])
+def test_init_of_a_folder_that_cannot_be_changes_nothing(
+    name: str, capsys: Capture, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    answer = Program(tmp_path, capsys)("init", name, "--json")
+    code = "folder_unwritable" if name.strip() else "usage"
+    assert (answer.code, answer.object["error"]["code"]) == (3 if "/" in name else 2, code)
+    assert not [*tmp_path.rglob("tieout.yaml"), *tmp_path.rglob(".tieout")]
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+
+
+def test_init_here_and_inside_another_project(bare: Program, capsys: Capture) -> None:
+    below = bare.folder / "Västkust AB"
+    below.mkdir()
+    answer = Program(below, capsys)("init", ".")
+    assert answer.code == 0, answer.err
+    assert f"It lies inside the project {bare.folder};" in answer.err
+    assert answer.err.endswith("Next: tieout connection add\n")
+    assert "bridge: V-stkust-AB\n" in Program(below, capsys).text()
+
+
 def test_init_takes_a_file_and_its_tables(home: Path, capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "items.csv").write_text("from,to\nA,B\n", encoding="utf-8")

@@ -15,6 +15,7 @@ import pytest
 from support.fakes import START, ManualClock
 from tieout.bootstrap import SYSTEMS, SystemClock, UlidIds, system_named, who_acts
 from tieout.cli import main
+from tieout.cli.commands import connection as connection_command
 from tieout.core.case import Verdict
 from tieout.core.errors import ConfigurationError
 from tieout.core.finding import Finding
@@ -202,8 +203,32 @@ def test_unknown_names_are_told_with_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match="jwt, refresh, client_credentials"):
         system_named("salesforce").grant("password")
     visma = system_named("visma_eaccounting")
-    with pytest.raises(ConfigurationError, match="no such setting: colour"):
-        settings_for(visma, visma.grant(""), base_url="", token_url="", given={"colour": "red"})
+    with pytest.raises(
+        ConfigurationError, match=r"Visma eAccounting has no setting pagesize\."
+    ) as no:
+        settings_for(visma, visma.grant(""), base_url="", token_url="", given={"pagesize": "5"})
+    assert no.value.hint.startswith("Did you mean page_size? There are api_url, authorize_url, ")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"account": {"colour": "x"}}, "Salesforce has no setting account.colour."),
+        ({"account": "Terms__c"}, "Salesforce: account is a group of names: account.NAME=VALUE."),
+        ({"user": {"name": "x"}}, "Salesforce: user is one value, not a group of names."),
+        ({"page_rows": "many"}, 'Salesforce: page_rows is a whole number, not "many".'),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_said_in_plain_words(given: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        system_named("salesforce").make_settings(given)
+    assert refused.value.message == said
+
+
+@pytest.mark.parametrize("pairs", [["user"], ["=x"], ["account.=x"], ["user=x", "user.name=y"]])
+def test_a_setting_is_a_name_and_a_value(pairs: list[str]) -> None:
+    with pytest.raises(UsedWronglyError, match="--set"):
+        connection_command._settings(pairs)
 
 
 # --- what a bad day says --------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def starting_files(folder: Path, source: Path | None) -> dict[str, str]:
 
     Tables beside the source are taken over. Raises `ConfigurationError` where it is unreadable.
     """
-    files = project_files(folder.name or "bridge")
+    files = project_files(folder.absolute().resolve().name or "bridge")
     if source is None:
         return files
     files[FILE] = _text(source)

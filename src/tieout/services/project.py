@@ -77,14 +77,20 @@ def find_project(given: str = "", environment: Mapping[str, str] | None = None) 
             )
         return Project(folder)
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if _stands(folder / FILE):
-            return Project(folder)
+    found = Project(here) if _stands(here / FILE) else project_around(here)
+    if found is not None:
+        return found
     raise UsedWronglyError(
         f"There is no {FILE} here or in a folder above.",
         code="no_project",
         hint="tieout init my-company",
     )
+
+
+def project_around(folder: Path) -> Project | None:
+    """The nearest project in a folder above this one."""
+    above = folder.absolute().parents
+    return next((Project(one) for one in above if _stands(one / FILE)), None)
 
 
 def _stands(file: Path) -> bool:
@@ -112,6 +118,10 @@ def make_project(root: Path, files: Mapping[str, str]) -> Project:
     from tieout.settings.project import write_project
 
     project = Project(root.absolute())
+    if _stands(project.root):
+        raise UsedWronglyError(
+            f"{root} is a file. Nothing was changed. Choose another name.", code="folder_unwritable"
+        )
     if _stands(project.file):
         raise UsedWronglyError(
             f"{root}/{FILE} is there already. Nothing was changed. Choose another folder.",

@@ -364,12 +364,14 @@ def _settings(pairs: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not equals:
-            raise UsedWronglyError(f"--set takes KEY=VALUE, not {pair}.")
-        target = found
         *groups, last = key.split(".")
+        if not equals or not all((*groups, last)):
+            raise UsedWronglyError(f'--set takes KEY=VALUE, not "{pair}".')
+        target = found
         for name in groups:
             target = target.setdefault(name, {})
+            if not isinstance(target, dict):
+                raise UsedWronglyError(f"--set says {name} twice, once as a group.")
         # 02 is a code, not the number 2.
         number = value.isdigit() and str(int(value)) == value
         target[last] = int(value) if number else value

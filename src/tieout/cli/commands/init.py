@@ -17,7 +17,7 @@ from tieout.cli.output import Result
 )
 async def init(
     session: Session,
-    folder: Annotated[Path, Argument(metavar="DIR", help="The folder to make.")],
+    name: Annotated[str, Argument(metavar="DIR", help="The folder to make.")],
     source: Annotated[
         Path | None, Option("--from", metavar="FILE", help="Begin with this tieout.yaml.")
     ] = None,
@@ -27,16 +27,27 @@ async def init(
 
     from tieout.bootstrap import open_project
     from tieout.services.configuration import starting_files
-    from tieout.services.project import make_project
+    from tieout.services.project import make_project, project_around
+    from tieout.services.usage import UsedWronglyError
 
+    if not name.strip():
+        raise UsedWronglyError(
+            "The new project has no name.", code="usage", hint="tieout init my-company"
+        )
+    folder = Path(name)
+    around = project_around(folder)
     files = starting_files(folder, source)
     project = make_project(folder, files)
     await session.keep(open_project(project, session.clock))
-    shown = str(folder).rstrip("/")
+    shown = str(folder) if not name.startswith("-") else f"./{folder}"
+    notes = ["Nothing is sent before you publish."]
+    if around is not None:
+        notes.insert(0, f"It lies inside the project {around.root}; commands go by where you are.")
+    connect = "tieout connection add"
     kept = "tieout.yaml, tables/, .tieout/ (database, key, logs; keep a copy of .tieout/key)."
     return Result(
         data={"folder": str(project.root), "files": sorted(files)},
         lines=[f"Created {shown}/: {kept}"],
-        notes=["Nothing is sent before you publish."],
-        next=(f"cd {shlex.quote(shown)} && tieout connection add",),
+        notes=notes,
+        next=(connect if shown == "." else f"cd {shlex.quote(shown)} && {connect}",),
     )
