@@ -247,6 +247,49 @@ def test_a_sign_in_address_in_trouble_is_no_refusal(reply: HttpResponse) -> None
     assert secrets.log == []
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(400, b'{"error":"invalid_grant","error_description":'
+                    b'"token request is already being processed"}'),
+        answer(400, b'{"error":"unknown_error","error_description":"retry your request"}'),
+        answer(400, b'{"error":"rate_limit_exceeded"}', retry_after="120"),
+        answer(400, b'{"error":"invalid_grant","error_description":"login rate exceeded"}'),
+        answer(403, b'{"error":"temporarily_unavailable"}'),
+        answer(400, b'{"error":"server_error"}'),
+        answer(401, b"<html>the proxy wants a password</html>"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("grant", [Grant.REFRESH_TOKEN, Grant.CLIENT_CREDENTIALS])
+def test_a_refusal_that_passes_is_asked_again_later(reply: HttpResponse, grant: Grant) -> None:
+    clock = ManualClock()
+    server, replies = TokenServer(), [reply]
+    tokens, transport = keeper(
+        clock,
+        vault(clock),
+        lambda request: replies.pop() if replies else server(request),
+        grant=grant,
+    )
+    with pytest.raises(TransientError) as told:
+        asyncio.run(tokens.access())
+    assert told.value.retry_after_s == (120 if "retry-after" in reply.headers else 30)
+    assert len(transport.requests) == 1, "no older token is tried"
+    assert asyncio.run(tokens.access()) == "a1"
+
+
+def test_a_refusal_behind_a_200_is_one() -> None:
+    clock = ManualClock()
+    secrets = vault(clock)
+    tokens, transport = keeper(
+        clock, secrets, lambda _request: answer(200, b'{"error":"invalid_grant"}')
+    )
+    for _ in range(3):
+        with pytest.raises(ConnectionBrokenError) as told:
+            asyncio.run(tokens.access())
+        assert told.value.code == "sign_in_withdrawn"
+    assert len(transport.requests) == 1
+
+
 def test_a_lost_answer_of_the_sign_in_passes() -> None:
     def lose(_request: HttpRequest) -> HttpResponse:
         raise LostError

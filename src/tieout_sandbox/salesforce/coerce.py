@@ -138,7 +138,7 @@ def _text(org: Org, found: Field, value: Any) -> str | None:
     text: str = value.strip() if found.type != "textarea" else value.rstrip()
     if not text:
         return None
-    if found.length and len(text) > found.length:
+    if found.length and _length(text, org.switches.text_length_in) > found.length:
         raise SalesforceError(
             "STRING_TOO_LONG",
             f"{found.label}: data value too large: {text} (max length={found.length})",
@@ -157,6 +157,10 @@ def _text(org: Org, found: Field, value: Any) -> str | None:
     if found.type == "picklist" and found.restricted:
         return _restricted(found, text)
     return text
+
+
+def _length(text: str, counted: str) -> int:
+    return len(text.encode("utf-16-le")) // 2 if counted == "utf16" else len(text)
 
 
 def _restricted(found: Field, text: str) -> str:

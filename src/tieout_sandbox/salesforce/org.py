@@ -60,6 +60,9 @@ class Switches:
     """inactive, or gone: values of a picklist field that a write of it leaves out."""
     inactive_values_shown: bool = True
     """Whether a picklist field that takes any text tells of values that are out of use."""
+    text_length_in: str = "utf16"
+    """utf16, or characters: what the length of a text field counts. In characters beyond the first
+    65,536, as emojis are, the two differ; the vendor's own formulas and code count two."""
     tooling_preconditions: bool = False
     """Whether the tooling interface minds If-Unmodified-Since."""
 

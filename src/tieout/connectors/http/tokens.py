@@ -276,7 +276,10 @@ class TokenKeeper:
         if 200 <= response.status < 300 and values.get("access_token"):
             return _Answer(values)
         refusal = str(values.get("error") or "")
-        if response.status in (400, 401, 403) and (refusal or response.status == 401):
+        bare = response.status == 401 and not response.body.strip()
+        # Some answer 200 with the refusal inside; a page in place of their own form is a proxy's.
+        known = response.status in (400, 401, 403) or 200 <= response.status < 300
+        if (known and refusal and not _passes(values)) or bare:
             return _Answer({}, refusal or "invalid_client")
         if response.status in (404, 405, 410):
             raise ConnectionBrokenError(
@@ -405,6 +408,19 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> int | None:
     except ValueError:
         return None
     return max(0, -((now - when) // timedelta(seconds=1)))
+
+
+_PASSING = frozenset(
+    {"temporarily_unavailable", "server_error", "unknown_error", "rate_limit_exceeded", "slow_down"}
+)
+# Salesforce says so beside `invalid_grant`: to a second request at the same time, and to many.
+_PASSING_WORDS = ("already being processed", "retry your request", "rate exceeded")
+
+
+def _passes(values: Mapping[str, Any]) -> bool:
+    """Whether a refusal is about this moment; taken for a withdrawn sign-in it would stay one."""
+    told = str(values.get("error_description") or "").lower()
+    return str(values.get("error")) in _PASSING or any(words in told for words in _PASSING_WORDS)
 
 
 def _refresh_form(token: str) -> dict[str, str]:

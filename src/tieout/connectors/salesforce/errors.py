@@ -175,6 +175,19 @@ class Refusal:
         )
 
 
+def names_nothing(refusal: Refusal, record: str) -> Finding:
+    """The refusal of a row because of another one that it names."""
+    named = f" ({', '.join(refusal.fields)})" if refusal.fields else ""
+    return Finding(
+        code=refusal.meaning.code,
+        message=f"{record} names a record{named} that is not in Salesforce any more: "
+        f"{refusal.message}",
+        hint="Restore that record, or dismiss this: tieout exceptions show.",
+        place=",".join(refusal.fields),
+        values={"vendor_code": refusal.code, "vendor_message": refusal.message},
+    )
+
+
 def refusals(body: bytes) -> tuple[Refusal, ...]:
     """The errors of a plain answer; empty where the body is not in the vendor's form."""
     try:

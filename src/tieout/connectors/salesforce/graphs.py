@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tieout.connectors.http.json import dumps, loads
-from tieout.connectors.salesforce.errors import Kind, Refusal, refusals
+from tieout.connectors.salesforce.errors import Kind, Refusal, names_nothing, refusals
 from tieout.connectors.salesforce.ids import id18, is_id
 from tieout.core.change import (
     Action,
@@ -23,7 +23,6 @@ from tieout.core.change import (
     Unknown,
     Wire,
 )
-from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
 from tieout.core.model import Entity, ExternalRef
 
@@ -174,7 +173,7 @@ def _failed(
             )
         label = f"{str(node['url']).split('/sobjects/')[-1].split('/')[0]} of {key}"
         if creates and found[0].meaning.kind is Kind.STALE:
-            return Rejected(key=key, findings=(_names_nothing(found[0], label),), vendor_time=at)
+            return Rejected(key=key, findings=(names_nothing(found[0], label),), vendor_time=at)
         return refuse(key, found, label, at)
     if any(refusals(dumps(node.get("body"))) for node in nodes.values()):
         # Too many others of the same request failed before it, so it was not tried.
@@ -189,14 +188,4 @@ def _made_already(refusal: Refusal) -> bool:
     integrity = refusal.code == "FIELD_INTEGRITY_EXCEPTION"
     return refusal.code == "DUPLICATE_VALUE" or (
         integrity and "already exists" in refusal.message.lower()
-    )
-
-
-def _names_nothing(refusal: Refusal, label: str) -> Finding:
-    return Finding(
-        code=refusal.meaning.code,
-        message=f"{label} names a record that is not in Salesforce any more: {refusal.message}",
-        hint="Restore that record, or dismiss this: tieout exceptions show.",
-        place=",".join(refusal.fields),
-        values={"vendor_code": refusal.code, "vendor_message": refusal.message},
     )

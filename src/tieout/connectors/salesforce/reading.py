@@ -308,7 +308,7 @@ class Reader:
                     where=(*step.where, *source.line_where),
                 ),
             )
-            if "Product2.ProductCode" in shape.line_columns:
+            if source.entity is Entity.DEAL and _reads(shape.line_columns, "Product2"):
                 found.append(
                     _pointed(
                         shape,
@@ -322,6 +322,7 @@ class Reader:
         if shape.role_columns:
             child = "OpportunityContactRole"
             found.append(_moved(shape, child, "OpportunityId", since=since))
+        if _reads(shape.role_columns, "Contact"):
             step = _pointed(shape, child, "OpportunityId", "ContactId", "Contact", since)
             roles = soql.one_of("Role", self._settings.billing_roles)
             billing = (
@@ -347,7 +348,7 @@ class Reader:
                 _pointed(shape, shape.source.object, "Id", field.name, field.targets[0], since)
             )
         for pointer, relation, target in _PERSON_POINTERS:
-            if any(column.startswith(f"{relation}.") for column in shape.columns):
+            if _reads(shape.columns, relation):
                 found.append(_pointed(shape, shape.source.object, "Id", pointer, target, since))
         return found
 
@@ -513,6 +514,11 @@ _PERSON_POINTERS = (
     ("BillToContactId", "BillToContact", "Contact"),
     ("ContactId", "Contact", "Contact"),
 )
+
+
+def _reads(columns: Sequence[str], relation: str) -> bool:
+    """Whether anything is read through that way to a parent."""
+    return any(column.startswith(f"{relation}.") for column in columns)
 
 
 def _moved(shape: Shape, child: str, pointer: str, *, since: str) -> Step:

@@ -68,6 +68,9 @@ ROLE_COLUMNS = (
     *(f"Contact.{name}" for name in _PERSON),
 )
 
+# The ways to parents of which administrators hide fields one by one, and where they lead.
+_MAY_HIDE = {"Product2": "Product2", "Contact": "Contact", "BillToContact": "Contact"}
+
 OPPORTUNITY = Source(
     object="Opportunity",
     entity=Entity.DEAL,
@@ -316,15 +319,16 @@ class Shapes:
                     await self._resolve(line, path, line_extra, unknown)
             else:
                 await self._resolve(head, path, extra, unknown)
-        columns = _columns(head, source, self._named(source))
-        line_columns = _line_columns(line, source) if line is not None else []
+        columns = await self._columns(head, source)
+        line_columns = await self._line_columns(line, source) if line is not None else []
+        has_roles = source.roles and ROLES in head.children
         return Shape(
             source=source,
             columns=_once([*columns, *(path for _, path in extra)]),
             line_columns=_once([*line_columns, *(path for _, path in line_extra)])
             if line is not None
             else (),
-            role_columns=ROLE_COLUMNS if source.roles and ROLES in head.children else (),
+            role_columns=tuple(await self._seen(ROLE_COLUMNS)) if has_roles else (),
             extra=tuple(extra),
             line_extra=tuple(line_extra),
             unknown=tuple(unknown),
@@ -332,6 +336,36 @@ class Shapes:
             kinds=want.kinds,
             digest=want.shape,
         )
+
+    async def _columns(self, head: OrgObject, source: Source) -> list[str]:
+        found = head.only(*SYSTEM, *source.plain, *self._named(source))
+        for pointer, paths in source.parents:
+            if head.has(pointer):
+                found += await self._seen(paths)
+        return found
+
+    async def _line_columns(self, line: OrgObject, source: Source) -> list[str]:
+        found = line.only("Id", *source.line_plain)
+        pointer, paths = _PRODUCT
+        if source.entity is Entity.DEAL and line.has(pointer):
+            found += await self._seen(paths)
+        if source.entity is Entity.ITEM and line.has("Pricebook2Id"):
+            found.extend(PARENTS)
+        return found
+
+    async def _seen(self, paths: Sequence[str]) -> list[str]:
+        """
+        Those of the paths that the integration user sees: one hidden field of a product or person
+        would have the whole query refused, and no deal read. Other parents hide none of theirs.
+        """
+        found: list[str] = []
+        for path in paths:
+            relation, _, name = path.rpartition(".")
+            target = _MAY_HIDE.get(relation)
+            parent = await self._api.object(target) if target else None
+            if target is None or (parent is not None and parent.has(name)):
+                found.append(path)
+        return found
 
     async def resolve(self, place: OrgObject, path: str) -> str | Finding:
         """A path as the org spells it, or what is wrong with it."""
@@ -396,24 +430,6 @@ class Shapes:
         if source.entity is Entity.ITEM:
             return [settings.item.tax_class, *(settings.ours(name) for name in ITEM_FIELDS)]
         return []
-
-
-def _columns(head: OrgObject, source: Source, named: Sequence[str]) -> list[str]:
-    found = head.only(*SYSTEM, *source.plain, *named)
-    for pointer, paths in source.parents:
-        if head.has(pointer):
-            found.extend(paths)
-    return found
-
-
-def _line_columns(line: OrgObject, source: Source) -> list[str]:
-    found = line.only("Id", *source.line_plain)
-    pointer, paths = _PRODUCT
-    if source.entity is Entity.DEAL and line.has(pointer):
-        found.extend(paths)
-    if source.entity is Entity.ITEM and line.has("Pricebook2Id"):
-        found.extend(PARENTS)
-    return found
 
 
 def _once(values: Sequence[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from tieout.connectors.lengths import cut_units, units
 from tieout.connectors.salesforce import soql
 from tieout.connectors.salesforce.org import OrgField
 from tieout.core.finding import Finding
@@ -102,12 +103,12 @@ def _text(field: OrgField, value: object, *, cut: bool) -> Wire | Unfit:
         text = value.isoformat() if isinstance(value, date) else str(value)
     if field.restricted and field.options and text not in field.options:
         return _unfit(field, f"{field.label} has no value {text!r} in its list.")
-    if field.length and len(text) > field.length:
+    if field.length and units(text) > field.length:
         if not cut:
             return _unfit(
-                field, f"{field.label} has room for {field.length} characters, not {len(text)}."
+                field, f"{field.label} has room for {field.length} characters, not {units(text)}."
             )
-        text = text[: field.length - 1].rstrip() + "…"
+        text = cut_units(text, field.length - 1).rstrip() + "…"
     return text
 
 

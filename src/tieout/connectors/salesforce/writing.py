@@ -19,6 +19,7 @@ from tieout.connectors.salesforce.errors import (
     Kind,
     Refusal,
     item_refusals,
+    names_nothing,
     refusals,
 )
 from tieout.connectors.salesforce.graphs import graph_path, pack_graphs, read_graphs
@@ -39,7 +40,7 @@ from tieout.core.change import (
     Unknown,
     Wire,
 )
-from tieout.core.errors import ConnectionBrokenError
+from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding
 from tieout.core.keys import wire_key
 from tieout.core.model import Entity, ExternalRef, Standing
@@ -118,7 +119,8 @@ class Writer:
         findings: list[Finding] = []
         body: dict[str, Any] = {}
         after = dict(row)
-        if mixed := _other_currency(wanted, change.wanted.fields, board, row):
+        only = self._settings.currency
+        if mixed := _other_currency(wanted, change.wanted.fields, board, row, only):
             findings.append(mixed)
         for ours, field in board.fields.items():
             if ours == "synced_at" or ours not in change.wanted.fields:
@@ -208,7 +210,32 @@ class Writer:
         )
         if isinstance(response, list):
             return response
-        return self._read(wire, response)
+        outcomes = self._read(wire, response)
+        return [await self._of_which_row(wire, response, outcome) for outcome in outcomes]
+
+    async def _of_which_row(self, wire: Wire, response: HttpResponse, outcome: Outcome) -> Outcome:
+        """
+        A row is not there: the one that was written, which is decided anew, or one that it names.
+        The vendor says both alike. Decided anew, the second would be refused again for ever.
+        """
+        found = refusals(response.body)
+        alone = wire.path not in (self._collection, self._graph)
+        if not (alone and found and isinstance(outcome, Stale)):
+            return outcome
+        if found[0].meaning.kind is Kind.STALE and await self._is_there(wire):
+            finding = names_nothing(found[0], _label(wire.path))
+            return Rejected(key=outcome.key, findings=(finding,), vendor_time=outcome.vendor_time)
+        return outcome
+
+    async def _is_there(self, wire: Wire) -> bool:
+        """Whether the row of a path is there; a new one is what nobody could miss."""
+        name, record_id = wire.path.rstrip("/").split("/")[-2:]
+        if wire.method == "POST":
+            return True
+        try:
+            return (await self._api.row(name, record_id)).status == 200
+        except TransientError:
+            return False
 
     def _shown_already(self, wire: Wire) -> list[Outcome]:
         """Rows that `prepare` has just read and found as wanted: done, without a call."""
@@ -300,6 +327,10 @@ class Writer:
                 # Drawn, so that rows that met one lock do not meet at it again.
                 wait += self._random.randrange(LOCK_WAIT_S + 1)
             return _deferred(key, wait, found[0].message, at)
+        if first.kind is Kind.STALE and found[0].fields:
+            # Fields are named where another row is missing, not the one that is written.
+            finding = names_nothing(found[0], record)
+            return Rejected(key=key, findings=(finding,), vendor_time=at)
         if first.kind is Kind.STALE and record != _BATCH:
             return _stale(key, at)
         findings = tuple(refusal.finding(record) for refusal in found)
@@ -310,6 +341,8 @@ class Writer:
         name, record_id = wire.path.rstrip("/").split("/")[-2:]
         if wire.method == "POST":
             name, record_id = record_id, _made_id(response.body)
+        elif response.status != 204 and not _is_success(response.body):
+            return _unknown(key, "an answer that is not Salesforce's own", at)
         if not is_id(record_id):
             return _unknown(key, "the answer does not name the row", at)
         entity = _ENTITY.get(name, Entity.DEAL)
@@ -402,6 +435,15 @@ def _stale(key: str, at: datetime | None) -> Stale:
     return Stale(key=key, vendor_time=at)
 
 
+def _is_success(body: bytes) -> bool:
+    """Whether a body says that it was done; an update has none, a gateway's page is another."""
+    try:
+        answer = loads(body)
+    except ValueError:
+        return False
+    return isinstance(answer, Mapping) and answer.get("success") is True
+
+
 def _made_id(body: bytes) -> str:
     """The id of the row that a create made; '' where the answer was cut."""
     try:
@@ -439,10 +481,15 @@ def _gone(change: Change, name: str, record_id: str) -> Refused:
 
 
 def _other_currency(
-    wanted: Standing, named: frozenset[str], board: Board, row: Row
+    wanted: Standing, named: frozenset[str], board: Board, row: Row, only: str
 ) -> Finding | None:
-    """An amount in a row of another currency would be shown with the wrong sign before it."""
-    shown = row.get("CurrencyIsoCode") if board.currency else None
+    """
+    An amount in a row of another currency would be shown with the wrong sign before it. An org
+    with one currency has no other sign, unless a field of its own names the currency beside it.
+    """
+    shown = row.get("CurrencyIsoCode") if board.currency else only
+    if not board.currency and "currency" in board.fields:
+        return None
     amounts = [ours for ours in board.fields if ours in _AMOUNTS and ours in named]
     has_amount = any(getattr(wanted, ours) is not None for ours in amounts)
     if not has_amount or not shown or not wanted.currency or wanted.currency == shown:
