@@ -317,3 +317,57 @@ def test_deals_behind_a_customer_that_was_refused_say_so(make) -> None:
     assert [one.name for one in told.cases] == [case.name]
     assert parts(october(pair), "D-2") == [("exception_open", "3000.00")]
     assert pair.companies[BOOKS].currency == "SEK"
+
+
+@pytest.mark.parametrize("changed", ["1100.00", "900.00"])
+def test_a_deal_that_changed_after_its_invoice_was_credited(make, changed: str) -> None:
+    pair = make()
+    invoice = booked(pair, "D-1", "1000.00")
+    pair.in_books("credit", invoice=invoice)
+    pair.run()
+    pair.price("D-1", changed)
+    pair.run()
+    assert pair.cases() == []
+    result = october(pair)
+    assert (result.sold, result.invoiced) == (D(changed), D(0))
+    found = parts(result)
+    assert {cause for cause, _ in found} == {"credited"}
+    assert sum(D(amount) for _, amount in found) == D(changed)
+
+
+def test_a_deal_deleted_after_its_invoice_was_credited(make) -> None:
+    pair = make()
+    deal(pair, "D-2", "10.00")
+    invoice = booked(pair, "D-1", "1000.00")
+    pair.in_books("credit", invoice=invoice, amount="500.00")
+    pair.at(moment(11, 2))
+    pair.in_books("credit", invoice=invoice, amount="750.00")
+    pair.run()
+    pair.in_crm("delete_opportunity", id=pair.deals["D-1"])
+    pair.run()
+    # Both documents of October are still its, and the one of November is November's.
+    result = october(pair)
+    assert result.without_deal == ()
+    assert (result.sold, result.invoiced) == (D("10.00"), D("600.00"))
+    november = pair.tie_out(Period.month(2026, 11)).tie_out
+    assert november.explained
+    assert [(line.code, line.amount) for line in november.by_period[1:]] == [
+        ("credits", D("-600.00"))
+    ]
+
+
+def test_more_was_credited_than_was_invoiced(make) -> None:
+    pair = make()
+    invoice = booked(pair, "D-1", "1000.00")
+    pair.in_books("credit", invoice=invoice)
+    pair.in_books("credit", invoice=invoice, amount="250.00")
+    pair.run()
+    pair.price("D-1", "1200.00")
+    pair.run()
+    result = october(pair)
+    assert (result.invoiced, {cause for cause, _ in parts(result)}) == (D("-200.00"), {"credited"})
+    pair.in_crm("lose", id=pair.deals["D-1"])
+    pair.run()
+    assert parts(october(pair)) == [("credited", "200.00")]
+    shown = pair.shown("D-1")
+    assert (shown["status"], shown["net"], shown["refund_due"]) == ("credited", D("-200.00"), True)

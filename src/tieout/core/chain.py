@@ -95,8 +95,9 @@ def _voided(step: StepFigures, document: DocumentEvidence) -> bool:
 
 
 def _fully_credited(step: StepFigures, document: DocumentEvidence) -> bool:
+    """Whether credit notes take off the whole of it, or more."""
     credited = sum((d.signed_net for d in _credits_of(step, document)), ZERO)
-    return bool(document.net) and document.net + credited == 0
+    return bool(document.net) and (document.net + credited) * document.net <= 0
 
 
 @dataclass(slots=True)
@@ -369,6 +370,9 @@ class _Walk:
         written = main.written_net
         if written is None:
             written = self.figure if proven else main.net
+        if _fully_credited(self.step, main):
+            # Of an invoice that was credited in full the whole is, also what the deal became since.
+            self._move(written, Cause.CREDITED, f"{label} was credited in full", ref=main.ref)
         self._move(
             written, Cause.UNEXPLAINED, f"{label} was never at the planned amount", ref=main.ref
         )
@@ -385,7 +389,8 @@ class _Walk:
     def _earlier_documents(self) -> None:
         """
         Documents beside the step's own. An invoice and its full credit are closed and count
-        nothing; what is left of them is a second document, which nothing explains.
+        nothing, and more than that is credited; what is left of them is a second document, which
+        nothing explains.
         """
         for other in self.others:
             if _voided(self.step, other):
@@ -397,6 +402,9 @@ class _Walk:
                 counted += other.net
             label = f"{kind_word(other.kind)} {other.number}"
             before = self.figure
+            if _fully_credited(self.step, other):
+                text = f"{label} was credited with more than its amount"
+                self._move(before + standing, Cause.CREDITED, text, ref=other.ref)
             self._move(
                 before + standing, Cause.UNEXPLAINED, f"a second document: {label}", ref=other.ref
             )

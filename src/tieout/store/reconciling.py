@@ -103,7 +103,7 @@ _STEPS = (
     " AND (o.source_id, o.part) > (%(after)s, %(part)s)"
     " AND (%(ids)s::text[] IS NULL OR o.source_id = ANY(%(ids)s::text[]))"
     " AND (m.gone_at IS NULL OR EXISTS (SELECT 1 FROM ref r WHERE r.workspace = o.workspace"
-    " AND r.key13 = o.key13 AND r.role = 'current'))"
+    " AND r.key13 = o.key13 AND r.role IN ('current', 'former')))"
     " ORDER BY o.source_id, o.part LIMIT %(limit)s"
 )
 
