@@ -151,6 +151,17 @@ def test_data_goes_elsewhere_when_a_parent_is_closed(home: Path) -> None:
     assert caught.value.code == "database_copied"
 
 
+def test_root_writes_no_note_through_a_link(home: Path) -> None:
+    closed = home / "closed"
+    closed.mkdir(mode=0o700)
+    theirs = home / "of-the-system"
+    theirs.write_text("theirs")
+    (closed / "pg.new").symlink_to(theirs)
+    with EmbeddedServer(closed, durable=False):
+        assert (closed / "pg.elsewhere").is_file()
+    assert theirs.read_text() == "theirs"
+
+
 def test_a_killed_user_of_data_elsewhere(home: Path) -> None:
     closed = home / "closed"
     closed.mkdir(mode=0o700)

@@ -275,3 +275,16 @@ def test_a_mark_that_the_disk_cannot_take_is_an_error_of_the_store(
         HighWater(tmp_path / "high-water").write(head)
     assert caught.value.code == "disk_full"
     assert "Nothing more was sent." in caught.value.message
+
+
+def test_a_mark_is_not_written_through_a_link(tmp_path: Path) -> None:
+    theirs = tmp_path / "of-the-system"
+    theirs.write_text("theirs")
+    (tmp_path / "high-water.new").symlink_to(theirs)
+    mark = HighWater(tmp_path / "high-water")
+    mark.write(Head(epoch=1, seq=3, hash=b"x", started_at=datetime(2026, 11, 25, tzinfo=UTC)))
+    assert theirs.read_text() == "theirs"
+    noted = mark.read()
+    assert noted is not None
+    assert noted.seq == 3
+    assert (tmp_path / "high-water").stat().st_mode & 0o077 == 0

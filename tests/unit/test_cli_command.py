@@ -604,6 +604,20 @@ def test_a_file_that_could_not_be_written_whole_leaves_what_stood_there(tmp_path
         write_file(Path("/dev/full"), b"x")
 
 
+def test_a_file_in_the_making_is_as_closed_as_it_will_be(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text("before")
+    file.chmod(0o600)
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    (tmp_path / f".tieout-{os.getpid()}").symlink_to(theirs)
+    with whole_file(file) as aside:
+        assert aside.stat().st_mode & 0o077 == 0
+        aside.write_text("secret")
+    assert file.read_text() == "secret"
+    assert theirs.read_text() == "theirs"
+
+
 def test_a_name_too_long_is_told(capsys: Capture, tmp_path: Path) -> None:
     name = "x" * 300
     assert main.run(["init", name]) == 3

@@ -114,6 +114,16 @@ def test_the_log_is_json_lines(tmp_path: Path) -> None:
     assert entries[0]["timestamp"].endswith("Z")
 
 
+def test_the_log_is_its_owners_and_leads_nowhere_else(tmp_path: Path) -> None:
+    open_log(tmp_path / "tieout.log").info("new")
+    assert (tmp_path / "tieout.log").stat().st_mode & 0o077 == 0
+    theirs = tmp_path / "of-the-system"
+    theirs.write_text("theirs")
+    (tmp_path / "link.log").symlink_to(theirs)
+    assert open_log(tmp_path / "link.log") is None
+    assert theirs.read_text() == "theirs"
+
+
 def test_the_log_is_turned_when_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "tieout.log"
     path.write_text("x" * 100, encoding="utf-8")
@@ -304,11 +314,9 @@ def test_what_stops_many_deals_and_is_mended_once_is_said_once(tmp_path: Path) -
     assert texts[-1] == "D-5 has no lines to invoice; 100.00 SEK."
 
 
-def test_a_log_whose_disk_is_full_loses_a_line_and_no_answer(tmp_path: Path) -> None:
+def test_a_log_whose_disk_is_full_loses_a_line_and_no_answer() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this machine has no device that is always full")
-    full = tmp_path / "tieout.log"
-    full.symlink_to("/dev/full")
-    log = open_log(full)
+    log = open_log(Path("/dev/full"))
     assert log is not None
     log.warning("refused", code="disk_full")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -159,9 +160,13 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     target = path.resolve()
     plain = target.is_file() or not target.exists()
-    aside = target.with_name(f".tieout-{os.getpid()}")
+    aside = target.with_name(f".tieout-{secrets.token_hex(8)}")
     aside = aside if plain and os.access(target.parent, os.W_OK) else path
     try:
+        if aside is not path:
+            # Nobody's link where others may write, and no more open than what it becomes.
+            mode = target.stat().st_mode & 0o777 | 0o600 if target.exists() else 0o666
+            os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         yield aside
         if aside is not path:
             if target.exists():

@@ -241,7 +241,10 @@ def _log_file(path: Path) -> _Forgiving | None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > LOG_MOST:
             path.replace(path.with_suffix(".log.1"))
-        return _Forgiving(path.open("a", encoding="utf-8", buffering=1))
+        # No link is followed: as root we must not be led into a file of the system.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(path, flags, 0o600)
+        return _Forgiving(os.fdopen(handle, "a", encoding="utf-8", buffering=1))
     except OSError:
         return None
 

@@ -297,8 +297,11 @@ def _new_place(folder: Path, note: Path) -> Path:
 
 def _write_note(note: Path, text: Mapping[str, object], mode: int = 0o644) -> None:
     attempt = note.with_suffix(".new")
-    attempt.touch(mode)
-    attempt.write_text(json.dumps(text, ensure_ascii=False), "utf-8")
+    # Made anew: what stands there may be somebody's link to elsewhere, and we may be root.
+    attempt.unlink(missing_ok=True)
+    handle = os.open(attempt, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(json.dumps(text, ensure_ascii=False))
     attempt.rename(note)
 
 
