@@ -15,7 +15,12 @@ from tieout.core.case import RefRole
 from tieout.core.errors import StoreError, SyncError
 from tieout.core.model import ExternalRef
 from tieout.core.safeguards import ALL_ON, Safeguards
+from tieout.engine.context import Engine
+from tieout.services import exceptions
 from tieout.store import pages, people, slots
+from tieout.store.database import BlockingRunner
+from tieout.store.people import Case
+from tieout.store.postgres import PostgresStore
 from tieout_sandbox.plain import Variant
 from virtual_loop import Simulation
 from watch import Watch
@@ -193,6 +198,29 @@ class Scene:
             pages.make_due(tx, DOCUMENTS, [deal], now)
 
         await self.world.do(work)
+
+    async def answer(self, deal: str, code: str, **given: Any) -> str:
+        """What the command line does with a person's answer to that exception of a deal."""
+        engine, store, case = await self._asked(deal, code)
+        answer = exceptions.Answer(**given)
+        return await exceptions.answer(engine, store, case, answer, who="Maria")
+
+    async def dismisses(self, deal: str, code: str) -> None:
+        """What the command line does with a person's dismissal of that exception of a deal."""
+        engine, store, case = await self._asked(deal, code)
+        now = engine.clock.now()
+        await exceptions.dismiss(store, case, who="Maria", reason="as agreed", now=now)
+
+    async def _asked(self, deal: str, code: str) -> tuple[Engine, PostgresStore, Case]:
+        engine, names = self.world.engine(), self.world.names
+        store = PostgresStore(
+            BlockingRunner(self.world.database),
+            workspace=self.world.workspace,
+            ids=engine.ids,
+            clock=engine.clock,
+        )
+        found = await exceptions.listing(store, names.bridge, names.crm, code=code)
+        return engine, store, next(one for one in found if one.source_id == deal)
 
     async def tries_again(self, deal: str) -> None:
         """A person, or the clock, asks for another try."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine as SqlEngine
 
+import directed_answers
+import directed_back
 import directed_change
 import directed_contacts
 import directed_create
@@ -12,6 +14,7 @@ import directed_guards
 import directed_lists
 import directed_matching
 import directed_orders
+import directed_plans
 import directed_prices
 import directed_published
 import directed_restore
@@ -20,6 +23,8 @@ import directed_unread
 from scenes import TOLD, tell
 
 NUMBERED = sorted(TOLD)
+assert directed_answers
+assert directed_back
 assert directed_change
 assert directed_contacts
 assert directed_create
@@ -27,6 +32,7 @@ assert directed_guards
 assert directed_lists
 assert directed_matching
 assert directed_orders
+assert directed_plans
 assert directed_prices
 assert directed_published
 assert directed_restore

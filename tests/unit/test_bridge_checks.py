@@ -149,23 +149,25 @@ mapping: {customer: {terms: {from: account.terms, owner: crm}}}
 OTHER = """\
 bridge: other
 crm: salesforce
-books: [{connection: books}]
+books: [{connection: books-2}]
 flows: {documents: {mode: approve}}
 mapping: {customer: {terms: {from: account.terms, owner: crm}}}
 """
+COMPANIES = {"books": "tryton 1", "books-2": "tryton 1", "webcrm": "w 7", "webcrm-2": "w 7"}
 
 
 def messages(*texts: str) -> list[str]:
-    found = conflicts([configured(text, {}) for text in texts])
+    found = conflicts([configured(text, {}) for text in texts], COMPANIES)
     return [f"{problem.place} {problem.code} {problem.message}" for problem in found]
 
 
 def test_a_field_that_two_bridges_write_is_refused_in_the_later_one() -> None:
     assert messages(RETAIL, OTHER) == [
-        "tieout.yaml:1:1 written_twice books customer.name, customer.kind, customer.identifiers, "
-        "customer.addresses, customer.emails, customer.phones, customer.contact_name, "
+        "tieout.yaml:1:1 written_twice books-2 customer.name, customer.kind, "
+        "customer.identifiers, customer.addresses, customer.emails, customer.phones, "
+        "customer.contact_name, "
         'customer.language are already written by bridge "retail".',
-        "tieout.yaml:5:22 written_twice books customer.terms is already written by bridge "
+        "tieout.yaml:5:22 written_twice books-2 customer.terms is already written by bridge "
         '"retail".',
     ]
 
@@ -173,8 +175,19 @@ def test_a_field_that_two_bridges_write_is_refused_in_the_later_one() -> None:
 def test_bridges_that_leave_customers_alone_live_together() -> None:
     alone = OTHER.replace("flows: {", "flows: {customers: {mode: off}, ")
     assert messages(RETAIL, alone) == []
-    assert messages(RETAIL, OTHER.replace("connection: books", "connection: visma-no")) == []
+    assert messages(RETAIL, OTHER.replace("connection: books-2", "connection: visma-no")) == []
     assert messages(RETAIL, RETAIL) == []  # two versions of one bridge
+
+
+def test_a_connection_is_read_by_one_bridge() -> None:
+    alone = OTHER.replace("flows: {", "flows: {customers: {mode: off}, ")
+    words = 'is read by bridge "retail"; what it reads there this one would never hear of.'
+    assert messages(RETAIL, alone.replace("books-2", "books")) == [
+        f"tieout.yaml:3:22 connection_shared books {words}"
+    ]
+    assert messages(RETAIL, alone.replace("salesforce", "webcrm").replace("books-2", "no")) == [
+        f"tieout.yaml:2:6 connection_shared webcrm {words}"
+    ]
 
 
 def test_a_field_that_the_books_own_is_written_by_nobody_afterwards() -> None:
@@ -183,10 +196,11 @@ def test_a_field_that_the_books_own_is_written_by_nobody_afterwards() -> None:
 
 
 def test_documents_meet_only_when_two_bridges_read_one_crm() -> None:
+    """Also where each of them has connections of its own to the same two systems."""
     alone = OTHER.replace("flows: {", "flows: {customers: {mode: off}, ")
-    same_crm = alone.replace("crm: salesforce", "crm: webcrm")
+    same_crm = alone.replace("crm: salesforce", "crm: webcrm-2")
     assert messages(RETAIL, same_crm) == [
-        'tieout.yaml:4:33 written_twice books documents are already written by bridge "retail".'
+        'tieout.yaml:4:33 written_twice books-2 documents are already written by bridge "retail".'
     ]
     off = same_crm.replace("documents: {mode: approve}", "documents: {mode: off}")
     assert messages(RETAIL, off) == []

@@ -8,10 +8,12 @@ from support.cases import slot
 from tieout.core.keys import (
     KeyKind,
     Slot,
+    by_number,
     generation_of,
     key_in,
     keys_in,
     operation_key,
+    parts_with_keys,
     wire_key,
 )
 
@@ -47,6 +49,16 @@ def test_fields_do_not_run_into_each_other() -> None:
     left = Slot(crm_org="ab", source_id="c", company="d", kind=KeyKind.DOCUMENT)
     right = Slot(crm_org="a", source_id="bc", company="d", kind=KeyKind.DOCUMENT)
     assert left.key13 != right.key13
+
+
+def test_the_step_of_a_key_is_found_by_trying() -> None:
+    keys = {replace(slot(), part=part).key13: part for part in (0, 7, 60)}
+    wanted = by_number([*keys, "0000000000000"])
+    assert parts_with_keys(slot(), range(61), wanted) == keys
+    assert parts_with_keys(slot(), range(60), wanted) == {
+        key: part for key, part in keys.items() if part != 60
+    }
+    assert parts_with_keys(replace(slot(), source_id="D-109"), range(61), wanted) == {}
 
 
 @pytest.mark.parametrize("generation", [0, 1, 31, 32, 1023])

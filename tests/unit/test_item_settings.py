@@ -12,7 +12,12 @@ from tieout.core.model import Entity, Item
 from tieout.core.policy import PriceRule
 from tieout.settings.bridge import Configuration, read_bridge
 from tieout.settings.compile import books_selections, crm_selections
-from tieout.settings.shown_anew import deals_judged_anew, judged_anew, shown_anew
+from tieout.settings.shown_anew import (
+    deals_first_judged,
+    deals_judged_anew,
+    judged_anew,
+    shown_anew,
+)
 
 TEXT = """\
 bridge: nordic
@@ -129,6 +134,21 @@ flows:
   documents: {include: "account.Type != 'Own group'", when: deal.won}
   contacts: {mode: auto, direction: both, books_when: "'billing' in contact.roles"}
 """
+
+
+def test_deals_of_new_books_are_judged_although_they_were_read_long_ago() -> None:
+    before = configured(RULES)
+    assert deals_first_judged(before, before) == ()
+    third = configured(
+        RULES.replace("{connection: no}", "{connection: dk, when: deal.won}, {connection: no}")
+    )
+    assert deals_first_judged(before, third) == (("nordic/documents/dk", "sf", Entity.DEAL),)
+    off = configured(RULES.replace("when: deal.won}", "when: deal.won, mode: off}"))
+    lanes = tuple((f"nordic/documents/{books}", "sf", Entity.DEAL) for books in ("se", "no"))
+    assert deals_first_judged(before, off) == ()
+    assert deals_first_judged(off, before) == lanes
+    assert deals_first_judged(configured(RULES.replace("crm: sf", "crm: old")), before) == lanes
+    assert deals_first_judged(None, before) == lanes
 
 
 def test_who_was_left_out_by_an_old_rule_is_judged_by_the_new_one() -> None:

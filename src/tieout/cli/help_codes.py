@@ -88,6 +88,9 @@ CODES: dict[str, Help] = {
     "possible_duplicate": Help(
         "The books hold a document that may be for the same deal, made by somebody else.", SHOW
     ),
+    "former_document_stands": Help(
+        "A document that the deal had before, deleted or credited, stands again.", SHOW
+    ),
     # Customers
     "customer_missing": Help("The deal has no account.", DEAL),
     "customer_maybe_known": Help(
@@ -529,6 +532,10 @@ CODES: dict[str, Help] = {
         "Two bridges would write the same field in the same books.",
         "Let one of them write it: mode off, or owner books, in the other.",
     ),
+    "connection_shared": Help(
+        "Two bridges would read one connection; either would miss what the other one read.",
+        "Connect the system once more under another name: tieout connection add.",
+    ),
     # Use
     "usage": Help("The command was used wrongly.", "Add --help to the command."),
     "answer_needed": Help("A question came up, and there is no terminal.", "Give its flag."),
@@ -697,6 +704,7 @@ CODES: dict[str, Help] = {
     "no_such_record": Help(
         "The system has nothing under that name.", "Look at its number there; or its id."
     ),
+    "write_in_doubt": Help("A write waits for that answer; dismissed, it waits for ever.", SHOW),
     "answer_unfit": Help("The exception does not ask about that.", SHOW),
     "not_matched": Help("Both sides were not held against each other yet.", "tieout match report"),
     "not_in_report": Help(

@@ -194,7 +194,8 @@ class DocumentCase:
     ``moved``: a rule gives the deal to another company's books now. ``grown`` are the documents
     that the books made of the step's order, ``credit_notes`` also those of these.
     ``found`` is what was found wrong with the deal before it was composed. ``alike``: documents of
-    this customer and net in the books that belong to no deal.
+    this customer and net in the books that belong to no deal. ``earlier``: documents that this
+    step had before and that stand again, where it has none now.
     """
 
     deal: Deal
@@ -214,6 +215,7 @@ class DocumentCase:
     today: date = date(1970, 1, 1)
     now: datetime | None = None
     alike: tuple[Document, ...] = ()
+    earlier: tuple[Document, ...] = ()
     deal_gone: bool = False
     moved: bool = False
     found: tuple[Finding, ...] = ()

@@ -40,6 +40,7 @@ def check(
         *_amounts(case, composed, policy),
         *_references(case, composed, policy),
         *_duplicates(case, composed),
+        *_earlier(case),
     ]
     unique: dict[tuple[str, str], Finding] = {}
     for finding in found:
@@ -448,6 +449,25 @@ def _duplicates(case: DocumentCase, composed: Composed) -> Iterator[Finding]:
         hint="Say whether it is: tieout exceptions show.",
         hold_on="document",
         values={"candidates": " ".join(doc.ref.id for doc in found if doc.ref is not None)},
+    )
+
+
+def _earlier(case: DocumentCase) -> Iterator[Finding]:
+    """
+    A document that the step had before stands again (a credit note was taken back, a draft got back
+    from the bin): another one beside it would invoice the deal twice.
+    """
+    if not case.earlier:
+        return
+    named = ", ".join(_called(document) for document in case.earlier)
+    yield Finding(
+        code="former_document_stands",
+        message=f"{named} of {label(case.deal)} was thought to be gone, and is there in "
+        f"{case.target.connection}; nothing is made beside it.",
+        hint="Say whether it is the one, or not ours: tieout exceptions show. Or finance credits "
+        "or deletes it.",
+        hold_on="document",
+        values={"candidates": " ".join(doc.ref.id for doc in case.earlier if doc.ref is not None)},
     )
 
 

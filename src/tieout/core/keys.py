@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -59,12 +60,41 @@ class Slot:
 @lru_cache(maxsize=4096)
 def _key13(slot: Slot) -> str:
     # A window asks for the key of each of its slots many times.
+    return _base32(_bits(_without_part(slot), slot.part), 13)
+
+
+def parts_with_keys(slot: Slot, parts: Iterable[int], wanted: Mapping[int, str]) -> dict[str, int]:
+    """
+    Which of these parts of a slot's source have one of the wanted keys: its 13 characters and the
+    part. ``wanted`` as `by_number` gives it, so that millions can be tried in seconds.
+    """
+    digest = _without_part(slot)
+    numbers = ((_bits(digest.copy(), part), part) for part in parts)
+    return {wanted[number]: part for number, part in numbers if number in wanted}
+
+
+def by_number(keys: Iterable[str]) -> dict[int, str]:
+    """The 13 characters of slots by the number that they write."""
+    return {
+        sum(
+            _ALPHABET.index(character) << 5 * place for place, character in enumerate(key[::-1])
+        ): key
+        for key in keys
+    }
+
+
+def _without_part(slot: Slot) -> hashlib._Hash:
     digest = hashlib.sha256()
-    for value in (slot.crm_org, slot.source_id, slot.company, slot.kind, str(slot.part)):
+    for value in (slot.crm_org, slot.source_id, slot.company, slot.kind):
         raw = value.encode()
         digest.update(len(raw).to_bytes(4, "big") + raw)
-    bits = int.from_bytes(digest.digest()[:9], "big") >> 7
-    return _base32(bits, 13)
+    return digest
+
+
+def _bits(digest: hashlib._Hash, part: int) -> int:
+    raw = str(part).encode()
+    digest.update(len(raw).to_bytes(4, "big") + raw)
+    return int.from_bytes(digest.digest()[:9], "big") >> 7
 
 
 def operation_key(slot: Slot, generation: int) -> str:

@@ -42,6 +42,12 @@ def still_stands(grown: Iterable[Document]) -> bool:
     return any(not one.voided and not _credited(one) for one in grown)
 
 
+def stands(shown: Document, grown: Sequence[Document]) -> bool:
+    """Whether a document, or what was made of it, is neither voided nor credited in full."""
+    dead = shown.voided or _credited(shown) or all_credited(shown, grown)
+    return not dead or still_stands(grown)
+
+
 def _credited(invoice: Document) -> bool:
     gross = invoice.totals.gross if invoice.totals else ZERO
     return bool(

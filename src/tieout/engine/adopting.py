@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tieout.core.case import OPEN, SlotState
-from tieout.core.keys import KeyKind, Slot, generation_of
+from tieout.core.keys import KeyKind, Slot, by_number, generation_of, parts_with_keys
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.orders import is_order
 from tieout.core.status import Status
@@ -15,7 +17,10 @@ from tieout.engine.reading import got, trace_refs
 from tieout.storing import LooseCarrier
 
 _DEAD = (Status.CANCELLED, Status.CREDITED)
-_KINDS = {Entity.DOCUMENT: KeyKind.DOCUMENT, Entity.CUSTOMER: KeyKind.CUSTOMER}
+# As many steps as a plan of the configuration is looked through for: five years, month by month.
+MOST_STEPS = 60
+_AT_ONCE = 100
+_KINDS = {Entity.DEAL: KeyKind.DOCUMENT, Entity.CUSTOMER: KeyKind.CUSTOMER}
 
 
 async def adopt_carriers(engine: Engine) -> int:
@@ -92,19 +97,27 @@ async def _from_sources(
 ) -> dict[str, SlotState]:
     """Slots that this database never used, known again by the deals and customers of the CRM."""
     company = engine.policy.book(connection).company
+    sources = await engine.store.known_sources(engine.policy.crm)
+    steps = {Entity.CUSTOMER: 0, Entity.DEAL: max((n for _, _, n in sources), default=0)}
+    if engine.policy.documents.instalments is not None:
+        # Which steps the configuration makes is in no record, and it may have made others before.
+        steps[Entity.DEAL] = max(steps[Entity.DEAL], MOST_STEPS)
     found: dict[str, SlotState] = {}
-    for entity, source_id, steps in await engine.store.known_sources(engine.policy.crm):
-        kind = KeyKind.DOCUMENT if entity == Entity.DEAL else KeyKind.CUSTOMER
-        for part in range(steps + 1):
-            slot = Slot(
-                crm_org=engine.policy.crm_org,
-                source_id=source_id,
-                company=company,
-                kind=kind,
-                part=part,
-            )
-            if slot.key13 in wanted:
-                found[slot.key13] = SlotState(slot=slot, key13=slot.key13)
+    numbers = by_number(wanted)
+    for place, (entity, source_id, _) in enumerate(sources):
+        if place % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+        slot = Slot(
+            crm_org=engine.policy.crm_org,
+            source_id=source_id,
+            company=company,
+            kind=_KINDS[Entity(entity)],
+        )
+        parts = range(steps[Entity(entity)] + 1)
+        for key, part in parts_with_keys(slot, parts, numbers).items():
+            found[key] = SlotState(slot=replace(slot, part=part), key13=key)
+        if len(found) == len(wanted):
+            break
     return found
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from tieout.core.case import (
     CustomerCase,
+    RefRole,
     Seen,
     SlotState,
 )
@@ -24,7 +25,7 @@ from tieout.core.model import (
     Item,
     LineKind,
 )
-from tieout.core.orders import is_order
+from tieout.core.orders import is_order, stands
 from tieout.core.policy import BooksPolicy
 from tieout.core.scope import deal_scope
 from tieout.engine import lanes
@@ -53,6 +54,7 @@ class Closure:
     released: Mapping[str, Sequence[tuple[str, str, Decimal]]]
     alike: Mapping[tuple[str, Decimal], Sequence[Document]]
     apart: frozenset[tuple[str, str]]
+    earlier: Mapping[str, Sequence[Document]]
 
 
 async def customers_of(engine: Engine, deals: Mapping[str, Seen]) -> dict[str, Seen]:
@@ -97,7 +99,9 @@ async def closure_of(
     ]
     states = await engine.store.slots(slots)
     current = [state.current.ref.id for state in states.values() if state.current]
-    documents = await engine.store.mirror(book.connection, Entity.DOCUMENT, current)
+    before = _before(states)
+    known_ids = [*current, *(ref for refs in before.values() for ref in refs)]
+    documents = await engine.store.mirror(book.connection, Entity.DOCUMENT, known_ids)
     orders = [key for key, seen in documents.items() if is_order(seen.record)]
     grown = await engine.store.grown_from(book.connection, orders)
     of_orders = [one.ref.id for found in grown.values() for one in found if one.ref is not None]
@@ -133,7 +137,31 @@ async def closure_of(
         released=released,
         alike=alike,
         apart=await _apart(engine, book, states, alike),
+        earlier={
+            key: [
+                seen.record
+                for ref in refs
+                if (seen := documents.get(ref)) is not None
+                and not seen.gone
+                and isinstance(seen.record, Document)
+                and stands(seen.record, [o for o in grown.get(ref, ()) if isinstance(o, Document)])
+            ]
+            for key, refs in before.items()
+        },
     )
+
+
+def _before(states: Mapping[str, SlotState]) -> dict[str, list[str]]:
+    """Of places without a document: what was, or carried the key of, one that they had before."""
+    return {
+        key: [
+            one.ref.id
+            for one in state.refs
+            if one.role in (RefRole.FORMER, RefRole.COPY) and one.generation < state.generation
+        ]
+        for key, state in states.items()
+        if state.current is None and state.refs
+    }
 
 
 async def _alike(

@@ -319,6 +319,7 @@ def _document_case(
         today=engine.today(book.connection),
         now=engine.clock.now(),
         alike=_alike(closure, deal, part, state) if current is None else (),
+        earlier=tuple(closure.earlier.get(state.key13, ())),
         deal_gone=seen.gone,
         found=(closure.wrong[deal.source_id],) if deal.source_id in closure.wrong else (),
     )

@@ -24,7 +24,12 @@ from tieout.settings.check import (
 from tieout.settings.difference import diff
 from tieout.settings.problems import Problem, count_text, render_problems
 from tieout.settings.project import project_files
-from tieout.settings.shown_anew import deals_judged_anew, judged_anew, shown_anew
+from tieout.settings.shown_anew import (
+    deals_first_judged,
+    deals_judged_anew,
+    judged_anew,
+    shown_anew,
+)
 from tieout.settings.text import decode
 from tieout.store import admin
 from tieout.store.admin import ConfigVersion, ConnectionRow
@@ -182,7 +187,12 @@ async def _other_bridges(opened: Opened, found: Configuration) -> list[Problem]:
         for version in await opened.do(admin.bridges)
         if version.bridge != found.name
     ]
-    return [problem for problem in conflicts([*others, found]) if problem.value == found.name]
+    rows: list[ConnectionRow] = await opened.do(admin.list_connections)
+    companies = {
+        row.name: f"{row.system} {row.company.id}" for row in rows if row.company is not None
+    }
+    problems = conflicts([*others, found], companies)
+    return [problem for problem in problems if problem.value == found.name]
 
 
 def sentence(configuration: Configuration) -> str:
@@ -384,7 +394,11 @@ def _understood(version: ConfigVersion) -> Configuration | None:
 
 
 def _fill(tx: Tx, old: Configuration | None, new: Configuration, now: datetime) -> None:
-    for lane, connection, entity in (*shown_anew(old, new), *judged_anew(old, new)):
+    for lane, connection, entity in (
+        *shown_anew(old, new),
+        *judged_anew(old, new),
+        *deals_first_judged(old, new),
+    ):
         admin.fill_lane(tx, lane, connection, entity, now)
     for lane in deals_judged_anew(old, new):
         admin.skipped_again(tx, lane, now)
@@ -396,7 +410,8 @@ async def roll_back(
     """
     A new version with an old one's content, and what that does; None where that is in force.
 
-    Raises `UsedWronglyError` where there is no such version.
+    Raises `UsedWronglyError` where there is no such version, or another bridge writes or reads what
+    it did.
     """
     old = await opened.do(lambda tx: admin.config_version(tx, bridge, version))
     if old is None:
@@ -406,6 +421,14 @@ async def roll_back(
     found = Effect()
     if present is not None and (present.body, present.tables) == (old.body, old.tables):
         return None, found
+    # Another bridge may have taken what that version had.
+    problems = await _other_bridges(opened, before)
+    if problems:
+        raise UsedWronglyError(
+            f"v{version} does not fit beside another bridge any more: {problems[0].message}",
+            code=problems[0].code,
+            hint=problems[0].hint,
+        )
     if present is not None:
         found = await effect(
             opened, Configuration.from_stored(present.body, present.tables), before

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tieout.core.case import RefRole
+from tieout.core.case import RefRole, SlotState
 from tieout.core.keys import Slot
 from tieout.core.model import ExternalRef
 from tieout.engine import lanes
@@ -29,7 +29,9 @@ CUSTOMER_CODES = frozenset({"customer_maybe_known", "customer_gone"})
 DOUBTS = frozenset({"two_carriers", "near_hit", "absent_three_times", "old_generation_alive"})
 # A document that somebody else made: no place of ours has it, and none is taken for "not ours".
 ALIKE = "possible_duplicate"
-ASKS_FOR_DOCUMENT = DOUBTS | {"copy", "found_after_deletion", "draft_deleted"}
+ASKS_FOR_DOCUMENT = DOUBTS | {
+    *("copy", "found_after_deletion", "draft_deleted", "former_document_stands"),
+}
 CLOSE_ENOUGH = 60
 # Flows whose exceptions are about one record, which can be decided once more.
 _ONE_BY_ONE = frozenset({lanes.CUSTOMERS, lanes.DOCUMENTS, lanes.CONTACTS}) | lanes.TO_CRM
@@ -222,7 +224,16 @@ async def dismiss(store: PostgresStore, case: Case, *, who: str, reason: str, no
     """
     Closes an exception with a name and a reason. Gives the amount that stays in the tie-out under
     that name; it is looked at again only when something changes.
+
+    Raises `UsedWronglyError` where a write waits for the answer: without the exception nobody would
+    know that it waits, and its deal would wait for ever.
     """
+    if await store.do(lambda tx: people.waits_for_answer(tx, case.key13, case.code)):
+        raise UsedWronglyError(
+            f"{case.name} asks whether a write arrived; its deal waits until that is answered.",
+            code="write_in_doubt",
+            hint=f"tieout exceptions show {case.name}",
+        )
     held = await store.do(lambda tx: people.held_for(tx, case.lane, case.source_id, case.code))
     amounts = accepted_amounts(case, held)
 
@@ -410,6 +421,7 @@ async def _whether(
         for state in mine:
             slot_store.ensure_slot(tx, state, engine.bridge, book.connection)
             if given.make_new and case.code == "draft_deleted":
+                _still_gone(tx, case, state)
                 slot_store.end_generation(tx, state.key13, "a person asked for a new one")
             else:
                 people.set_slot_verdict(tx, state.key13, verdict)
@@ -423,6 +435,20 @@ async def _whether(
     if given.make_new:
         return f"A new draft is made for {name}."
     return f"{name} is left out; its amount stays in the tie-out, with your name."
+
+
+def _still_gone(tx: Any, case: Case, state: SlotState) -> None:
+    """
+    Raises `UsedWronglyError` where the place has another document by now, or none to make anew: an
+    answer that is given twice, or after the draft came back, would make a second one.
+    """
+    current = state.current
+    if current is None or not people.is_gone(tx, current.ref):
+        raise UsedWronglyError(
+            f"{case.name} is answered already, or its document is there again. Nothing was done.",
+            code="answer_unfit",
+            hint=f"tieout exceptions retry {case.name}",
+        )
 
 
 def _place(engine: Engine, case: Case) -> Slot:

@@ -194,28 +194,55 @@ def contact_problems(configuration: Configuration, holds: Mapping[str, bool]) ->
 # --- one field, one writer -----------------------------------------------------------------------
 
 
-def conflicts(configurations: Sequence[Configuration]) -> list[Problem]:
+def conflicts(
+    configurations: Sequence[Configuration], companies: Mapping[str, str] | None = None
+) -> list[Problem]:
     """
-    Fields that two bridges write in the same books; the later of the two has the problem.
+    What two bridges would do to each other; the later of the two has the problem.
 
-    Customers are shared by all who write to the books. A document belongs to a deal, so two
-    bridges meet there only when they read the same CRM.
+    A connection is read by one bridge: what has been read is not read again, so the other one
+    would never hear of it. Two connections to one company (``companies``, by connection) are two
+    readers, but write the same: customers are shared by all who write to the books; a document
+    belongs to a deal, so two bridges meet there only when they read the same CRM.
     """
+    known = companies or {}
     found: list[Problem] = []
     for index, configuration in enumerate(configurations):
         for earlier in configurations[:index]:
             if earlier.name != configuration.name:
-                found += _between(earlier, configuration)
+                found += _read_by_both(earlier, configuration)
+                found += _between(earlier, configuration, known)
     return sorted(found, key=lambda problem: (problem.file, problem.line, problem.column))
 
 
-def _between(earlier: Configuration, later: Configuration) -> Iterator[Problem]:
+def _read_by_both(earlier: Configuration, later: Configuration) -> Iterator[Problem]:
+    theirs = {earlier.crm, *earlier.books}
+    places: list[tuple[str, tuple[str | int, ...]]] = [(later.crm, ("crm",))]
+    places += [(name, ("books", at, "connection")) for at, name in enumerate(later.books)]
+    for name, key in places:
+        if name in theirs:
+            yield problem_at(
+                later.tree.place(*key),
+                "connection_shared",
+                f'{name} is read by bridge "{earlier.name}"; what it reads there this one would '
+                "never hear of.",
+                hint="Connect the system once more under another name: tieout connection add.",
+                key=tuple(map(str, key)),
+                value=later.name,
+            )
+
+
+def _between(
+    earlier: Configuration, later: Configuration, companies: Mapping[str, str]
+) -> Iterator[Problem]:
+    theirs = {companies.get(name, name) for name in earlier.books}
+    one_crm = companies.get(earlier.crm, earlier.crm) == companies.get(later.crm, later.crm)
     for books in later.books:
-        if books not in earlier.books:
+        if companies.get(books, books) not in theirs:
             continue
         yield from _shared_fields(earlier, later, books)
         flows = (earlier.model.flows.documents, later.model.flows.documents)
-        if earlier.crm == later.crm and all(flow.mode is not FlowMode.OFF for flow in flows):
+        if one_crm and all(flow.mode is not FlowMode.OFF for flow in flows):
             message = f'{books} documents are already written by bridge "{earlier.name}".'
             yield _conflict(later, ("flows", "documents"), message)
 

@@ -59,6 +59,24 @@ def judged_anew(before: Configuration | None, after: Configuration) -> tuple[Fil
     return tuple(found)
 
 
+def deals_first_judged(before: Configuration | None, after: Configuration) -> tuple[Fill, ...]:
+    """
+    Deals of lanes that did not decide about them before: of books that the bridge did not have, of
+    another CRM, or of a flow that was off. They were read long ago, and nothing else would make
+    them due. A first version too: what it reads may have been read by another bridge.
+    """
+    if after.model.flows.documents.mode is FlowMode.OFF:
+        return ()
+    known: set[str] = set()
+    if before is not None and before.crm == after.crm:
+        known = set() if before.model.flows.documents.mode is FlowMode.OFF else set(before.books)
+    return tuple(
+        (f"{after.name}/documents/{books}", after.crm, Entity.DEAL)
+        for books in after.books
+        if books not in known
+    )
+
+
 def _persons(configuration: Configuration | None) -> Any:
     if configuration is None:
         return None

@@ -97,15 +97,25 @@ def open_exception(
     now: datetime,
     severity: str = "error",
 ) -> int:
-    """The number of the exception: a new one, or the open one of this source, tried again."""
+    """
+    The number of the exception: a new one, or the open one of this source, tried again.
+
+    Of what a decision says a source has one for each code, over all its billing steps, and it names
+    the place of the first that is held; of what a look or a read found each place has its own.
+    """
     found = tx.row(
         "UPDATE exception_case SET tries = tries + 1, tried_at = %(now)s, message = %(message)s,"
         " hint = %(hint)s, details = %(details)s, candidates = %(candidates)s,"
-        " amount = %(amount)s, currency = %(currency)s WHERE workspace = %(ws)s"
+        # An answer goes to the place that is named: the one that is held now, not the one that was.
+        " amount = %(amount)s, currency = %(currency)s, key13 = %(key13)s"
+        " WHERE workspace = %(ws)s"
         " AND lane = %(lane)s AND source_id = %(source)s AND code = %(code)s"
+        " AND (NOT %(own)s OR key13 IS NOT DISTINCT FROM %(key13)s)"
         " AND closed_at IS NULL RETURNING number",
         lane=lane,
         source=source_id,
+        key13=key13,
+        own=code in NOT_BY_DECISION,
         code=code,
         message=message,
         hint=hint,

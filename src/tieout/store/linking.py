@@ -62,6 +62,9 @@ def link_applied(
 ) -> None:
     """The operation took effect: ref, base as the books echo it, state; the source may go on."""
     number = op.generation if generation is None else generation
+    if named_otherwise(tx, op):
+        _left_to_the_named(tx, op, now)
+        return
     if op.change.action is Action.VOID:
         _voided(tx, op, now)
     else:
@@ -108,6 +111,38 @@ def link_applied(
             now=now,
         )
         set_state(tx, op.id, "applied", found_by, now)
+    free_source(tx, op, now)
+
+
+def named_otherwise(tx: Tx, op: ReadyOperation) -> bool:
+    """
+    Whether a person said meanwhile that the record to which this write went is not the place's: a
+    copy, or not ours. What came of the write does not undo that word.
+    """
+    target = op.change.target
+    if target is None or op.change.action is Action.CREATE:
+        return False
+    row = tx.row(
+        "SELECT role FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND id = %(id)s AND key13 = %(key)s",
+        connection=target.connection,
+        entity=target.entity,
+        id=target.id,
+        key=op.key13,
+    )
+    return row is not None and row[0] in (RefRole.COPY, RefRole.NOT_OURS)
+
+
+def _left_to_the_named(tx: Tx, op: ReadyOperation, now: datetime) -> None:
+    """The write is over; the place is decided anew, with the record that the person named."""
+    tx.run(
+        "UPDATE attempt SET result = 'effect_seen', answered_at = %(now)s WHERE workspace = %(ws)s"
+        " AND operation = %(id)s AND result = 'open'",
+        id=op.id,
+        now=now,
+    )
+    set_state(tx, op.id, "superseded", "named_otherwise", now)
+    page_store.make_due(tx, op.lane, [op.source_id], now)
     free_source(tx, op, now)
 
 

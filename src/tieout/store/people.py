@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tieout.core.model import ExternalRef
 from tieout.store import alive, codec
 from tieout.store.database import Tx
 
@@ -381,6 +382,34 @@ def settle_doubt(tx: Tx, key13: str, state: str, detail: str, now: datetime) -> 
         )
     tx.log("operation.answered", operation=row[0], state=state, detail=detail)
     return str(row[0])
+
+
+# Of what a look could not tell: a write is in doubt until a person answers it.
+_DOUBTS = frozenset({"two_carriers", "near_hit", "absent_three_times"})
+
+
+def waits_for_answer(tx: Tx, key13: str | None, code: str) -> bool:
+    """Whether a write of that place is in doubt and an exception of that code asks about it."""
+    if key13 is None or code not in _DOUBTS:
+        return False
+    row = tx.row(
+        "SELECT 1 FROM operation WHERE workspace = %(ws)s AND key13 = %(key13)s"
+        " AND state = 'doubt'",
+        key13=key13,
+    )
+    return row is not None
+
+
+def is_gone(tx: Tx, ref: ExternalRef) -> bool:
+    """Whether a record was last seen to be missing."""
+    row = tx.row(
+        "SELECT 1 FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND id = %(id)s AND gone_at IS NOT NULL",
+        connection=ref.connection,
+        entity=ref.entity,
+        id=ref.id,
+    )
+    return row is not None
 
 
 def was_sent(tx: Tx, key13: str | None) -> bool:

@@ -18,7 +18,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import close_one, open_exception
 from tieout.store.database import Tx
-from tieout.store.linking import link_applied, second_carrier
+from tieout.store.linking import link_applied, named_otherwise, second_carrier
 from tieout.store.operations import COLUMNS, FROM, operation_of, set_state
 from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
 
@@ -264,6 +264,10 @@ def apply_judgement(
         case Step.PLAN_AGAIN:
             _close_attempts(tx, op.id, "expired", now)
             set_state(tx, op.id, "superseded", judgement.reason, now)
+            _due(tx, op, now)
+        case Step.ENDED if named_otherwise(tx, op):
+            _close_attempts(tx, op.id, "effect_seen", now)
+            set_state(tx, op.id, "superseded", "named_otherwise", now)
             _due(tx, op, now)
         case Step.ENDED:
             _close_attempts(tx, op.id, "effect_seen", now)

@@ -94,7 +94,8 @@ def _plain(tx: Tx, settled: Sequence[Settled], rows: Mapping[str, Any]) -> set[i
     taken = {
         (row[0], row[1], row[2]): row[3]
         for row in tx.rows(
-            "SELECT connection, entity, id, key13 FROM ref WHERE workspace = %(ws)s"
+            "SELECT connection, entity, id, CASE WHEN role IN ('copy', 'not_ours') THEN 'named'"
+            " ELSE key13 END FROM ref WHERE workspace = %(ws)s"
             " AND connection = ANY(%(connections)s) AND entity = ANY(%(entities)s)"
             " AND id = ANY(%(ids)s)",
             connections=sorted({ref.connection for ref in refs}),

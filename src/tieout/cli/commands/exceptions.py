@@ -154,6 +154,8 @@ _TO_DO = {
     "found_differs": "compare the two",
     "two_carriers": "name the one that counts",
     "near_hit": "say whether it is the one",
+    "old_generation_alive": "say whether it is the one",
+    "former_document_stands": "say whether it is the one",
     "possible_duplicate": "say whether it is the one",
     "absent_three_times": "look into the books",
     "buyer_reference_missing": "ask the buyer",
@@ -404,7 +406,9 @@ def _answers(case: Case) -> tuple[str, ...]:
             return (f"{answer} --leave-out", f"tieout exceptions retry {case.name}")
         case "possible_duplicate":
             return (f"{answer} --is REF", f"{answer} --make-new", f"{answer} --leave-out")
-        case "two_carriers" | "near_hit" | "copy":
+        case (
+            "two_carriers" | "near_hit" | "copy" | "old_generation_alive" | "former_document_stands"
+        ):
             return (f"{answer} --is REF", f"{answer} --not-ours REF")
         case "assign_documents":
             return (f"{answer} --is REF --deal DEAL", f"{answer} --not-ours REF")

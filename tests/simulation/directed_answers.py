@@ -1,0 +1,74 @@
+"""Directed histories of persons who answer while something is on its way."""
+
+from __future__ import annotations
+
+from scenes import Scene, history
+from tieout.services.usage import UsedWronglyError
+
+
+@history()
+async def h103_doubt_dismissed(s: Scene) -> None:
+    """A write that waits for an answer does not wait unseen: its exception is answered first."""
+    await s.linked("1700.00")
+    deal = s.deal()
+    s.world.fault("drop_after_commit", path="/drafts")
+    await s.run()
+    draft = next(row["id"] for row in s.world.live() if row["net"] == 1000)
+    s.world.in_book("copy_draft", draft=draft)
+    await s.settle()
+    try:
+        await s.dismisses(deal, "two_carriers")
+    except UsedWronglyError as error:
+        s.errors.append(error.code)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["two_carriers"]
+    assert s.errors == ["write_in_doubt"]
+    await s.answer(deal, "two_carriers", which=s.ref(draft))
+    await s.settle()
+    assert s.world.refs()[s.ref(draft)][0] == "current"
+    assert "two_carriers" not in [
+        row[0]
+        for row in s.world.rows(
+            "SELECT state FROM operation WHERE workspace = %(ws)s AND state = 'doubt'"
+        )
+    ]
+
+
+@history()
+async def h104_the_copy_is_named_while_an_update_is_unclear(s: Scene) -> None:
+    """A person names the copy; the answer to what was sent to the other one does not undo it."""
+    deal, draft = await s.linked()
+    copy = s.world.in_book("copy_draft", draft=draft)["id"]
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["two_carriers"]
+    s.world.in_crm("edit", deal=deal, price="1200.00")
+    s.world.fault("drop_after_commit", method="PATCH", path="*")
+    await s.run()
+    states = [one[:2] for one in s.world.operations()]
+    assert states[-1] == ("update", "unknown"), states
+    await s.answer(deal, "two_carriers", which=s.ref(copy))
+    await s.settle()
+    assert s.world.refs()[s.ref(copy)][0] == "current"
+    assert s.world.refs()[s.ref(draft)][0] == "copy"
+    assert s.row(copy)["net"] == 1200 or s.world.exceptions(deal)
+
+
+@history()
+async def h105_the_copy_is_named_while_a_void_is_unclear(s: Scene) -> None:
+    """What was taken back is the other one: the named one stays the deal's, and is asked about."""
+    deal, draft = await s.linked()
+    copy = s.world.in_book("copy_draft", draft=draft)["id"]
+    await s.world.wait(130)
+    await s.settle()
+    s.world.in_crm("reopen", deal=deal)
+    s.world.fault("drop_after_commit", method="DELETE", path="*")
+    await s.run()
+    states = [one[:2] for one in s.world.operations()]
+    assert states[-1] == ("void", "unknown"), states
+    await s.answer(deal, "two_carriers", which=s.ref(copy))
+    await s.settle()
+    assert s.row(draft)["_deleted"]
+    assert not s.row(copy)["_deleted"]
+    assert s.world.current() == [s.ref(copy)]
+    assert s.world.exceptions(deal) == ["reopened_draft_kept"]

@@ -1,0 +1,91 @@
+"""Directed histories of documents that were dead and come back to life."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from scenes import Scene, history
+
+
+@history()
+async def h96_credit_note_taken_back(s: Scene) -> None:
+    """The invoice of an ended generation counts again: no second one is made beside it."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.settle()
+    invoice = s.one("booked")
+    note = s.world.in_book("credit", invoice=invoice)["id"]
+    s.world.in_crm("reopen", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.current() == []
+    _take_back(s, note)
+    s.world.in_crm("win", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert [row["id"] for row in s.world.live()] == [invoice]
+    assert s.world.exceptions(deal) == ["old_generation_alive", "former_document_stands"]
+    s.world.in_book("credit", invoice=invoice)
+    await s.world.wait(130)
+    await s.settle()
+    s.one("draft")
+    s.none_open()
+
+
+def _take_back(s: Scene, note: str) -> None:
+    """A person takes a credit note back: what it credited is owed again."""
+    ledger = s.world.book.ledger
+    row = ledger.find("documents", note)
+    (invoice,) = (ledger.find("documents", one) for one in row["credits"])
+    ledger.remove("documents", row)
+    invoice["credited"] = Decimal(0)
+    ledger.settle(invoice)
+    ledger.touch(invoice)
+
+
+@history()
+async def h97_deleted_draft_comes_back(s: Scene) -> None:
+    """A person has another one made, and somebody gets the deleted one back before that."""
+    deal, draft = await s.linked()
+    s.world.in_book("delete_draft", draft=draft)
+    await s.world.wait(130)
+    await s.settle()
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["draft_deleted"]
+    await s.answer(deal, "draft_deleted", make_new=True)
+    row = s.row(draft)
+    row["_deleted"] = False
+    s.world.book.ledger.touch(row)
+    await s.settle()
+    assert [row["id"] for row in s.world.live()] == [draft]
+    assert s.world.exceptions(deal) == ["old_generation_alive", "former_document_stands"]
+    await s.answer(deal, "former_document_stands", which=s.ref(draft))
+    await s.settle()
+    assert s.one("draft") == draft
+    s.none_open()
+
+
+@history(guard="e2")
+async def h102_credit_note_taken_back_where_no_key_is_shown(s: Scene) -> None:
+    """The same where nothing tells whose it is but our own memory; a person says that it is not."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.world.wait(130)
+    await s.settle()
+    invoice = s.one("booked")
+    note = s.world.in_book("credit", invoice=invoice)["id"]
+    s.world.in_crm("reopen", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    _take_back(s, note)
+    s.world.in_crm("win", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert [row["id"] for row in s.world.live()] == [invoice]
+    assert s.world.exceptions(deal) == ["former_document_stands"]
+    s.world.on_step = None
+    await s.answer(deal, "former_document_stands", not_ours=(s.ref(invoice),))
+    await s.settle()
+    assert len(s.world.live()) == 2
+    s.none_open()
