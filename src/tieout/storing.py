@@ -517,7 +517,7 @@ class Store(ContactStore, Protocol):
         booked: bool,
         fan_out: Sequence[FanOut],
         now: datetime,
-    ) -> None: ...
+    ) -> bool: ...
 
     async def mark_copy(
         self,

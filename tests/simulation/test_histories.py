@@ -19,6 +19,7 @@ import directed_prices
 import directed_published
 import directed_restore
 import directed_sales
+import directed_taken
 import directed_unread
 from scenes import TOLD, tell
 
@@ -37,6 +38,7 @@ assert directed_prices
 assert directed_published
 assert directed_restore
 assert directed_sales
+assert directed_taken
 assert directed_unread
 
 # The numbers of the table of histories in docs/explanation/once-only.md. Those with a letter behind

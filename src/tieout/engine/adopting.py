@@ -180,8 +180,8 @@ async def _place(
             )
             return 1
         booked = isinstance(carrier.record, Document) and carrier.record.booked
-        await store.follow_to(engine.bridge, fresh, ref, generation, booked, concerned, now)
-        return 1
+        if await store.follow_to(engine.bridge, fresh, ref, generation, booked, concerned, now):
+            return 1
     await store.mark_copy(engine.bridge, fresh, ref, generation, live, now)
     return 1
 

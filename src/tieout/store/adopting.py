@@ -20,6 +20,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
 from tieout.store.database import Tx
+from tieout.store.lineage import another_sale
 from tieout.store.said import end_of_chain
 from tieout.storing import FanOut, LooseCarrier, MirrorRow
 
@@ -126,14 +127,18 @@ def follow_to(
     booked: bool,
     fan_out: Sequence[FanOut],
     now: datetime,
-) -> None:
+) -> bool:
     """
     The slot's record is gone and this one stands in its place: the link follows, its base is kept.
+    False where it is another sale, by customer and amount.
 
     A draft in place of a deleted one came late or is a copy: a person is told.
     """
+    seen = page_store.mirror(tx, ref.connection, Entity(ref.entity), [ref.id]).get(ref.id)
+    if seen is not None and another_sale(tx, state.key13, seen.record):
+        return False
     if slot_store.put_ref(tx, ref, state.key13, generation, RefRole.CURRENT, "key", now):
-        return
+        return True
     _raise_generation(tx, state.key13, generation)
     tx.log("ref.moved", key13=state.key13, new=str(ref), by="key")
     if not booked and state.slot.kind is KeyKind.DOCUMENT:
@@ -153,6 +158,7 @@ def follow_to(
             now=now,
         )
     _concerned(tx, bridge, state.slot, ref, fan_out, now)
+    return True
 
 
 def mark_copy(
@@ -335,9 +341,31 @@ def close_settled(tx: Tx, bridge: str, now: datetime) -> int:
         now=now,
         dead=_DEAD,
     )
+    rows = [*rows, *_close_kept(tx, bridge, now)]
     for row in rows:
         tx.log("exception.closed", number=int(row[0]), code=row[1])
     return len(rows) + _reopen_doubts(tx, bridge, now)
+
+
+def _close_kept(tx: Tx, bridge: str, now: datetime) -> Sequence[Any]:
+    """
+    A draft that stands where another one was deleted is shown until finance booked or deleted it,
+    or the place has another document.
+    """
+    return tx.rows(
+        "UPDATE exception_case e SET closed_at = %(now)s, closed_by = 'tieout',"
+        " closed_reason = 'booked, deleted or replaced' WHERE e.workspace = %(ws)s"
+        " AND e.bridge = %(bridge)s AND e.closed_at IS NULL AND e.code = 'found_after_deletion'"
+        " AND NOT EXISTS (SELECT 1 FROM ref r JOIN mirror m ON m.workspace = r.workspace"
+        " AND m.connection = r.connection AND m.entity = r.entity AND m.id = r.id"
+        " WHERE r.workspace = e.workspace AND r.key13 = e.key13 AND r.role = 'current'"
+        " AND e.candidates @> to_jsonb(r.connection || ':' || r.entity || ':' || r.id)"
+        " AND m.kind IN ('draft', 'order') AND m.gone_at IS NULL"
+        " AND NOT (m.status = ANY(%(dead)s))) RETURNING e.number, e.code",
+        bridge=bridge,
+        now=now,
+        dead=_DEAD,
+    )
 
 
 def _reopen_doubts(tx: Tx, bridge: str, now: datetime) -> int:

@@ -162,6 +162,7 @@ NOT_BY_DECISION = (
     "absent_three_times",
     "total_differs",
     "found_for_closed_deal",
+    "found_after_deletion",
     "old_generation_alive",
 )
 

@@ -474,8 +474,8 @@ class PostgresStore:
         booked: bool,
         fan_out: Sequence[FanOut],
         now: datetime,
-    ) -> None:
-        await self.do(
+    ) -> bool:
+        return await self.do(
             lambda tx: adopting.follow_to(tx, bridge, state, ref, generation, booked, fan_out, now)
         )
 

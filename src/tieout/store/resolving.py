@@ -18,6 +18,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import close_one, open_exception
 from tieout.store.database import Tx
+from tieout.store.lineage import lineage
 from tieout.store.linking import link_applied, named_otherwise, second_carrier
 from tieout.store.operations import COLUMNS, FROM, operation_of, set_state
 from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
@@ -187,19 +188,7 @@ def _customers(tx: Tx, change: Change) -> tuple[ExternalRef, ...]:
     customer = getattr(record, "customer", None)
     if customer is None:
         return _refs_of_slot(tx, change.depends_on)
-    found = {customer}
-    for row in tx.rows(
-        "SELECT b.connection, b.entity, b.id FROM ref a JOIN ref b ON b.workspace = a.workspace"
-        " AND b.key13 = a.key13 WHERE a.workspace = %(ws)s AND a.connection = %(connection)s"
-        " AND a.entity = %(entity)s AND a.id = %(id)s UNION SELECT connection, entity, merged_into"
-        " FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
-        " AND entity = %(entity)s AND id = %(id)s AND merged_into IS NOT NULL",
-        connection=customer.connection,
-        entity=customer.entity,
-        id=customer.id,
-    ):
-        found.add(ExternalRef(row[0], row[1], row[2]))
-    return tuple(sorted(found))
+    return lineage(tx, customer)
 
 
 def _refs_of_slot(tx: Tx, key13: str | None) -> tuple[ExternalRef, ...]:
