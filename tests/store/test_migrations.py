@@ -45,7 +45,7 @@ def _shape(conn: Connection) -> list[tuple[str, ...]]:
     return [tuple(map(str, row)) for one in asked for row in conn.exec_driver_sql(one)]
 
 
-@pytest.mark.parametrize("revision", ["0006", "0007", "0008"])
+@pytest.mark.parametrize("revision", ["0006", "0007", "0008", "0009"])
 def test_there_and_back_is_the_same(owner: Engine, revision: str) -> None:
     with owner.begin() as conn:
         before = _shape(conn)
