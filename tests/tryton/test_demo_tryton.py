@@ -141,7 +141,7 @@ def test_without_tryton_it_says_so_and_what_to_type(here: Path) -> None:
     assert done.returncode == 3
     assert done.stderr.strip() == (
         f"Tryton with the module tieout is not installed in {nowhere}. Nothing was started.\n"
-        "Type make demo BOOKS=tryton: it installs one."
+        f"Type make -C {Path(__file__).resolve().parents[2]} demo BOOKS=tryton: it installs one."
     )
     assert done.stdout == ""
     assert list(here.iterdir()) == []

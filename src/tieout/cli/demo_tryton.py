@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -159,11 +160,23 @@ def home() -> Path:
             continue
         return place
     where = f"in {named}" if named else "here"
-    raise ConfigurationError(
-        f"Tryton with the module tieout is not installed {where}. Nothing was started.",
-        code="tryton_missing",
-        hint="Type make demo BOOKS=tryton: it installs one.",
-    )
+    message = f"Tryton with the module tieout is not installed {where}. Nothing was started."
+    code, hint = "tryton_missing", "Type make demo BOOKS=tryton: it installs one."
+    sources = _sources()
+    if sources is None:
+        message += (
+            " Tieout's sources have that module: there, make demo BOOKS=tryton installs both."
+        )
+        raise ConfigurationError(f"{message} On simulators alone:", code=code, hint="tieout demo")
+    if sources != Path.cwd():
+        hint = f"Type make -C {shlex.quote(str(sources))} demo BOOKS=tryton: it installs one."
+    raise ConfigurationError(message, code=code, hint=hint)
+
+
+def _sources() -> Path | None:
+    """The folder of Tieout's sources with the makefile; None of a package that was installed."""
+    folder = Path(tieout.__file__).resolve().parents[2]
+    return folder if (folder / "Makefile").is_file() and (folder / "tryton").is_dir() else None
 
 
 def _usual_homes() -> Iterator[Path]:

@@ -552,7 +552,7 @@ CODES: dict[str, Help] = {
     "simulator_failed": Help("A simulator did not start.", "Run the command again."),
     "tryton_missing": Help(
         "Tryton, a program of its own, is not installed where it was looked for.",
-        "make demo BOOKS=tryton installs it; TIEOUT_TRYTON_VENV names another environment.",
+        "In Tieout's sources make demo BOOKS=tryton installs it; TIEOUT_TRYTON_VENV names it.",
     ),
     "tryton_failed": Help("Tryton did not start.", "Run the command again; its log says more."),
     "folder_unwritable": Help("The folder cannot be written.", "Choose another folder."),
