@@ -277,6 +277,10 @@ def test_a_revoked_sign_in(
     doctor = project("doctor", "--json")
     assert doctor.code == 4
     assert doctor.object["error"]["code"] == "sign_in_withdrawn"
+    step = "tieout connection rotate visma_eaccounting"
+    assert doctor.object["next"] == [step]
+    said = project("doctor")
+    assert f"{said.out}{said.err}".count(step) == 1
 
     renewed = project("connection", "rotate", "visma_eaccounting")
     assert (renewed.code, renewed.out) == (

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tieout.services.orphans import Orphans, Removed
 
 _WORDS = {Severity.ERROR: ("fail", "bad"), Severity.WARNING: ("warn", "warn")}
-SHOWN = 20
+SHOWN, WARNINGS = 20, 10
 
 
 @command("doctor", examples=("tieout doctor", "tieout doctor --json"))
@@ -55,12 +55,13 @@ async def doctor(
     lines = []
     if found.areas:
         lines.append(f"{session.screen.paint('ok', 'good')}    {', '.join(found.areas)}")
-    shown = [*found.warnings, *found.failures]
-    for trouble in shown[:SHOWN]:
-        lines.append(_line(session, trouble))
-    if len(shown) > SHOWN:
-        lines.append(f"and {len(shown) - SHOWN} more; all of them: tieout doctor --json")
     failures, warnings = len(found.failures), len(found.warnings)
+    # What fails is below, next to the sum; many of one do not push out the other.
+    shown = [*found.warnings[:WARNINGS], *found.failures[:SHOWN]]
+    lines += [_line(session, trouble) for trouble in shown]
+    if failures + warnings > len(shown):
+        more = failures + warnings - len(shown)
+        lines.append(f"and {more} more; all of them: tieout doctor --json")
     lines.append(
         f"{count(failures, 'failure')}, {count(warnings, 'warning')}, "
         f"{count(found.checks, 'check')}, {seconds:.1f} s."
@@ -91,7 +92,8 @@ def _failed(session: Session, found: Diagnosis, result: Result) -> None:
         place=first.finding.place or None,
         reference=reference(first.finding.code, session.clock.now()),
     )
-    if first.next.startswith("tieout "):
+    # On a screen each row names its own step already.
+    if session.options.json and first.next.startswith("tieout "):
         result.next = (first.next,)
 
 
