@@ -155,9 +155,7 @@ def test_csv_bytes_begin_with_the_mark_of_utf_8():
     assert ";" in tie_out_csv(october(), delimiter=";").splitlines()[0]
 
 
-@pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "\r=1", "＝1", "\ufeff=1"]
-)
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", " =1", "\rx", "＝1", "\ufeff=1"])
 def test_a_cell_that_would_run_stays_text(text):
     assert plain_text(text) == f"'{text}"
     result = october(steps=[step(1, text, "1.00")], documents_without_deal=[], ledger=[])
@@ -230,3 +228,24 @@ def test_what_waits_for_release_is_one_reason_or_a_number(reasons: list[str], sa
         acts=("Approver",),
     )
     assert cause_note(total) == said
+
+
+def test_a_formula_does_not_begin_inside_a_cell_for_who_separates_by_semicolons() -> None:
+    inside = (
+        "AB;=1+1",
+        "AB; @SUM(A1)",
+        'AB;"=1+1',
+        "AB\n-2+3",
+        "AB\t\u00a0+1",
+        "=1;=2",
+        "\r=1",
+        "\t=1",
+    )
+    result = replace(october(), rows=tuple(replace(october().rows[0], title=t) for t in inside))
+    file = tie_out_csv(result)
+    for line in file.replace("\r", "\n").split("\n"):
+        for cell in line.split(";")[1:]:
+            assert cell.strip(' "\u00a0')[:1] not in set("=+-@")
+        assert line[:1] not in set("=+-@")
+    assert "'=1;'=2" in file
+    assert plain_text("12 st; á 5, -10 %") == "12 st; á 5, -10 %"

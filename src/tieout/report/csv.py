@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from decimal import Decimal
 
 from tieout.core.chain import Cause
@@ -14,6 +15,11 @@ _HEAD = ("kind", "deal", "title", "customer", "link", "steps", "currency")
 _TAIL = ("what happened", "evidence", "who acts")
 # A spreadsheet takes a cell that starts so for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+# Where a spreadsheet's own separator is the semicolon, as in half of Europe, it begins a cell there
+# in our files too, and a row at the end of a line: it sees no quotes that begin inside a cell.
+_BEGINS_INSIDE = re.compile(
+    rf"([;\t\r\n][\s\ufeff\u200b\"]*)(?=[{re.escape(''.join(_FORMULA_STARTS))}])"
+)
 
 
 def tie_out_csv(result: TieOut, delimiter: str = ",") -> str:
@@ -36,7 +42,8 @@ def tie_out_csv_bytes(result: TieOut, delimiter: str = ",") -> bytes:
 
 
 def plain_text(text: str) -> str:
-    """The text as a cell that stays text: `=1+1` becomes `'=1+1`."""
+    """The text as a cell that stays text: `=1+1` becomes `'=1+1`, and `AB;=1+1` `AB;'=1+1`."""
+    text = _BEGINS_INSIDE.sub(r"\1'", text)
     starts = text.lstrip(" \t\r\n\u00a0\ufeff\u200b")
     return (
         f"'{text}"
