@@ -55,6 +55,19 @@ def test_it_goes_on_where_the_first_stopped(tmp_path: Path) -> None:
     assert visma.customer(Name="Nästa AB")["Id"] == first["Id"]
 
 
+def test_a_second_start_without_the_seed_keeps_the_ids(tmp_path: Path) -> None:
+    """What was answered stands, whatever the next command line says or leaves out."""
+    path = tmp_path / "state"
+    visma = Visma(state_file=path, size=5, seed=7).sign_in()
+    known = visma.customer(Name="Nästa AB")["Id"]
+    again = opened(path, visma)
+    assert known in again.books.customers.records
+    assert again.state() == visma.sim.state()
+    assert len(again.books.customers) == 6
+    again.reset()
+    assert len(again.books.customers) == 5
+
+
 def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "state"
     visma = busy(path)

@@ -418,6 +418,9 @@ class Simulator:
             head, changes = stored
             if head["system"] != self.name:
                 raise ValueError(f"{self._journal.path} is the state of {head['system']}")
+            # Ids follow from the seed: with another one the changes would get other ids than
+            # those that were answered.
+            self.seed, self.size = head.get("seed", self.seed), head.get("size", self.size)
             self.clock.offset = timedelta(microseconds=head["offset_us"])
             self.load_state(unpack(head["state"]))
             for entry in changes:
@@ -427,6 +430,8 @@ class Simulator:
     def _snapshot(self) -> dict[str, Any]:
         return {
             "system": self.name,
+            "seed": self.seed,
+            "size": self.size,
             "offset_us": self._offset_us(),
             "taken": instant_text(self.clock.now()),
             "state": pack(self.state()),
