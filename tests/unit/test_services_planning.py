@@ -113,6 +113,46 @@ def test_applying_twice_writes_once(database_url: str) -> None:
     play(database_url, work)
 
 
+def test_a_plan_can_be_applied_in_parts(database_url: str) -> None:
+    """The first part makes the customer that a deal of the second part is for, too."""
+
+    async def work(world: World, engine: Engine) -> None:
+        world.story.deal("D-121", "Tallmo Skog AB", "SRV-1", "900")
+        made = await planning.plan(engine, world.store)
+        await applying.apply(world.engine(), world.store, made, only=["D-108"], who="anna.lind")
+        assert len(world.drafts()) == 1
+        rest = await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        assert (rest.moved, rest.fresh) == ([], None)
+        assert rest.states() == {"applied": 7}
+        assert len(world.drafts()) == 4
+
+    play(database_url, work)
+
+
+def test_a_deal_is_released_after_another_one_made_its_customer(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        world.story.deal("D-121", "Tallmo Skog AB", "SRV-1", "900")
+        made = await planning.plan(engine, world.store)
+        waiting = {line.number: line.verdict for line in made.lines if line.entity == "document"}
+        assert (waiting["D-108"], waiting["D-121"]) == ("approval", "write")
+        first = await applying.apply(
+            world.engine(), world.store, made, only=["D-121"], approve=["all"], who="anna.lind"
+        )
+        assert first.states() == {"applied": 2}
+        done = await applying.apply(
+            world.engine(),
+            world.store,
+            made,
+            only=["D-108"],
+            approve=["D-108"],
+            who="anna.lind",
+        )
+        assert (done.moved, done.left) == ([], [])
+        assert len(world.drafts()) == 2
+
+    play(database_url, work, mode="approve", more=", approve_above: 37499, four_eyes: false")
+
+
 def test_a_deal_that_moved_on_is_not_written_and_the_others_are(database_url: str) -> None:
     async def work(world: World, engine: Engine) -> None:
         made = await planning.plan(engine, world.store)

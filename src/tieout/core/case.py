@@ -159,12 +159,14 @@ class CustomerCase:
 class Buyer:
     """
     How far the customer of a deal is in the books: there (``ref``), on its way (``pending``), or
-    held (``findings``).
+    held (``findings``). ``key``: the operation key that makes or made it, where we do: it names
+    the customer before the books have given it an id, and after.
     """
 
     ref: ExternalRef | None = None
     record: Customer | None = None
     pending: str | None = None
+    key: str = ""
     findings: tuple[Finding, ...] = ()
 
 

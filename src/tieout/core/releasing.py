@@ -67,7 +67,7 @@ def released(
 ) -> Decision:
     """The change with its digest; written, or waiting for a person by mode and limit."""
     case = context.case
-    content = None if composed is None else _payload(composed)
+    content = None if composed is None else _payload(case, composed)
     mark = digest(change.key, change.action, change.entity, change.target, content, net)
     verdict = Verdict.WRITE
     why = _needs_person(context, net, composed)
@@ -94,9 +94,14 @@ def released(
     )
 
 
-def _payload(composed: Composed) -> dict[str, Any]:
-    """All that an approval is bound to: the content with its VAT."""
+def _payload(case: DocumentCase, composed: Composed) -> dict[str, Any]:
+    """
+    All that an approval is bound to: the content with its VAT. A customer that we make is named
+    by its key, so that what was planned or released beside it is the same once it has an id.
+    """
     content = document_content(composed.document)
+    if case.buyer.key:
+        content["customer"] = case.buyer.key
     content["tax"] = tuple((line.tax_rate, line.tax_code) for line in composed.document.lines)
     return content
 

@@ -15,6 +15,7 @@ from tieout.core.case import (
     DocumentCase,
     OpState,
     Seen,
+    SlotRef,
     SlotState,
     Verdict,
 )
@@ -23,6 +24,7 @@ from tieout.core.compose import sold_amount, step_amount, steps
 from tieout.core.decide_customer import decide_customer
 from tieout.core.decide_document import decide_document
 from tieout.core.finding import Finding
+from tieout.core.keys import operation_key
 from tieout.core.model import (
     Customer,
     Deal,
@@ -401,7 +403,7 @@ def _buyer(
     if current is not None:
         target = case.target
         record = target.record if target and isinstance(target.record, Customer) else None
-        return Buyer(ref=current.ref, record=record)
+        return Buyer(ref=current.ref, record=record, key=_made_by_us(case.state, current))
     if not wanted:
         return Buyer()
     lane = lanes.lane(engine.bridge, lanes.CUSTOMERS, book.connection)
@@ -431,4 +433,15 @@ def _buyer(
     if decision.verdict is Verdict.AGREED and decision.adopt is not None:
         shown = decision.adopted_record
         return Buyer(ref=decision.adopt, record=shown if isinstance(shown, Customer) else None)
-    return Buyer(pending=key)
+    return Buyer(pending=key, key=operation_key(case.state.slot, case.state.generation))
+
+
+# How the record of a create comes to its slot: by the answer, or found under our key.
+_OWN = frozenset({"answer", "key"})
+
+
+def _made_by_us(state: SlotState, current: SlotRef) -> str:
+    """The key of the create that made a slot's record, '' where it is another's."""
+    if current.found_by not in _OWN or state.alias_of:
+        return ""
+    return operation_key(state.slot, current.generation)

@@ -248,11 +248,15 @@ async def _write(
     say: Say,
 ) -> None:
     go = [line for line in wanted if line.verdict == Verdict.WRITE] + list(released)
-    result.left = [
-        line for line in wanted if line.verdict == Verdict.APPROVAL and line not in released
-    ]
+    waiting = [line for line in wanted if line.verdict == Verdict.APPROVAL and line not in released]
     fresh = by_key(await planning.decided_lines(engine, store))
-    sent_before = await store.do(lambda tx: planned.written(tx, _pairs(go)))
+    sent_before = await store.do(lambda tx: planned.written(tx, _pairs([*go, *waiting])))
+    # What was released and written before, by another part of this plan, waits for nobody.
+    result.left = [
+        line
+        for line in waiting
+        if state_word(sent_before.get((line.key13, line.digest))) != "applied"
+    ]
     chosen: list[PlanLine] = []
     for line in go:
         now = fresh.get(_key(line))

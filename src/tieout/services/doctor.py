@@ -21,7 +21,7 @@ from tieout.engine.deciding import WINDOW, decide_window
 from tieout.engine.reading import read_side
 from tieout.engine.run import connect
 from tieout.services import configuration as configurations
-from tieout.services import connections, orphans
+from tieout.services import codes, connections, orphans
 from tieout.services.project import check_disk
 from tieout.settings.check import check_fields
 from tieout.store import admin
@@ -275,6 +275,7 @@ async def _data(opened: Opened, configuration: Configuration, found: Diagnosis) 
         # Another run reads just now: what the mirror has is as good.
         found.fine("deals", 0)
     _currencies(engine, found)
+    await _leading_nowhere(opened, engine, configuration, found)
     decisions = [each async for each in _decided(opened, engine)]
     found.fine("deals", len(decisions))
     written = await _written_as(engine, decisions)
@@ -340,6 +341,24 @@ def _currencies(engine: Engine, found: Diagnosis) -> None:
                 severity=Severity.WARNING,
             )
             found.wrong("currencies", Trouble(finding=finding, next="tieout.yaml, books.currency"))
+
+
+async def _leading_nowhere(
+    opened: Opened, engine: Engine, configuration: Configuration, found: Diagnosis
+) -> None:
+    """Rows of tables with a code that no books have: whoever has that value would be refused."""
+    found.fine("tables")
+    told = await codes.codes(opened.store, configuration, list(engine.books))
+    for row in told.nowhere:
+        finding = Finding(
+            code="terms_unmapped" if row.kind == "terms" else "value_unmapped",
+            message=f'table {row.table} gives "{row.value}" the code "{row.code}", '
+            "which no books have.",
+            values={"table": row.table, "value": row.value, "code": row.code},
+        )
+        file = opened.project.tables / f"{row.table}.csv"
+        place = f"tables/{file.name}" if file.is_file() else f"tieout.yaml, tables.{row.table}"
+        found.wrong("tables", Trouble(finding=finding, next=f"{place}; tieout codes shows them"))
 
 
 async def _decided(opened: Opened, engine: Engine) -> AsyncIterator[Decision]:
