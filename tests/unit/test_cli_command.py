@@ -7,12 +7,14 @@ import asyncio
 import errno
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -336,11 +338,18 @@ def test_no_project_says_how_to_make_one(capsys: Capture) -> None:
     assert capsys.readouterr().err == "elsewhere has no tieout.yaml. Next: tieout init elsewhere\n"
 
 
-def test_help_opens_with_two_examples(capsys: Capture) -> None:
-    assert main.run(["connection", "add", "--help"]) == 0
+_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
+_COMMANDS = re.findall(r"^## tieout (.+)$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_help_opens_with_two_examples(name: str, capsys: Capture) -> None:
+    with suppress(SystemExit):
+        assert main.run([*name.split(), "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    shown = [line.strip() for line in lines if line.strip().startswith("tieout connection add")]
-    assert len(shown) == 2
+    shown = [line.strip() for line in lines if line.startswith(" ")]
+    examples = [line for line in shown if re.match(rf"tieout {name}( |$)", line)]
+    assert len(examples) >= 2
 
 
 def test_the_version(capsys: Capture) -> None:

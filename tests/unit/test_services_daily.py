@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from support.daily_world import World, begin, daily_world
 from tieout.core.errors import ConnectionBrokenError
 from tieout.core.ledger_list import Period
+from tieout.core.model import Deal
 from tieout.engine.context import Engine
 from tieout.services import exceptions, filing, running
 from tieout.services import prove as proving
@@ -20,6 +22,7 @@ from tieout.services import status as standing
 from tieout.services import why as tracing
 from tieout.services.reconcile import Reconciled, reconcile
 from tieout.services.usage import UsedWronglyError
+from tieout.settings.bridge import Configuration
 from tieout.store import admin, evidence, people
 from tieout.store.admin import ConnectionRow
 
@@ -272,6 +275,49 @@ def test_why_goes_back_to_fields_and_forward_to_the_invoice(database_url: str) -
             ("POST", "/v2/customerinvoicedrafts")
         ]
         assert b"37500" in made.calls[0].body
+
+    play(database_url, work)
+
+
+def test_why_of_a_line_tells_every_value_of_it(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        found = await tracing.find(engine, world.store, "D-108 line 1")
+        made = await tracing.why(engine, world.store, found)
+        assert [(one.name, one.value, one.source) for one in made.values] == [
+            ("line 1.item", "SRV-1", 'line.item "SRV-1"'),
+            ("line 1.text", "Serverdrift", 'line.item_name "Serverdrift"'),
+            ("line 1.quantity", "1.0", "line.quantity 1.0"),
+            ("line 1.unit_price", "37500.00", "line.unit_price 37500.00"),
+            ("line 1.tax", "25.00 %", "the item's tax class, the buyer, the day"),
+            ("line 1.net", "37500.00", "line.stated_net 37500.00"),
+        ]
+        assert isinstance(made.record, Deal)
+        line = made.record.lines[0].ref
+        assert line is not None
+        by_id = await tracing.find(engine, world.store, f"https://nordljus.example/{line.id}")
+        assert (by_id.ref, by_id.line) == (made.ref, 1)
+        with pytest.raises(UsedWronglyError, match="has no line 2; it has 1"):
+            await tracing.why(engine, world.store, replace(found, line=2))
+
+    play(database_url, work)
+
+
+def test_why_says_what_the_rules_said_when_it_was_written(database_url: str) -> None:
+    """A table that says something else since is not what the draft was made by."""
+
+    async def work(world: World, engine: Engine) -> None:
+        text = world.configuration.body.replace("30 dagar netto", "14 dagar netto")
+        world.configuration = Configuration.from_stored(text, world.configuration.tables)
+        later = await begin(world)
+        assert later.policy.version == 2
+        made = await tracing.why(
+            later, world.store, await tracing.find(engine, world.store, "D-108")
+        )
+        terms = {one.name: one for one in made.values}["terms"]
+        assert (terms.value, terms.rule) == (
+            "30 dagar netto",
+            "customer.terms, v1, tables/payment_terms.csv",
+        )
 
     play(database_url, work)
 

@@ -20,8 +20,8 @@ from tieout.engine import lanes
 from tieout.engine.deciding import WINDOW, decide_window
 from tieout.engine.reading import read_side
 from tieout.engine.run import connect
-from tieout.services import configuration as configurations
 from tieout.services import codes, connections, orphans
+from tieout.services import configuration as configurations
 from tieout.services.project import check_disk
 from tieout.settings.check import check_fields
 from tieout.store import admin

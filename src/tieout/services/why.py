@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from tieout.core.compose import line_scope
-from tieout.core.mapping.errors import MappingError
-from tieout.core.mapping.explain import explain
-from tieout.core.model import Customer, Deal, Document, Entity, ExternalRef, LineKind, Record
-from tieout.core.policy import FieldRule
-from tieout.core.scope import customer_scope, deal_scope
+from tieout.core.model import Customer, Deal, Document, Entity, ExternalRef, Record
 from tieout.engine.context import Engine
 from tieout.services.number_checks import answers_about
 from tieout.services.usage import UsedWronglyError
-from tieout.settings.expressions import parse
-from tieout.settings.problems import Place as TextPlace
+from tieout.services.why_values import Value, customer_values, document_values, rules_of
 from tieout.store import codec, people, tracing
 from tieout.store.people import Case
 from tieout.store.postgres import PostgresStore
@@ -28,22 +23,9 @@ KINDS = ("deal", "customer", "draft", "invoice", "credit_note", "order", "docume
 _WORDS = {"credit_note": "credit note"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """
-    One value of a record: what it is, what it was made of (path and what stood there), and the
-    rule with its version.
-    """
-
-    name: str
-    value: str
-    source: str
-    rule: str = ""
-
-
 @dataclass(slots=True, kw_only=True)
 class Why:
-    """A record with where it came from and what became of it."""
+    """A record with where it came from and what became of it; ``line``: only that of its lines."""
 
     kind: str
     number: str
@@ -57,6 +39,7 @@ class Why:
     cases: list[Case] = field(default_factory=list)
     outcomes: list[Mapping[str, Any]] = field(default_factory=list)
     deal: Deal | None = None
+    line: int | None = None
     number_answers: list[Answered] = field(default_factory=list)
 
 
@@ -80,9 +63,13 @@ class Step:
     found_by: str = ""
 
 
+_LINE = re.compile(r"(.+?)\s+line\s+(\d{1,6})", re.IGNORECASE)
+
+
 async def find(engine: Engine, store: PostgresStore, word: str) -> Named:
     """
-    The record that a word names: ``1038``, ``invoice:1038``, a name, a link, an id or our key.
+    The record that a word names: ``1038``, ``invoice:1038``, a name, a link, an id or our key; with
+    a line of it, ``1038 line 2`` or the line's own id.
 
     Raises `UsedWronglyError` for none, and for several with the ways to say which.
     """
@@ -97,6 +84,11 @@ async def find(engine: Engine, store: PostgresStore, word: str) -> Named:
     sides = [engine.policy.crm, *engine.books]
     found = await store.do(lambda tx: tracing.named(tx, sides, plain))
     found = _distinct([one for one in found if _is_kind(one, kind)])
+    if not found:
+        of_line = _LINE.fullmatch(word.strip())
+        if of_line is not None:
+            return replace(await find(engine, store, of_line[1]), line=int(of_line[2]))
+        found = await store.do(lambda tx: tracing.with_line(tx, sides, plain))
     if not found:
         raise UsedWronglyError(
             f'Nothing that was read is called "{plain}".',
@@ -175,7 +167,22 @@ async def why(engine: Engine, store: PostgresStore, one: Named) -> Why:
             await _document(engine, store, made, record, one)
         case Customer():
             await _customer(engine, store, made, record, one)
+    if one.line is not None:
+        _only_line(made, one.line)
     return made
+
+
+def _only_line(made: Why, position: int) -> None:
+    """Leaves the values of one line. Raises `UsedWronglyError` where there is no such line."""
+    lines = made.record.lines if isinstance(made.record, Deal | Document) else ()
+    if position not in {line.position for line in lines}:
+        raise UsedWronglyError(
+            f"{made.number or made.title} has no line {position}; it has "
+            f"{', '.join(str(line.position) for line in lines) or 'none'}.",
+            code="not_found",
+        )
+    made.line = position
+    made.values = [one for one in made.values if one.name.startswith(f"line {position}.")]
 
 
 # --- documents --------------------
@@ -214,9 +221,14 @@ async def _slot(engine: Engine, store: PostgresStore, made: Why, key13: str) -> 
     sent = _sent(made.calls)
     base = await store.do(lambda tx: tracing.base_of(tx, key13, Entity.DOCUMENT))
     wanted = sent if isinstance(sent, Document) else base[0] if base else None
-    version = made.calls[-1].config_version if made.calls else engine.policy.version
     if isinstance(wanted, Document):
-        made.values = document_values(engine, deal, buyer, wanted, version, place.part)
+        rules = await rules_of(engine, store, _version(engine, made))
+        made.values = document_values(rules, deal, buyer, wanted, place.part)
+
+
+def _version(engine: Engine, made: Why) -> int:
+    """The configuration by which it was written last."""
+    return made.calls[-1].config_version if made.calls else engine.policy.version
 
 
 def _sent(calls: Sequence[Call]) -> Record | None:
@@ -308,8 +320,8 @@ async def _deal(engine: Engine, store: PostgresStore, made: Why, record: Deal) -
         made.chain += await _chain(store, place, place.part)
         base = await _base_of(store, place.key13)
         if base and isinstance(base[0], Document):
-            version = made.calls[-1].config_version if made.calls else engine.policy.version
-            made.values += document_values(engine, record, buyer, base[0], version, place.part)
+            rules = await rules_of(engine, store, _version(engine, made))
+            made.values += document_values(rules, record, buyer, base[0], place.part)
 
 
 async def _calls_of(store: PostgresStore, key13: str) -> list[Call]:
@@ -347,150 +359,5 @@ async def _customer(
         made.number_answers = await answers_about(store, account)
     wanted = _sent(made.calls)
     if isinstance(account, Customer) and isinstance(wanted, Customer):
-        version = made.calls[-1].config_version
-        scope = customer_scope(account)
-        seen = {"customer": scope, "account": scope}
-        made.values = [
-            _value(f"customer.{rule.target}", rule, seen, _shown(wanted, rule), version)
-            for rule in engine.policy.customers.fields
-        ]
-        ruled = {rule.target for rule in engine.policy.customers.fields}
-        for name in ("name", "identifiers", "terms"):
-            told = text_of(getattr(wanted, name, None))
-            if name not in ruled and told:
-                made.values.append(Value(name=name, value=told, source=f"account.{name}"))
-
-
-# --- values --------------------
-
-
-def document_values(
-    engine: Engine,
-    deal: Deal,
-    buyer: Customer | None,
-    wanted: Document,
-    version: int,
-    part: int = 0,
-) -> list[Value]:
-    """The net with its lines, then every field that a rule of the mapping made."""
-    name = deal.number or deal.title
-    values = [_net(deal, wanted, name, part)]
-    scope = deal_scope(deal, buyer)
-    for rule in engine.policy.documents.fields:
-        told = _shown(wanted, rule)
-        values.append(_value(f"document.{rule.target}", rule, scope, told, version))
-    lines = [line for line in deal.lines if line.kind is not LineKind.TEXT]
-    sent = [line for line in wanted.lines if line.kind is not LineKind.TEXT]
-    for rule in engine.policy.documents.line_fields:
-        for line, made in zip(lines, sent, strict=False):
-            seen = {**scope, "line": line_scope(line)}
-            told = (
-                made.item.number
-                if rule.target == "item" and made.item
-                else text_of(getattr(made, rule.target, None))
-            )
-            values.append(
-                _value(
-                    f"line {line.position}.{rule.target}",
-                    rule,
-                    seen,
-                    told,
-                    version,
-                )
-            )
-    if not any(rule.target == "terms" for rule in engine.policy.documents.fields):
-        found = next((r for r in engine.policy.customers.fields if r.target == "terms"), None)
-        if found is not None:
-            values.append(_value("customer.terms", found, scope, wanted.terms, version))
-    return values
-
-
-def _net(deal: Deal, wanted: Document, name: str, part: int) -> Value:
-    total = wanted.totals.net if wanted.totals else None
-    parts = [
-        f"{line.stated_net:,.2f}"
-        for line in deal.lines
-        if line.kind is not LineKind.TEXT and line.stated_net is not None
-    ]
-    source = f"lines of {name}"
-    if 1 < len(parts) <= 6:
-        source = f"{' + '.join(parts)}, lines of {name}"
-    if part:
-        source = f"step {part} of the billing plan of {name}"
-    elif deal.discount:
-        source += f", less {deal.discount:,.2f} discount"
-    return Value(name="net", value="" if total is None else f"{total:,.2f}", source=source)
-
-
-def _shown(wanted: Record, rule: FieldRule) -> str:
-    target = rule.target
-    if target in ("email", "phone"):
-        roles = getattr(wanted, f"{target}s", {})
-        return str(roles.get("invoice") or roles.get("general") or "")
-    return text_of(getattr(wanted, target, None))
-
-
-def _value(
-    name: str,
-    rule: FieldRule,
-    scope: Mapping[str, Any],
-    told: str,
-    version: int,
-) -> Value:
-    """A value with the fields that its rule looked at and what stood in them."""
-    short = name.split(".", 1)[-1]
-    label = f"{name}, v{version}" if version else name
-    return Value(
-        name=short if not name.startswith("line ") else name,
-        value=told or _now(rule, scope),
-        source=_inputs(rule, scope),
-        rule=label + (f", tables/{rule.table}.csv" if rule.table else ""),
-    )
-
-
-def _now(rule: FieldRule, scope: Mapping[str, Any]) -> str:
-    try:
-        return text_of(rule.value(scope))
-    except MappingError:
-        return ""
-
-
-class _Anywhere:
-    """A text that is read again from a published version: its places are of no interest."""
-
-    def place_at(self, offset: int) -> TextPlace:
-        return TextPlace(file="", line=1, column=offset + 1)
-
-
-def _inputs(rule: FieldRule, scope: Mapping[str, Any]) -> str:
-    """`account.Payment_Terms__c "Net 30"`: the fields that were read; the text where none was."""
-    expr = parse(rule.text, place=_Anywhere())
-    if isinstance(expr, list):
-        return rule.text
-    told = explain(expr, scope)
-    seen = [
-        f"{one.path} {_quoted(one.value)}" if not one.missing else f"{one.path} (not there)"
-        for one in told.inputs
-    ]
-    return ", ".join(seen) or rule.text
-
-
-def _quoted(value: Any) -> str:
-    return f'"{text_of(value)}"' if isinstance(value, str) else text_of(value) or "(empty)"
-
-
-def text_of(value: Any) -> str:
-    """A value as a person reads it."""
-    match value:
-        case None:
-            return ""
-        case Decimal():
-            return f"{value:f}"
-        case tuple() | list():
-            return ", ".join(filter(None, (text_of(inner) for inner in value)))
-        case Mapping():
-            return ", ".join(f"{key} {text_of(inner)}" for key, inner in value.items())
-    normal = getattr(value, "normal", None)
-    if normal is not None:
-        return str(normal or getattr(value, "raw", ""))
-    return str(getattr(value, "value", value))
+        rules = await rules_of(engine, store, made.calls[-1].config_version)
+        made.values = customer_values(rules, account, wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,10 @@ from tieout.store.database import Tx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A record that a word names. ``kind``: 'deal', 'customer', 'draft', 'invoice', …"""
+    """
+    A record that a word names. ``kind``: 'deal', 'customer', 'draft', 'invoice', …; ``line``: the
+    position of the line of it that is meant.
+    """
 
     ref: ExternalRef
     kind: str
@@ -23,6 +26,7 @@ class Named:
     key13: str | None
     gone: bool
     became: str | None
+    line: int | None = None
 
 
 _NAMED = (
@@ -55,6 +59,26 @@ def named(tx: Tx, sides: Sequence[str], word: str) -> list[Named]:
         upper=word.upper(),
     )
     return [_named(row) for row in rows]
+
+
+def with_line(tx: Tx, sides: Sequence[str], word: str) -> list[Named]:
+    """The record that has a line of this id. Reads every record: for when nothing else fits."""
+    plain = word.rstrip("/").rsplit("/", 1)[-1].strip()
+    rows = tx.rows(
+        f"{_NAMED} AND m.entity <> 'customer' AND m.record @> jsonb_build_object('lines',"
+        " jsonb_build_array(jsonb_build_object('ref', jsonb_build_object('id', %(id)s::text))))"
+        " ORDER BY m.entity, m.id LIMIT 20",
+        sides=list(sides),
+        id=plain,
+    )
+    found = []
+    for row in rows:
+        one = _named(row)
+        got = record_of(tx, one.ref)
+        for line in getattr(got[0], "lines", ()) if got is not None else ():
+            if line.ref is not None and line.ref.id == plain:
+                found.append(replace(one, line=line.position))
+    return found
 
 
 def _named(row: Sequence[Any]) -> Named:

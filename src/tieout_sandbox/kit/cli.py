@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tieout_sandbox.kit.clock import check_workable, parse_instant, system_clock
 from tieout_sandbox.kit.codec import dumps
@@ -41,8 +42,30 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Says what was wrong and ends with 2."""
-        text = message[:1].upper() + message[1:]
+        text = _plainly(message)
         self.exit(_complain(f"{text}. Next: {self.prog} --help", USAGE, self.as_json))
+
+
+# What argparse says, and what a person is told.
+_CHOICE = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)")
+_NUMBER = re.compile(r"argument (\S+): invalid int value: '(.*)'")
+
+
+def _plainly(message: str) -> str:
+    if found := _CHOICE.fullmatch(message):
+        known = found[3].replace("'", "")
+        return f'"{found[2]}" is no {found[1]} here; there are {known}'
+    if found := _NUMBER.fullmatch(message):
+        return f'{found[1]}: "{found[2]}" is no whole number'
+    return message[:1].upper() + message[1:]
+
+
+def _examples(*shown: str) -> dict[str, Any]:
+    """What a command's help opens with."""
+    return {
+        "description": "\n".join(f"  {one}" for one in shown),
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
 
 
 def _parser(as_json: bool = False) -> argparse.ArgumentParser:
@@ -52,7 +75,14 @@ def _parser(as_json: bool = False) -> argparse.ArgumentParser:
         prog="tieout sandbox", description="Simulators of the systems that Tieout connects."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    served = commands.add_parser("serve", help="run one on 127.0.0.1")
+    served = commands.add_parser(
+        "serve",
+        help="run one on 127.0.0.1",
+        **_examples(
+            "tieout sandbox serve salesforce --port 8701 --size 600",
+            "tieout sandbox serve visma_eaccounting --state books.json --json",
+        ),
+    )
     served.add_argument("system", choices=sorted(SYSTEMS))
     served.add_argument("--port", type=_port, default=0, help="0 takes a free port (the default)")
     served.add_argument("--data", type=_folder, help="a folder to take seeded data from")
@@ -77,12 +107,21 @@ def _parser(as_json: bool = False) -> argparse.ArgumentParser:
     served.add_argument("--state", type=Path, help="keep the state in this file")
     served.add_argument("--clock", type=_instant, help="start at 2026-11-25T09:00:00Z")
     served.add_argument("--json", action="store_true", help="say where it listens as JSON")
-    shown = commands.add_parser("credentials", help="how to sign in to one")
+    shown = commands.add_parser(
+        "credentials",
+        help="how to sign in to one",
+        **_examples(
+            "tieout sandbox credentials salesforce",
+            "tieout sandbox credentials visma_eaccounting --json",
+        ),
+    )
     shown.add_argument("system", choices=sorted(SYSTEMS))
     shown.add_argument("--json", action="store_true")
-    commands.add_parser("systems", help="which there are").add_argument(
-        "--json", action="store_true"
-    )
+    commands.add_parser(
+        "systems",
+        help="which there are",
+        **_examples("tieout sandbox systems", "tieout sandbox systems --json"),
+    ).add_argument("--json", action="store_true")
     return parser
 
 

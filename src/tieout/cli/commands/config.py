@@ -44,7 +44,10 @@ async def validate(
     )
 
 
-@command("config schema", examples=("tieout config schema > tieout.schema.json",))
+@command(
+    "config schema",
+    examples=("tieout config schema > tieout.schema.json", "tieout config schema --json"),
+)
 async def schema(session: Session) -> Result:
     """Print the JSON Schema with which an editor completes and checks tieout.yaml."""
     import json
@@ -178,7 +181,10 @@ def _version(text: str) -> int:
     return int(digits)
 
 
-@command("config rollback", examples=("tieout config rollback 7",))
+@command(
+    "config rollback",
+    examples=("tieout config rollback 7", "tieout config rollback 7 --yes --as anna.lind"),
+)
 async def rollback(
     session: Session,
     version: Annotated[str, Argument(help="Which version's content comes back, such as 7.")],

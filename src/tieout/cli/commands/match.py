@@ -86,7 +86,10 @@ def _needs_person(found: list[Report]) -> bool:
     )
 
 
-@command("match export", examples=("tieout match export match.csv",))
+@command(
+    "match export",
+    examples=("tieout match export match.csv", "tieout match export match.csv --json"),
+)
 async def export(
     session: Session,
     file: Annotated[Path, Argument(metavar="FILE", help="The CSV file to write.")],
@@ -113,7 +116,10 @@ async def export(
     )
 
 
-@command("match decide", examples=("tieout match decide match.csv --as anna.lind",))
+@command(
+    "match decide",
+    examples=("tieout match decide match.csv", "tieout match decide match.csv --as anna.lind"),
+)
 async def decide(
     session: Session,
     file: Annotated[Path, Argument(metavar="FILE", help="A CSV file with decisions.")],
@@ -195,7 +201,13 @@ async def accept(
 _ALL = ("matched", "proposed", "documents")
 
 
-@command("match reject", examples=('tieout match reject "Tallmo Skog AB" --is 318',))
+@command(
+    "match reject",
+    examples=(
+        'tieout match reject "Tallmo Skog AB" --is 318',
+        "tieout match reject D-108 --is 1052 --as anna.lind",
+    ),
+)
 async def reject(session: Session, which: Ref, is_: Which = "", as_: As = "") -> Result:
     """Say that two records are not one. They are not proposed again."""
     from tieout.store.match_words import DIFFERENT

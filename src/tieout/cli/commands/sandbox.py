@@ -32,7 +32,10 @@ async def serve(session: Session, system: Annotated[str, Argument()] = "") -> Re
 
 @command(
     "sandbox credentials",
-    examples=("tieout sandbox credentials salesforce",),
+    examples=(
+        "tieout sandbox credentials salesforce",
+        "tieout sandbox credentials visma_eaccounting --json",
+    ),
     context_settings=_ANY,
 )
 async def credentials(session: Session, system: Annotated[str, Argument()] = "") -> Result:
@@ -40,7 +43,11 @@ async def credentials(session: Session, system: Annotated[str, Argument()] = "")
     return _refuse(f"credentials {system}")
 
 
-@command("sandbox systems", examples=("tieout sandbox systems",), context_settings=_ANY)
+@command(
+    "sandbox systems",
+    examples=("tieout sandbox systems", "tieout sandbox systems --json"),
+    context_settings=_ANY,
+)
 async def systems(session: Session) -> Result:
     """List the simulators."""
     return _refuse("systems")

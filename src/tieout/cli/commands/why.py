@@ -22,10 +22,10 @@ SOURCE = 23
 RULE = 49
 
 
-@command("why", examples=("tieout why 1038", "tieout why invoice:1038 --call"))
+@command("why", examples=("tieout why invoice:1038 --call", 'tieout why "D-101 line 2"'))
 async def why(
     session: Session,
-    ref: Annotated[str, Argument(metavar="REF", help="A number, name, link or id.")],
+    ref: Annotated[str, Argument(metavar="REF", help="A number, name, link or id; a line of it.")],
     full: Annotated[bool, Option("--full", help="Every value and every request.")] = False,
     call: Annotated[bool, Option("--call", help="The requests as they were sent.")] = False,
 ) -> Result:
@@ -46,7 +46,7 @@ async def why(
     if call:
         lines += _calls(made, here)
     return Result(
-        data=_data(made, call=call or full),
+        data=_data(made, call=call or full, full=full),
         lines=lines,
         next=_next(made),
         bridge=engine.bridge,
@@ -60,7 +60,7 @@ def title(made: Why, here: tzinfo) -> str:
 
     kind = {"credit_note": "Credit note"}.get(made.kind, made.kind.capitalize())
     number = made.number or readable(made.ref.id)
-    parts = [f"{kind} {number}".strip()]
+    parts = [f"{kind} {number}".strip() + (f" line {made.line}" if made.line is not None else "")]
     if made.title and made.title.casefold() not in parts[0].casefold():
         parts.append(made.title)
     net, currency = made.columns.get("net"), made.columns.get("currency") or ""
@@ -79,12 +79,14 @@ def title(made: Why, here: tzinfo) -> str:
 
 def value_lines(made: Why, *, full: bool, width: int | None = None) -> list[str]:
     """
-    A line for each value: name, value, source, rule; the empty ones with --full only. What is
-    wider than the screen goes on below its source.
+    A line for each value: name, value, source, rule; with --full also the empty ones and those
+    that come from their usual place, which a single line has always. What is wider than the screen
+    goes on below its source.
     """
     from tieout.cells import cells, left
 
-    shown = [one for one in made.values if full or one.value]
+    every = full or made.line is not None
+    shown = [one for one in made.values if every or (one.value and not one.usual)]
     if not full and len(shown) > 12:
         shown = shown[:12]
     name_room = max([LABEL - 1, *(cells(one.name) + 1 for one in shown)])
@@ -246,7 +248,7 @@ def _next(made: Why) -> tuple[str, ...]:
     return ()
 
 
-def _data(made: Why, *, call: bool) -> dict[str, Any]:
+def _data(made: Why, *, call: bool, full: bool) -> dict[str, Any]:
     from tieout.cli.formats import money
 
     currency = made.columns.get("currency") or ""
@@ -259,6 +261,7 @@ def _data(made: Why, *, call: bool) -> dict[str, Any]:
         "net": money(made.columns.get("net"), currency),
         "gross": money(made.columns.get("gross"), currency),
         "open": money(made.columns.get("open"), currency),
+        "line": made.line,
         "deal": (made.deal.number or made.deal.title) if made.deal else None,
         "deal_url": made.deal.url or None if made.deal else None,
         "values": [
@@ -269,6 +272,7 @@ def _data(made: Why, *, call: bool) -> dict[str, Any]:
                 "rule": one.rule or None,
             }
             for one in made.values
+            if full or made.line is not None or not one.usual
         ],
         "requests": [
             {
