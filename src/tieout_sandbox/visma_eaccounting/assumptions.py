@@ -91,12 +91,15 @@ class Assumptions:
     # HTTP statuses of codes whose status is documented nowhere.
     status_not_found_path: int = 404  # 3000 for an id in the path
     status_not_found_body: int = 400  # 3000 for an id in the body
+    not_found_path_body: bool = True  # False: 404 for an id in the path has no body at all
     status_conflict: int = 409  # 4000
     status_module: int = 403  # 4002, no access to a module
     status_error: int = 400  # every other code that has none of its own
 
     vat_rounding: str = "rate"  # or "row"
     excess_decimals: str = "error"  # 2000; or "round"
+    text_length_in: str = "utf16"  # what a text's length counts; or "characters": an emoji is one
+    numbers_as_text: bool = False  # amounts as "9000.00" in quotes
     unknown_fields: str = "dropped"  # or "error"
     includes_vat_rule: str = (
         "vendor_text"  # private and ShowPricesExclVatPC; or "name": its contrary
@@ -128,8 +131,12 @@ class Assumptions:
     strict_literals: bool = True  # 6000 where a GUID, number or stamp stands in quotes, or a text
     # without; False: whatever compares
     unsupported_filter: str = "error"  # 6000; or "ignored"
+    page_size_limit: int = 1000
     page_size_above_limit: str = "error"  # 6000; or "capped"
     pages_when_empty: int = 1  # or 0
+    meta_counts: bool = True  # False: pages and results are not counted
+    nulls_first: bool = True  # in an order; False: behind all others
+    modified_since_includes: bool = True  # False: only what changed after modifiedSinceUtc
     delete_status: int = 200  # or 204
     refresh_token_rotates: bool = True
     old_refresh_token_dies: bool = True

@@ -34,7 +34,6 @@ from tieout_sandbox.visma_eaccounting.filters import (
 from tieout_sandbox.visma_eaccounting.tables import Table
 
 PAGE_SIZE = 50
-MAX_PAGE_SIZE = 1000
 MAX_DIGITS = 9
 # The kinds of properties that have an order.
 SCALARS = frozenset({"s", "id", "i", "n", "b", "d", "t"})
@@ -134,12 +133,12 @@ def list_answer(
         return found(books, record) if found is not None else record.get(path)
 
     def find() -> list[Record]:
-        return _ordered(call, table, _meeting(books, table, node, since, get), get)
+        return _ordered(books, call, table, _meeting(books, table, node, since, get), get)
 
     order = call.request.param("$orderby") or ""
     if source is not None:
         kept = [record for record in source if node is None or test(node, record, get, fold)]
-        records = _ordered(call, table, kept, get)
+        records = _ordered(books, call, table, kept, get)
     elif computed and {order.split(" ")[0], *(paths(node) if node else ())} & set(computed):
         records = find()  # depends on more than the table
     else:
@@ -158,7 +157,8 @@ def _meeting(
 ) -> list[Record]:
     """The records of a table that were changed since and meet the filter."""
     if since is not None:
-        newer = Compare(table.stamp or "", "ge", since)
+        operator = "ge" if books.assumptions.modified_since_includes else "gt"
+        newer = Compare(table.stamp or "", operator, since)
         node = newer if node is None else All((newer, *needed(node)))
     records: Iterable[Record] = table.candidates(node)
     if table.lagging:
@@ -170,11 +170,13 @@ def _meeting(
 
 
 def _meta(books: Books, page: int, size: int, total: int) -> Record:
+    counts = books.assumptions.meta_counts
+    pages = -(-total // size) if total else books.assumptions.pages_when_empty
     return {
         "CurrentPage": page,
         "PageSize": size,
-        "TotalNumberOfPages": -(-total // size) if total else books.assumptions.pages_when_empty,
-        "TotalNumberOfResults": total,
+        "TotalNumberOfPages": pages if counts else None,
+        "TotalNumberOfResults": total if counts else None,
         "ServerTimeUtc": books.server_time(),
     }
 
@@ -182,10 +184,11 @@ def _meta(books: Books, page: int, size: int, total: int) -> Record:
 def _page(books: Books, call: Call) -> tuple[int, int]:
     page = _whole(call, "$page", 1)
     size = _whole(call, "$pagesize", PAGE_SIZE)
-    if size > MAX_PAGE_SIZE:
+    most = books.assumptions.page_size_limit
+    if size > most:
         if books.assumptions.page_size_above_limit == "error":
-            raise VismaError(QUERY_PARAMETER, f"$pagesize can be at most {MAX_PAGE_SIZE}.")
-        size = MAX_PAGE_SIZE
+            raise VismaError(QUERY_PARAMETER, f"$pagesize can be at most {most}.")
+        size = most
     return page, size
 
 
@@ -258,7 +261,11 @@ def _lagged(books: Books, table: Table, records: Iterable[Record]) -> list[Recor
 
 
 def _ordered(
-    call: Call, table: Table, records: list[Record], get: Callable[[Record, str], Any]
+    books: Books,
+    call: Call,
+    table: Table,
+    records: list[Record],
+    get: Callable[[Record, str], Any],
 ) -> list[Record]:
     raw = call.request.param("$orderby")
     if not raw:
@@ -273,7 +280,9 @@ def _ordered(
 
     def key(record: Record) -> tuple[bool, Any]:
         value = get(record, name)
-        return (value is not None, 0 if value is None else value)
+        return ((value is not None) is first, 0 if value is None else value)
+
+    first = books.assumptions.nulls_first
 
     return sorted(records, key=key, reverse=direction.strip().lower() == "desc")
 

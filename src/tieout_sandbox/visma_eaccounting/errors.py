@@ -78,6 +78,8 @@ class VismaError(Exception):
             "ErrorId": error_id,
             "Errors": self.errors if self.errors is not None else [],
         }
+        if self.code == NOT_FOUND and self.path_id and not assumptions.not_found_path_body:
+            return Response(status=404)
         return json_response(self._status(assumptions), body)
 
     def _status(self, assumptions: Assumptions) -> int:

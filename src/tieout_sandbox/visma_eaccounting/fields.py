@@ -125,7 +125,7 @@ def _absent(field: Field, values: Record, faults: list[Record], where: str) -> N
 def _value(field: Field, raw: Any, assumptions: Assumptions) -> Any:
     match field.kind:
         case "s":
-            return _text(field, raw)
+            return _text(field, raw, assumptions)
         case "id":
             return _guid(field, raw)
         case "b":
@@ -148,10 +148,12 @@ def _value(field: Field, raw: Any, assumptions: Assumptions) -> Any:
             return raw
 
 
-def _text(field: Field, raw: Any) -> str:
+def _text(field: Field, raw: Any, assumptions: Assumptions) -> str:
     if not isinstance(raw, str):
         raise _WrongError("Type", f"{field.name} must be a string.")
-    if field.size is not None and len(raw) > field.size:
+    wide = assumptions.text_length_in == "utf16"
+    length = len(raw.encode("utf-16-le", "surrogatepass")) // 2 if wide else len(raw)
+    if field.size is not None and length > field.size:
         raise _WrongError(
             "MaxLength",
             f"The field {field.name} must be a string with a maximum length of {field.size}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from tieout_sandbox.kit import Action, Request, Response, Simulator, html_response
@@ -154,7 +155,14 @@ class VismaSimulator(Simulator):
             status = 404 if template is None else 405
             return Response(status=status, headers={"Content-Type": "text/plain"})
         self._require_access(route, scopes)
-        return route.handler(self.books, Call(request=request, ids=ids, scopes=scopes))
+        answer = route.handler(self.books, Call(request=request, ids=ids, scopes=scopes))
+        if self.books.assumptions.numbers_as_text and answer.body[:1] == b"{":
+            return Response(
+                status=answer.status,
+                headers=answer.headers,
+                body=dumps(_numbers_as_text(loads(answer.body))),
+            )
+        return answer
 
     def _require_access(self, route: Route, scopes: frozenset[str]) -> None:
         company = self.books.settings
@@ -191,6 +199,14 @@ class VismaSimulator(Simulator):
         if gone:
             whole["_deleted"] = True
         return whole
+
+
+def _numbers_as_text(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, dict):
+        return {name: _numbers_as_text(one) for name, one in value.items()}
+    return [_numbers_as_text(one) for one in value] if isinstance(value, list) else value
 
 
 _SALES_RESOURCES = frozenset(

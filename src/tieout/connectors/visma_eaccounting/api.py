@@ -27,12 +27,18 @@ Query = tuple[tuple[str, str], ...]
 
 _NAMES_LIVE_MS = 3600 * 1000
 _PATIENCE = 5
+# The vendor's own page where none is asked for: it must take that one.
+_SURE_PAGE = 50
 
 
 class FilterNotSupportedError(TransientError):
     """The vendor does not filter by that property; the list has to be read and filtered here."""
 
     code = "filter_not_supported"
+
+
+class BareNotFoundError(TransientError):
+    """404 without a word: the record is gone, or a gateway knows no such address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +70,22 @@ class VismaApi:
         self._names: Names | None = None
         self._names_at_ms = 0
         self._names_lock = asyncio.Lock()
+        self._page_most = settings.page_size
         self.seen_at: datetime | None = None
 
     async def one(self, path: str, template: str, query: Query = ()) -> dict[str, Any] | None:
-        """A single object, None where it does not exist. Raises as `problem_of` classifies."""
+        """
+        A single object, None where it does not exist. Raises as `problem_of` classifies, and
+        `BareNotFoundError` where a 404 does not say whose it is.
+        """
         response = await self.client.read(Call(path=path, template=template, query=query))
         self._note_time(response)
         if not 200 <= response.status < 300:
             problem = problem_of(response)
             if problem.kind is Kind.NOT_FOUND:
                 return None
+            if response.status == 404 and not response.body.strip():
+                raise BareNotFoundError(problem.message, code=problem.code)
             raise self._error(problem)
         value = _object(response)
         if value is None:
@@ -82,12 +94,17 @@ class VismaApi:
 
     async def sheet(self, path: str, query: Query = (), *, page: int = 1, size: int = 0) -> Sheet:
         """One page of a list. Raises `FilterNotSupportedError` where it cannot filter like that."""
-        size = size or self.settings.page_size
+        size = min(size or self._page_most, self._page_most)
         asked = (*query, ("$page", str(page)), ("$pagesize", str(size)))
         response = await self.client.read(Call(path=path, template=path, query=asked))
         self._note_time(response)
         if not 200 <= response.status < 300:
             problem = problem_of(response)
+            if problem.kind in (Kind.FILTER, Kind.REJECTED) and size > _SURE_PAGE and page == 1:
+                # Either the filter is refused or the size, and the answer does not say which.
+                sheet = await self.sheet(path, query, size=_SURE_PAGE)
+                self._page_most = _SURE_PAGE
+                return sheet
             if problem.kind is Kind.FILTER:
                 raise FilterNotSupportedError(f"Visma does not filter {path} as it was asked.")
             raise self._error(problem)
@@ -98,12 +115,19 @@ class VismaApi:
         told = text_of(meta, "ServerTimeUtc")
         at = instant(told) if told else (self.seen_at or self.clock.now())
         self.seen_at = at
+        rows, pages = tuple(value["Data"]), int(meta.get("TotalNumberOfPages") or 0)
+        if rows and pages < page:
+            # Not counted: a page that is not full is the last one, a full one may not be.
+            if len(rows) >= size:
+                raise _garbled()
+            pages = page
+        counted = meta.get("TotalNumberOfResults")
         return Sheet(
-            rows=tuple(value["Data"]),
+            rows=rows,
             at=at,
             page=int(meta.get("CurrentPage") or page),
-            pages=int(meta.get("TotalNumberOfPages") or 0),
-            total=int(meta.get("TotalNumberOfResults") or 0),
+            pages=pages,
+            total=int(counted) if counted is not None else (page - 1) * size + len(rows),
         )
 
     async def sheets(self, path: str, query: Query = ()) -> AsyncIterator[Sheet]:

@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tieout.connectors.lengths import units
 from tieout.connectors.visma_eaccounting.documents import draft, line_content
 from tieout.connectors.visma_eaccounting.making import Made, terms_id
 from tieout.connectors.visma_eaccounting.names import PROJECT, Names
 from tieout.connectors.visma_eaccounting.settings import VismaSettings
-from tieout.connectors.visma_eaccounting.values import Payload, cut_at_word, rate_of, text_of
+from tieout.connectors.visma_eaccounting.values import (
+    Payload,
+    cut_at_word,
+    number_of,
+    rate_of,
+    text_of,
+)
 from tieout.core.change import Wanted
 from tieout.core.model import Document, Line, LineKind
 
@@ -154,13 +161,13 @@ def is_foreign(customer: Payload, names: Names) -> bool:
 def check_body(payload: Payload) -> dict[str, Any]:
     """The figures of a draft as the check at its conversion takes them; text rows left out."""
     return {
-        "TotalAmountInvoiceCurrency": payload.get("TotalAmount"),
-        "TotalVatAmountInvoiceCurrency": payload.get("TotalVatAmount"),
-        "TotalRoundingsInvoiceCurrency": payload.get("TotalRoundings"),
+        "TotalAmountInvoiceCurrency": number_of(payload, "TotalAmount"),
+        "TotalVatAmountInvoiceCurrency": number_of(payload, "TotalVatAmount"),
+        "TotalRoundingsInvoiceCurrency": number_of(payload, "TotalRoundings"),
         "Rows": [
             {
                 "LineNumber": row.get("LineNumber"),
-                _amount_name(payload): row.get("Amount"),
+                _amount_name(payload): number_of(row, "Amount"),
             }
             for row in payload.get("Rows") or ()
             if row.get("ArticleId") and row.get("Amount") is not None
@@ -295,10 +302,10 @@ class _Rows:
         return value if -int(value.as_tuple().exponent) <= decimals else fitting
 
     def _fits(self, line: Line, place: int) -> None:
-        if len(line.text) > 2000:
+        if units(line.text) > 2000:
             self._made.wrong(
                 "text_too_long",
-                f"A line's text has {len(line.text)} characters; Visma takes 2000.",
+                f"A line's text has {units(line.text)} characters; Visma takes 2000.",
                 place=f"lines.{place}.text" if place else "lines",
             )
 

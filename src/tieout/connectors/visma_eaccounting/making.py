@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from tieout.connectors.lengths import units
 from tieout.connectors.visma_eaccounting.names import Names
 from tieout.core.finding import Finding
 
@@ -27,10 +28,10 @@ class Made:
 
     def put(self, name: str, value: str, length: int, what: str) -> None:
         """Sets a text that must not be cut; too long is wrong. '' is sent as null."""
-        if len(value) > length:
+        if units(value) > length:
             self.wrong(
                 "text_too_long",
-                f"{what} has {len(value)} characters; Visma takes {length}.",
+                f"{what} has {units(value)} characters; Visma takes {length}.",
                 place=name,
             )
         self.body[name] = value or None

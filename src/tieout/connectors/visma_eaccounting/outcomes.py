@@ -79,7 +79,9 @@ def _refusal(key: str, wire: Wire, response: HttpResponse) -> Outcome:
             error = error_of(problem)
             assert isinstance(error, ConnectionBrokenError)
             raise error
-        case Kind.NOT_FOUND if response.status == 404 and _GUID.search(wire.path):
+        case Kind.NOT_FOUND if _GUID.search(wire.path) and (
+            response.status == 404 or _refers_to_nothing(wire)
+        ):
             # The record of the path itself is gone: read again and decide anew.
             return Stale(key=key, vendor_time=at)
     return Rejected(
@@ -88,6 +90,11 @@ def _refusal(key: str, wire: Wire, response: HttpResponse) -> Outcome:
         number_taken=problem.number_taken and wire.path == CUSTOMERS,
         vendor_time=at,
     )
+
+
+def _refers_to_nothing(wire: Wire) -> bool:
+    """Whether a request names no other record than that of its path, whose status nobody tells."""
+    return wire.method == "DELETE" or wire.path.partition("?")[0].endswith("/convert")
 
 
 def _is_json(response: HttpResponse, payload: object) -> bool:

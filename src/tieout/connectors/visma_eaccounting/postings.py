@@ -14,7 +14,7 @@ from tieout.connectors.visma_eaccounting.filters import INVOICES, VOUCHERS, Filt
 from tieout.connectors.visma_eaccounting.names import Names
 from tieout.connectors.visma_eaccounting.values import Payload, amount_of, day_of, text_of
 from tieout.core.ageing import ItemKind, OpenItem
-from tieout.core.errors import ConnectionBrokenError
+from tieout.core.errors import NOT_UNDERSTOOD, ConnectionBrokenError, UnreadableError
 from tieout.core.model import Document, DocumentKind
 from tieout.core.money import round_money
 from tieout.ports import Control, Posting, Subledger
@@ -107,8 +107,9 @@ class Postings:
             return tuple(found)
         try:
             vouchers = await self.vouchers(min(days))
-        except ConnectionBrokenError:
-            # The accounting scope is missing: `check` says so, and the kind stays unknown.
+        except (ConnectionBrokenError, UnreadableError):
+            # The accounting scope is missing, which `check` says, or a voucher has another form:
+            # the kind stays unknown.
             return tuple(found)
         costs: dict[str, dict[str, Decimal]] = {}
         for entry in vouchers:
@@ -121,7 +122,10 @@ class Postings:
     async def vouchers(self, first: date, last: date | None = None) -> list[Voucher]:
         """Every voucher of these days; to today's last one where no end is given."""
         rows = await self._of_days(VOUCHERS, "VoucherDate", first, last)
-        return [voucher(row) for row in rows]
+        try:
+            return [voucher(row) for row in rows]
+        except NOT_UNDERSTOOD as error:
+            raise UnreadableError("A voucher was not understood.") from error
 
     # --- the ledger's own list -------------------------------------------------------------------
 
@@ -129,7 +133,7 @@ class Postings:
         """See `ports.Connector.ledger`: asked for by invoice date, compared here once more."""
         names = await self._api.names()
         rows = await self._of_days(INVOICES, "InvoiceDate", first, last)
-        yield [documents.invoice(row, names) for row in rows]
+        yield [_invoice(row, names) for row in rows]
 
     async def _of_days(
         self, path: str, prop: str, first: date, last: date | None
@@ -186,7 +190,7 @@ class Postings:
         if chart is None:
             return None
         rows = {text_of(row, "Id"): row for row in await self._api.whole(INVOICES)}
-        records = {guid: documents.invoice(row, names) for guid, row in rows.items()}
+        records = {guid: _invoice(row, names) for guid, row in rows.items()}
         since = await self.vouchers(first)
         own = {text_of(row, "VoucherId") for row in rows.values()}
         beside = [
@@ -208,6 +212,15 @@ class Postings:
             ),
             bank_fees=sum((entry.on(chart.fees) for entry in moved if book.settles(entry)), ZERO),
         )
+
+
+def _invoice(row: Payload, names: Names) -> Document:
+    """An invoice of a list that is whole or none. Raises `UnreadableError`, which names it."""
+    try:
+        return documents.invoice(row, names)
+    except NOT_UNDERSTOOD as error:
+        number = text_of(row, "InvoiceNumber") or text_of(row, "Id")
+        raise UnreadableError(f"Document {number} was not understood.") from error
 
 
 def _closed_by(row: Payload) -> bool:

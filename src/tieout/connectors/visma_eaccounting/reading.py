@@ -11,6 +11,7 @@ from tieout.connectors.http.json import dumps, loads
 from tieout.connectors.http.together import in_order
 from tieout.connectors.visma_eaccounting import documents, translate
 from tieout.connectors.visma_eaccounting.api import (
+    BareNotFoundError,
     FilterNotSupportedError,
     Query,
     VismaApi,
@@ -44,6 +45,7 @@ from tieout.ports import Page, Selection
 
 Maker = Callable[[Payload, Names, Selection | None], Record]
 _DAWN = datetime(2000, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 _IDS_PER_CALL = 20
 _NAMED_BY = ("InvoiceNumber", "CustomerNumber", "Number", "Id")
 _MAKERS: Mapping[str, Maker] = {
@@ -71,20 +73,29 @@ class Sweep:
     started: datetime | None = None
     seen: set[tuple[str, str]] = field(default_factory=set)
 
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out: a record that was never changed may have no stamp."""
+        return self.position == _DAWN
+
+    def narrowed(self) -> Query:
+        """What is changed from the position on."""
+        if self.everything:
+            return ()
+        if self.path == INVOICES:
+            # Whether the moment itself is among what changed since it, nobody says.
+            return (("modifiedSinceUtc", stamp_text(self.position - _SECOND)),)
+        return (("$filter", f"{self.stamp} ge {stamp_text(self.position)}"),)
+
     def query(self) -> Query:
         """The list from the position on, oldest first."""
-        since = stamp_text(self.position)
-        if self.path == INVOICES:
-            narrowed = ("modifiedSinceUtc", since)
-        else:
-            narrowed = ("$filter", f"{self.stamp} ge {since}")
-        return (narrowed, ("$orderby", self.stamp))
+        return (*self.narrowed(), ("$orderby", self.stamp))
 
     def move_behind(self, rows: Sequence[dict[str, Any]]) -> None:
         """Goes on after these rows."""
         last = max(_stamps(rows, self.stamp), default=self.position)
-        if stamp_text(last) == stamp_text(self.position):
-            self.page += 1  # a whole page of one second
+        if stamp_text(last) <= stamp_text(self.position):
+            self.page += 1  # a whole page of one second, or of the one before
         else:
             self.position, self.page = last, 1
 
@@ -98,7 +109,7 @@ class Sweep:
                 found.append(row)
         # Rows come again only from the second of the position on; older marks are of no use.
         if self.page == 1:
-            edge = stamp_text(self.position)
+            edge = stamp_text(self.position - _SECOND)
             self.seen = {m for m in self.seen if not m[1] or m[1][:19] >= edge[:19]}
         return found
 
@@ -242,8 +253,8 @@ class Reader:
     async def _balances(self, want: Selection) -> AsyncIterator[Page]:
         names = await self._api.names()
         async for rows in self._api.complete(CUSTOMERS):
-            found = tuple(translate.balance(row, names, want) for row in rows)
-            yield Page(records=found, whole=True)
+            found, unread = self._made(rows, CUSTOMERS, names, want, translate.balance)
+            yield Page(records=tuple(made for _, made in found), unread=unread, whole=True)
         yield Page(cursor=dumps({"at": self._now_text()}))
 
     async def _codes(self, want: Selection) -> AsyncIterator[Page]:
@@ -354,9 +365,7 @@ class Reader:
                     break
                 found.update((text_of(row, "Id"), row) for row in rows)
         missing = [guid for guid in wanted if guid not in found]
-        singles = await in_order(
-            [self._api.one(f"{path}/{guid}", f"{path}/{{id}}") for guid in missing]
-        )
+        singles = await in_order([self._single(path, guid) for guid in missing])
         for guid, payload in zip(missing, singles, strict=True):
             if payload is not None:
                 found[guid] = payload
@@ -364,8 +373,21 @@ class Reader:
 
     async def payload(self, ref: ExternalRef) -> dict[str, Any] | None:
         """The vendor's object behind a ref, read now and singly."""
-        path, guid = place_of(ref)
-        return await self._api.one(f"{path}/{guid}", f"{path}/{{id}}")
+        return await self._single(*place_of(ref))
+
+    async def _single(self, path: str, guid: str) -> dict[str, Any] | None:
+        try:
+            return await self._api.one(f"{path}/{guid}", f"{path}/{{id}}")
+        except BareNotFoundError:
+            # Nobody signed this: what is really not there is not in the list, either.
+            return await self._listed(path, guid)
+
+    async def _listed(self, path: str, guid: str) -> dict[str, Any] | None:
+        query: Query = ()
+        if await self._filters.can(path, "Id"):
+            query = (("$filter", f"Id eq {guid}"),)
+        rows = await self._api.whole(path, query)
+        return next((row for row in rows if text_of(row, "Id") == guid), None)
 
     async def record(self, payload: Payload, path: str) -> Record:
         """A payload of a list as our record. Raises `UnreadableError` where it is none."""
@@ -378,16 +400,25 @@ class Reader:
     # --- inside ----------------------------------------------------------------------------------
 
     async def _swept(self, sweep: Sweep) -> AsyncIterator[tuple[list[dict[str, Any]], bool]]:
+        # Of a list that is read from its beginning it is known how many there are.
+        total = 0
+        given = IdSet()
         while True:
             sheet = await self._api.sheet(sweep.path, sweep.query(), page=sweep.page)
             if sweep.started is None:
                 sweep.started = sheet.at
+                total = sheet.total if sweep.everything else 0
             if not _ascending(sheet.rows, sweep.stamp):
                 # The order is not kept: then only the complete list loses nothing.
-                yield await self._api.whole(sweep.path, sweep.query()[:1]), False
+                yield await self._api.whole(sweep.path, sweep.narrowed()), False
                 return
             fresh = sweep.fresh(sheet.rows)
+            if total:
+                given.update(text_of(row, "Id") for row in fresh)
             if sheet.last or not sheet.rows:
+                if len(given) < total:
+                    # Rows without a stamp, behind the others: no position leads to them.
+                    fresh = await self._api.whole(sweep.path)
                 yield fresh, False
                 return
             sweep.move_behind(sheet.rows)
@@ -397,16 +428,29 @@ class Reader:
         self, rows: Sequence[dict[str, Any]], path: str, want: Selection
     ) -> tuple[tuple[Record, ...], tuple[tuple[ExternalRef, Finding], ...]]:
         names = await self._names_for(rows)
-        records: list[Record] = []
+        made, unread = self._made(rows, path, names, want, _MAKERS[path])
+        kept, records = [row for row, _ in made], [record for _, record in made]
+        return await self._told(kept, records, path), unread
+
+    def _made(
+        self,
+        rows: Sequence[dict[str, Any]],
+        path: str,
+        names: Names,
+        want: Selection,
+        maker: Maker,
+    ) -> tuple[list[tuple[dict[str, Any], Record]], tuple[tuple[ExternalRef, Finding], ...]]:
+        """The rows with their records, and those that are not understood."""
+        made: list[tuple[dict[str, Any], Record]] = []
         unread: list[tuple[ExternalRef, Finding]] = []
         for row in rows:
             try:
-                records.append(_MAKERS[path](row, names, want))
+                made.append((row, maker(row, names, want)))
             except NOT_UNDERSTOOD as error:
-                prefix = _PREFIX.get(path, "")
-                ref = names.ref(_ENTITY[path], prefix + text_of(row, "Id"))
+                entity = want.entity.value if want.entity is Entity.BALANCE else _ENTITY[path]
+                ref = names.ref(entity, _PREFIX.get(path, "") + text_of(row, "Id"))
                 unread.append((ref, unreadable(_told_of(row, path), error=type(error).__name__)))
-        return await self._told(rows, records, path), tuple(unread)
+        return made, tuple(unread)
 
     async def _told(
         self, rows: Sequence[Payload], records: Sequence[Record], path: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,10 +11,12 @@ from functools import lru_cache
 from typing import Any
 
 from tieout.connectors.http.json import as_decimal
+from tieout.connectors.lengths import cut_units
 from tieout.core.money import ZERO
 from tieout.ports import HttpResponse
 
 Payload = Mapping[str, Any]
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
 def text_of(payload: Payload, name: str) -> str:
@@ -23,8 +26,20 @@ def text_of(payload: Payload, name: str) -> str:
 
 
 def number_of(payload: Payload, name: str) -> Decimal | None:
-    """The number of a field with its scale, None for null and for what is absent."""
-    return as_decimal(payload.get(name))
+    """
+    The number of a field with its scale, also one in quotes; None for null and for what is absent.
+
+    Raises ValueError where there is something else: an amount that is not understood is not 0.
+    """
+    value = payload.get(name)
+    if value is None or value == "":
+        return None
+    found = as_decimal(value)
+    if found is None and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return Decimal(value.strip())
+    if found is None:
+        raise ValueError(f"{name} is no number")
+    return found
 
 
 def amount_of(payload: Payload, name: str) -> Decimal:
@@ -98,8 +113,9 @@ def cut_at_word(text: str, length: int) -> str:
     half: ``cut_at_word('Nordljus Konsult', 10)`` is ``'Nordljus'``.
     """
     text = text.strip()
-    if len(text) <= length:
+    kept = cut_units(text, length)
+    if kept == text:
         return text
-    head = text[: length + 1]
+    head = text[: len(kept) + 1]
     gap = head.rfind(" ")
-    return (head[:gap] if gap > length // 2 else text[:length]).rstrip()
+    return (head[:gap] if gap > len(kept) // 2 else kept).rstrip()
