@@ -138,3 +138,52 @@ def test_why_says_of_a_step_that_it_is_one(pair: RealPair) -> None:
         ("30,000.00", "step 1 of the billing plan of D-1"),
         ("30,000.00", "step 2 of the billing plan of D-1"),
     ]
+
+
+def october_parts(pair: RealPair) -> list[tuple[str, str]]:
+    row = next(row for row in tied_out_of(pair).deals if row.number == "D-3")
+    return [(part.cause.value, str(part.amount)) for part in row.parts]
+
+
+def tied_out_of(pair: RealPair) -> TieOut:
+    result = pair.tie_out(Period.month(2026, 10)).tie_out
+    assert result.explained, result.unexplained_parts
+    return result
+
+
+def test_a_step_that_was_not_due_at_the_cut_off_stays_that_in_its_month(pair: RealPair) -> None:
+    pair.deal("D-3", "Alvik Analys AB", "900.00", Order_Confirmed__c=True,
+              Billing_Plan__c="1/3, 1/3 2026-11-30, rest 2026-12-15")  # fmt: skip
+    pair.run()
+    pair.book("D-3", 1)
+    pair.at(moment(11, 1, 0, 30))
+    pair.run()
+    then = october_parts(pair)
+    assert then == [("remaining_instalments", "300.00")] * 2
+    pair.at(moment(11, 30))
+    pair.run()
+    assert pair.draft_of("D-3", 2)
+    assert october_parts(pair) == then
+    pair.book("D-3", 2)
+    pair.run()
+    pair.at(moment(12, 20))
+    pair.run()
+    assert october_parts(pair) == then
+    assert (tied_out_of(pair).sold, tied_out_of(pair).invoiced) == (D("61400.00"), D("300.00"))
+    # What became of it since is told of a later day, and by the month of its invoice.
+    later = pair.tie_out(Period.month(2026, 10), date(2026, 12, 20)).tie_out
+    row = next(row for row in later.deals if row.number == "D-3")
+    assert [(part.cause.value, str(part.amount)) for part in row.parts] == [("in_draft", "300.00")]
+    november = pair.tie_out(Period.month(2026, 11)).tie_out
+    assert (november.explained, november.ledger_net) == (True, D("300.00"))
+
+
+def test_a_step_that_came_due_and_is_held_is_told_as_held(pair: RealPair) -> None:
+    pair.deal("D-3", "Alvik Analys AB", "900.00", Order_Confirmed__c=True,
+              Billing_Plan__c="1/3, rest 2026-11-30")  # fmt: skip
+    pair.run()
+    customer = next(row for row in pair.records("customers") if row["Name"] == "Alvik Analys AB")
+    pair.in_books("deactivate_customer", customer=customer["Id"])
+    pair.at(moment(11, 30))
+    pair.run()
+    assert ("exception_open", "600.00") in october_parts(pair)

@@ -371,3 +371,32 @@ def test_more_was_credited_than_was_invoiced(make) -> None:
     assert parts(october(pair)) == [("credited", "200.00")]
     shown = pair.shown("D-1")
     assert (shown["status"], shown["net"], shown["refund_due"]) == ("credited", D("-200.00"), True)
+
+
+def test_a_deal_that_was_invoiced_anew_at_another_rate(make) -> None:
+    pair = make(NO_RATE)
+    pair.account("Saimaan Telakka Oy", "FI")
+    invoice = booked(pair, "D-1", "2000.00", account="Saimaan Telakka Oy", currency="EUR")
+    pair.in_books("credit", invoice=invoice)
+    pair.run()
+    pair.in_crm("reopen", id=pair.deals["D-1"])
+    pair.run()
+    pair.in_crm("win", id=pair.deals["D-1"])
+    pair.run()
+    pair.in_books("set_exchange_rate", currency="EUR", rate="11.90")
+    pair.at(moment(10, 20))
+    pair.book("D-1")
+    pair.run()
+    result = october(pair)
+    assert (result.sold, result.invoiced, parts(result)) == (D("23800.00"), D("23800.00"), [])
+    # Credited and made anew in November, October keeps the rate of its own invoice.
+    pair.at(moment(11, 3))
+    pair.in_books("credit", invoice=pair.invoice_of("D-1"))
+    pair.run()
+    for act in ("reopen", "win"):
+        pair.in_crm(act, id=pair.deals["D-1"])
+        pair.run()
+    pair.in_books("set_exchange_rate", currency="EUR", rate="12.50")
+    pair.book("D-1")
+    pair.run()
+    assert (october(pair).sold, october(pair).invoiced) == (D("23800.00"), D("23800.00"))

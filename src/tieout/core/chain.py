@@ -177,6 +177,9 @@ class _Walk:
         """The newest document is the step's own; what came before or beside it is kept apart."""
         step = self.step
         own = [d for d in step.documents if not d.is_credit]
+        if step.due_on is not None and step.due_on > self.cut_off:
+            # At the cut-off nothing was due: what was made of it since belongs to later days.
+            own = [d for d in own if d.is_booked_by(self.cut_off)]
         self.foreign = [d for d in own if d.currency != step.currency and not _voided(step, d)]
         own = [d for d in own if d.currency == step.currency]
         orders = {d.ref for d in own if d.kind is DocumentKind.ORDER}

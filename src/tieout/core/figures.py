@@ -182,7 +182,7 @@ class StepFigures:
     Amounts are net in the deal's currency; `rate` is the deal's own rate to base currency.
     A stop that is absent is None: `excluded_by` names the rule that leaves the step out,
     `trigger_missing` says what is still missing, `due_on` is the day of an instalment that is
-    not due yet.
+    not due yet, or was not at the cut-off.
     """
 
     deal: str

@@ -27,13 +27,11 @@ from tieout.core.chain import (
 )
 from tieout.core.compose import step_of
 from tieout.core.ledger_list import LedgerRow, NetToGross, Period, net_to_gross
-from tieout.core.mapping.errors import MappingError
 from tieout.core.model import Company, Customer, Deal, Document, DocumentKind, Entity, OrderState
 from tieout.core.money import ZERO, minor_units
 from tieout.core.paid import PaidSeen, seen_by, stated_by
-from tieout.core.policy import BooksPolicy, BridgePolicy, FieldRule
+from tieout.core.policy import BooksPolicy, BridgePolicy
 from tieout.core.receivables import paid_revenue
-from tieout.core.scope import deal_scope
 from tieout.core.status import SMALL_DIFFERENCE
 from tieout.core.tieout import NONE_AGREED, Agreed, TieOut, tie_out
 from tieout.engine import lanes
@@ -41,6 +39,7 @@ from tieout.engine.schedules import with_schedules
 from tieout.ports import Connector
 from tieout.report.context import Report, ReportContext
 from tieout.report.words import day_short
+from tieout.services.rates import book_rates, own_rate, rate_of
 from tieout.store import agreeing, pages, reconciling
 from tieout.store.database import Tx
 from tieout.store.postgres import PostgresStore
@@ -162,7 +161,7 @@ def _figures(
 ]:
     """Steps to walk, loose documents, when it was read, what was added up, and the ledger's rest"""
     lane = lanes.lane(policy.name, lanes.DOCUMENTS, book.connection)
-    view = _View(book=book, cut_off=cut_off, rates=_book_rates(tx, book))
+    view = _View(book=book, cut_off=cut_off, rates=book_rates(tx, book))
     agreed = NONE_AGREED
     ids: Iterable[list[str] | None] = (None,)
     by_lines = policy.reconcile.sold_amount == "lines"
@@ -172,7 +171,7 @@ def _figures(
     steps: list[StepFigures] = []
     for some in ids:
         for batch in reconciling.step_batches(tx, policy.crm, lane, book.connection, some):
-            _from_deals(tx, policy, lane, batch)
+            _from_deals(tx, policy, lane, batch, cut_off)
             steps += [step_figures(row, view) for row in batch if _counts(row)]
     loose = [_loose(row) for row in reconciling.loose_documents(tx, book.connection)]
     read_at = reconciling.last_read(tx, [policy.crm, book.connection])
@@ -251,17 +250,19 @@ def _counts(row: StepRow) -> bool:
     return live or any(d.kind not in ("draft", "order") for d in row.documents)
 
 
-def _from_deals(tx: Tx, policy: BridgePolicy, lane: str, batch: Sequence[StepRow]) -> None:
+def _from_deals(
+    tx: Tx, policy: BridgePolicy, lane: str, batch: Sequence[StepRow], cut_off: date
+) -> None:
     """
     What only the deal itself tells: its own rate, its own amount where that is what was sold, and
-    the day of a step that is not due.
+    the day of a step that is not due, or was not at the cut-off.
     """
     rate, plan = policy.reconcile.rate, policy.documents.instalments
     by_head = policy.reconcile.sold_amount == "head"
     wanted = {
         row.source_id
         for row in batch
-        if rate is not None or by_head or (plan is not None and row.reason == "not_due_yet")
+        if rate is not None or by_head or row.part or row.reason == "not_due_yet"
     }
     if not wanted:
         return
@@ -280,10 +281,18 @@ def _from_deals(tx: Tx, policy: BridgePolicy, lane: str, batch: Sequence[StepRow
             continue
         deal = seen.record
         step = step_of(deal, row.part)
-        row.due_on = step.due_on if step is not None and row.reason == "not_due_yet" else None
+        due_on = step.due_on if step is not None else None
+        if due_on is not None and (row.reason == "not_due_yet" or _came_due(row, due_on, cut_off)):
+            row.due_on = due_on
         buyer = customers.get(deal.customer.id) if deal.customer else None
         record = buyer.record if buyer and isinstance(buyer.record, Customer) else None
-        row.own_rate = None if rate is None else _own_rate(rate, deal, record)
+        row.own_rate = None if rate is None else own_rate(rate, deal, record)
+
+
+def _came_due(row: StepRow, due_on: date, cut_off: date) -> bool:
+    """Whether a step came due after the cut-off, and nothing has kept it from its invoice since."""
+    kept = row.exceptions or row.operation is not None or row.verdict in ("hold", "approval")
+    return due_on > cut_off and not kept
 
 
 def _sold_by_head(tx: Tx, lane: str, deals: Mapping[str, Seen], batch: Sequence[StepRow]) -> None:
@@ -300,28 +309,6 @@ def _sold_by_head(tx: Tx, lane: str, deals: Mapping[str, Seen], batch: Sequence[
         sold, last = whole[row.source_id]
         if row.part == last:
             row.sold += deal.stated_total - sold
-
-
-def _own_rate(rule: FieldRule, deal: Deal, buyer: Customer | None) -> Decimal | None:
-    try:
-        value = rule.value(deal_scope(deal, buyer))
-    except MappingError:
-        # Shown as the rate of the books; a rate that is missing stops no report.
-        return None
-    return value if isinstance(value, Decimal) and value > 0 else None
-
-
-def _book_rates(tx: Tx, book: BooksPolicy) -> dict[str, Decimal]:
-    """Rates to base currency: the books' daily ones, as last read."""
-    rates = {book.base_currency: Decimal(1)}
-    for row in tx.rows(
-        "SELECT number, (record->'facts'->>'rate')::numeric FROM mirror WHERE workspace = %(ws)s"
-        " AND connection = %(books)s AND entity = 'code' AND kind = 'currency'",
-        books=book.connection,
-    ):
-        if row[1] is not None:
-            rates[row[0]] = row[1]
-    return rates
 
 
 # --- one step --------------------
@@ -365,7 +352,7 @@ def step_figures(row: StepRow, view: _View) -> StepFigures:
         currency=row.currency or view.book.base_currency,
         close_date=row.close_date or date(1900, 1, 1),
         sold=row.sold,
-        rate=_rate(row, view),
+        rate=rate_of(row, view.book.base_currency, view.cut_off, view.rates),
         excluded_by=excluded,
         trigger_missing=missing if row.won else None,
         due_on=row.due_on,
@@ -434,22 +421,6 @@ def _paid_by_then(document: DocumentRow, view: _View) -> Decimal:
         for at, paid, last_on in document.readings
     ]
     return seen_by(view.cut_off, readings)
-
-
-def _rate(row: StepRow, view: _View) -> Decimal:
-    """
-    The deal's own rate; else that of its booked document, so that no gap is invented and a month
-    is the same tomorrow; else the books' newest.
-    """
-    if row.currency == view.book.base_currency:
-        return Decimal(1)
-    if row.own_rate is not None:
-        return row.own_rate
-    booked = (d.rate for d in row.documents if d.kind in ("invoice", "credit_note"))
-    return next(
-        (rate for rate in (*booked, view.rates.get(row.currency)) if rate is not None),
-        next((d.rate for d in row.documents if d.rate is not None), Decimal(1)),
-    )
 
 
 def _excluded(row: StepRow) -> bool:
