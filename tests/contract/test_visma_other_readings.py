@@ -23,7 +23,7 @@ from contract.connector_contract import (
 from support.visma_rig import VismaRig
 from tieout.core.change import Action, Applied, FateKind, Refused, Stale
 from tieout.core.errors import TransientError, UnreadableError
-from tieout.core.model import Balance, Document, Entity
+from tieout.core.model import Balance, Document, DocumentKind, Entity
 from tieout.ports import Selection
 
 BALANCES = Selection(entity=Entity.BALANCE)
@@ -207,5 +207,53 @@ def test_a_draft_that_is_gone_is_decided_anew_whatever_its_status(
         rig.delete(outcome.ref)
         _, answer = await sent(rig, made)
         assert isinstance(answer, Stale)
+
+    run(story())
+
+
+@pytest.mark.parametrize("credits", [True, False])
+@pytest.mark.parametrize("zeroes", [True, False])
+@pytest.mark.parametrize("vouchers", [True, False])
+def test_a_void_is_no_money_however_it_shows(
+    rig: VismaRig, credits: bool, zeroes: bool, vouchers: bool
+) -> None:
+    async def story() -> None:
+        rig.assume("void_makes_credit_invoice", credits)
+        rig.assume("void_zeroes_remaining", zeroes)
+        if not vouchers:
+            rig.sim.faults.add(
+                {
+                    "method": "GET",
+                    "path": "/v2/vouchers",
+                    "kind": "status",
+                    "status": 403,
+                    "body": '{"ErrorCode":4006}',
+                    "times": 99,
+                }
+            )
+        customer = await new_customer(rig)
+        rig.book((await new_document(rig, customer))[2].ref)
+        first = await pages(rig, DOCUMENTS)
+        (invoice,) = (r for r in records(first).values() if isinstance(r, Document))
+        rig.clock.advance(600)
+        rig.act("void", invoice=invoice.number)
+        later = records(await pages(rig, DOCUMENTS, first[-1].cursor))
+        after = later[invoice.ref] if invoice.ref else None
+        assert isinstance(after, Document)
+        assert after.totals is not None
+        assert not after.paid
+        if after.totals.open == 0 and (credits or vouchers):
+            assert after.credited == invoice.totals.gross if invoice.totals else False
+            assert not after.written_off
+        day = rig.clock.now().date()
+        book = await rig.connector.subledger(day, day) if vouchers else None
+        assert book is None or {one.kind for one in book.postings} == {"invoice", "credit_note"}
+        notes = [
+            r
+            for r in later.values()
+            if isinstance(r, Document) and r.kind is DocumentKind.CREDIT_NOTE
+        ]
+        assert len(notes) == credits
+        assert not any(note.paid for note in notes)
 
     run(story())

@@ -20,6 +20,7 @@ from tieout.core.money import round_money
 from tieout.ports import Control, Posting, Subledger
 
 ZERO = Decimal("0.00")
+_VOIDED = "voided"
 LEDGER_ITEMS = "/v2/customerledgeritems"
 
 
@@ -32,6 +33,7 @@ class ChartOfAccounts:
     bank: tuple[str, ...]
     exchange: tuple[str, ...]
     fees: tuple[str, ...]
+    sales: tuple[str, ...]
 
 
 # The Swedish standard plan (BAS). Other countries' plans are not laid down by the vendor.
@@ -42,6 +44,7 @@ CHARTS: Mapping[str, ChartOfAccounts] = {
         bank=("19",),
         exchange=("396", "796"),
         fees=("657",),
+        sales=("30", "31", "32", "33", "34", "35", "36"),
     )
 }
 
@@ -61,6 +64,13 @@ class Voucher:
         """What stands on the accounts whose numbers begin so."""
         starts = tuple(beginnings)
         return sum((v for account, v in self.sums.items() if account.startswith(starts)), ZERO)
+
+    def undoes_sale(self, chart: ChartOfAccounts) -> bool:
+        """
+        Whether it turns a sale round: no money, and the sale is taken back. VAT alone says
+        nothing, since a loss takes it back, too.
+        """
+        return not self.on(chart.bank) and bool(self.on(chart.sales))
 
 
 def voucher(payload: Payload) -> Voucher:
@@ -115,6 +125,9 @@ class Postings:
         for entry in vouchers:
             if entry.source in asked and entry.id != asked[entry.source]:
                 of_invoice = costs.setdefault(entry.source, {})
+                if entry.undoes_sale(chart):
+                    of_invoice[_VOIDED] = -entry.on(chart.receivables)
+                    continue
                 for start, kind in chart.costs.items():
                     of_invoice[kind] = of_invoice.get(kind, ZERO) + entry.on((start,))
         return tuple(_told(record, costs) for record in found)
@@ -237,6 +250,17 @@ def _told(record: Document, costs: Mapping[str, Mapping[str, Decimal]]) -> Docum
     guid = record.ref.id.partition(":")[2] if record.ref else ""
     if guid not in costs or record.totals is None or record.totals.open is None:
         return record
+    if _VOIDED in costs[guid]:
+        # Nobody can void what was paid or credited: it is all that closed the invoice.
+        undone = record.totals.gross - record.totals.open
+        return replace(
+            record,
+            credited=undone,
+            paid=ZERO,
+            written_off=ZERO,
+            discounted=ZERO,
+            small_difference=ZERO,
+        )
     rate = record.rate or Decimal(1)
     shares = {
         kind: round_money(amount / rate, record.currency) for kind, amount in costs[guid].items()
@@ -362,6 +386,8 @@ class _Book:
         parts = {kind: -entry.on((start,)) for start, kind in self.chart.costs.items()}
         parts["on_account"] = self._kept(entry)
         parts["money"] = moved - sum(parts.values(), ZERO)
+        if entry.undoes_sale(self.chart):
+            return [self._posting("credit_note", moved, entry)]
         if not entry.on(self.chart.bank):
             # No money came: a set-off at another rate leaves an exchange difference.
             parts["exchange"] = parts.pop("money")
