@@ -229,7 +229,13 @@ async def open_project(
                 mark=HighWater(project.high_water),
                 check_space=None if _own_server() else lambda: _check_disk(project),
             ),
-            vault=Vault(runner, workspace=WORKSPACE, keys=keys, clock=clock),
+            vault=Vault(
+                runner,
+                workspace=WORKSPACE,
+                keys=keys,
+                clock=clock,
+                keys_now=lambda: read_keys(project),
+            ),
             clock=clock,
             ids=ids,
         )

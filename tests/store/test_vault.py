@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from threading import Event, Thread
 
 import pytest
 from cryptography.fernet import Fernet
@@ -177,6 +178,56 @@ def test_reseal_lets_the_old_key_go(
     old = Vault(BlockingRunner(engine), workspace=WORKSPACE, keys=[key], clock=clock)
     with pytest.raises(ConfigurationError):
         asyncio.run(old.get("visma", "b"))
+
+
+def test_who_works_while_the_key_is_changed_goes_on_with_the_new_one(
+    vault: Vault, engine: Engine, clock: ManualClock, key: str
+) -> None:
+    fresh, keys = Fernet.generate_key().decode(), [key]
+    working = Vault(
+        BlockingRunner(engine), workspace=WORKSPACE, keys=[key], clock=clock, keys_now=lambda: keys
+    )
+
+    async def run() -> None:
+        await working.put("visma", {"refresh_token": "one"})
+        keys.insert(0, fresh)
+        await vault.reseal(keys)
+        keys.remove(key)
+        assert await working.get("visma", "refresh_token") == "one"
+        await working.put("visma", {"refresh_token": "two"})
+        alone = Vault(BlockingRunner(engine), workspace=WORKSPACE, keys=[fresh], clock=clock)
+        assert await alone.get("visma", "refresh_token") == "two"
+        assert await alone.older("visma", "refresh_token") == "one"
+
+    asyncio.run(run())
+
+
+def test_what_is_stored_while_the_key_is_changed_is_not_lost(
+    vault: Vault, engine: Engine, clock: ManualClock, key: str
+) -> None:
+    fresh = Fernet.generate_key().decode()
+    begun, go_on = Event(), Event()
+
+    def keys_now() -> list[str]:
+        begun.set()
+        assert go_on.wait(10)
+        return [key]
+
+    working = Vault(
+        BlockingRunner(engine), workspace=WORKSPACE, keys=[key], clock=clock, keys_now=keys_now
+    )
+    storing = Thread(target=lambda: asyncio.run(working.put("visma", {"refresh_token": "two"})))
+    resealing = Thread(target=lambda: asyncio.run(vault.reseal([fresh, key])))
+    storing.start()
+    assert begun.wait(10)
+    resealing.start()
+    resealing.join(0.3)
+    assert resealing.is_alive(), "it has to wait for what is being stored"
+    go_on.set()
+    storing.join(10)
+    resealing.join(10)
+    alone = Vault(BlockingRunner(engine), workspace=WORKSPACE, keys=[fresh], clock=clock)
+    assert asyncio.run(alone.get("visma", "refresh_token")) == "two"
 
 
 def test_one_holder_at_a_time_until_the_lease_ends(vault: Vault, clock: ManualClock) -> None:

@@ -17,12 +17,13 @@ from tieout.bootstrap import SYSTEMS, SystemClock, UlidIds, system_named, who_ac
 from tieout.cli import main
 from tieout.cli.commands import connection as connection_command
 from tieout.core.case import Verdict
-from tieout.core.errors import ConfigurationError
+from tieout.core.errors import BusyError, ConfigurationError
 from tieout.core.finding import Finding
 from tieout.services.connections import settings_for
 from tieout.services.doctor import Diagnosis, Trouble, _troubles
 from tieout.services.project import (
     Project,
+    changing_the_key,
     find_project,
     make_key,
     make_project,
@@ -98,6 +99,18 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_keys(project, {})
     assert caught.value.code == "key_open_to_others"
+
+
+def test_one_process_at_a_time_changes_the_key(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    with (
+        changing_the_key(project),
+        pytest.raises(BusyError, match="Another process"),
+        changing_the_key(project),
+    ):
+        pytest.fail("two change it at once")
+    with changing_the_key(project):
+        assert (project.ours / "key.lock").stat().st_mode & 0o077 == 0
 
 
 # --- the log --------------------------------------------------------------------------------------

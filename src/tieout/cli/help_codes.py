@@ -623,6 +623,10 @@ CODES: dict[str, Help] = {
     ),
     "socket_folder": Help("The folder of the database's socket is not ours.", "Remove it."),
     "folder_closed": Help("A folder of the project is closed to us.", "Change its rights."),
+    "key_in_change": Help(
+        "Another process is making a new key for the stored sign-ins. Nothing was changed.",
+        "Wait a moment; one new key is enough.",
+    ),
     "key_missing": Help(
         "The key that opens the stored sign-ins is missing.",
         "Bring back your copy of .tieout/key, or set TIEOUT_KEY.",

@@ -9,16 +9,18 @@ The project folder: where it is, what lies in it, and its log.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import stat
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from tieout.core.errors import ConfigurationError, StoreError
+from tieout.core.errors import BusyError, ConfigurationError, StoreError
 from tieout.services.usage import UsedWronglyError
 
 FILE = "tieout.yaml"
@@ -165,6 +167,29 @@ def write_keys(project: Project, keys: Sequence[str]) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(project.key_file)
+    folder = os.open(project.ours, os.O_RDONLY)
+    try:
+        # The new name, too: what is sealed next may be on the disk before it.
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def changing_the_key(project: Project) -> Iterator[None]:
+    """For one process at a time: the key of two at once would be one that opens nothing."""
+    make_ours(project.root)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock = os.open(project.ours / "key.lock", flags, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BusyError(
+            "Another process is changing the key. Nothing was changed.", code="key_in_change"
+        ) from None
+    finally:
+        os.close(lock)
 
 
 def read_keys(project: Project, environment: Mapping[str, str] | None = None) -> list[str]:

@@ -33,7 +33,10 @@ class _Sealed(msgspec.Struct, array_like=True):
 
 
 class Vault:
-    """`ports.Secrets` of one workspace. ``keys`` are Fernet keys, the newest first."""
+    """
+    `ports.Secrets` of one workspace. ``keys`` are Fernet keys, the newest first. ``keys_now`` gives
+    those of this moment: another process may change the key while this one works.
+    """
 
     def __init__(
         self,
@@ -43,12 +46,15 @@ class Vault:
         keys: Sequence[str],
         clock: Clock,
         who: str = "tieout",
+        keys_now: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         self._runner = runner
         self._workspace = workspace
         self._clock = clock
         self._who = who
+        self._keys = list(keys)
         self._fernet = _fernet(keys)
+        self._keys_now = keys_now
 
     def __repr__(self) -> str:
         return f"<Vault of {self._workspace}>"
@@ -64,10 +70,13 @@ class Vault:
     async def put(self, connection: str, values: Mapping[str, str]) -> None:
         """Stores values as one new generation, in one transaction."""
         now = self._clock.now()
-        sealed = {name: self._seal(connection, name, value) for name, value in values.items()}
 
         def work(tx: Tx) -> None:
             _lock(tx, connection)
+            # Before a `reseal`, which then seals it anew, or after it and under its key.
+            tx.run("LOCK TABLE secret IN ROW EXCLUSIVE MODE")
+            self._look_for_keys()
+            sealed = {name: self._seal(connection, name, value) for name, value in values.items()}
             row = tx.row(
                 "SELECT coalesce(max(generation), 0) FROM secret"
                 " WHERE workspace = %(ws)s AND connection = %(connection)s",
@@ -166,11 +175,12 @@ class Vault:
         """
         Seals every value anew under the first of these keys; how many. The others still open.
 
-        The vault uses the new keys from then on.
+        The vault uses the new keys from then on. Whoever stores a value meanwhile waits for it.
         """
         fresh = _fernet(keys)
 
         def work(tx: Tx) -> int:
+            tx.run("LOCK TABLE secret IN SHARE ROW EXCLUSIVE MODE")
             rows = tx.rows(
                 "SELECT connection, name, generation, sealed FROM secret"
                 " WHERE workspace = %(ws)s FOR UPDATE"
@@ -192,7 +202,7 @@ class Vault:
             return len(rows)
 
         found = await self._do(work)
-        self._fernet = fresh
+        self._keys, self._fernet = list(keys), fresh
         return found
 
     # Inside.
@@ -216,6 +226,20 @@ class Vault:
         sealed = await self._do(work)
         return None if sealed is None else self._open(connection, name, sealed)
 
+    def _look_for_keys(self) -> bool:
+        """Takes the keys of this moment; whether they are others than before."""
+        if self._keys_now is None:
+            return False
+        try:
+            keys = list(self._keys_now())
+            fernet = _fernet(keys)
+        except ConfigurationError:
+            # Those that were read at the start are still good; a renewed sign-in must be kept.
+            return False
+        changed = keys != self._keys
+        self._keys, self._fernet = keys, fernet
+        return changed
+
     def _seal(self, connection: str, name: str, value: str) -> bytes:
         plain = msgspec.json.encode(_Sealed(connection, name, value, self._workspace))
         return self._fernet.encrypt_at_time(plain, int(self._clock.now().timestamp()))
@@ -236,6 +260,8 @@ class Vault:
         try:
             found = msgspec.json.decode(self._fernet.decrypt(sealed), type=_Sealed)
         except (InvalidToken, msgspec.MsgspecError):
+            if self._look_for_keys():
+                return self._open(connection, name, sealed)
             raise _does_not_open(connection) from None
         if (found.connection, found.name) != (connection, name) or (
             found.workspace not in ("", self._workspace)

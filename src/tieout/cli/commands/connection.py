@@ -270,18 +270,19 @@ async def rotate(
 async def _rotate_key(opened: Opened) -> Result:
     from cryptography.fernet import Fernet
 
-    from tieout.services.project import read_keys, write_keys
+    from tieout.services.project import changing_the_key, read_keys, write_keys
 
     if os.environ.get("TIEOUT_KEY") or os.environ.get("TIEOUT_KEYS"):
         raise UsedWronglyError(
             "The key is given by TIEOUT_KEY, so it is not changed here.",
             hint="Put the new key before the old one in TIEOUT_KEYS, then: connection rotate",
         )
-    keys = [Fernet.generate_key().decode(), *read_keys(opened.project)]
-    # Both keys are on the disk before a value is sealed with the new one.
-    write_keys(opened.project, keys)
-    count = await opened.vault.reseal(keys)
-    write_keys(opened.project, keys[:1])
+    with changing_the_key(opened.project):
+        keys = [Fernet.generate_key().decode(), *read_keys(opened.project)]
+        # Both keys are on the disk before a value is sealed with the new one.
+        write_keys(opened.project, keys)
+        count = await opened.vault.reseal(keys)
+        write_keys(opened.project, keys[:1])
     return Result(
         data={"resealed": count},
         lines=[f"New key; {count} value{'s' * (count != 1)} sealed anew. Keep a copy of it."],
