@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tieout.cli.commands import connection
 from tieout.cli.output import (
     ErrorInfo,
     Exit,
@@ -223,6 +226,32 @@ def test_a_long_list_goes_through_the_pager_on_a_terminal_only(tmp_path: Path) -
     assert _shown(tmp_path, 3, pager="cat") == ("row 0\nrow 1\nrow 2\n", "")
     out, paged = _shown(tmp_path, 200, pager="cat", terminal=False)
     assert (out.count("\n"), paged) == (200, "")
+
+
+def test_a_program_that_is_not_ours_is_not_given_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "environment"
+    environment = {"PAGER": f"sh -c 'env > {seen}'", "TIEOUT_KEY": "k", "PATH": os.environ["PATH"]}
+    screen = Screen(Options(), out=Terminal(), err=io.StringIO(), environment=environment)
+    screen.answer("plan", Result(lines=["row"] * 200), NOW)
+    assert "PATH=" in seen.read_text()
+    assert "TIEOUT_" not in seen.read_text()
+
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\nenv > {tmp_path}/begun\nmv {tmp_path}/begun {tmp_path}/done\n")
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(browser))
+    monkeypatch.setenv("TIEOUT_KEY", "k")
+    monkeypatch.setenv("TIEOUT_DATABASE_URL", "postgresql://tieout:k@db.example/tieout")
+    connection._launch("https://login.example.com/")
+    done = tmp_path / "done"
+    for _ in range(1000):
+        if done.exists():
+            break
+        time.sleep(0.01)
+    assert "BROWSER=" in done.read_text()
+    assert "TIEOUT_" not in done.read_text()
 
 
 def test_a_pager_that_is_not_there_loses_nothing(tmp_path: Path) -> None:

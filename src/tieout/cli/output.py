@@ -195,7 +195,9 @@ class Screen:
         text = "".join(f"{self.safe(line)}\n" for line in lines)
         try:
             # The person's own choice of a program, without a shell.
-            subprocess.run(pager, input=text.encode(), check=False)  # noqa: S603
+            subprocess.run(  # noqa: S603
+                pager, input=text.encode(), check=False, env=for_others(self.environment)
+            )
         except OSError:
             return False
         return True
@@ -264,6 +266,11 @@ class Screen:
                 self.complain(note)
             else:
                 self.note(note)
+
+
+def for_others(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a program that is not ours: without our key and database."""
+    return {name: value for name, value in environment.items() if not name.startswith("TIEOUT_")}
 
 
 _STYLES = {"good": "36", "bad": "1;31", "warn": "33", "strong": "1"}

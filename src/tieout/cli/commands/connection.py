@@ -409,10 +409,13 @@ def _launch(address: str) -> None:
     import subprocess
     import sys
 
+    from tieout.cli.output import for_others
+
     # In a process of its own: what a browser says must not come between our lines, and some
     # browsers keep the call until they are closed.
     subprocess.Popen(  # noqa: S603 - our own interpreter, and an address that we made
         [sys.executable, "-m", "webbrowser", address],
+        env=for_others(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
