@@ -532,6 +532,9 @@ class Store(ContactStore, Protocol):
     async def wake_orphans(self, bridge: str, now: datetime) -> int:
         """Writes whose customer nobody is making any more are due again. How many."""
 
+    async def planned_before(self, bridge: str, version: int, now: datetime) -> int:
+        """What another configuration planned and nobody sent is planned anew. How many."""
+
     async def close_settled(self, bridge: str, now: datetime) -> int:
         """Exceptions and doubts whose other record is gone. How many changed."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from scenes import DOCUMENTS, Scene, history
+from scenes import Scene, history
 from tieout.core.model import DealKind
 from tieout.core.policy import FlowMode
+from tieout.store import admin
 from world import BRIDGE
 
 
@@ -320,20 +321,20 @@ async def h37_batch_made_refused_cut(s: Scene) -> None:
 
 @history()
 async def h38_published_between_plan_and_claim(s: Scene) -> None:
-    deal = s.deal()
+    s.deal()
     s.world.fault("rate_limited", path="/drafts", seconds=40)
     engine = s.world.engine()
     engine.patience_s = 0
     await s.world.work(engine)
     assert ("create", "ready") in [one[:2] for one in s.world.operations()]
-    await _publish(s, deal, "N10")
+    await _publish(s, "N10")
     await s.settle()
     assert s.row(s.one("draft"))["terms"] == "N10"
     assert s.sent("PATCH") == 0
-    other = s.deal("1700.00")
+    s.deal("1700.00")
     s.world.fault("drop_after_commit", path="/drafts")
     await s.run()
-    await _publish(s, other, "N60")
+    await _publish(s, "N60")
     await s.settle()
     row = next(row for row in s.world.live() if row["net"] == 1700)
     assert row["terms"] == "N60"
@@ -341,7 +342,37 @@ async def h38_published_between_plan_and_claim(s: Scene) -> None:
     assert len(s.world.live()) == 2
 
 
-async def _publish(s: Scene, deal: str, terms: str) -> None:
+@history()
+async def h38b_nothing_that_an_old_configuration_planned_is_sent(s: Scene) -> None:
+    """Whoever sees what is planned and switches to approvals, or off, has stopped it."""
+    await s.linked("1700.00")
+    s.deal()
+    s.world.fault("rate_limited", path="/drafts", seconds=40)
+    engine = s.world.engine()
+    engine.patience_s = 0
+    await s.world.work(engine)
+    assert ("create", "ready") in [one[:2] for one in s.world.operations()]
+    s.world.mode = FlowMode.OFF
+    s.world.publish_again()
+    for _ in range(5):
+        await s.world.wait(30)
+        await s.run()
+    assert len(s.world.live()) == 1
+    s.world.mode = FlowMode.APPROVE
+    s.world.publish_again()
+    await s.settle()
+    assert len(s.world.live()) == 1
+    assert ("create", "awaiting_approval") in [one[:2] for one in s.world.operations()]
+    s.world.mode = FlowMode.AUTO
+    s.world.publish_again()
+    now = s.world.clock.now()
+    await s.world.do(lambda tx: admin.wake_bridge(tx, s.world.names.bridge, now))
+    await s.settle()
+    assert sorted(row["net"] for row in s.world.live()) == [1000, 1700]
+    assert len(s.world.current()) == 2
+
+
+async def _publish(s: Scene, terms: str) -> None:
     """Another configuration: other terms on every document."""
     from tieout.core.policy import FieldRule
 
@@ -358,7 +389,6 @@ async def _publish(s: Scene, deal: str, terms: str) -> None:
         )
     rule = FieldRule(target="terms", text=terms, value=lambda _: terms)
     s.world.policy_changes = {"fields": (rule,)}
-    await s.world.engine().store.make_due(DOCUMENTS, [deal], s.world.clock.now())
 
 
 @history(options={"mode": FlowMode.APPROVE})

@@ -129,6 +129,7 @@ async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
     if waiting:
         await read_through(engine)
         return
+    await engine.store.planned_before(engine.bridge, engine.policy.version, engine.clock.now())
     first = True
     while True:
         for _ in range(ROUNDS):

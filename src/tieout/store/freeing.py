@@ -50,6 +50,28 @@ def settle_overtaken(tx: Tx, bridge: str, now: datetime) -> None:
         page_store.make_due(tx, lane, [source], now)
 
 
+def planned_before(tx: Tx, bridge: str, version: int, now: datetime) -> int:
+    """
+    What another configuration planned and nobody has sent is planned anew from this one: whoever
+    publishes a change has seen what the old one would do. How many. What was sent keeps its bytes.
+    """
+    rows = tx.rows(
+        "UPDATE operation o SET state = 'superseded', detail = 'published', updated_at = %(now)s"
+        " WHERE workspace = %(ws)s AND bridge = %(bridge)s AND state = 'ready'"
+        " AND config_version <> %(version)s AND NOT EXISTS (SELECT 1 FROM attempt a"
+        " WHERE a.workspace = o.workspace AND a.operation = o.id AND a.result = 'open')"
+        " RETURNING id, lane, source_id",
+        bridge=bridge,
+        version=version,
+        now=now,
+    )
+    if rows:
+        tx.log("operations.superseded", operations=sorted(row[0] for row in rows))
+    for lane in sorted({row[1] for row in rows}):
+        page_store.make_due(tx, lane, sorted({row[2] for row in rows if row[1] == lane}), now)
+    return len(rows)
+
+
 def free_source(tx: Tx, op: ReadyOperation, now: datetime) -> None:
     """What waited for this write is decided anew."""
     free_sources(tx, [op], now)

@@ -497,6 +497,9 @@ class PostgresStore:
 
         return await self.do(work)
 
+    async def planned_before(self, bridge: str, version: int, now: datetime) -> int:
+        return await self.do(lambda tx: freeing.planned_before(tx, bridge, version, now))
+
     async def close_settled(self, bridge: str, now: datetime) -> int:
         return await self.do(lambda tx: adopting.close_settled(tx, bridge, now))
 
