@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -173,3 +174,36 @@ def _person(**wanted: Any) -> tuple[Rig, Change]:
         wanted=Wanted(record=Contact(**wanted), fields=frozenset(wanted)),
         target=ExternalRef("sf", "contact", made["id"]),
     )
+
+
+@pytest.mark.parametrize("written", ["exponent", "plain"])
+def test_large_and_whole_numbers_are_read_as_people_write_them(written: str) -> None:
+    async def story() -> None:
+        found = rig()
+        found.act("set_switch", name="large_numbers", value=written)
+        account = found.act("create_account", name="Ekfors Trä AB")["id"]
+        for name, shape in (("Contract__c", "double:18.0"), ("Budget__c", "currency:16.2")):
+            found.act("create_field", object="Opportunity", field=name, type=shape)
+        product = found.act("create_product", name="Ångpanna", code="P", price=12_500_000)["id"]
+        lines = [{"product": product, "quantity": 1, "unit_price": 12_500_000}]
+        deal = found.act("create_opportunity", name="Verket", account=account, lines=lines)["id"]
+        fields = {"Contract__c": 5567890120, "Budget__c": 30_000_000}
+        found.act("edit_record", id=deal, fields=fields)
+        want = replace(DEALS, extra=("Contract__c", "Budget__c"))
+        (read,) = deals(await found.read(want))
+        assert str(read.extra["Contract__c"]) == "5567890120"
+        assert read.extra["Budget__c"] == 30_000_000
+        assert (
+            "E" not in f"{read.extra['Budget__c']} {read.stated_total} {read.lines[0].unit_price}"
+        )
+        assert read.stated_total == read.lines[0].unit_price == 12_500_000
+        # A number that stands for a name, as a purchase order's, is that name.
+        named = rig(deal={"po_number": "Contract__c"})
+        named.act("set_switch", name="large_numbers", value=written)
+        named.act("create_field", object="Opportunity", field="Contract__c", type="double:18.0")
+        for number in (5567890120, 4711):
+            one = named.act("create_opportunity", name="Verket", fields={"Contract__c": number})
+            (shown,) = (d for d in deals(await named.read(DEALS)) if d.source_id == one["id"])
+            assert shown.po_number == str(number)
+
+    asyncio.run(story())

@@ -63,6 +63,8 @@ class Switches:
     text_length_in: str = "utf16"
     """utf16, or characters: what the length of a text field counts. In characters beyond the first
     65,536, as emojis are, the two differ; the vendor's own formulas and code count two."""
+    large_numbers: str = "exponent"
+    """exponent, as the platform writes numbers from ten million on (1.25E7); or plain."""
     tooling_preconditions: bool = False
     """Whether the tooling interface minds If-Unmodified-Since."""
 

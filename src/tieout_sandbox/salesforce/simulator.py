@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -173,7 +174,10 @@ class SalesforceSimulator(Simulator):
             return Response(status=result.status, headers=headers, body=result.text.encode())
         if result.body is None:
             return Response(status=result.status, headers=headers)
-        return json_response(result.status, result.body, headers)
+        body = result.body
+        if self.org.switches.large_numbers == "exponent":
+            body = _with_exponents(body)
+        return json_response(result.status, body, headers)
 
     def template(self, request: Request) -> str:
         """The path with ids, external keys and locators replaced."""
@@ -318,3 +322,15 @@ def _discovery(base: str) -> dict[str, Any]:
         "introspection_endpoint": f"{base}/services/oauth2/introspect",
         "jwks_uri": f"{base}/id/keys",
     }
+
+
+def _with_exponents(value: Any) -> Any:
+    """Numbers from ten million on as the platform writes them: 12500000.00 is 1.25E+7."""
+    if isinstance(value, Decimal):
+        return value.normalize() if abs(value) >= _LARGE else value
+    if isinstance(value, dict):
+        return {name: _with_exponents(one) for name, one in value.items()}
+    return [_with_exponents(one) for one in value] if isinstance(value, list) else value
+
+
+_LARGE = Decimal(10_000_000)

@@ -32,12 +32,32 @@ def value_at(row: Row, path: str) -> Any:
 def text_of(row: Row, path: str) -> str:
     """The text at a path; '' for an empty value or an empty path."""
     value = value_at(row, path) if path else None
+    if isinstance(value, Decimal):
+        value = as_written(value)
     return "" if value is None else str(value)
 
 
 def number_of(row: Row, path: str) -> Decimal | None:
     """The number at a path with the scale that it was sent with; None where it is empty."""
-    return as_decimal(value_at(row, path))
+    found = as_decimal(value_at(row, path))
+    return as_written(found) if found is not None and _exponent(found) > 0 else found
+
+
+def as_written(value: Decimal) -> Decimal:
+    """
+    A number as people write it: the platform writes 4711 as 4711.0, and 5567890120 as
+    5.56789012E9. Money with its two decimals stays as it is.
+    """
+    whole = _exponent(value) in (-1, *range(1, _LONGEST)) and value == value.to_integral_value()
+    return Decimal(int(value)) if whole else value
+
+
+def _exponent(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
+
+
+_LONGEST = 40  # digits; no field has so many
 
 
 def date_of(row: Row, path: str) -> date | None:

@@ -11,6 +11,7 @@ from typing import Any
 from tieout.connectors.salesforce.cells import (
     Row,
     RowError,
+    as_written,
     children_of,
     date_of,
     moment_of,
@@ -312,7 +313,9 @@ def _with_flag(row: Row, name: str, extra: Extra) -> Extra:
 
 
 def _scalar(value: Any) -> Scalar:
-    if value is None or isinstance(value, (str, bool, int, Decimal)):
+    if isinstance(value, Decimal):
+        return as_written(value)
+    if value is None or isinstance(value, (str, bool, int)):
         return value
     raise RowError(f"A field holds {type(value).__name__}, which is no single value.")
 
