@@ -36,7 +36,7 @@ from tieout.report.markup import link, note_text, number
 
 D = Decimal
 ZONE = ZoneInfo("Europe/Stockholm")
-HOSTILE = "<script>alert(1)</script>\"' onload=x & {{7*7}} \x00\x1b[31m \ud800 Å"
+HOSTILE = "<script>alert(1)</script>\"' onload=x & {{7*7}} \x00\x1b[31m \u202e\u2066 \ud800 Å"
 
 
 def context(**changed) -> ReportContext:
@@ -198,6 +198,7 @@ def test_hostile_values_stay_text():
     assert not [a for a in root.iter("a") if not re.fullmatch(r"#(deals|r\d+)", a.get("href"))]
     assert not [e for e in root.iter() for name in e.attrib if name.startswith("on")]
     assert "<script>alert(1)</script>" in words(root.find("body/main"))
+    assert not set("\u202e\u2066") & set(page), "a name would turn the amount behind it"
     page.encode("utf-8")
 
 

@@ -10,8 +10,11 @@ from urllib.parse import urlsplit
 from tieout.core.chain import Cause
 from tieout.core.tieout import Group, group_of
 
-# C0 controls (but tab and newlines), lone surrogates and non-characters have no place in HTML.
-_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# C0 controls (but tab and newlines), lone surrogates and non-characters have no place in HTML, and
+# marks that turn the direction of what follows would turn the amount behind a name.
+_NOT_TEXT = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 
 MARKS = {
