@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,6 +101,39 @@ def test_signals_end_it_cleanly(number: signal.Signals) -> None:
         assert sim.process.wait(timeout=20) == 0
         assert sim.process.stdout is not None
         assert sim.process.stdout.read() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_cleanly_while_its_data_is_made(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    # A minute's work; that it began is seen in the stack, which SIGUSR1 asks for.
+    begun = tmp_path / "stack"
+    command = (
+        "import faulthandler, signal, sys; from tieout_sandbox.kit import cli;"
+        f"faulthandler.register(signal.SIGUSR1, open({str(begun)!r}, 'w'));"
+        "print('up', flush=True); sys.exit(cli.run(sys.argv[1:]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, "serve", "salesforce", "--size", "200000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        ends = time.monotonic() + 20
+        while "_made_and_served" not in begun.read_text():
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+            process.send_signal(signal.SIGUSR1)
+        process.send_signal(number)
+        assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_dropped_calls_close_the_connection(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -135,6 +136,17 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.state is not None and arguments.state.is_dir():
         text = f"{arguments.state} is a folder: --state wants a file."
         return _complain(text, USAGE, arguments.json)
+    # A large company takes a while to make: who ends it then is answered as one who ends it later.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _made_and_served(arguments, kind)
+    except KeyboardInterrupt:
+        return OK
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _made_and_served(arguments: argparse.Namespace, kind: Any) -> int:
     more = {"package": True} if arguments.with_package else {}
     try:
         sim = kind(
