@@ -131,9 +131,19 @@ def _while_it_is_kept(here: Path, process: subprocess.Popen[str]) -> None:
     assert type_in(here.parent, line.removeprefix("Next, in another terminal: ")).returncode == 0
     told = next(process.stdout)
     assert told == "What else to type there: demo/README.md\n"
+    held = json.loads(type_in(here / "demo", "tieout exceptions list --json").stdout)
+    assert "period_closed" in {one["code"] for one in held["data"]["items"]}
     for words in [words for part in readme_commands(here / "demo") for words in part]:
         done = type_in(here / "demo", words)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
+    # What finance's closed day had held is written, and mended terms close their exceptions.
+    with (here / "demo" / "tables" / "terms.csv").open("a", encoding="utf-8") as terms:
+        terms.write("Net 45,30 dagar netto,\n")
+    assert type_in(here / "demo", "tieout config publish -m mended --yes").returncode == 0
+    assert type_in(here / "demo", "tieout run").returncode == 0
+    left = json.loads(type_in(here / "demo", "tieout exceptions list --json").stdout)
+    codes = {one["code"] for one in left["data"]["items"]}
+    assert not codes & {"period_closed", "terms_unmapped"}
     # The last one, over all deals: more than the report, and the README says why.
     assert "excluded by rule" in done.stdout
     assert "Explained to the cent." in done.stdout

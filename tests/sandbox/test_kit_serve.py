@@ -123,7 +123,7 @@ def test_signals_end_it_cleanly_while_its_data_is_made(
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 60
         while "_made_and_served" not in begun.read_text():
             assert time.monotonic() < ends
             time.sleep(0.05)

@@ -139,3 +139,9 @@ class TrytonFinance:
         periods = [row["id"] for row in self.person.search("account.period", begun, [])]
         if periods:
             acts.close_period(self.person, *periods)
+
+    def reopen(self, day: date) -> None:
+        """That month, with its journals."""
+        holds = [["start_date", "<=", day], ["end_date", ">=", day], ["type", "=", "standard"]]
+        for row in self.person.search("account.period", [*holds, ["state", "=", "closed"]], []):
+            acts.reopen_period(self.person, row["id"])

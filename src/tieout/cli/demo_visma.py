@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from tieout.cli.demo_books import VISMA, Start, Started
@@ -142,3 +142,7 @@ class VismaFinance:
     def close(self, day: date) -> None:
         """By the lock date."""
         self.desk.act("lock_period", to=day.isoformat())
+
+    def reopen(self, day: date) -> None:
+        """By the lock date, which goes back to the end of the month before."""
+        self.close(day.replace(day=1) - timedelta(days=1))

@@ -127,3 +127,7 @@ class VismaNetFinance:
             month = f"{row['year']}{row['period']}"
             if month <= f"{day:%Y%m}" and not row["closedInCustomerLedger"]:
                 self.desk.act("close_period", period=month, ledger="customer")
+
+    def reopen(self, day: date) -> None:
+        """That month in the customer ledger."""
+        self.desk.act("open_period", period=f"{day:%Y%m}", ledger="customer")

@@ -94,6 +94,10 @@ work too, from another terminal:
     tieout run
     tieout reconcile --receivables
 
+By then finance has opened the day again that it had closed: `tieout run` writes what waited for it.
+Mend what `tieout exceptions list` names, such as terms that `tables/terms.csv` lacks, then
+`tieout config publish -m mended` and `tieout run`: those exceptions close by themselves.
+
 `tie-out.html` is about the deals won since {since}. `tieout reconcile` is about all that there
 are: those won before stand in it as excluded by rule. The next `tieout demo` makes all this anew.
 {more}"""

@@ -131,6 +131,9 @@ class Finance(Protocol):
     def close(self, day: date) -> None:
         """Nothing can be booked up to this day any more, or further where periods are longer."""
 
+    def reopen(self, day: date) -> None:
+        """The month of this day can be booked in again."""
+
 
 class Sales(Protocol):
     """What sales people do in their CRM. Calls block; raise ValueError where it is refused."""

@@ -96,10 +96,12 @@ async def demo(
 async def _keep(session: Session, showing: _Showing) -> None:
     """Stays until Ctrl-C, with both systems at their addresses."""
     where = _near(showing.project.root)
+    await showing.reopen()
     for name, address in showing.addresses.items():
         session.screen.line(f"{name} listens on {address}")
     for line in showing.books.looking(showing.started, showing.port):
         session.screen.line(line)
+    session.screen.line("Finance has opened the day again: the next run writes what waited for it.")
     session.screen.note(f"Report: {where}/tie-out.html. Running until Ctrl-C.")
     # Another terminal stands elsewhere: the whole path.
     there = _typed(str(showing.project.root))
@@ -156,6 +158,7 @@ class _Showing:
     books: Books
     port: int
     started: Started | None = None
+    finance: Finance | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     codes: list[Exit] = field(default_factory=list)
@@ -165,12 +168,18 @@ class _Showing:
     async def play(self, stack: AsyncExitStack) -> None:
         """All steps in their order; what was started is ended by the stack."""
         opened, engine, sales, finance = await self._start(stack)
+        self.finance = finance
         made = await self._plan(opened, engine)
         applied = await self._apply(opened, engine, made)
         await self._again(opened, engine, applied)
         await self._books(sales, finance, applied)
         await self._status(opened, engine, sales)
         await self._tie_out(opened, engine)
+
+    async def reopen(self) -> None:
+        """What a visitor mends now is written, and not held by the day that was closed."""
+        if self.finance is not None:
+            await asyncio.to_thread(self.finance.reopen, self.today)
 
     def result(self) -> Result:
         """Where the report lies, and what to do next."""
