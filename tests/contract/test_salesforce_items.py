@@ -285,6 +285,30 @@ async def test_a_lost_answer_is_found_by_its_key_and_a_repeat_makes_no_second(
     assert len(live(org, "Product2")) == len(live(org, "PricebookEntry")) == 1
 
 
+@pytest.mark.parametrize("ours", [True, False])
+@awaited
+async def test_two_requests_at_once_with_one_key_are_one_and_another_value_is_refused(
+    org: Rig, ours: bool
+) -> None:
+    (made,) = await prepared(org, item_change(item()))
+    (wire,) = org.connector.pack([made])
+    field = "Erp_Id__c" if ours else "StockKeepingUnit"
+    text = f"duplicate value found: {field} duplicates value on record with id: 01txx0000001"
+    refused = [{"errorCode": "DUPLICATE_VALUE", "message": text, "fields": []}]
+    answer = {
+        "graphId": f"c{made.key}",
+        "isSuccessful": False,
+        "graphResponse": {
+            "compositeResponse": [
+                {"referenceId": "head", "httpStatusCode": 400, "body": refused},
+            ]
+        },
+    }
+    org.fault("status", method="POST", path=GRAPH, status=200, body={"graphs": [answer]})
+    (outcome,) = await org.connector.send(wire)
+    assert isinstance(outcome, AlreadyApplied if ours else Rejected)
+
+
 @awaited
 async def test_a_request_that_never_came_is_absent_and_a_deleted_one_is_told(org: Rig) -> None:
     (made,) = await prepared(org, item_change(item()))

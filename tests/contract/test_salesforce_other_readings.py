@@ -207,3 +207,17 @@ def test_large_and_whole_numbers_are_read_as_people_write_them(written: str) -> 
             assert shown.po_number == str(number)
 
     asyncio.run(story())
+
+
+def test_a_mapping_of_very_many_fields_is_read_all_the_same() -> None:
+    async def story() -> None:
+        found = furnish(rig())
+        names = [f"A_very_long_name_of_a_field_{n:03}_of_this_org__c" for n in range(330)]
+        for name in names:
+            found.act("create_field", object="Opportunity", field=name, type="string:40")
+        found.act("edit_record", id=found.made["deal"], fields={names[-1]: "seen"})
+        (read,) = deals(await found.read(replace(DEALS, extra=tuple(names))))
+        assert read.extra[names[-1]] == "seen"
+        assert found.transport.to("/composite")
+
+    asyncio.run(story())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 
 import pytest
 
@@ -21,7 +22,7 @@ from contract.connector_contract import (
     sent,
 )
 from support.visma_rig import VismaRig
-from tieout.core.change import Action, Applied, FateKind, Refused, Stale
+from tieout.core.change import Action, Applied, Deferred, FateKind, Refused, Stale
 from tieout.core.errors import TransientError, UnreadableError
 from tieout.core.model import Balance, Document, DocumentKind, Entity
 from tieout.ports import Selection
@@ -255,5 +256,31 @@ def test_a_void_is_no_money_however_it_shows(
         ]
         assert len(notes) == credits
         assert not any(note.paid for note in notes)
+
+    run(story())
+
+
+@pytest.mark.parametrize("status", [429, 403, 400, 503])
+@pytest.mark.parametrize("code", [4010, "4010"])
+@pytest.mark.parametrize("header", ["", "17", "date"])
+def test_too_many_calls_wait_whatever_the_status(
+    rig: VismaRig, status: int, code: object, header: str
+) -> None:
+    async def story() -> None:
+        text = "" if header else "Try again in 17 seconds."
+        body = {"ErrorCode": code, "DeveloperErrorMessage": text, "ErrorId": "e-1"}
+        until = rig.clock.now().replace(microsecond=0) + timedelta(seconds=17)
+        when = format_datetime(until, usegmt=True) if header == "date" else header
+        order = {"kind": "status", "status": status, "body": body}
+        order |= {"headers": {"Retry-After": when}} if header else {}
+        rig.sim.faults.add({**order, "method": "GET", "path": "/v2/customers"})
+        began = rig.clock.now()
+        await pages(rig, CUSTOMERS)
+        assert 17 <= (rig.clock.now() - began).total_seconds() < 19
+        rig.sim.faults.add({**order, "method": "POST", "path": "/v2/customers"})
+        until = rig.clock.now().replace(microsecond=0) + timedelta(seconds=17)
+        _, outcome = await sent(rig, await prepared(rig, create(rig, "001A", rig.customer())))
+        assert isinstance(outcome, Deferred)
+        assert outcome.retry_after_s == 17 or header == "date"
 
     run(story())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -164,7 +165,8 @@ def _failed(
         found = refusals(dumps(nodes.get(reference, {}).get("body")))
         if not found or found[0].code == _HALTED:
             continue
-        if reference != HEAD and node["method"] == "POST" and _made_already(found[0]):
+        again = node["method"] == "POST" and _made_already(found[0])
+        if again if reference != HEAD else creates and _names_key(found[0], node):
             # Our own request of before has come through after all, or a person was faster.
             return (
                 AlreadyApplied(key=key, ref=None, vendor_time=at)
@@ -181,6 +183,12 @@ def _failed(
             key=key, retry_after_s=_HALTED_WAIT_S, reason="it was not tried", vendor_time=at
         )
     return Unknown(key=key, reason="the answer tells neither success nor a reason", vendor_time=at)
+
+
+def _names_key(refusal: Refusal, node: Mapping[str, Any]) -> bool:
+    """Whether a row with our own key was made by another request while this one ran."""
+    field = str(node["url"]).split("/")[-2]
+    return refusal.code == "DUPLICATE_VALUE" and field in re.split(r"\W+", refusal.message)
 
 
 def _made_already(refusal: Refusal) -> bool:

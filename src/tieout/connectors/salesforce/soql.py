@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 # The address and the headers together may have 16,384 bytes; the rest is for headers and host.
 URL_ROOM = 12_000
+ADDRESS_MOST = 14_000
 _SAFE = "',().:*="
 
 

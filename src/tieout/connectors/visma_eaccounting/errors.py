@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from tieout.connectors.http.json import loads
+from tieout.connectors.http.tokens import retry_after_s
+from tieout.connectors.visma_eaccounting.values import vendor_time
 from tieout.core.errors import ConnectionBrokenError, SyncError, TransientError
 from tieout.core.finding import Finding
 from tieout.ports import HttpResponse
@@ -111,14 +114,16 @@ _BROKEN: dict[int, tuple[str, str, str]] = {
         "Use the client id for production, or a sandbox company.",
     ),
 }
+_TOO_MANY = 4010
+# Without the vendor's clock a date in its header tells no wait.
+_NO_CLOCK = datetime.max.replace(tzinfo=UTC)
 _SECONDS = re.compile(r"in (\d+) seconds")
 
 
 def problem_of(response: HttpResponse) -> Problem:
     """What an answer outside 200 to 299 means, by its code, and by its status where it has none."""
     body = _body(response)
-    code = body.get("ErrorCode")
-    code = code if isinstance(code, int) else 0
+    code = _code(body)
     text = str(body.get("DeveloperErrorMessage") or "")
     reference = str(body.get("ErrorId") or "")
     found = _by_code(code, text, response.status) if code else None
@@ -138,17 +143,20 @@ def problem_of(response: HttpResponse) -> Problem:
 
 
 def throttled(response: HttpResponse) -> int | None:
-    """Seconds to wait where the answer says 'too many calls', else None."""
-    if response.status != 429:
+    """Seconds to wait where the answer says 'too many calls', by its code or status; else None."""
+    if response.status < 400:
         return None
-    return wait_s(response, str(_body(response).get("DeveloperErrorMessage") or ""))
+    body = _body(response)
+    if response.status != 429 and _code(body) != _TOO_MANY:
+        return None
+    return wait_s(response, str(body.get("DeveloperErrorMessage") or ""))
 
 
 def wait_s(response: HttpResponse, text: str) -> int:
     """How long to wait: the header, else the seconds in the text, else a minute."""
-    header = response.headers.get("retry-after", "")
-    if header.isdecimal():
-        return int(header)
+    asked = retry_after_s(response.headers, vendor_time(response) or _NO_CLOCK)
+    if asked:
+        return asked
     told = _SECONDS.search(text)
     return int(told.group(1)) if told else 60
 
@@ -179,7 +187,7 @@ def _by_code(code: int, text: str, status: int) -> _Found | None:
                 False,
             )
         return Kind.REJECTED, "value_not_accepted", "Visma cannot create or change it.", "", False
-    if code == 4010:
+    if code == _TOO_MANY:
         return Kind.THROTTLED, "quota_used", "Visma asks for fewer calls.", "", False
     if code == 4000:
         return Kind.REJECTED, "number_taken", "The number is used already in Visma.", "", True
@@ -224,6 +232,14 @@ def _with_detail(message: str, body: dict[str, Any], text: str, name: str) -> st
     ]
     detail = ", ".join(fields) or text.partition(" - ")[2] or text
     return f"{message} ({detail})" if detail else message
+
+
+def _code(body: dict[str, Any]) -> int:
+    """The vendor's code, also one in quotes; 0 where there is none."""
+    code = body.get("ErrorCode")
+    if isinstance(code, str) and code.isdecimal():
+        return int(code)
+    return code if isinstance(code, int) else 0
 
 
 def _body(response: HttpResponse) -> dict[str, Any]:
