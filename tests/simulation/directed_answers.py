@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from quiet import document_slot
 from scenes import Scene, history
+from tieout.core.case import RefRole
+from tieout.core.model import ExternalRef
 from tieout.services.usage import UsedWronglyError
+from tieout.store import slots
+from world import BOOK
 
 
 @history()
@@ -72,3 +79,34 @@ async def h105_the_copy_is_named_while_a_void_is_unclear(s: Scene) -> None:
     assert not s.row(copy)["_deleted"]
     assert s.world.current() == [s.ref(copy)]
     assert s.world.exceptions(deal) == ["reopened_draft_kept"]
+
+
+@history()
+async def h109_another_document_is_named_while_the_create_is_unclear(s: Scene) -> None:
+    """What a person named stays the deal's; that ours arrived as well is shown."""
+    await s.linked("1700.00")
+    deal = s.deal()
+    s.world.fault("commit_late", path="/drafts", seconds=100)
+    await s.run()
+    customer = next(iter(s.world.book.ledger.live("customers")))["id"]
+    line = {"item": "LIC", "quantity": 1, "unit_price": 900}
+    by_hand = s.world.in_book("create_invoice", customer=customer, lines=[line])["id"]
+    await _named(s, deal, s.ref(by_hand))
+    await s.settle()
+    ours = next(row["id"] for row in s.world.live() if row["net"] == 1000)
+    assert s.world.refs()[s.ref(by_hand)][0] == "current"
+    assert s.world.refs()[s.ref(ours)][0] == "copy"
+    assert "two_carriers" in s.world.exceptions(deal)
+    assert s.sent() == 2
+
+
+async def _named(s: Scene, deal: str, ref: str) -> None:
+    """A person says that this document is the deal's."""
+    now = s.world.clock.now()
+
+    def work(tx: Any) -> None:
+        place = ExternalRef(BOOK, "document", ref)
+        key = document_slot(s.world, deal)
+        slots.put_ref(tx, place, key, 0, RefRole.CURRENT, "person", now)
+
+    await s.world.do(work)

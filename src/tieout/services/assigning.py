@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from tieout.core.case import RefRole
+from tieout.core.case import OPEN, RefRole
 from tieout.core.model import ExternalRef
 from tieout.engine import lanes
 from tieout.engine.context import Engine
@@ -96,6 +96,13 @@ async def _link(
             raise UsedWronglyError(
                 f"{deal.name} has a document already: {state.current.ref.id}.",
                 code="answer_unfit",
+                hint=f"tieout why {shlex.quote(deal.name)}",
+            )
+        if state.operation is not None and state.operation.state in OPEN:
+            # It may have arrived: linked to this one, the deal would have two.
+            raise UsedWronglyError(
+                f"A write of {deal.name} is still being looked up. Nothing was done.",
+                code="write_in_doubt",
                 hint=f"tieout why {shlex.quote(deal.name)}",
             )
         slot_store.ensure_slot(tx, state, engine.bridge, books)

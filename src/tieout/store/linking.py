@@ -65,6 +65,12 @@ def link_applied(
     if named_otherwise(tx, op):
         _left_to_the_named(tx, op, now)
         return
+    named = _named_meanwhile(tx, op, ref)
+    if named is not None:
+        slot_store.put_ref(tx, ref, op.key13, number, RefRole.COPY, found_by, now)
+        second_carrier(tx, bridge, op, [named, ref], now)
+        _left_to_the_named(tx, op, now)
+        return
     if op.change.action is Action.VOID:
         _voided(tx, op, now)
     else:
@@ -131,6 +137,22 @@ def named_otherwise(tx: Tx, op: ReadyOperation) -> bool:
         key=op.key13,
     )
     return row is not None and row[0] in (RefRole.COPY, RefRole.NOT_OURS)
+
+
+def _named_meanwhile(tx: Tx, op: ReadyOperation, ref: ExternalRef) -> ExternalRef | None:
+    """
+    Another record that a person named as the place's while our create was on its way. It stays the
+    place's; that there are two now is for a person to see.
+    """
+    if op.change.action is not Action.CREATE or op.change.entity is not Entity.DOCUMENT:
+        return None
+    row = tx.row(
+        "SELECT connection, entity, id FROM ref WHERE workspace = %(ws)s AND key13 = %(key)s"
+        " AND role = 'current' AND found_by IN ('person', 'adopted')",
+        key=op.key13,
+    )
+    found = None if row is None else ExternalRef(row[0], row[1], row[2])
+    return None if found == ref else found
 
 
 def _left_to_the_named(tx: Tx, op: ReadyOperation, now: datetime) -> None:

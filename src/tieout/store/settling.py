@@ -103,8 +103,21 @@ def _plain(tx: Tx, settled: Sequence[Settled], rows: Mapping[str, Any]) -> set[i
             ids=[ref.id for ref in refs],
         )
     }
+    # A person may have named the place's document since the create left.
+    named = {
+        row[0]
+        for row in tx.rows(
+            "SELECT key13 FROM ref WHERE workspace = %(ws)s AND key13 = ANY(%(keys)s)"
+            " AND role = 'current' AND found_by IN ('person', 'adopted')",
+            keys=[
+                one.operation.key13
+                for one in candidates
+                if one.operation.change.action is Action.CREATE
+            ],
+        )
+    }
     found = set()
-    seen: set[str] = set()
+    seen: set[str] = set(named)
     placed: set[ExternalRef] = set()
     for one in candidates:
         assert isinstance(one.outcome, Applied)
