@@ -400,6 +400,8 @@ def test_retry_after_in_both_forms() -> None:
     assert retry_after_s({"retry-after": "Wed, 25 Nov 2026 09:00:30 GMT"}, now) == 30
     assert retry_after_s({"retry-after": "Wed, 25 Nov 2026 08:00:30 GMT"}, now) == 0
     assert retry_after_s({"retry-after": "soon"}, now) is None
+    assert retry_after_s({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, now) == 86_400
+    assert retry_after_s({"retry-after": "9" * 5000}, now) == 86_400
     assert retry_after_s({}, now) is None
 
 
@@ -419,3 +421,21 @@ def test_a_refused_sign_in_keeps_the_next_process_waiting_for_nothing() -> None:
         assert clock.steady() == began
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("life", [10**15, -5])
+def test_a_life_that_no_calendar_has_loses_no_sign_in(life: int) -> None:
+    clock = ManualClock()
+    secrets = vault(clock)
+    body = dumps({"access_token": "a1", "refresh_token": "r1", "expires_in": life})
+    tokens = TokenKeeper(
+        connection="books",
+        system="The books",
+        sign_in=SignIn(token_url=URL, client_auth="form"),
+        secrets=secrets,
+        clock=clock,
+        transport=ScriptedTransport(lambda _request: answer(200, body)),
+        holder="one",
+    )
+    assert asyncio.run(tokens.access()) == "a1"
+    assert asyncio.run(secrets.get("books", "refresh_token")) == "r1"

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tieout.connectors.http.addresses import require_callable
+from tieout.connectors.http.waits import seconds_in
 from tieout.nordic.vat_state import Question, RegisterAnswer, Said
 from tieout.ports import Clock, HttpRequest, HttpResponse, LostError, NotSentError, Transport
 from tieout.registers.faults import TIMEOUT, UNREACHABLE, UNREADABLE
@@ -99,7 +100,6 @@ class Wire:
 
 
 def _got(response: HttpResponse) -> Got:
-    asked = response.headers.get("retry-after", "")
     body = _object(response.body)
     fault = ""
     if response.status != 200:
@@ -110,7 +110,7 @@ def _got(response: HttpResponse) -> Got:
         status=response.status,
         body=body,
         fault=fault,
-        retry_after_s=int(asked) if asked.isdecimal() else None,
+        retry_after_s=seconds_in(response.headers.get("retry-after", "")),
     )
 
 

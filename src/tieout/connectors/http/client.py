@@ -17,6 +17,7 @@ from tieout.connectors.http.addresses import require_callable, with_query
 from tieout.connectors.http.budget import CallBudget
 from tieout.connectors.http.tokens import TokenKeeper, retry_after_s
 from tieout.connectors.http.traffic import Observer, exchange_of
+from tieout.connectors.http.waits import seconds_in
 from tieout.core.abilities import BudgetWindow
 from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.ports import (
@@ -64,8 +65,8 @@ def default_throttled(response: HttpResponse) -> int | None:
     """Seconds to wait where the answer says 'too many calls' (a bare 429 means 60), else None."""
     if response.status != 429:
         return None
-    text = response.headers.get("retry-after", "")
-    return int(text) if text.isdecimal() else 60
+    told = seconds_in(response.headers.get("retry-after", ""))
+    return 60 if told is None else told
 
 
 class ApiClient:

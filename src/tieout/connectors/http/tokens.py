@@ -22,6 +22,7 @@ import jwt
 
 from tieout.connectors.http.json import loads
 from tieout.connectors.http.traffic import Observer, exchange_of
+from tieout.connectors.http.waits import LONGEST_WAIT_S, seconds_in
 from tieout.core.errors import ConnectionBrokenError, SyncError, TransientError
 from tieout.ports import (
     Clock,
@@ -36,6 +37,7 @@ from tieout.ports import (
 _LEASE_S = 30
 _WAIT_S = 60
 _EARLY = timedelta(seconds=60)
+_LONGEST_LIFE_S = 10 * 366 * 86_400
 
 
 class Grant(StrEnum):
@@ -399,15 +401,14 @@ class TokenKeeper:
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> int | None:
     """The seconds that a Retry-After header asks for, as a number or as a date; None without."""
     text = headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        return int(text)
-    if not text:
-        return None
+    seconds = seconds_in(text)
+    if seconds is not None or not text:
+        return seconds
     try:
         when = datetime.strptime(text, "%a, %d %b %Y %H:%M:%S %Z").replace(tzinfo=now.tzinfo)
     except ValueError:
         return None
-    return max(0, -((now - when) // timedelta(seconds=1)))
+    return min(max(0, -((now - when) // timedelta(seconds=1))), LONGEST_WAIT_S)
 
 
 _PASSING = frozenset(
@@ -429,6 +430,8 @@ def _refresh_form(token: str) -> dict[str, str]:
 
 def _life(values: Mapping[str, Any], assumed_s: int) -> int:
     try:
-        return int(values.get("expires_in") or assumed_s)
+        told = int(values.get("expires_in") or assumed_s)
     except (TypeError, ValueError):
         return assumed_s
+    # A time that no calendar has would end us between the vendor's new sign-in and our vault.
+    return min(max(told, 0), _LONGEST_LIFE_S)

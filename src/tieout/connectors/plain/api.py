@@ -12,6 +12,7 @@ from typing import Any
 from tieout.connectors.http.client import ApiClient, Call
 from tieout.connectors.http.json import loads
 from tieout.connectors.http.traffic import Observer
+from tieout.connectors.http.waits import seconds_in
 from tieout.core.change import Deferred, Outcome, Rejected, Stale, Unknown, Wire
 from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.finding import Finding
@@ -135,8 +136,8 @@ class PlainApi:
         if answer is None or "code" not in answer.error:
             return unknown(wire, "not_the_systems_own_answer", at)
         if response.status == 429:
-            text = response.headers.get("retry-after", "")
-            wait = int(text) if text.isdecimal() else 60
+            asked = seconds_in(response.headers.get("retry-after", ""))
+            wait = 60 if asked is None else asked
             return [
                 Deferred(key=key, retry_after_s=wait, reason="rate_limited", vendor_time=at)
                 for key in wire.items

@@ -10,6 +10,7 @@ from typing import Any
 
 from tieout.connectors.http.json import loads
 from tieout.connectors.http.tokens import retry_after_s
+from tieout.connectors.http.waits import seconds_in
 from tieout.connectors.visma_eaccounting.values import vendor_time
 from tieout.core.errors import ConnectionBrokenError, SyncError, TransientError
 from tieout.core.finding import Finding
@@ -158,7 +159,8 @@ def wait_s(response: HttpResponse, text: str) -> int:
     if asked:
         return asked
     told = _SECONDS.search(text)
-    return int(told.group(1)) if told else 60
+    seconds = seconds_in(told.group(1)) if told else None
+    return 60 if seconds is None else seconds
 
 
 def error_of(problem: Problem) -> SyncError:

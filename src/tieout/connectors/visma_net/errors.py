@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from tieout.connectors.http.json import loads
+from tieout.connectors.http.waits import seconds_in
 from tieout.core.errors import ConnectionBrokenError, SyncError, TransientError
 from tieout.core.finding import Finding
 from tieout.ports import HttpResponse
@@ -187,11 +188,11 @@ def throttled(response: HttpResponse) -> int | None:
 
 def wait_s(response: HttpResponse) -> int:
     """How long to wait: the header, else the seconds in the text, else a minute."""
-    header = response.headers.get("retry-after", "")
-    if header.isdecimal():
-        return int(header)
-    told = re.search(r"in (\d+) seconds", response.body.decode("utf-8", "replace"))
-    return int(told.group(1)) if told else 60
+    asked = seconds_in(response.headers.get("retry-after", ""))
+    if asked is None:
+        told = re.search(r"in (\d+) seconds", response.body.decode("utf-8", "replace"))
+        asked = seconds_in(told.group(1)) if told else None
+    return 60 if asked is None else asked
 
 
 def error_of(problem: Problem) -> SyncError:

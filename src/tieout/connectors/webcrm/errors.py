@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tieout.connectors.http.json import loads
+from tieout.connectors.http.waits import LONGEST_WAIT_S, seconds_in
 from tieout.core.errors import ConnectionBrokenError, SyncError, TransientError
 from tieout.core.finding import Finding
 from tieout.ports import HttpResponse
@@ -28,9 +29,9 @@ def throttled(response: HttpResponse) -> int | None:
     told = mapping_of(response)
     seconds = told.get("RetryAfterSeconds") if told is not None else None
     if isinstance(seconds, int) and not isinstance(seconds, bool) and seconds >= 0:
-        return max(seconds, 1)
-    text = response.headers.get("retry-after", "")
-    return max(int(text), 1) if text.isdecimal() else THROTTLED_WAIT_S
+        return min(max(seconds, 1), LONGEST_WAIT_S)
+    asked = seconds_in(response.headers.get("retry-after", ""))
+    return THROTTLED_WAIT_S if asked is None else max(asked, 1)
 
 
 def mapping_of(response: HttpResponse) -> Mapping[str, Any] | None:
