@@ -7,6 +7,7 @@ import asyncio
 import errno
 import json
 import os
+import resource
 import re
 import shlex
 import signal
@@ -538,6 +539,21 @@ sys.exit(carry_out("plan", options, work, Late(options)))
     )
     assert (done.returncode, done.stderr) == (130, "")
     assert json.loads(done.stdout)["exit_code"] == 130
+
+
+def test_a_crash_leaves_no_core_with_the_key_in_it() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    script = (
+        "import resource\n"
+        f"resource.setrlimit(resource.RLIMIT_CORE, ({hard}, {hard}))\n"
+        "from tieout.cli import starting\n"
+        "starting.guard()\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"(0, {hard})\n"
 
 
 def test_of_several_connections_the_next_command_is_said_once(capsys: Capture) -> None:
