@@ -7,8 +7,8 @@ import asyncio
 import errno
 import json
 import os
-import resource
 import re
+import resource
 import shlex
 import signal
 import subprocess
