@@ -400,3 +400,38 @@ def test_a_deal_that_was_invoiced_anew_at_another_rate(make) -> None:
     pair.book("D-1")
     pair.run()
     assert (october(pair).sold, october(pair).invoiced) == (D("23800.00"), D("23800.00"))
+
+
+@pytest.mark.parametrize("act", ["lose", "delete_opportunity"])
+def test_what_is_dismissed_of_a_deal_that_is_not_won_any_more(make, act: str) -> None:
+    pair = make()
+    deal(pair, "D-2", "10.00")
+    deal(pair, "D-1", "3000.00")
+    pair.in_books("edit_draft", draft=pair.draft_of("D-1"), line=1, price="4000.00")
+    pair.book("D-1")
+    pair.run()
+    pair.in_crm(act, id=pair.deals["D-1"])
+    pair.run()
+    assert parts(october(pair)) == [
+        ("exception_open", "-3000.00"),
+        ("edited_in_the_books", "-1000.00"),
+    ]
+    (case,) = pair.cases()
+    said = {"who": "Maria Ek", "reason": "stays", "now": pair.clock.now()}
+    assert pair.do(exceptions.dismiss(pair.store, case, **said)) == D("-3000.00")
+    pair.run()
+    assert parts(october(pair)) == [("edited_in_the_books", "-1000.00"), ("accepted", "-3000.00")]
+
+
+def test_a_deal_that_waits_for_a_person_does_not_read_as_agreed(make) -> None:
+    pair = make()
+    booked(pair, "D-1", "1000.00")
+    pair.edit("D-1", Order_Confirmed__c=False)
+    pair.run()
+    (case,) = pair.cases()
+    result = october(pair)
+    (row,) = result.deals
+    assert (row.gap, row.agrees) == (D(0), False)
+    assert [(part.cause.value, part.amount, part.ref) for part in row.parts] == [
+        ("exception_open", D(0), case.name)
+    ]

@@ -99,3 +99,21 @@ def test_an_invoice_of_november_was_not_paid_in_october(make) -> None:
     pair.run()
     assert paid(pair) == D(0)
     assert paid(pair, LATER) == D("1000.00")
+
+
+def test_what_was_paid_back_on_a_credit_note_was_not_of_what_is_left(make) -> None:
+    pair, invoice = make()
+    pair.at(moment(10, 20))
+    pair.in_books("pay", invoice=invoice, amount="60938.00")
+    note = pair.in_books("credit", invoice=invoice, amount="20000.00")
+    pair.run()
+    # 48,750.00 less 16,000.00, all of it paid; what is to be paid back is more than that.
+    assert paid(pair) == D("32750.00")
+    pair.at(moment(11, 10))
+    pair.in_books("pay", invoice=note["InvoiceNumber"], amount="5000.00")
+    pair.run()
+    assert paid(pair, LATER) == D("32750.00")
+    pair.in_books("pay", invoice=note["InvoiceNumber"], amount="15000.00")
+    pair.run()
+    assert paid(pair, LATER) == D("32750.00")
+    assert paid(pair) == D("32750.00")

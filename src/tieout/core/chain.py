@@ -240,10 +240,11 @@ class _Walk:
         acts: str = "",
         day: date | None = None,
     ) -> None:
-        self.stopped = True
         to = self._written() if amount is None else self.figure - self._held(amount)
+        idle = to == self.figure and not self.stopped
+        self.stopped = True
         self._move(to, cause, evidence, ref=ref, acts=acts, day=day)
-        if cause is Cause.EXCEPTION_OPEN and not self.step.sold and not self._written():
+        if cause is Cause.EXCEPTION_OPEN and (idle or not (self.step.sold or self._written())):
             # Nothing differs, and yet it waits for a person: it must not read as agreed.
             self._add(ZERO, cause, evidence, ref=ref, acts=acts, always=True)
 

@@ -234,7 +234,9 @@ async def dismiss(store: PostgresStore, case: Case, *, who: str, reason: str, no
             code="write_in_doubt",
             hint=f"tieout exceptions show {case.name}",
         )
-    held = await store.do(lambda tx: people.held_for(tx, case.lane, case.source_id, case.code))
+    held = await store.do(
+        lambda tx: people.held_for(tx, case.lane, case.source_id, case.code, sold=case.sold)
+    )
     amounts = accepted_amounts(case, held)
 
     def work(tx: Any) -> None:

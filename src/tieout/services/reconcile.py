@@ -399,8 +399,10 @@ def _paid(row: StepRow, view: _View) -> Decimal:
         notes = [d for d in notes if d not in later]
         net = (document.net or ZERO) - sum((abs(d.net) for d in notes if d.net), ZERO)
         refunded = sum((_paid_by_then(d, view) for d in notes), ZERO)
-        credited = abs(document.credited or ZERO) - sum((abs(d.gross or ZERO) for d in later), ZERO)
-        payable = document.gross - max(credited, ZERO)
+        # A note may be larger than what was open: its rest is paid back, and lowers what was paid.
+        its_own = sum((abs(d.gross or ZERO) for d in notes), ZERO)
+        met = abs(document.credited or ZERO) - sum((abs(d.gross or ZERO) for d in later), ZERO)
+        payable = document.gross - max(its_own, met)
         if net > 0 and payable > 0:
             total += paid_revenue(
                 net=net,

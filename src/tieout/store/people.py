@@ -20,6 +20,7 @@ class Case:
     """
     An exception as people see it. ``number`` is shown as EX-31; ``deal`` as D-106. ``waiting``:
     the deals that a customer's exception keeps out of the books; ``amount`` is theirs then.
+    ``sold``: the deal is won and was not deleted.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Case:
     title: str
     url: str
     waiting: tuple[str, ...] = ()
+    sold: bool = True
 
     @property
     def name(self) -> str:
@@ -64,7 +66,8 @@ _CASES = (
     " coalesce(e.closed_by, ''), coalesce(e.closed_reason, ''), e.candidates::text,"
     " e.details::text, coalesce(o.number, m.number, ''), coalesce(o.title, m.record->>'name', ''),"
     " coalesce(m.record->>'title', ''), coalesce(m.record->>'url', ''),"
-    " coalesce(m.record->>'owner', '') FROM exception_case e LEFT JOIN LATERAL (SELECT number,"
+    " coalesce(m.record->>'owner', ''), m.status = 'won' AND m.gone_at IS NULL"
+    " FROM exception_case e LEFT JOIN LATERAL (SELECT number,"
     " title FROM outcome o WHERE o.workspace = e.workspace AND o.lane = e.lane"
     " AND o.source_id = e.source_id ORDER BY (o.key13 = e.key13) DESC NULLS LAST, o.part LIMIT 1)"
     " o ON true LEFT JOIN mirror m ON m.workspace = e.workspace AND m.connection = %(crm)s"
@@ -99,6 +102,7 @@ def _case(row: Sequence[Any]) -> Case:
         customer=row[19] or details.get("title", ""),
         title=row[20],
         url=row[21],
+        sold=row[23] is not False,
     )
 
 
@@ -142,17 +146,22 @@ def _behind(one: Case, rows: Sequence[tuple[str, Decimal | None, str]]) -> Case:
     return replace(one, waiting=waiting, amount=total, currency=currencies.pop())
 
 
-def held_for(tx: Tx, lane: str, source_id: str, code: str) -> list[tuple[str, Decimal | None]]:
+def held_for(
+    tx: Tx, lane: str, source_id: str, code: str, *, sold: bool = True
+) -> list[tuple[str, Decimal | None]]:
     """
     The steps of a deal that are held for this reason, in order: place, and what of their net no
-    live document in the books stands for.
+    live document in the books stands for, as it was written. Of a deal that is not ``sold`` any
+    more nothing is wanted, so that it is what stands there, against it.
     """
     return [
         (row[0], row[1])
         for row in tx.rows(
-            "SELECT o.key13, o.net - coalesce((SELECT sum(m.net) FROM ref r JOIN mirror m"
+            "SELECT o.key13, CASE WHEN %(sold)s THEN o.net ELSE 0.00 END - coalesce((SELECT"
+            " sum(coalesce((l.shown->'totals'->>'net')::numeric, m.net)) FROM ref r JOIN mirror m"
             " ON m.workspace = r.workspace AND m.connection = r.connection"
-            " AND m.entity = r.entity AND m.id = r.id WHERE r.workspace = o.workspace"
+            " AND m.entity = r.entity AND m.id = r.id LEFT JOIN link l"
+            " ON l.workspace = r.workspace AND l.key13 = r.key13 WHERE r.workspace = o.workspace"
             " AND r.key13 = o.key13 AND r.role = 'current' AND m.gone_at IS NULL"
             " AND m.currency = o.currency), 0) FROM outcome o WHERE o.workspace = %(ws)s"
             " AND o.lane = %(lane)s AND o.source_id = %(source)s AND o.verdict = 'hold'"
@@ -160,6 +169,7 @@ def held_for(tx: Tx, lane: str, source_id: str, code: str) -> list[tuple[str, De
             lane=lane,
             source=source_id,
             code=code,
+            sold=sold,
         )
     ]
 
