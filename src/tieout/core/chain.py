@@ -239,12 +239,14 @@ class _Walk:
         ref: str = "",
         acts: str = "",
         day: date | None = None,
+        shown: bool = False,
     ) -> None:
         to = self._written() if amount is None else self.figure - self._held(amount)
         idle = to == self.figure and not self.stopped
         self.stopped = True
         self._move(to, cause, evidence, ref=ref, acts=acts, day=day)
-        if cause is Cause.EXCEPTION_OPEN and (idle or not (self.step.sold or self._written())):
+        nothing = not self.step.sold and not self._written()
+        if cause is Cause.EXCEPTION_OPEN and (nothing or (shown and idle)):
             # Nothing differs, and yet it waits for a person: it must not read as agreed.
             self._add(ZERO, cause, evidence, ref=ref, acts=acts, always=True)
 
@@ -272,6 +274,7 @@ class _Walk:
                 amount=case.amount,
                 ref=case.id,
                 acts=case.owner,
+                shown=case.shown,
             )
         if step.unanswered is not None:
             lost = step.unanswered

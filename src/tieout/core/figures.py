@@ -138,13 +138,17 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenException:
-    """A stopped operation that waits for a person; `amount` None holds all that is unwritten."""
+    """
+    A stopped operation that waits for a person; `amount` None holds all that is unwritten.
+    `shown` also where that is nothing: what stands in the books is itself in question.
+    """
 
     id: str
     code: str
     owner: str = "Finance"
     amount: Decimal | None = None
     text: str = ""
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
