@@ -443,13 +443,17 @@ def test_all_mistakes_at_once_with_their_places(project: Program) -> None:
     project.write("tieout.yaml", text)
     offline = project("config", "validate", "--offline", "--json").object
     assert [each["code"] for each in offline["findings"]] == ["unknown_key"]
-    project.write("tieout.yaml", text.replace("treshold", "threshold"))
     shown = project("config", "validate")
     assert shown.code == 3
-    assert "unknown_field" in shown.err
+    assert shown.err.index("unknown_key") < shown.err.index("unknown_field")
     assert "Did you mean Payment_Terms__c?" in shown.err
     assert "^" in shown.err
-    assert shown.err.endswith("1 error; nothing is in force yet.\n")
+    assert shown.err.endswith("2 errors; nothing is in force yet.\n")
+    # A connection that there is not is wrong as well, and asks nobody for fields.
+    crm = text.splitlines()[next(i for i, x in enumerate(text.splitlines()) if x[:4] == "crm:")]
+    project.write("tieout.yaml", text.replace(crm, "crm: nowhere"))
+    unknown = project("config", "validate", "--json").object
+    assert [each["code"] for each in unknown["findings"]] == ["unknown_key"]
 
 
 def test_a_name_that_no_file_could_say_is_refused_before_a_token_is_used_up(bare: Program) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from tieout.services.usage import UsedWronglyError
 from tieout.settings.bridge import Configuration, load_bridge, summary
 from tieout.settings.check import (
     check_fields,
+    check_written,
     conflicts,
     contact_problems,
     invoice_problems,
@@ -37,6 +38,7 @@ from tieout.store.admin import ConfigVersion, ConnectionRow
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened
     from tieout.ports import Schema
+    from tieout.settings.bridge_written import Written
     from tieout.store.database import Tx
 
 
@@ -127,6 +129,15 @@ async def check(
     if problems:
         raise problems_error(opened.project, problems, await in_force(opened, found.name))
     return found
+
+
+async def with_fields(
+    opened: Opened, error: ConfigurationProblems, written: Iterable[Written], schema: Schema
+) -> ConfigurationProblems:
+    """What is wrong with the file, and the fields that its expressions name and the CRM lacks."""
+    problems = [*error.problems, *check_written(written, schema)]
+    problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
+    return problems_error(opened.project, problems, await only_in_force(opened))
 
 
 async def _missing_connections(opened: Opened, found: Configuration) -> list[Problem]:

@@ -110,6 +110,18 @@ def load_bridge(
     return _configuration(None if isinstance(tree, list) else tree, files, problems)
 
 
+def named_in(folder: Path) -> tuple[str, list[Written]] | None:
+    """
+    The CRM and the expressions of a file that may be wrong elsewhere, so that one look shows all
+    that is wrong with it; None where it cannot be read as YAML or names no CRM.
+    """
+    tree = load_file(folder / FILE, sleep=lambda _: None, name=FILE)
+    crm = None if isinstance(tree, list) else tree.find("crm")
+    if isinstance(tree, list) or crm is None or not crm.text:
+        return None
+    return crm.text, list(written_in(tree, []).values())
+
+
 def sources(folder: Path, problems: Iterable[Problem]) -> dict[str, str]:
     """The texts of the files that problems are in, for showing lines; none for what is no text."""
     found: dict[str, str] = {}

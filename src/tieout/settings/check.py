@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from tieout.core.decide_customer import FIELDS
@@ -29,12 +29,17 @@ def check_fields(configuration: Configuration, schema: Schema) -> list[Problem]:
     An entity that the schema does not describe, and a relation of which it lists no fields, are
     not judged: the connector finds out when it reads.
     """
+    return check_written(configuration.written.values(), schema)
+
+
+def check_written(written: Iterable[Written], schema: Schema) -> list[Problem]:
+    """`check_fields` of these expressions, also those of a file that is wrong elsewhere."""
     known = {place: _paths(schema, place) for place in {*_PLACES.values(), _PERSON}}
     found = [
         problem
-        for written in configuration.written.values()
-        for path, place in written.fields
-        if (problem := _missing(written, path, place, known)) is not None
+        for one in written
+        for path, place in one.fields
+        if (problem := _missing(one, path, place, known)) is not None
     ]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 

@@ -225,25 +225,41 @@ async def rollback(
 
 async def _checked(session: Session, opened: Opened, offline: bool) -> Configuration:
     """The configuration, checked against all that can be asked."""
+    from tieout.core.errors import ConfigurationError
     from tieout.services import configuration
+    from tieout.settings.bridge import named_in
 
-    found = await configuration.check(opened)
+    try:
+        found = await configuration.check(opened)
+    except configuration.ConfigurationProblems as error:
+        named = None if offline else named_in(opened.project.root)
+        if named is None:
+            raise
+        crm, written = named
+        try:
+            known = await _schema(session, opened, crm)
+        except ConfigurationError:
+            # There is no such connection, which is one of the things that are wrong.
+            raise error from None
+        if known is None:
+            raise
+        raise await configuration.with_fields(opened, error, written, known) from None
     if not offline:
-        known = await _schema(session, opened, found)
+        known = await _schema(session, opened, found.crm)
         found = await configuration.check(opened, known, configuration=found)
     return found
 
 
-async def _schema(session: Session, opened: Opened, found: Configuration) -> Schema | None:
+async def _schema(session: Session, opened: Opened, crm: str) -> Schema | None:
     """The CRM's fields; None where it cannot be asked now, which is said and is no error."""
     from tieout.bootstrap import connector_of
     from tieout.core.errors import ConnectionBrokenError, TransientError
 
     try:
-        connector = await connector_of(opened, found.crm)
+        connector = await connector_of(opened, crm)
         return await connector.describe()
     except (ConnectionBrokenError, TransientError) as error:
-        session.screen.note(f"The fields of {found.crm} are not checked: {error.message}")
+        session.screen.note(f"The fields of {crm} are not checked: {error.message}")
         return None
 
 
