@@ -163,6 +163,10 @@ def test_a_month_is_filed_once_and_shown_as_it_was(morning: Morning, tmp_path: P
     ("words", "code", "error"),
     [
         (("plan", "P-999"), 2, "no_plan"),
+        (("plan", "--only", "D-106", "--only", "D-160", "--no-read"), 2, "not_due"),
+        (("plan", "P-1", "--only", "D-106", "--only", "D-160"), 2, "not_in_plan"),
+        (("apply", "--only", "D-160", "--yes"), 2, "not_due"),
+        (("apply", "P-1", "--only", "D-106", "--only", "D-160", "--yes"), 2, "not_in_plan"),
         (("why", "nobody"), 2, "not_found"),
         (("exceptions", "show", "EX-99"), 2, "no_exception"),
         (("reconcile", "--month", "october"), 2, "no_month"),

@@ -307,6 +307,12 @@ def chosen_lines(lines: Iterable[PlanLine], only: Collection[str]) -> list[PlanL
     ]
 
 
+def unnamed(lines: Iterable[PlanLine], only: Collection[str]) -> list[str]:
+    """Those of the words that name no row: mistyped, or nothing is due for it."""
+    found = list(lines)
+    return [word for word in only if not any(names(line, [word]) for line in found)]
+
+
 def names(line: PlanLine, wanted: Collection[str]) -> bool:
     """Whether one of these words names the row: number, id, or the name, in any case."""
     known = {line.number.casefold(), line.source_id.casefold(), line.title.casefold()} - {""}

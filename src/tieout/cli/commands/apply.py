@@ -40,7 +40,7 @@ async def apply(
 ) -> Result:
     """Write what a plan shows: nothing else, and nothing that moved on since."""
     from tieout.bootstrap import who_acts
-    from tieout.cli.commands.plan import stopped, stored_plan
+    from tieout.cli.commands.plan import refuse_unknown, stopped, stored_plan
     from tieout.cli.daily import (
         note_high_water,
         number_of,
@@ -51,8 +51,6 @@ async def apply(
     )
     from tieout.cli.plan_screen import plan_lines
     from tieout.services import applying, planning
-    from tieout.services.planning import chosen_lines
-    from tieout.services.usage import UsedWronglyError
 
     opened = await session.opened()
     who = who_acts(as_)
@@ -66,13 +64,11 @@ async def apply(
             progress_over(session)
             if made.stopped:
                 return stopped(session, engine, made.brakes, planned=True)
+        refuse_unknown(made, only or (), which)
+        if not which:
             for line in plan_lines(made, zone(engine), full=False):
                 session.screen.line(line)
         question = _question(engine, made, only or (), approve or ())
-        if which and only and not chosen_lines(made.lines, only):
-            raise UsedWronglyError(
-                f"{', '.join(only)} is not in {made.name}.", hint=f"tieout plan {made.name}"
-            )
         if question is None:
             return _nothing(engine, made)
         if not session.confirm(question, yes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
@@ -55,14 +56,13 @@ async def plan(
             )
         finally:
             progress_over(session)
+    if made.stopped:
+        return stopped(session, engine, made.brakes, planned=True)
+    refuse_unknown(made, only or (), which)
     if which and only:
         from dataclasses import replace
 
         made = replace(made, lines=tuple(planning.chosen_lines(made.lines, only)))
-    if only and not made.lines:
-        _refuse_unknown(only)
-    if made.stopped:
-        return stopped(session, engine, made.brakes, planned=True)
     return _shown(session, engine, made, full=full, exit_code=exit_code)
 
 
@@ -79,13 +79,24 @@ async def stored_plan(store: object, number: int, engine: Engine) -> Planned:
     return found
 
 
-def _refuse_unknown(only: list[str]) -> None:
+def refuse_unknown(made: Planned, only: Sequence[str], which: str) -> None:
+    """Raises `UsedWronglyError` for words of --only that name nothing in the plan."""
+    from tieout.services.planning import unnamed
     from tieout.services.usage import UsedWronglyError
 
+    unknown = unnamed(made.lines, only)
+    if not unknown:
+        return
+    if which:
+        raise UsedWronglyError(
+            f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not in {made.name}.",
+            code="not_in_plan",
+            hint=f"tieout plan {made.name}",
+        )
     raise UsedWronglyError(
-        f"Nothing is due for {', '.join(only)}.",
+        f"Nothing is due for {', '.join(unknown)}.",
         code="not_due",
-        hint=f"tieout why {shlex.quote(only[0])}",
+        hint=f"tieout why {shlex.quote(unknown[0])}",
     )
 
 
