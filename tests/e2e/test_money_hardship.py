@@ -14,6 +14,7 @@ from support.real_pair import BOOKS, RealPair
 from tieout.core.ledger_list import Period
 from tieout.core.tieout import TieOut
 from tieout.services import exceptions, why
+from tieout.store import people
 
 D = Decimal
 OCTOBER, CUT_OFF = Period.month(2026, 10), date(2026, 10, 31)
@@ -312,6 +313,9 @@ def test_deals_behind_a_customer_that_was_refused_say_so(make) -> None:
     pair.run()
     (case,) = pair.cases()
     assert (case.waiting, case.amount) == (("D-1", "D-2"), D("4000.00"))
+    total = pair.do(pair.store.do(lambda tx: people.open_total(tx, pair.engine.bridge)))
+    assert (total.number, total.amounts) == (1, ((D("4000.00"), "SEK"),))
+    assert total.without_amount == 0
     named = pair.do(why.find(pair.engine, pair.store, "D-2"))
     told = pair.do(why.why(pair.engine, pair.store, named))
     assert [one.name for one in told.cases] == [case.name]

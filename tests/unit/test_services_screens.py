@@ -399,6 +399,16 @@ def test_the_status_screen() -> None:
     ]
 
 
+def test_status_says_how_many_exceptions_its_total_is_without() -> None:
+    sek = ((D("11640.00"), "SEK"),)
+    one = bridge(exceptions=3, amounts=sek, oldest=NOW - timedelta(days=5), without_amount=1)
+    assert status_command.status_lines(one, NOW, STOCKHOLM)[1:] == [
+        "3 exceptions                   11,640.00  5 days  tieout exceptions list",
+        "  1 of them without an amount",
+    ]
+    assert status_command._data([one], "nordic")["exceptions"]["without_amount"] == 1
+
+
 def test_the_status_screen_fits_its_terminal() -> None:
     amounts = tuple((D("1356715.14"), name) for name in ("SEK", "CHF", "DKK", "EUR"))
     one = bridge(exceptions=39, amounts=amounts, oldest=NOW - timedelta(days=5))

@@ -148,13 +148,13 @@ async def _told(
     bridge = engine.bridge
 
     def work(tx: Any) -> Ran:
-        number, amounts, _ = people.open_total(tx, bridge)
+        total = people.open_total(tx, bridge)
         return Ran(
             result=result,
             moved=tuple(planned.moved_since(tx, bridge, began)),
             waiting=tuple(plans.waiting(tx, bridge)),
-            exceptions=number,
-            amounts=tuple(amounts),
+            exceptions=total.number,
+            amounts=total.amounts,
             seconds=seconds,
             recovery=recovering.recovery(tx, bridge),
         )

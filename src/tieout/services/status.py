@@ -16,7 +16,8 @@ class BridgeStatus:
     """
     One bridge. ``waiting`` are releases; ``unanswered`` writes that are being looked up; ``still``
     connections that need a person; ``works`` who works on it now, since when; ``recovery``: after
-    a restore, from when on the reads count and how many are needed.
+    a restore, from when on the reads count and how many are needed. ``without_amount``: exceptions
+    that no known amount waits for.
     """
 
     bridge: str
@@ -34,6 +35,7 @@ class BridgeStatus:
     open: dict[str, int]
     read_at: datetime | None
     recovery: tuple[datetime, int] | None = None
+    without_amount: int = 0
 
     @property
     def badness(self) -> tuple[int, int, int, str]:
@@ -65,7 +67,7 @@ def _one(
     bridge = version.bridge
     configuration = Configuration.from_stored(version.body, version.tables)
     sides = [configuration.crm, *configuration.books]
-    number, amounts, oldest = people.open_total(tx, bridge)
+    total = people.open_total(tx, bridge)
     work = runs.open_work(tx, bridge)
     return BridgeStatus(
         bridge=bridge,
@@ -74,9 +76,10 @@ def _one(
         works=people.working_now(tx, bridge, now),
         waiting=tuple(plans.waiting(tx, bridge)),
         plan=planned.latest_plan(tx, bridge),
-        exceptions=number,
-        amounts=tuple(amounts),
-        oldest=oldest,
+        exceptions=total.number,
+        amounts=total.amounts,
+        oldest=total.oldest,
+        without_amount=total.without_amount,
         unanswered=tuple(people.unanswered(tx, bridge)),
         shadow=work.get("due.shadow", 0),
         still=tuple(

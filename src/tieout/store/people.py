@@ -192,23 +192,53 @@ def closed_since(tx: Tx, bridge: str, since: datetime) -> int:
     return int(row[0])
 
 
-def open_total(tx: Tx, bridge: str) -> tuple[int, list[tuple[Decimal, str]], datetime | None]:
-    """Open exceptions: how many, their amounts by currency (each deal once), the oldest."""
-    count = tx.row(
-        "SELECT count(*), min(opened_at) FROM exception_case WHERE workspace = %(ws)s"
-        " AND bridge = %(bridge)s AND closed_at IS NULL",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTotal:
+    """
+    Open exceptions: how many, the oldest, and their amounts by currency, each deal once; of a
+    customer that was refused these are the deals that wait behind it. ``without_amount``: how many
+    keep no deal out of the books that is known.
+    """
+
+    number: int = 0
+    amounts: tuple[tuple[Decimal, str], ...] = ()
+    oldest: datetime | None = None
+    without_amount: int = 0
+
+
+_OPEN = "e.workspace = %(ws)s AND e.bridge = %(bridge)s AND e.closed_at IS NULL"
+_BEHIND = (
+    " FROM exception_case e JOIN operation p ON p.workspace = e.workspace"
+    " AND p.bridge = e.bridge AND p.state = 'ready' AND p.depends_on = e.key13"
+    " JOIN outcome o ON o.workspace = p.workspace AND o.key13 = p.key13"
+    f" WHERE {_OPEN} AND e.amount IS NULL"
+)
+
+
+def open_total(tx: Tx, bridge: str) -> OpenTotal:
+    """What the open exceptions of a bridge come to."""
+    row = tx.row(
+        "SELECT count(*), min(e.opened_at), count(*) FILTER (WHERE e.amount IS NULL"
+        f" AND e.number NOT IN (SELECT e.number {_BEHIND})) FROM exception_case e WHERE {_OPEN}",
         bridge=bridge,
     )
-    assert count is not None
+    assert row is not None
     sums = tx.rows(
-        f"SELECT sum(amount), currency FROM (SELECT source_id, currency, max({_AMOUNT}) AS amount"
-        " FROM exception_case e WHERE workspace = %(ws)s AND bridge = %(bridge)s"
-        " AND closed_at IS NULL AND amount IS NOT NULL AND currency <> ''"
-        " GROUP BY source_id, currency) AS each GROUP BY currency"
+        "SELECT sum(amount), currency FROM (SELECT source_id, currency, max(amount) AS amount"
+        f" FROM (SELECT source_id, currency, {_AMOUNT} AS amount FROM exception_case e"
+        f" WHERE {_OPEN} AND amount IS NOT NULL"
+        " UNION ALL SELECT source_id, currency, sum(net) FROM (SELECT DISTINCT o.source_id,"
+        f" o.part, o.currency, o.net {_BEHIND}) AS steps GROUP BY source_id, currency) AS known"
+        " WHERE currency <> '' GROUP BY source_id, currency) AS each GROUP BY currency"
         " ORDER BY count(*) DESC, currency",
         bridge=bridge,
     )
-    return int(count[0]), [(row[0], row[1]) for row in sums], count[1]
+    return OpenTotal(
+        number=int(row[0]),
+        amounts=tuple((value, currency) for value, currency in sums if value is not None),
+        oldest=row[1],
+        without_amount=int(row[2]),
+    )
 
 
 def close_case(tx: Tx, number: int, who: str, reason: str, now: datetime) -> bool:

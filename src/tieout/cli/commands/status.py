@@ -104,6 +104,8 @@ def status_lines(
                 "tieout exceptions list",
             )
         )
+        if one.without_amount:
+            rows.append((f"  {one.without_amount:,} of them without an amount", "", "", ""))
     if one.shadow:
         rows.append((f"{count(one.shadow, 'source')} planned only", "", "shadow", "tieout plan"))
     columns = (Column(), Column(right=True), Column(rank=2), Column(rank=1))
@@ -197,6 +199,7 @@ def _data(found: list[BridgeStatus], only: str) -> dict[str, Any]:
             "exceptions": {
                 "count": one.exceptions,
                 "amounts": [money(value, currency) for value, currency in one.amounts],
+                "without_amount": one.without_amount,
                 "oldest": one.oldest,
             },
             "looked_up": {
