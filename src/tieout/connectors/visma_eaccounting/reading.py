@@ -41,12 +41,13 @@ from tieout.core.errors import NOT_UNDERSTOOD, UnreadableError
 from tieout.core.finding import Finding, unreadable
 from tieout.core.id_set import IdSet
 from tieout.core.model import Document, Entity, ExternalRef, Record
-from tieout.ports import Page, Selection
+from tieout.ports import Gone, Page, Selection
 
 Maker = Callable[[Payload, Names, Selection | None], Record]
 _DAWN = datetime(2000, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _IDS_PER_CALL = 20
+_KEPT = ("since", "open", "booked", "orders")
 _NAMED_BY = ("InvoiceNumber", "CustomerNumber", "Number", "Id")
 _MAKERS: Mapping[str, Maker] = {
     CUSTOMERS: translate.customer,
@@ -121,6 +122,8 @@ class Reader:
         self._api = api
         self._filters = filters
         self._postings = Postings(api, filters)
+        # Drafts that the vendor still lists though they were booked, as the last read saw it.
+        self._booked: frozenset[str] = frozenset()
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -166,17 +169,35 @@ class Reader:
         kinds = want.kinds or frozenset({"draft", "invoice"})
         before, resumed = _state(cursor), _state(resume)
         state: dict[str, Any] = dict(resumed or before or {})
+        booked, listed = frozenset(GuidList.of(state.get("booked") or {})), IdSet()
         if "draft" in kinds and resumed is None:
-            # Drafts have no stamp: the whole list each time.
+            # Drafts have no stamp: the whole list each time. One that is listed although it was
+            # booked is none any more.
             async for sheet in self._api.complete(DRAFTS):
-                records, unread = await self._translated(sheet, DRAFTS, want)
+                listed.update(text_of(row, "Id") for row in sheet)
+                drafts = [row for row in sheet if text_of(row, "Id") not in booked]
+                records, unread = await self._translated(drafts, DRAFTS, want)
                 yield Page(records=records, unread=unread, whole=True, scope="draft:")
+            state["booked"] = GuidList(sorted(one for one in booked if one in listed)).state()
         if "invoice" in kinds:
             sweep = _sweep(INVOICES, "ModifiedUtc", state or None, resumed=resumed is not None)
             async for rows, more in self._swept(sweep):
                 records, unread = await self._translated(rows, INVOICES, want)
+                if before is not None:
+                    # The first read has the list of all open ones behind it.
+                    _remember_open(state, rows)
+                names = await self._api.names()
+                gone = [
+                    Gone(ref=names.ref("document", f"draft:{guid}"), certain=False)
+                    for guid in _remember_booked(state, rows, listed)
+                ]
                 marks = {**_marks(sweep), **_carried(state)} if more else None
-                yield Page(records=records, unread=unread, resume=dumps(marks) if marks else None)
+                yield Page(
+                    records=records,
+                    gone=tuple(gone),
+                    unread=unread,
+                    resume=dumps(marks) if marks else None,
+                )
             state["since"] = stamp_text(
                 (sweep.started or _DAWN) - timedelta(seconds=self._api.settings.overlap_s)
             )
@@ -185,7 +206,8 @@ class Reader:
         if self._api.settings.orders:
             async for page in self._orders(want, state):
                 yield page
-        kept = {name: state[name] for name in ("since", "open", "orders") if name in state}
+        self._booked = frozenset(GuidList.of(state.get("booked") or {}))
+        kept = {name: state[name] for name in _KEPT if name in state}
         yield Page(cursor=dumps(kept))
 
     async def _orders(self, want: Selection, state: dict[str, Any]) -> AsyncIterator[Page]:
@@ -300,6 +322,7 @@ class Reader:
                 yield [
                     (names.ref(name, prefix + text_of(row, "Id")), text_of(row, stamp))
                     for row in rows
+                    if path != DRAFTS or text_of(row, "Id") not in self._booked
                 ]
 
     # --- single records --------------------------------------------------------------------------
@@ -526,7 +549,34 @@ def _marks(sweep: Sweep) -> dict[str, Any]:
 
 
 def _carried(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: state[name] for name in ("open",) if name in state}
+    return {name: state[name] for name in _KEPT if name in state and name != "since"}
+
+
+def _remember_open(state: dict[str, Any], rows: Sequence[Payload]) -> None:
+    """Notes those that are open: they have to be seen closed where a payment moves no stamp."""
+    memory = state.get("open") or {}
+    known = frozenset(GuidList.of(memory))
+    fresh = [
+        guid
+        for row in rows
+        if (guid := text_of(row, "Id")) not in known
+        and row.get("RemainingAmountInvoiceCurrency") != 0
+    ]
+    if fresh:
+        at = {"at": memory["at"]} if memory.get("at") else {}
+        state["open"] = {**at, **GuidList([*GuidList.of(memory), *fresh]).state()}
+
+
+def _remember_booked(
+    state: dict[str, Any], rows: Sequence[Payload], drafts: IdSet
+) -> Sequence[str]:
+    """Notes the drafts that were listed though these invoices were made of them, and tells them."""
+    booked = {text_of(row, "CreatedFromDraftId") for row in rows}
+    still = sorted(guid for guid in booked if guid in drafts)
+    if still:
+        before = GuidList.of(state.get("booked") or {})
+        state["booked"] = GuidList(dict.fromkeys([*before, *still])).state()
+    return still
 
 
 def _state(blob: bytes | None) -> dict[str, Any] | None:
