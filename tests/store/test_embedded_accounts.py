@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ from embedded_kit import (
 )
 
 from support import demo_runs, run_folder
+from tieout.services.project import Project, changing_the_key, make_key, read_keys, write_keys
 from tieout.store.embedded import EmbeddedServer, PlaceRefusedError
 from tieout.store.embedded_place import Account, account_for, can_reach
+from tieout.store.evidence import Head, HighWater
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -149,6 +152,33 @@ def test_data_goes_elsewhere_when_a_parent_is_closed(home: Path) -> None:
     with pytest.raises(PlaceRefusedError) as caught:
         EmbeddedServer(closed / "copy", durable=False).start()
     assert caught.value.code == "database_copied"
+
+
+def test_root_shuts_nobody_out_of_the_mark_and_the_key(home: Path) -> None:
+    theirs = home / "theirs"
+    (theirs / ".tieout").mkdir(parents=True)
+    shutil.chown(theirs / ".tieout", USER)
+    head = Head(epoch=1, seq=3, hash=b"x", started_at=datetime(2026, 11, 25, tzinfo=UTC))
+    project = Project(theirs)
+    HighWater(project.high_water).write(head)
+    make_key(project)
+    with changing_the_key(project):
+        write_keys(project, read_keys(project))
+    for name in ("high-water", "key", "key.lock"):
+        place = theirs / ".tieout" / name
+        assert (place.owner(), place.stat().st_mode & 0o777) == (USER, 0o600)
+
+
+def test_root_gives_no_file_with_a_second_name_away(home: Path) -> None:
+    theirs = home / "theirs"
+    theirs.mkdir()
+    shutil.chown(theirs, USER)
+    of_the_system = home / "of-the-system"
+    of_the_system.touch()
+    for name in ("pg.lock", "pg.log"):
+        (theirs / name).hardlink_to(of_the_system)
+    with EmbeddedServer(theirs, durable=False):
+        assert of_the_system.owner() == "root"
 
 
 def test_root_writes_no_note_through_a_link(home: Path) -> None:

@@ -158,10 +158,13 @@ def make_key(project: Project) -> None:
 
 def write_keys(project: Project, keys: Sequence[str]) -> None:
     """The keys, newest first, replacing the file in one step."""
+    from tieout.store.ownership import give_to_owner
+
     make_ours(project.root)
     beside = project.key_file.with_name("key.new")
     beside.unlink(missing_ok=True)
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    give_to_owner(handle, project.ours)
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write("".join(f"{key}\n" for key in keys))
         file.flush()
@@ -178,10 +181,13 @@ def write_keys(project: Project, keys: Sequence[str]) -> None:
 @contextmanager
 def changing_the_key(project: Project) -> Iterator[None]:
     """For one process at a time: the key of two at once would be one that opens nothing."""
+    from tieout.store.ownership import give_to_owner
+
     make_ours(project.root)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     lock = os.open(project.ours / "key.lock", flags, 0o600)
     try:
+        give_to_owner(lock, project.ours)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:

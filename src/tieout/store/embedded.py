@@ -293,7 +293,7 @@ def _log_file(path: Path) -> IO[bytes]:
     # Closed to others: the server writes parts of failed statements into it.
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     log = os.open(path, flags, 0o600)
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and os.fstat(log).st_nlink == 1:
         os.fchown(log, path.parent.stat().st_uid, path.parent.stat().st_gid)
     return os.fdopen(log, "ab")
 

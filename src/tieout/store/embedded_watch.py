@@ -42,8 +42,9 @@ def open_lock(folder: int, name: str) -> int:
     """A descriptor of the lock file `name` in the open folder; made where it is missing."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     lock = os.open(name, flags, 0o600, dir_fd=folder)
-    if os.geteuid() == 0:
-        # Root works in somebody's folder: that person must be able to use it afterwards.
+    if os.geteuid() == 0 and os.fstat(lock).st_nlink == 1:
+        # Root works in somebody's folder: that person must be able to use it afterwards. A second
+        # name could be that of a file of the system.
         owner = os.fstat(folder)
         os.fchown(lock, owner.st_uid, owner.st_gid)
     return lock

@@ -19,6 +19,7 @@ from typing import Any
 
 from tieout.core.errors import EvidenceError, StoreError
 from tieout.store.database import Runner, Tx, chain_hash, in_workspace
+from tieout.store.ownership import give_to_owner
 
 WINDOW = 2000
 
@@ -269,6 +270,7 @@ class HighWater:
         # Made anew: what stands there may be somebody's link to elsewhere, and we may be root.
         beside.unlink(missing_ok=True)
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        give_to_owner(handle, beside.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text + "\n")
             file.flush()
