@@ -83,7 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="|".join(NAMES))
     parser.add_argument("--full", action="store_true", help="the sizes of the targets")
     parser.add_argument("--deals", type=int, help="of the pipeline (1,000)")
-    parser.add_argument("--latency-ms", type=int, action="append", help="0 and 20 by default")
+    parser.add_argument("--latency-ms", type=int, action="append", help="0, 5 and 20 by default")
     parser.add_argument("--links", type=int, help="of the larger quiet run (20,000)")
     parser.add_argument("--memory-deals", type=int, help="of the larger memory run (4,000)")
     parser.add_argument("--reconcile-deals", type=int, help="in the store (100,000)")
@@ -93,7 +93,7 @@ def _arguments() -> argparse.Namespace:
     if unknown := set(asked.names) - set(NAMES):
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
     asked.deals = asked.deals or (10_000 if asked.full else 1_000)
-    asked.latency_ms = asked.latency_ms or [0, 20]
+    asked.latency_ms = asked.latency_ms or [0, 5, 20]
     asked.links = asked.links or (100_000 if asked.full else 20_000)
     asked.memory_deals = asked.memory_deals or (100_000 if asked.full else 4_000)
     asked.reconcile_deals = asked.reconcile_deals or (1_000_000 if asked.full else 100_000)
