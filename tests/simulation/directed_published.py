@@ -107,6 +107,30 @@ async def p03_lost_answers_make_nothing_twice(s: Scene) -> None:
 
 
 @history(options=SHOWN)
+async def p19_written_over_before_the_lost_write_was_looked_for(s: Scene) -> None:
+    """What the look finds is not all as we wrote it: what the books own is set right again."""
+    fault = {"kind": "drop_after_commit", "method": "PATCH", "path": "/products", "times": 1}
+    s.world.crm.faults.add(fault)
+    s.world.in_book("create_item", number="N1", name="One", price="10.00")
+    await s.run()
+    s.world.crm.rows.edit(products(s)["N1"], {"price": Decimal(1)})
+    await s.world.wait(70)
+    await s.settle()
+    assert products(s)["N1"]["price"] == Decimal("10.00")
+
+    s.world.crm.faults.add(fault)
+    s.world.in_book("edit_item", number="N1", name="The first")
+    await s.run()
+    s.world.crm.rows.edit(products(s)["N1"], {"price": Decimal(2)})
+    await s.world.wait(70)
+    await s.settle()
+    shown = products(s)["N1"]
+    assert (shown["name"], shown["price"]) == ("The first", Decimal("10.00"))
+    await quiet_run_writes_nothing(s)
+    s.none_open()
+
+
+@history(options=SHOWN)
 async def p04_invoices_of_linked_customers(s: Scene) -> None:
     """Ours and those that a person made, as they are booked, paid and credited; no others."""
     deal, draft = await s.linked("1000.00")

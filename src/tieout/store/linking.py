@@ -10,6 +10,7 @@ from tieout.core.case import LinkBase, RefRole
 from tieout.core.change import Action, Change, Predicted
 from tieout.core.contacts import FIELDS
 from tieout.core.decide_customer import BACK
+from tieout.core.keys import KeyKind
 from tieout.core.model import Contact, Customer, Document, Entity, ExternalRef, Record
 from tieout.core.predict import fits
 from tieout.core.resolve import UNSET
@@ -99,7 +100,7 @@ def link_applied(
             op.key13,
             wanted=mine,
             shown=theirs,
-            known=base_known,
+            known=base_known and (found_by == "answer" or not _owned_whole(op.change)),
             predicted=predicted,
             config_version=op.config_version,
             now=now,
@@ -118,6 +119,14 @@ def link_applied(
         )
         set_state(tx, op.id, "applied", found_by, now)
     free_source(tx, op, now)
+
+
+def _owned_whole(change: Change) -> bool:
+    """
+    Whether the books own all that is shown of it: what a look found in the CRM may have been
+    written over since, and is not how the CRM took what we wrote.
+    """
+    return change.key[13] in (KeyKind.ITEM, KeyKind.INVOICE)
 
 
 def named_otherwise(tx: Tx, op: ReadyOperation) -> bool:
