@@ -7,6 +7,7 @@ from sqlalchemy import Engine as SqlEngine
 
 import directed_answers
 import directed_back
+import directed_buyers
 import directed_change
 import directed_contacts
 import directed_create
@@ -26,6 +27,7 @@ from scenes import TOLD, tell
 NUMBERED = sorted(TOLD)
 assert directed_answers
 assert directed_back
+assert directed_buyers
 assert directed_change
 assert directed_contacts
 assert directed_create
