@@ -110,3 +110,43 @@ async def _named(s: Scene, deal: str, ref: str) -> None:
         slots.put_ref(tx, place, key, 0, RefRole.CURRENT, "person", now)
 
     await s.world.do(work)
+
+
+@history(guard="e2")
+async def h114_two_deals_in_doubt_over_the_same_documents(s: Scene) -> None:
+    """Where no key is shown, what is named for one deal is none of the other's candidates."""
+    await s.linked("1700.00")
+    deals = [s.deal("1000.00"), s.deal("1500.00")]
+    s.world.fault("drop_after_commit", path="/drafts", times=2)
+    await s.run()
+    await s.settle()
+    drafts = {row["net"]: s.ref(row["id"]) for row in s.world.live()}
+    for deal, net in zip(deals, (1000, 1500), strict=True):
+        assert s.world.exceptions(deal) == ["near_hit"]
+        await s.answer(deal, "near_hit", which=drafts[net])
+        await s.settle()
+    assert sorted(s.world.current()) == sorted(drafts.values())
+    assert s.sent() == 3
+    s.none_open()
+
+
+@history(guard="e2")
+async def h115_one_of_two_that_could_be_it_is_another_deals(s: Scene) -> None:
+    """The one that did not arrive is made, once the other deal has what is there."""
+    await s.linked("1700.00")
+    deals = [s.deal("1000.00"), s.deal("1500.00")]
+    s.world.fault("drop_after_commit", path="/drafts")
+    s.world.fault("drop_before", path="/drafts")
+    await s.run()
+    await s.settle()
+    (draft,) = (row for row in s.world.live() if row["net"] != 1700)
+    there = deals[0] if draft["net"] == 1000 else deals[1]
+    other = next(deal for deal in deals if deal != there)
+    await s.answer(there, "near_hit", which=s.ref(draft["id"]))
+    await s.settle()
+    if s.world.exceptions(other) == ["near_hit"]:
+        await s.answer(other, "near_hit", not_ours=(s.ref(draft["id"]),))
+        await s.settle()
+    assert sorted(row["net"] for row in s.world.live()) == [1000, 1500, 1700]
+    assert len(s.world.current()) == 3
+    s.none_open()

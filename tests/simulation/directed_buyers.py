@@ -24,7 +24,7 @@ async def h110_another_buyer_while_the_create_is_late(s: Scene) -> None:
 
 @history()
 async def h111_another_buyer_and_back_while_the_void_is_late(s: Scene) -> None:
-    """What was being taken back is not kept for the buyer who came back: one document at the end."""
+    """What was being taken back is not kept for the buyer who came back."""
     deal, _ = await s.linked()
     other = s.world.make_company(2)
     s.world.in_crm("edit", deal=deal, company=other)
@@ -40,7 +40,7 @@ async def h111_another_buyer_and_back_while_the_void_is_late(s: Scene) -> None:
 
 @history(guard="e2")
 async def h112_another_buyer_where_no_key_is_shown(s: Scene) -> None:
-    """A late create for the old buyer is looked for among that one's documents, not the new one's."""
+    """A late create for the old buyer is looked for among that one's documents."""
     await s.linked("1700.00")
     other = s.world.make_company(2)
     deal = s.deal()
@@ -54,7 +54,7 @@ async def h112_another_buyer_where_no_key_is_shown(s: Scene) -> None:
 
 @history()
 async def h113_another_buyer_after_a_restore(s: Scene) -> None:
-    """The document that was made since the backup is the old buyer's: it is asked about or replaced."""
+    """What was made since the backup is the old buyer's: it is asked about or replaced."""
     await s.linked("1700.00")
     backup = s.world.snapshot()
     other = s.world.make_company(2)

@@ -493,7 +493,9 @@ async def _which(engine: Engine, store: PostgresStore, case: Case, given: Answer
             now,
         )
         if chosen:
-            _choose(tx, books, key13, generation, chosen[0], others, now)
+            # What carries no key of ours is no copy of this deal's: it may be another deal's.
+            copies = [] if case.code == "near_hit" else others
+            _choose(tx, books, key13, generation, chosen[0], copies, now)
         else:
             for ref in named:
                 place = ExternalRef(books, "document", ref)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from tieout.core.case import RefRole
 from tieout.core.model import Document, ExternalRef, Record
+from tieout.store import codec
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
 
@@ -22,6 +27,37 @@ def lineage(tx: Tx, customer: ExternalRef) -> tuple[ExternalRef, ...]:
     ):
         found.add(ExternalRef(row[0], row[1], row[2]))
     return tuple(sorted(found))
+
+
+def not_this_ones(
+    tx: Tx, connection: str, keys: Sequence[str], first: datetime
+) -> dict[str, list[tuple[ExternalRef, str]]]:
+    """
+    Documents that cannot be the one that a look is after, by place: what another place got since
+    these were sent, and what a person said is not theirs. Two deals of one customer that are
+    unclear at once would else have each other's document for a candidate for ever.
+    """
+    found: dict[str, list[tuple[ExternalRef, str]]] = {key: [] for key in keys}
+    # The day before: the refs' times are those of our clock.
+    for key, row_id in tx.rows(
+        "SELECT key13, id FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = 'document' AND role <> 'not_ours' AND since >= %(first)s ORDER BY id",
+        connection=connection,
+        first=first - timedelta(days=1),
+    ):
+        for place in found:
+            if place != key:
+                found[place].append((ExternalRef(connection, "document", row_id), "taken"))
+    for subject, refs in tx.rows(
+        "SELECT subject, refs::text FROM verdict WHERE workspace = %(ws)s"
+        " AND verdict = 'not_ours' AND subject = ANY(%(subjects)s) ORDER BY seq",
+        subjects=[f"slot:{key}" for key in keys],
+    ):
+        found[subject.removeprefix("slot:")] += [
+            (ExternalRef(connection, "document", str(one)), RefRole.NOT_OURS)
+            for one in codec.decode_loose(refs)
+        ]
+    return found
 
 
 def another_sale(tx: Tx, key13: str, record: Record) -> bool:

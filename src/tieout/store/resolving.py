@@ -18,7 +18,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import close_one, open_exception
 from tieout.store.database import Tx
-from tieout.store.lineage import lineage
+from tieout.store.lineage import lineage, not_this_ones
 from tieout.store.linking import link_applied, named_otherwise, second_carrier
 from tieout.store.operations import COLUMNS, FROM, operation_of, set_state
 from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
@@ -98,8 +98,16 @@ def doubts_due(
         return []
     ids = [row[0] for row in rows]
     attempts = _attempts(tx, ids)
-    refs = _refs(tx, [row[3] for row in rows])
-    return [_open_doubt(tx, row, attempts.get(row[0], []), refs.get(row[3], [])) for row in rows]
+    keys = [row[3] for row in rows]
+    refs = _refs(tx, keys)
+    first = min(row[21] or row[26] for row in rows)
+    others = not_this_ones(tx, connection, keys, first)
+    known = {}
+    for key in keys:
+        # What the place has by now counts, whatever was said of it before.
+        own = dict(refs.get(key, []))
+        known[key] = [*(one for one in others[key] if one[0] not in own), *own.items()]
+    return [_open_doubt(tx, row, attempts.get(row[0], []), known[row[3]]) for row in rows]
 
 
 def _attempts(tx: Tx, ids: Sequence[str]) -> dict[str, list[Any]]:

@@ -340,7 +340,9 @@ def _close_near_hit(tx: Tx, op: ReadyOperation, now: datetime) -> None:
         "UPDATE exception_case SET closed_at = %(now)s, closed_by = 'tieout', closed_reason ="
         " 'the answer came' WHERE workspace = %(ws)s AND lane = %(lane)s"
         " AND source_id = %(source)s AND closed_at IS NULL AND code IN ('near_hit',"
-        " 'look_incomplete', 'absent_three_times')",
+        # Another step's doubt is asked about on.
+        " 'look_incomplete', 'absent_three_times') AND key13 = %(key)s",
+        key=op.key13,
         now=now,
         lane=op.lane,
         source=op.source_id,

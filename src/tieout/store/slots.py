@@ -310,7 +310,9 @@ def put_ref(
         entity=ref.entity,
         id=ref.id,
     )
-    if other is not None and other[0] != key13 and not _passes_on(tx, ref, *other):
+    # What is not one deal's may be another's.
+    free = other is not None and other[1] == RefRole.NOT_OURS and role is RefRole.CURRENT
+    if other is not None and other[0] != key13 and not free and not _passes_on(tx, ref, *other):
         return str(other[0])
     if role is RefRole.CURRENT:
         if ref.entity == Entity.CUSTOMER and other is None:
