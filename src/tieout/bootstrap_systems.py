@@ -145,6 +145,10 @@ class System:
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"{self.label}: {error}.", code="setting_wrong") from None
 
+    def check_names(self, values: Mapping[str, Any]) -> None:
+        """What `make_settings` would refuse in these, before anything else is asked for."""
+        self._check(self.settings_class()(), values, "")
+
     def _check(self, defaults: Any, values: Mapping[str, Any], group: str) -> None:
         """The names, and what kind of value each has; those of a group have its name in front."""
         known = {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}

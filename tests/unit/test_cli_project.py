@@ -246,6 +246,8 @@ def test_a_setting_of_the_wrong_kind_is_said_in_plain_words(given: Any, said: st
     with pytest.raises(ConfigurationError) as refused:
         system_named("salesforce").make_settings(given)
     assert refused.value.message == said
+    with pytest.raises(ConfigurationError):
+        system_named("salesforce").check_names(given)
 
 
 @pytest.mark.parametrize("pairs", [["user"], ["=x"], ["account.=x"], ["user=x", "user.name=y"]])

@@ -160,7 +160,7 @@ def _to_write(writes: Sequence[PlanLine], estimate: str) -> list[Row]:
         gross = grosses.get(currency)
         remark = currency if len(nets) > 1 else estimate
         rows.append(("  to write", "", amount(net), "" if gross is None else amount(gross), remark))
-    if len(nets) > 1:
+    if len(nets) > 1 and estimate:
         rows.append(("  in all", estimate.removeprefix(", "), "", "", ""))
     return rows
 

@@ -53,12 +53,22 @@ class Applied:
     counts: ExecuteCounts = field(default_factory=ExecuteCounts)
 
     def states(self) -> dict[str, int]:
-        """Changes by what became of them: applied, unknown, refused, later."""
+        """Changes by what became of them: applied, unknown, refused, waiting, later."""
         found: dict[str, int] = {}
         for _, written in self.done:
-            word = state_word(written)
+            word = self.word(written)
             found[word] = found.get(word, 0) + 1
         return found
+
+    def word(self, written: planned.Written | None) -> str:
+        """
+        What became of one change; `waiting` of a document whose customer was refused: it is not
+        sent later by itself, but when a person has seen to the customer.
+        """
+        refused = {line.key13 for line, one in self.done if state_word(one) == "refused"}
+        word = state_word(written)
+        behind = written is not None and written.depends_on in refused
+        return "waiting" if word == "later" and behind else word
 
 
 _WORDS = {

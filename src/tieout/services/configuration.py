@@ -249,10 +249,13 @@ async def choose_bridge(opened: Opened, asked: str = "") -> str:
             raise UsedWronglyError(f'There is no bridge "{asked}". {listed}', code="no_bridge")
         return asked
     if not names:
+        connected = await opened.do(admin.list_connections)
         raise ConfigurationError(
             "Nothing is published yet, so nothing runs.",
             code="not_published",
-            hint='tieout config publish -m "first version"',
+            hint='tieout config publish -m "first version"'
+            if connected
+            else "tieout connection add",
         )
     if len(names) == 1:
         return names[0]

@@ -99,6 +99,7 @@ class Written:
     updated_at: datetime
     sent_at: datetime | None = None
     next_look_at: datetime | None = None
+    depends_on: str = ""
 
     @property
     def unanswered_since(self) -> datetime:
@@ -114,7 +115,7 @@ _WRITTEN = (
     " (l.predicted->'totals'->>'gross')::numeric, EXISTS (SELECT 1 FROM exception_case e"
     " WHERE e.workspace = o.workspace AND e.lane = o.lane AND e.source_id = o.source_id"
     " AND e.code = 'total_differs' AND e.closed_at IS NULL), o.updated_at, o.first_sent_at,"
-    " o.next_look_at"
+    " o.next_look_at, coalesce(o.depends_on, '')"
     " FROM operation o"
     " LEFT JOIN ref r ON r.workspace = o.workspace AND r.key13 = o.key13 AND r.role = 'current'"
     " LEFT JOIN mirror m ON m.workspace = r.workspace AND m.connection = r.connection"
@@ -150,6 +151,7 @@ def _written(row: Sequence[Any]) -> Written:
         updated_at=row[19],
         sent_at=row[20],
         next_look_at=row[21],
+        depends_on=row[22],
     )
 
 

@@ -189,11 +189,15 @@ def done_lines(engine: Engine, applied: Applied) -> list[str]:
         if len(applied.done) > MANY and state_word(written) == "applied" and len(shown) >= MANY:
             continue
         word, name = _words(line, written)
+        word = applied.word(written) if word == "later" else word
         net = "" if line.net is None or line.entity == "standing" else amount(line.net)
         if several and net:
             net = f"{net} {line.currency}"
         title = "" if line.title.casefold() in name.casefold() else line.title
-        shown.append((word, name, title, net, _remark(engine, line, written)))
+        remark = _remark(engine, line, written)
+        if word == "waiting":
+            remark = "for its customer"
+        shown.append((word, name, title, net, remark))
     hidden = len(applied.done) > len(shown)
     # A name that says all has no need of the room for a title.
     room = max((cells(name) for _, name, title, _, _ in shown if title), default=0)
@@ -240,7 +244,7 @@ def _remark(engine: Engine, line: PlanLine, written: Written | None) -> str:
         case "doubt":
             return "a person says which one it is: tieout exceptions list"
         case "rejected":
-            return f"{written.detail}: tieout exceptions list"
+            return f"{written.detail}: tieout exceptions list".removeprefix(": ")
         case "ready":
             return "waits for the quota" if written.detail else "not sent yet"
         case "superseded":
@@ -253,7 +257,7 @@ def _remark(engine: Engine, line: PlanLine, written: Written | None) -> str:
 
 
 def _summary(applied: Applied, states: dict[str, int]) -> str:
-    order = ("applied", "unknown", "refused", "later", "moved")
+    order = ("applied", "unknown", "refused", "waiting", "later", "moved")
     told = ", ".join(f"{states[word]} {word}" for word in order if states.get(word))
     if not told:
         return "Nothing was written."
@@ -297,12 +301,11 @@ def _next(applied: Applied, states: dict[str, int]) -> tuple[str, ...]:
 def _data(applied: Applied) -> dict[str, Any]:
     from tieout.cli.formats import money
     from tieout.cli.plan_screen import line_data
-    from tieout.services.applying import state_word
 
     items = [
         {
             **line_data(line),
-            "state": state_word(written),
+            "state": applied.word(written),
             "record": (written.number or written.ref or None) if written else None,
             "shown": money(written.shown_gross, line.currency) if written else None,
             "as_predicted": None if written is None else not written.differs,

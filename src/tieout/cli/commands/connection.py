@@ -105,6 +105,7 @@ async def add(
     way = found.grant(grant)
     await connections.require_free(opened, name)
     set_here = _settings(setting or ())
+    found.check_names(set_here)
     given = {"client_id": client_id, "user": user, "my_domain": my_domain}
     given |= {name: str(value) for name, value in set_here.items()}
     answers, secrets = _answers(session, found, way, given, secret_env, secret_file)

@@ -100,7 +100,7 @@ def _failed(session: Session, found: Diagnosis, result: Result) -> None:
 def _line(session: Session, trouble: Trouble) -> str:
     word, style = _WORDS[trouble.finding.severity]
     # A command or a place is named as the next step; a sentence stands for itself.
-    step = trouble.next.startswith(("tieout", "tables/"))
+    step = trouble.next.startswith(("tieout", "tables/")) and not trouble.next.endswith(".")
     after = f" {'Next: ' if step else ''}{trouble.next}" if trouble.next else ""
     return f"{session.screen.paint(word, style)}  {trouble.text()}{after}"
 

@@ -145,6 +145,7 @@ def _once(found: list[Case]) -> list[tuple[Any, str]]:
 _TO_DO = {
     "changed_after_booking": "{proposal}",
     "customer_maybe_known": "pick one",
+    "terms_unmapped": "map its terms",
     "customer_gone": "say which customer it is",
     "both_changed": "say which side counts",
     "draft_deleted": "make a new one, or leave it out",

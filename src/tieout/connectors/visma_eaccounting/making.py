@@ -44,7 +44,7 @@ def terms_id(made: Made, said: str, names: Names, whose: str) -> str | None:
         made.wrong(
             "terms_unmapped",
             f'Terms "{said}" of {whose} do not exist in Visma.',
-            hint="Map them to terms of the company.",
+            hint="Map them in tables/terms.csv, which customer.terms in tieout.yaml reads.",
             place="terms",
         )
     return found

@@ -1,4 +1,4 @@
-"""What `tieout run` says while a write of it, or of a run before it, has no answer."""
+"""What `tieout run` and `apply` say of writes without an answer, refused, or of the CRM."""
 
 from __future__ import annotations
 
@@ -111,3 +111,24 @@ def test_apply_names_the_records_whose_status_it_wrote_to_the_crm(database_url: 
         assert "applied  status of Tallmo Skog AB" in lines
 
     play(database_url, work, status="approve")
+
+
+def test_a_document_behind_a_refused_customer_waits_for_a_person(database_url: str) -> None:
+    async def work(world: World) -> None:
+        world.story.account("Långa Namnet AB", BillingPostalCode="1234567890123456789")
+        world.story.deal("D-130", "Långa Namnet AB", "SRV-1", "900")
+        world.clock.advance(60)
+        engine = world.engine()
+        made = await planning.plan(engine, world.store, only=["D-130"])
+        done = await applying.apply(engine, world.store, made, only=["D-130"], who="anna.lind")
+        assert done.states() == {"refused": 1, "waiting": 1}
+        result = apply_command._result(cast(Any, None), engine, done, strict=False)
+        assert list(result.lines) == [
+            "refused  customer  Långa Namnet AB          tieout exceptions list",
+            "waiting  D-130     Långa Namnet AB  900.00  for its customer",
+            "1 refused, 1 waiting.",
+        ]
+        assert (result.exit, result.next) == (Exit.PERSON, ("tieout exceptions list",))
+        assert [one["state"] for one in result.data["items"]] == ["refused", "waiting"]
+
+    play(database_url, work)
