@@ -13,7 +13,7 @@ from support.october import CONFIGURATION, moment
 from support.real_pair import BOOKS, RealPair
 from tieout.core.ledger_list import Period
 from tieout.core.tieout import TieOut
-from tieout.services import exceptions, why
+from tieout.services import exceptions, prove, why
 from tieout.store import people
 
 D = Decimal
@@ -439,3 +439,23 @@ def test_a_deal_that_waits_for_a_person_does_not_read_as_agreed(make) -> None:
     assert [(part.cause.value, part.amount, part.ref) for part in row.parts] == [
         ("exception_open", D(0), case.name)
     ]
+
+
+def test_a_lost_deal_whose_invoice_was_paid_and_then_credited(make) -> None:
+    pair = make()
+    invoice = booked(pair, "D-1", "1000.00")
+    pair.in_books("pay", invoice=invoice, amount="1250.00")
+    note = pair.in_books("credit", invoice=invoice, amount="625.00")
+    pair.run()
+    pair.in_crm("lose", id=pair.deals["D-1"])
+    pair.run()
+    assert [case.code for case in pair.cases()] == ["reopened_after_booking"]
+    pair.in_books("credit", invoice=invoice, amount="625.00")
+    pair.run()
+    # All of it is credited; that the money is still to be paid back is another matter.
+    assert (pair.cases(), parts(october(pair))) == ([], [])
+    assert pair.shown("D-1")["refund_due"] is True
+    pair.in_books("pay", invoice=note["InvoiceNumber"], amount="625.00")
+    pair.run()
+    assert pair.cases() == []
+    assert pair.do(prove.prove(pair.engine, pair.store, None, [])).orphans == []

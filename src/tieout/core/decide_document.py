@@ -24,7 +24,7 @@ from tieout.core.keys import operation_key
 from tieout.core.mapping.errors import MappingError
 from tieout.core.model import DealState, Document, Entity, OrderState
 from tieout.core.order_answers import made_anew, order_changed
-from tieout.core.orders import all_credited, called, is_order, still_stands, under_way
+from tieout.core.orders import all_credited, called, is_order, returned, still_stands, under_way
 from tieout.core.policy import INVOICE, BridgePolicy
 from tieout.core.predict import fits
 from tieout.core.releasing import Context, released
@@ -131,6 +131,8 @@ def _not_wanted(context: Context, reason: str) -> Decision:
             # Won again it would be sold a second time: the order went, its invoice did not.
             return context.hold(_reopened(context, reason, shown))
         return context.decision(Verdict.END, "generation_ended", words)
+    if returned(shown, case.credit_notes):
+        return context.decision(Verdict.SKIP, reason, words)
     fixed = shown.booked or under_way(shown, case.grown)
     if fixed and context.rules.booked_never_voided:
         return context.hold(_reopened(context, reason, shown))
@@ -212,12 +214,8 @@ def _dead(case: DocumentCase, record: Any) -> bool:
     if record.voided or all_credited(record, case.grown):
         return True
     gross = record.totals.gross if record.totals else None
-    return bool(
-        record.booked
-        and gross
-        and record.credited is not None
-        and abs(record.credited) >= abs(gross)
-    )
+    credited = abs(record.credited or Decimal(0))
+    return bool(record.booked and gross and credited >= abs(gross))
 
 
 # --- the trigger is true --------------------

@@ -48,6 +48,17 @@ def stands(shown: Document, grown: Sequence[Document]) -> bool:
     return not dead or still_stands(grown)
 
 
+def returned(invoice: Document, documents: Iterable[Document]) -> bool:
+    """
+    Whether credit notes among these documents that name an invoice come to the whole of it. Of one
+    that was paid before they take nothing off: they are paid back, and nothing is left to credit.
+    """
+    gross = invoice.totals.gross if invoice.totals else ZERO
+    notes = [d for d in documents if d.kind is DocumentKind.CREDIT_NOTE and d.booked]
+    sizes = (abs(n.totals.gross) for n in notes if n.totals and invoice.ref in n.credits)
+    return bool(invoice.booked and gross) and sum(sizes, ZERO) >= abs(gross)
+
+
 def _credited(invoice: Document) -> bool:
     gross = invoice.totals.gross if invoice.totals else ZERO
     return bool(

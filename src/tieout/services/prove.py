@@ -11,6 +11,7 @@ from tieout.core.compose import steps
 from tieout.core.keys import keys_in
 from tieout.core.ledger_list import Period
 from tieout.core.model import Customer, Deal, DealState, Document, DocumentKind, Entity
+from tieout.core.orders import returned
 from tieout.engine.context import Engine
 from tieout.engine.places import document_slot
 from tieout.engine.run import connect
@@ -212,7 +213,8 @@ def _orphans(
     for books, listed in documents.items():
         for document in listed:
             keys = [key[:13] for key in keys_in(document.carrier_text) if key[13] == "D"]
-            if keys and is_live(document) and not any(key in claimed for key in keys):
+            live = is_live(document) and not returned(document, listed)
+            if keys and live and not any(key in claimed for key in keys):
                 ours = any(
                     document.ref is not None and document.ref.id in known.get(key, set())
                     for key in keys
