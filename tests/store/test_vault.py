@@ -86,10 +86,21 @@ def test_forget_old_keeps_the_newest_of_each_name(vault: Vault) -> None:
 def test_step_back_brings_the_sign_in_before(vault: Vault) -> None:
     async def run() -> None:
         await vault.put("visma", {"a": "old"})
-        await vault.put("visma", {"a": "new", "b": "new"})
-        await vault.step_back("visma")
+        generation = await vault.put_new("visma", {"a": "new", "b": "new"})
+        await vault.step_back("visma", generation)
         assert await vault.get("visma", "a") == "old"
         assert await vault.get("visma", "b") is None
+
+    asyncio.run(run())
+
+
+def test_of_two_sign_ins_at_once_the_one_that_came_too_late_goes(vault: Vault) -> None:
+    async def run() -> None:
+        late = await vault.put_new("visma", {"a": "late"})
+        await vault.put("visma", {"a": "first"})
+        await vault.step_back("visma", late)
+        assert await vault.get("visma", "a") == "first"
+        assert await vault.older("visma", "a") is None
 
     asyncio.run(run())
 

@@ -196,7 +196,7 @@ async def add(opened: Opened, wanted: Wanted, sign_in: SignIn | None) -> Tested:
         ) from None
     name = wanted.name or await _name_for(opened, wanted.system, tested.company)
     tested = _named(tested, name)
-    await opened.vault.put(name, staged.worked())
+    generation = await opened.vault.put_new(name, staged.worked())
     added = await opened.do(
         lambda tx: admin.add_connection(
             tx,
@@ -213,7 +213,8 @@ async def add(opened: Opened, wanted: Wanted, sign_in: SignIn | None) -> Tested:
         )
     )
     if not added:
-        await opened.vault.step_back(name)
+        # Another one was added under that name meanwhile: its sign-in stays.
+        await opened.vault.step_back(name, generation)
         await require_free(opened, name)
     return tested
 

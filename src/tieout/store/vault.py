@@ -69,9 +69,13 @@ class Vault:
 
     async def put(self, connection: str, values: Mapping[str, str]) -> None:
         """Stores values as one new generation, in one transaction."""
+        await self.put_new(connection, values)
+
+    async def put_new(self, connection: str, values: Mapping[str, str]) -> int:
+        """The same; the number of the generation, by which `step_back` takes it away."""
         now = self._clock.now()
 
-        def work(tx: Tx) -> None:
+        def work(tx: Tx) -> int:
             _lock(tx, connection)
             # Before a `reseal`, which then seals it anew, or after it and under its key.
             tx.run("LOCK TABLE secret IN ROW EXCLUSIVE MODE")
@@ -83,6 +87,7 @@ class Vault:
                 connection=connection,
             )
             assert row is not None
+            generation = int(row[0]) + 1
             tx.many(
                 "INSERT INTO secret (workspace, connection, name, generation, sealed, stored_at)"
                 " VALUES (%(ws)s, %(connection)s, %(name)s, %(generation)s, %(sealed)s, %(now)s)",
@@ -90,15 +95,16 @@ class Vault:
                     {
                         "connection": connection,
                         "name": name,
-                        "generation": int(row[0]) + 1,
+                        "generation": generation,
                         "sealed": value,
                         "now": now,
                     }
                     for name, value in sealed.items()
                 ],
             )
+            return generation
 
-        await self._do(work)
+        return await self._do(work)
 
     async def forget_old(self, connection: str) -> None:
         """Deletes all but the newest value of each name."""
@@ -115,16 +121,16 @@ class Vault:
 
         await self._do(work)
 
-    async def step_back(self, connection: str) -> None:
-        """The newest generation goes: a new sign-in that did not work leaves the old one."""
+    async def step_back(self, connection: str, generation: int) -> None:
+        """That generation goes: a sign-in that nobody can use leaves those of others."""
 
         def work(tx: Tx) -> None:
             _lock(tx, connection)
             tx.run(
                 "DELETE FROM secret WHERE workspace = %(ws)s AND connection = %(connection)s"
-                " AND generation = (SELECT max(generation) FROM secret WHERE workspace = %(ws)s"
-                " AND connection = %(connection)s)",
+                " AND generation = %(generation)s",
                 connection=connection,
+                generation=generation,
             )
 
         await self._do(work)
