@@ -74,3 +74,59 @@ def test_a_deal_is_invoiced_once_and_ties_out(make, switches: dict[str, Any]) ->
     # Nothing is made or changed any more.
     executed = pair.run().executed
     assert (executed.applied, executed.rejected, executed.unknown) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"set_off_moves_modified": False},
+        {"credit_totals_in_invoice_currency_positive": True},
+        {"set_off_links_documents": False},
+        {"numbers_as_text": True, "convert_removes_draft": False},
+    ],
+    ids=lambda switches: "+".join(switches),
+)
+def test_a_deal_credited_in_part_ties_out(make, switches: dict[str, Any]) -> None:
+    pair = make()
+    assume(pair, **switches)
+    pair.deal("D-1", BUYER, "30000.00", "10000.00", Order_Confirmed__c=True)
+    pair.run()
+    booked = pair.book("D-1")
+    pair.run()
+    pair.at(moment(10, 12))
+    pair.in_books("credit", invoice=booked, amount="12500.00")
+    pair.run()
+    pair.in_books("pay", invoice=booked, amount="37500.00")
+    pair.at(moment(10, 20))
+    for _ in range(2):
+        pair.run()
+    shown = pair.shown("D-1")
+    assert (shown["status"], shown["paid"], shown["open"]) == (
+        "paid",
+        Decimal("37500.00"),
+        Decimal("0.00"),
+    )
+    result = pair.tie_out(OCTOBER, date(2026, 10, 31)).tie_out
+    assert result.explained, result.unexplained_parts
+
+
+@pytest.mark.parametrize("credits", [True, False])
+def test_a_voided_invoice_is_no_income_however_it_shows(make, credits: bool) -> None:
+    pair = make()
+    assume(pair, void_makes_credit_invoice=credits)
+    pair.deal("D-1", BUYER, "30000.00", Order_Confirmed__c=True)
+    pair.run()
+    booked = pair.book("D-1")
+    pair.run()
+    pair.at(moment(10, 12))
+    pair.in_books("void", invoice=booked)
+    for _ in range(2):
+        pair.run()
+    shown = pair.shown("D-1")
+    ended = "credited" if credits else "cancelled"
+    assert shown["status"] == ended
+    assert not shown["paid"]
+    result = pair.tie_out(OCTOBER, date(2026, 10, 31)).tie_out
+    assert result.explained, result.unexplained_parts
+    (row,) = [row for row in result.deals if row.number == "D-1"]
+    assert [(part.cause.value, part.amount) for part in row.parts] == [(ended, Decimal("30000.00"))]

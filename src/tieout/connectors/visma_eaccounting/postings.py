@@ -146,7 +146,11 @@ class Postings:
         """See `ports.Connector.ledger`: asked for by invoice date, compared here once more."""
         names = await self._api.names()
         rows = await self._of_days(INVOICES, "InvoiceDate", first, last)
-        yield [_invoice(row, names) for row in rows]
+        records = [_invoice(row, names) for row in rows]
+        # One that closed without money may be void, which only its vouchers tell; then it has no
+        # part in what was invoiced.
+        silent = [row for row in rows if _closed_by(row) and day_of(row, "PaymentDate") is None]
+        yield [record for record in await self.told(silent, records) if not record.voided]
 
     async def _of_days(
         self, path: str, prop: str, first: date, last: date | None
@@ -251,11 +255,12 @@ def _told(record: Document, costs: Mapping[str, Mapping[str, Decimal]]) -> Docum
     if guid not in costs or record.totals is None or record.totals.open is None:
         return record
     if _VOIDED in costs[guid]:
-        # Nobody can void what was paid or credited: it is all that closed the invoice.
-        undone = record.totals.gross - record.totals.open
+        # Nobody can void what was paid or credited: it is all that closed the invoice. There is
+        # no credit note, which would be counted by itself.
         return replace(
             record,
-            credited=undone,
+            voided=True,
+            credited=ZERO,
             paid=ZERO,
             written_off=ZERO,
             discounted=ZERO,
