@@ -13,6 +13,7 @@ from support.daily_world import World, begin, daily_world
 from tieout.core.errors import BusyError, StoppedError
 from tieout.engine.context import Engine
 from tieout.services import applying, planning, running
+from tieout.services import status as standing
 from tieout.services.usage import UsedWronglyError
 
 pytestmark = pytest.mark.timeout(120)
@@ -242,6 +243,23 @@ def test_four_eyes_refuses_who_published_and_who_won(database_url: str) -> None:
         assert list(signed) == []
 
     play(database_url, work, mode="approve", more=", approve_above: 20000, four_eyes: true")
+
+
+def test_status_names_a_plan_that_shows_what_waits(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        async def named() -> int | None:
+            (found,) = await standing.status(world.store, now=world.clock.now())
+            assert len(found.waiting) == 3
+            return found.plan
+
+        await running.run_once(engine, world.store)
+        assert await named() is None
+        whole = await planning.plan(world.engine(), world.store)
+        assert await named() == whole.number
+        await planning.plan(world.engine(), world.store, only=["D-106"])
+        assert await named() == whole.number
+
+    play(database_url, work, mode="approve", more=", four_eyes: false")
 
 
 def test_approving_what_the_plan_does_not_hold_is_said(database_url: str) -> None:

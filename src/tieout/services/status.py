@@ -69,13 +69,14 @@ def _one(
     sides = [configuration.crm, *configuration.books]
     total = people.open_total(tx, bridge)
     work = runs.open_work(tx, bridge)
+    waiting = plans.waiting(tx, bridge)
     return BridgeStatus(
         bridge=bridge,
         version=version.version,
         run=people.last_runs(tx, bridge),
         works=people.working_now(tx, bridge, now),
-        waiting=tuple(plans.waiting(tx, bridge)),
-        plan=planned.latest_plan(tx, bridge),
+        waiting=tuple(waiting),
+        plan=planned.plan_with(tx, bridge, [one["digest"] for one in waiting]),
         exceptions=total.number,
         amounts=total.amounts,
         oldest=total.oldest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -197,11 +197,16 @@ def mark_plan(tx: Tx, plan: int, states: Mapping[tuple[str, str], str]) -> None:
     )
 
 
-def latest_plan(tx: Tx, bridge: str) -> int | None:
-    """The number of the newest plan of a bridge."""
+def plan_with(tx: Tx, bridge: str, digests: Collection[str]) -> int | None:
+    """The newest of a bridge's last plans that shows all of these for a release; else None."""
     row = tx.row(
-        "SELECT max(number) FROM plan WHERE workspace = %(ws)s AND bridge = %(bridge)s",
+        "SELECT max(plan) FROM (SELECT plan FROM plan_change WHERE workspace = %(ws)s"
+        " AND plan IN (SELECT number FROM plan WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " ORDER BY number DESC LIMIT 5) AND verdict = 'approval' AND digest = ANY(%(digests)s)"
+        " GROUP BY plan HAVING count(DISTINCT digest) = %(count)s) shown",
         bridge=bridge,
+        digests=sorted(set(digests)),
+        count=len(set(digests)),
     )
     return None if row is None else row[0]
 
