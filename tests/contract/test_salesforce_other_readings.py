@@ -15,6 +15,7 @@ from support.inprocess_salesforce import (
     cursor_of,
     deals,
     furnish,
+    records,
     rig,
     standing_change,
 )
@@ -30,7 +31,8 @@ from tieout.core.change import (
     Unknown,
     Wanted,
 )
-from tieout.core.model import Contact, Entity, ExternalRef
+from tieout.core.model import Contact, Entity, ExternalRef, Item
+from tieout.ports import Selection
 
 
 @pytest.mark.parametrize(
@@ -219,5 +221,43 @@ def test_a_mapping_of_very_many_fields_is_read_all_the_same() -> None:
         (read,) = deals(await found.read(replace(DEALS, extra=tuple(names))))
         assert read.extra[names[-1]] == "seen"
         assert found.transport.to("/composite")
+
+    asyncio.run(story())
+
+
+def test_hidden_price_books_hide_no_item() -> None:
+    async def story() -> None:
+        found = furnish(rig())
+        found.act("hide_object", object="Pricebook2")
+        want = Selection(entity=Entity.ITEM)
+        pages = await found.read(want)
+        items = {one.number: one for one in records(pages) if isinstance(one, Item)}
+        assert items["LAG-1"].price is None
+        found.clock.advance(3600)
+        assert await found.read(want, cursor_of(pages))
+
+    asyncio.run(story())
+
+
+def test_hidden_price_books_hold_a_price_and_nothing_else() -> None:
+    async def story() -> None:
+        found = rig()
+        found.act("hide_object", object="Pricebook2")
+        priced = Item(number="A-1", name="Vara", price=Decimal("10.00"), active=True)
+        named = frozenset({"number", "name", "active"})
+        fields = (named | {"price"}, named)
+        changes = [
+            Change(
+                key=key,
+                entity=Entity.ITEM,
+                action=Action.CREATE,
+                wanted=Wanted(record=priced, fields=wanted),
+            )
+            for key, wanted in zip(("K" * 13 + "M00", "K" * 13 + "M01"), fields, strict=True)
+        ]
+        held, made = await found.connector.prepare(changes)
+        assert isinstance(held, Refused)
+        assert [finding.code for finding in held.findings] == ["object_missing"]
+        assert isinstance(made, Prepared)
 
     asyncio.run(story())

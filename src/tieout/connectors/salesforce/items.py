@@ -89,8 +89,8 @@ class Catalogue:
 
     async def standard_book(self) -> str:
         """The id of the org's standard price book; '' where it cannot be seen."""
-        if not self._book:
+        if not self._book and await self._api.object("Pricebook2") is not None:
             where = ("IsStandard = true",)
             rows = await self._api.query(soql.select(("Id",), "Pricebook2", where=where))
             self._book = id18(str(rows.rows[0]["Id"])) if rows.rows else ""
-        return self._book
+        return self._book or ""

@@ -72,7 +72,7 @@ def listed_prices(
 async def book_ids(api: SalesforceApi, lists: Iterable[str]) -> dict[str, str]:
     """The ids of the price books that the configuration names; those that are not there lack."""
     words = sorted(set(lists))
-    if not words:
+    if not words or await api.object("Pricebook2") is None:
         return {}
     ways = [_STANDARD.partition(".")[2], soql.one_of("Name", words)]
     if named := [word for word in words if is_id(word)]:

@@ -310,6 +310,9 @@ class Shapes:
         if source.entity is Entity.ITEM:
             source = replace(source, line_where=entries_where(want.kinds))
         line = await self._api.object(source.line_object) if source.line_object else None
+        if source.entity is Entity.ITEM and await self._api.object("Pricebook2") is None:
+            # Entries are told apart by their price books: without these none is anybody's price.
+            line = None
         unknown: list[Finding] = []
         extra: list[tuple[str, str]] = []
         line_extra: list[tuple[str, str]] = []

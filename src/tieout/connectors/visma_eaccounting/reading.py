@@ -406,10 +406,14 @@ class Reader:
             return await self._listed(path, guid)
 
     async def _listed(self, path: str, guid: str) -> dict[str, Any] | None:
-        query: Query = ()
+        rows: list[dict[str, Any]] | None = None
         if await self._filters.can(path, "Id"):
-            query = (("$filter", f"Id eq {guid}"),)
-        rows = await self._api.whole(path, query)
+            try:
+                rows = await self._api.filtered(path, f"Id eq {guid}")
+            except FilterNotSupportedError:
+                self._filters.refuse(path, "Id")
+        if rows is None:
+            rows = await self._api.whole(path)
         return next((row for row in rows if text_of(row, "Id") == guid), None)
 
     async def record(self, payload: Payload, path: str) -> Record:
