@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from tieout.connectors.http.json import dumps, loads
@@ -29,11 +28,17 @@ from tieout.connectors.visma_eaccounting.guid_list import GuidList
 from tieout.connectors.visma_eaccounting.names import Names, split_ref
 from tieout.connectors.visma_eaccounting.postings import Postings
 from tieout.connectors.visma_eaccounting.prices import read_prices
+from tieout.connectors.visma_eaccounting.sweeping import (
+    DAWN,
+    Sweep,
+    ascending,
+    remember_booked,
+    remember_open,
+)
 from tieout.connectors.visma_eaccounting.values import (
     Payload,
     any_equal,
     instant,
-    instant_of,
     stamp_text,
     text_of,
 )
@@ -44,8 +49,6 @@ from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.ports import Gone, Page, Selection
 
 Maker = Callable[[Payload, Names, Selection | None], Record]
-_DAWN = datetime(2000, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
 _IDS_PER_CALL = 20
 _KEPT = ("since", "open", "booked", "orders")
 _NAMED_BY = ("InvoiceNumber", "CustomerNumber", "Number", "Id")
@@ -58,61 +61,6 @@ _MAKERS: Mapping[str, Maker] = {
 }
 _PREFIX = {DRAFTS: "draft:", INVOICES: "invoice:", ORDERS: "order:"}
 _ENTITY = {CUSTOMERS: "customer", ARTICLES: "item", **dict.fromkeys(_PREFIX, "document")}
-
-
-@dataclass(slots=True)
-class Sweep:
-    """
-    Where a sweep over a stamped list stands: it asks by value, not by page number, since a row
-    that is edited meanwhile moves to the end and would shift the others past us.
-    """
-
-    path: str
-    stamp: str
-    position: datetime
-    page: int = 1
-    started: datetime | None = None
-    seen: set[tuple[str, str]] = field(default_factory=set)
-
-    @property
-    def everything(self) -> bool:
-        """Whether nothing is left out: a record that was never changed may have no stamp."""
-        return self.position == _DAWN
-
-    def narrowed(self) -> Query:
-        """What is changed from the position on."""
-        if self.everything:
-            return ()
-        if self.path == INVOICES:
-            # Whether the moment itself is among what changed since it, nobody says.
-            return (("modifiedSinceUtc", stamp_text(self.position - _SECOND)),)
-        return (("$filter", f"{self.stamp} ge {stamp_text(self.position)}"),)
-
-    def query(self) -> Query:
-        """The list from the position on, oldest first."""
-        return (*self.narrowed(), ("$orderby", self.stamp))
-
-    def move_behind(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Goes on after these rows."""
-        last = max(_stamps(rows, self.stamp), default=self.position)
-        if stamp_text(last) <= stamp_text(self.position):
-            self.page += 1  # a whole page of one second, or of the one before
-        else:
-            self.position, self.page = last, 1
-
-    def fresh(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The rows that this sweep has not given yet, in this state."""
-        found = []
-        for row in rows:
-            mark = (text_of(row, "Id"), text_of(row, self.stamp))
-            if mark not in self.seen:
-                self.seen.add(mark)
-                found.append(row)
-        # Rows come again only from the second of the position on; older marks are of no use.
-        if self.page == 1:
-            edge = stamp_text(self.position - _SECOND)
-            self.seen = {m for m in self.seen if not m[1] or m[1][:19] >= edge[:19]}
-        return found
 
 
 class Reader:
@@ -185,11 +133,11 @@ class Reader:
                 records, unread = await self._translated(rows, INVOICES, want)
                 if before is not None:
                     # The first read has the list of all open ones behind it.
-                    _remember_open(state, rows)
+                    remember_open(state, rows)
                 names = await self._api.names()
                 gone = [
                     Gone(ref=names.ref("document", f"draft:{guid}"), certain=False)
-                    for guid in _remember_booked(state, rows, listed)
+                    for guid in remember_booked(state, rows, listed)
                 ]
                 marks = {**_marks(sweep), **_carried(state)} if more else None
                 yield Page(
@@ -199,7 +147,7 @@ class Reader:
                     resume=dumps(marks) if marks else None,
                 )
             state["since"] = stamp_text(
-                (sweep.started or _DAWN) - timedelta(seconds=self._api.settings.overlap_s)
+                (sweep.started or DAWN) - timedelta(seconds=self._api.settings.overlap_s)
             )
             async for page in self._open_invoices(want, state, first=before is None):
                 yield page
@@ -435,7 +383,7 @@ class Reader:
             if sweep.started is None:
                 sweep.started = sheet.at
                 total = sheet.total if sweep.everything else 0
-            if not _ascending(sheet.rows, sweep.stamp):
+            if not ascending(sheet.rows, sweep.stamp):
                 # The order is not kept: then only the complete list loses nothing.
                 yield await self._api.whole(sweep.path, sweep.narrowed()), False
                 return
@@ -506,7 +454,7 @@ class Reader:
 
     def _cursor(self, sweep: Sweep, more: Mapping[str, Any]) -> bytes:
         overlap = timedelta(seconds=self._api.settings.overlap_s)
-        return dumps({"since": stamp_text((sweep.started or _DAWN) - overlap), **more})
+        return dumps({"since": stamp_text((sweep.started or DAWN) - overlap), **more})
 
     def _now_text(self) -> str:
         return stamp_text(self._api.seen_at or self._api.clock.now())
@@ -536,12 +484,12 @@ def place_of(ref: ExternalRef) -> tuple[str, str]:
 
 def _sweep(path: str, stamp: str, state: Mapping[str, Any] | None, *, resumed: bool) -> Sweep:
     if state is None:
-        return Sweep(path, stamp, _DAWN)
+        return Sweep(path, stamp, DAWN)
     if resumed:
         started = instant(state["started"]) if state.get("started") else None
         return Sweep(path, stamp, instant(state["position"]), int(state["page"]), started)
     since = state.get("since")
-    return Sweep(path, stamp, instant(since) if since else _DAWN)
+    return Sweep(path, stamp, instant(since) if since else DAWN)
 
 
 def _marks(sweep: Sweep) -> dict[str, Any]:
@@ -556,53 +504,8 @@ def _carried(state: Mapping[str, Any]) -> dict[str, Any]:
     return {name: state[name] for name in _KEPT if name in state and name != "since"}
 
 
-def _remember_open(state: dict[str, Any], rows: Sequence[Payload]) -> None:
-    """Notes those that are open: they have to be seen closed where a payment moves no stamp."""
-    memory = state.get("open") or {}
-    known = frozenset(GuidList.of(memory))
-    fresh = [
-        guid
-        for row in rows
-        if (guid := text_of(row, "Id")) not in known
-        and row.get("RemainingAmountInvoiceCurrency") != 0
-    ]
-    if fresh:
-        at = {"at": memory["at"]} if memory.get("at") else {}
-        state["open"] = {**at, **GuidList([*GuidList.of(memory), *fresh]).state()}
-
-
-def _remember_booked(
-    state: dict[str, Any], rows: Sequence[Payload], drafts: IdSet
-) -> Sequence[str]:
-    """Notes the drafts that were listed though these invoices were made of them, and tells them."""
-    booked = {text_of(row, "CreatedFromDraftId") for row in rows}
-    still = sorted(guid for guid in booked if guid in drafts)
-    if still:
-        before = GuidList.of(state.get("booked") or {})
-        state["booked"] = GuidList(dict.fromkeys([*before, *still])).state()
-    return still
-
-
 def _state(blob: bytes | None) -> dict[str, Any] | None:
     if blob is None:
         return None
     value = loads(blob)
     return value if isinstance(value, dict) else None
-
-
-def _ascending(rows: Sequence[Payload], stamp: str) -> bool:
-    stamps = _stamps(rows, stamp)
-    return stamps == sorted(stamps)
-
-
-def _stamps(rows: Sequence[Payload], stamp: str) -> list[datetime]:
-    """The stamps that can be read; a row with another one is told when it is translated."""
-    found = []
-    for row in rows:
-        try:
-            when = instant_of(row, stamp)
-        except ValueError:
-            continue
-        if when is not None:
-            found.append(when)
-    return found
