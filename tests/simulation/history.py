@@ -20,6 +20,7 @@ from acts import LAG_S, Cast
 from mortal import Death, Mortal
 from neighbours import Setting, make_views, names_of, no_leak
 from quiet import document_slot, dump
+from returns import stands_again
 from stories import Stories
 from tables import Place
 from tieout.core.errors import SyncError
@@ -118,7 +119,13 @@ class History:
     """One seed's history in a world of its own."""
 
     def __init__(
-        self, world: World, *, knows_key_life: bool, harsh: bool = False, acts: tuple[int, int]
+        self,
+        world: World,
+        *,
+        knows_key_life: bool,
+        harsh: bool = False,
+        acts: tuple[int, int],
+        later: int = 0,
     ) -> None:
         self.world = world
         self.harsh = harsh
@@ -127,6 +134,8 @@ class History:
         self.beside: list[History] = []
         self.working = False
         self.random = world.random
+        # What is done after a history has a chance of its own: the histories stay what they are.
+        self.later = Random(later)
         self.watch = Watch(world)
         self.cast = Cast(world, knows_key_life=knows_key_life)
         self.stories = Stories(self, self.cast)
@@ -214,6 +223,7 @@ class History:
         await world.wait(world.sweep_s + 5)
         await world.settle()
         world.step()
+        await stands_again(world, self.later)
         last = self.random.choice(("", "", "rebuild", "install", "install", "publish"))
         await self.watch.quiet(last)
 
@@ -413,7 +423,15 @@ def play(
             world.trace = kept[0].trace
             world.note(f"{world.variant}")
             acts = FEW_ACTS if number or setting is not Setting.ALONE else ACTS
-            histories.append(History(world, knows_key_life=knows_key_life, harsh=harsh, acts=acts))
+            histories.append(
+                History(
+                    world,
+                    knows_key_life=knows_key_life,
+                    harsh=harsh,
+                    acts=acts,
+                    later=seed * 31 + number,
+                )
+            )
         if setting is Setting.TOGETHER:
             for history in histories:
                 history.beside = [one for one in histories if one is not history]
