@@ -341,7 +341,7 @@ def close_settled(tx: Tx, bridge: str, now: datetime) -> int:
         now=now,
         dead=_DEAD,
     )
-    rows = [*rows, *_close_kept(tx, bridge, now)]
+    rows = [*rows, *_close_kept(tx, bridge, now), *_close_merged(tx, bridge, now)]
     for row in rows:
         tx.log("exception.closed", number=int(row[0]), code=row[1])
     return len(rows) + _reopen_doubts(tx, bridge, now)
@@ -365,6 +365,21 @@ def _close_kept(tx: Tx, bridge: str, now: datetime) -> Sequence[Any]:
         bridge=bridge,
         now=now,
         dead=_DEAD,
+    )
+
+
+def _close_merged(tx: Tx, bridge: str, now: datetime) -> Sequence[Any]:
+    """Two customers of one account are shown until finance took one of them out of use."""
+    return tx.rows(
+        "UPDATE exception_case e SET closed_at = %(now)s, closed_by = 'tieout',"
+        " closed_reason = 'the other one is gone' WHERE e.workspace = %(ws)s"
+        " AND e.bridge = %(bridge)s AND e.closed_at IS NULL AND e.code = 'accounts_merged'"
+        " AND (SELECT count(*) FROM jsonb_array_elements_text(e.candidates) c JOIN mirror m"
+        " ON m.workspace = e.workspace AND m.connection = split_part(c, ':', 1)"
+        " AND m.entity = split_part(c, ':', 2) AND m.id = split_part(c, ':', 3)"
+        " WHERE m.gone_at IS NULL AND m.status <> 'inactive') < 2 RETURNING e.number, e.code",
+        bridge=bridge,
+        now=now,
     )
 
 

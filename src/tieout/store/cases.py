@@ -164,6 +164,7 @@ NOT_BY_DECISION = (
     "found_for_closed_deal",
     "found_after_deletion",
     "old_generation_alive",
+    "accounts_merged",
 )
 
 
