@@ -248,7 +248,8 @@ class Quiet:
             row[0]
             for row in self.world.rows(
                 "SELECT source_id FROM exception_case WHERE workspace = %(ws)s"
-                " AND closed_at IS NULL AND split_part(lane, '/', 2) = %(flow)s",
+                " AND closed_at IS NULL AND split_part(lane, '/', 2) = %(flow)s"
+                " AND code <> 'accounts_merged'",
                 flow=flow,
             )
         }
@@ -298,7 +299,7 @@ class Quiet:
             row[0]
             for row in self.world.rows(
                 "SELECT source_id FROM exception_case WHERE workspace = %(ws)s"
-                " AND closed_at IS NULL"
+                " AND closed_at IS NULL AND code <> 'accounts_merged'"
             )
         }
         if "*" in found:
