@@ -275,20 +275,34 @@ def _own_server() -> str:
 
 
 def _check_address(url: str) -> None:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        known = make_url(url).get_backend_name() == "postgresql"
-    except (ArgumentError, ValueError):
-        known = False
-    if not known:
-        # The address is not repeated: it may hold a password.
+    if wrong := _wrong_address(url):
         raise ConfigurationError(
-            "TIEOUT_DATABASE_URL does not name a PostgreSQL server.",
+            wrong,
             code="database_address",
             hint="Set it to postgresql://user@host:5432/database, or leave it out.",
         )
+
+
+def _wrong_address(url: str) -> str:
+    """What is wrong with an address, if anything; it is not repeated: it may hold a password."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import make_conninfo
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    none = "TIEOUT_DATABASE_URL does not name a PostgreSQL server."
+    try:
+        read = make_url(url)
+    except (ArgumentError, ValueError):
+        return none
+    if read.drivername not in ("postgresql", "postgresql+psycopg"):
+        return none
+    for option in read.query:
+        try:
+            make_conninfo("", **{option: ""})
+        except ProgrammingError:
+            return f"TIEOUT_DATABASE_URL has an option that PostgreSQL does not know: {option}."
+    return ""
 
 
 def _check_disk(project: Project) -> None:

@@ -259,7 +259,16 @@ def test_a_setting_is_a_name_and_a_value(pairs: list[str]) -> None:
 # --- what a bad day says --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", ["garbage", "mysql://u:hush@h/x", "postgresql://u:hush@h:port/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "garbage",
+        "mysql://u:hush@h/x",
+        "postgresql://u:hush@h:port/x",
+        "postgresql+asyncpg://u:hush@h/x",
+        "postgresql://u:hush@h/x?color=red",
+    ],
+)
 def test_an_address_that_is_no_database_is_said_without_its_password(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
