@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
@@ -92,6 +93,9 @@ def test_of_many_rows_those_without_an_answer_are_shown_last(database_url: str) 
         written = next(one for one in made.moved if one.state == "applied")
         many = replace(made, moved=(*[written] * 12, *made.looked_up, *[written] * 12))
         lines = run_command.result_of(cast(Any, None), engine, many, strict=False).lines
+        abroad = replace(made, amounts=((Decimal("5.00"), "SEK"), (Decimal("7.00"), "CHF")))
+        told = run_command.result_of(cast(Any, None), engine, abroad, strict=False).lines
+        assert any(line.startswith("unknown") and " SEK: no answer" in line for line in told)
         assert lines[-2].startswith("unknown  D-10")
         assert lines[-3].strip() == "and 14 more"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from support.daily_world import World, begin, daily_world
-from tieout.core.errors import ConnectionBrokenError
+from tieout.core.errors import ConnectionBrokenError, TransientError
 from tieout.core.ledger_list import Period
 from tieout.core.model import Deal
 from tieout.engine.context import Engine
@@ -439,6 +439,22 @@ def test_status_tells_what_waits(database_url: str) -> None:
         assert one.amounts == ((Decimal("9640.00"), "SEK"),)
         assert one.run is not None
         assert (one.works, one.still, one.unanswered) == (None, (), ())
+
+    play(database_url, work)
+
+
+def test_a_run_that_could_not_reach_the_books_is_told_by_status(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        (before,) = await standing.status(world.store, now=world.clock.now())
+        assert before.broken_off is None
+        world.clock.advance(60)
+        world.books.fault("status", status=503, times=99)
+        with pytest.raises(TransientError):
+            await running.run_once(world.engine(), world.store)
+        (one,) = await standing.status(world.store, now=world.clock.now())
+        assert one.run is not None
+        assert one.broken_off is not None
+        assert one.broken_off[0] == one.run["number"] + 1
 
     play(database_url, work)
 

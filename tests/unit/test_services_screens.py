@@ -409,6 +409,15 @@ def test_status_says_how_many_exceptions_its_total_is_without() -> None:
     assert status_command._data([one], "nordic")["exceptions"]["without_amount"] == 1
 
 
+def test_a_run_that_broke_off_is_not_said_to_have_run() -> None:
+    one = bridge(broken_off=(1874, NOW - timedelta(minutes=3)))
+    assert status_command.status_lines(one, NOW, STOCKHOLM)[0] == (
+        "nordic  v7  5 Nov 2026, 08:05  R-1874, 3 minutes ago, did not come to its end; "
+        "being looked up: none"
+    )
+    assert "  R-1874 did not come to its end  " in status_command.short_line(one, NOW, STOCKHOLM)
+
+
 def test_the_status_screen_fits_its_terminal() -> None:
     amounts = tuple((D("1356715.14"), name) for name in ("SEK", "CHF", "DKK", "EUR"))
     one = bridge(exceptions=39, amounts=amounts, oldest=NOW - timedelta(days=5))

@@ -17,7 +17,8 @@ class BridgeStatus:
     One bridge. ``waiting`` are releases; ``unanswered`` writes that are being looked up; ``still``
     connections that need a person; ``works`` who works on it now, since when; ``recovery``: after
     a restore, from when on the reads count and how many are needed. ``without_amount``: exceptions
-    that no known amount waits for.
+    that no known amount waits for. ``broken_off``: the newest run, and when it began, where it did
+    not come to its end and nobody works.
     """
 
     bridge: str
@@ -36,6 +37,7 @@ class BridgeStatus:
     read_at: datetime | None
     recovery: tuple[datetime, int] | None = None
     without_amount: int = 0
+    broken_off: tuple[int, datetime] | None = None
 
     @property
     def badness(self) -> tuple[int, int, int, str]:
@@ -70,11 +72,13 @@ def _one(
     total = people.open_total(tx, bridge)
     work = runs.open_work(tx, bridge)
     waiting = plans.waiting(tx, bridge)
+    works = people.working_now(tx, bridge, now)
     return BridgeStatus(
         bridge=bridge,
         version=version.version,
         run=people.last_runs(tx, bridge),
-        works=people.working_now(tx, bridge, now),
+        works=works,
+        broken_off=people.broken_off(tx, bridge) if works is None else None,
         waiting=tuple(waiting),
         plan=planned.plan_with(tx, bridge, [one["digest"] for one in waiting]),
         exceptions=total.number,

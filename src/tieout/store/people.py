@@ -497,6 +497,16 @@ def last_runs(tx: Tx, bridge: str) -> dict[str, Any] | None:
     return {"number": row[0], "started_at": row[1], "finished_at": row[2], "state": row[3]}
 
 
+def broken_off(tx: Tx, bridge: str) -> tuple[int, datetime] | None:
+    """The newest run, and when it began, where it did not come to its end; else None."""
+    row = tx.row(
+        "SELECT number, started_at, finished_at FROM run WHERE workspace = %(ws)s"
+        " AND bridge = %(bridge)s ORDER BY number DESC LIMIT 1",
+        bridge=bridge,
+    )
+    return None if row is None or row[2] is not None else (row[0], row[1])
+
+
 def working_now(tx: Tx, bridge: str, now: datetime) -> tuple[str, datetime] | None:
     """Which process works on a bridge now, since when; None where nobody does, or it is gone."""
     row = tx.row(

@@ -220,7 +220,8 @@ def _rows(engine: Engine, ran: Ran, here: tzinfo) -> list[str]:
     if ran.recovery is not None:
         rows.append(recovery_text(*ran.recovery, here, engine.clock.now()))
     currencies = {one.currency for one in ran.moved} | {one["currency"] for one in ran.waiting}
-    several = len(currencies - {""}) > 1
+    # One row among exceptions of other currencies has to say its own, too.
+    several = len((currencies | {name for _, name in ran.amounts}) - {""}) > 1
     told = [one for one in ran.moved if one not in ran.without_answer]
     rows += _few([_moved(one, here, named=several) for one in told], "more")
     # Below those that are known, so that of very many none of these is hidden behind them.

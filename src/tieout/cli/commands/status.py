@@ -132,6 +132,9 @@ def _head(one: BridgeStatus, now: datetime, zone: tzinfo) -> str:
     if one.works is not None:
         process, since = one.works
         ran = f"{process} works since {recent(since, now, zone)}"
+    elif one.broken_off is not None:
+        number, began = one.broken_off
+        ran = f"R-{number}, {age(now - began)} ago, did not come to its end"
     elif one.run is None:
         ran = "never ran"
     elif (now - one.run["finished_at"]).total_seconds() <= FRESH_S:
@@ -154,6 +157,8 @@ def short_line(one: BridgeStatus, now: datetime, zone: tzinfo) -> str:
     if one.recovery is not None:
         parts.append("! recovers from a restore")
     ran = "never ran" if one.run is None else f"ran {age(now - one.run['finished_at'])} ago"
+    if one.broken_off is not None:
+        ran = f"R-{one.broken_off[0]} did not come to its end"
     parts.append(ran)
     parts.append(f"{len(one.waiting)} to approve")
     parts.append(
@@ -179,6 +184,9 @@ def _data(found: list[BridgeStatus], only: str) -> dict[str, Any]:
                 "finished_at": one.run["finished_at"],
                 "state": one.run["state"],
             },
+            "broken_off": None
+            if one.broken_off is None
+            else {"run": f"R-{one.broken_off[0]}", "started_at": one.broken_off[1]},
             "working": None
             if one.works is None
             else {"process": one.works[0], "since": one.works[1]},
