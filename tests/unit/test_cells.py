@@ -15,6 +15,7 @@ from tieout.cli.commands.apply import done_lines
 from tieout.cli.formats import Column, table
 from tieout.cli.plan_screen import plan_lines
 from tieout.cli.ticking import Ticking
+from tieout.services.applying import Applied
 from tieout.services.planning import Planned
 from tieout.settings.problems import Problem, render_problem
 from tieout.store.plans import PlanLine
@@ -100,8 +101,8 @@ def test_amounts_of_a_plan_stand_below_each_other(times: int) -> None:
 
 
 def test_rows_of_apply_stand_below_each_other() -> None:
-    applied = SimpleNamespace(done=[(line_for(name), None) for name in NAMES])
-    made = done_lines(cast(Any, None), cast(Any, applied))
+    applied = Applied(plan=cast(Any, None), done=[(line_for(name), None) for name in NAMES])
+    made = done_lines(cast(Any, None), applied)
     assert len({edge(line, "not sent") for line in made}) == 1, made
 
 

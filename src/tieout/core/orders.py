@@ -42,9 +42,16 @@ def still_stands(grown: Iterable[Document]) -> bool:
     return any(not one.voided and not _credited(one) for one in grown)
 
 
-def stands(shown: Document, grown: Sequence[Document]) -> bool:
-    """Whether a document, or what was made of it, is neither voided nor credited in full."""
-    dead = shown.voided or _credited(shown) or all_credited(shown, grown)
+def stands(shown: Document, grown: Sequence[Document], notes: Iterable[Document]) -> bool:
+    """
+    Whether a document, or what was made of it, is neither voided nor credited in full. Of ``notes``
+    count those that name it, and those that name none: what the credit note of another sale
+    settled was paid with it, and stands.
+    """
+    own = (note for note in notes if not note.credits or shown.ref in note.credits)
+    taken = sum((abs(note.totals.gross) for note in own if note.booked and note.totals), ZERO)
+    credited = _credited(shown) and shown.totals is not None and taken >= abs(shown.totals.gross)
+    dead = shown.voided or credited or all_credited(shown, grown)
     return not dead or still_stands(grown)
 
 

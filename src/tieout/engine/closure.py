@@ -24,6 +24,7 @@ from tieout.core.model import (
     Entity,
     Item,
     LineKind,
+    Record,
 )
 from tieout.core.orders import is_order, stands
 from tieout.core.policy import BooksPolicy
@@ -105,7 +106,7 @@ async def closure_of(
     orders = [key for key, seen in documents.items() if is_order(seen.record)]
     grown = await engine.store.grown_from(book.connection, orders)
     of_orders = [one.ref.id for found in grown.values() for one in found if one.ref is not None]
-    credits = await engine.store.credit_notes(book.connection, [*current, *of_orders])
+    credits = await engine.store.credit_notes(book.connection, [*known_ids, *of_orders])
     numbers = {deal.source_id: sorted(_numbers(engine, deal, customers)) for deal in records}
     wanted_items = sorted({number for found in numbers.values() for number in found})
     items = await engine.store.mirror_by_number(book.connection, Entity.ITEM, wanted_items)
@@ -115,6 +116,7 @@ async def closure_of(
         released = await engine.store.released_on(lane, wanted, engine.today(book.connection))
     cases = await customer_cases(engine, book, customers)
     alike = await _alike(engine, book, records, states, cases)
+    earlier = await _standing_again(engine, book, before, documents, grown, credits)
     return Closure(
         lane=lane,
         parts=kept,
@@ -137,17 +139,7 @@ async def closure_of(
         released=released,
         alike=alike,
         apart=await _apart(engine, book, states, alike),
-        earlier={
-            key: [
-                seen.record
-                for ref in refs
-                if (seen := documents.get(ref)) is not None
-                and not seen.gone
-                and isinstance(seen.record, Document)
-                and stands(seen.record, [o for o in grown.get(ref, ()) if isinstance(o, Document)])
-            ]
-            for key, refs in before.items()
-        },
+        earlier=earlier,
     )
 
 
@@ -161,6 +153,41 @@ def _before(states: Mapping[str, SlotState]) -> dict[str, list[str]]:
         ]
         for key, state in states.items()
         if state.current is None and state.refs
+    }
+
+
+async def _standing_again(
+    engine: Engine,
+    book: BooksPolicy,
+    before: Mapping[str, Sequence[str]],
+    documents: Mapping[str, Seen],
+    grown: Mapping[str, Sequence[Record]],
+    credits: Mapping[str, Sequence[Record]],
+) -> dict[str, list[Document]]:
+    """Of the documents that places had before, those that stand, by place."""
+    shown = {
+        ref: seen.record
+        for refs in before.values()
+        for ref in refs
+        if (seen := documents.get(ref)) is not None
+        and not seen.gone
+        and isinstance(seen.record, Document)
+    }
+    named = {note.id for record in shown.values() for note in record.credited_by}
+    notes = await engine.store.mirror(book.connection, Entity.DOCUMENT, sorted(named))
+
+    def of(record: Document, ref: str) -> list[Document]:
+        theirs = [notes[note.id].record for note in record.credited_by if note.id in notes]
+        found = {n.ref: n for n in (*credits.get(ref, ()), *theirs) if isinstance(n, Document)}
+        return list(found.values())
+
+    def stood(ref: str, record: Document) -> bool:
+        made = [one for one in grown.get(ref, ()) if isinstance(one, Document)]
+        return stands(record, made, of(record, ref))
+
+    return {
+        key: [shown[ref] for ref in refs if ref in shown and stood(ref, shown[ref])]
+        for key, refs in before.items()
     }
 
 
