@@ -12,8 +12,8 @@ from benchmarks.pipeline import Pipeline
 from benchmarks.quiet_run import Quiet
 from benchmarks.reconcile_million import Million
 
-# Wall time against the bare client's, by latency in ms; docs/decisions/0049 on the one without any.
-WALL = {0: "target 3, see docs/decisions/0049", 20: "target 1.5"}
+# Wall time against the bare client's, by latency in ms; docs/decisions/0054 on the one without any.
+WALL = {0: "target 3, see docs/decisions/0054", 20: "target 1.5"}
 MEMORY, RECONCILE_S = 1.2, 60
 
 
