@@ -160,7 +160,7 @@ def _text(org: Org, found: Field, value: Any) -> str | None:
 
 
 def _length(text: str, counted: str) -> int:
-    return len(text.encode("utf-16-le")) // 2 if counted == "utf16" else len(text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2 if counted == "utf16" else len(text)
 
 
 def _restricted(found: Field, text: str) -> str:
