@@ -12,7 +12,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tieout.core.compose import line_scope
 from tieout.core.mapping.errors import MappingError, UnmappedValueError
@@ -61,12 +61,16 @@ class Unmapped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoSuchCode:
-    """A row of a table that leads to a code which no books of the bridge have."""
+    """
+    A row of a table that leads to a code which no books of the bridge have. ``records``: how many
+    of the CRM would get that code.
+    """
 
     kind: str
     table: str
     value: str
     code: str
+    records: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +98,10 @@ async def codes(
     }
     if kinds:
         tables = {key: table for key, table in tables.items() if key[0] in kinds}
-    missing = await _missing(store, configuration.crm, rules)
-    return report(seen, tables, {key: n for key, n in missing.items() if key[:2] in tables})
+    said = await _said(store, configuration.crm, rules)
+    here = {key: n for key, n in said.items() if key[:2] in tables}
+    missing = {key[:3]: n for key, n in here.items() if not key.mapped}
+    return report(seen, tables, missing, {key[:3]: n for key, n in here.items() if key.mapped})
 
 
 def kind_of(target: str) -> str:
@@ -109,11 +115,13 @@ def report(
     seen: Sequence[CodeSeen],
     tables: Mapping[tuple[str, str], ValueTable],
     missing: Mapping[tuple[str, str, str], int],
+    used: Mapping[tuple[str, str, str], int] | None = None,
 ) -> CodesReport:
     """
     Codes with the values that map to them; ``tables`` by kind and name, ``missing`` by kind, table
-    and value, with the number of records that have it.
+    and value, ``used`` by kind, table and code, each with the number of records that have it.
     """
+    used = used or {}
     leading: dict[tuple[str, str], list[str]] = {}
     for (kind, _), table in tables.items():
         for value, code in table.rows.items():
@@ -143,7 +151,13 @@ def report(
             for (kind, table, value), records in sorted(missing.items())
         ),
         nowhere=tuple(
-            NoSuchCode(kind=kind, table=name, value=value, code=code)
+            NoSuchCode(
+                kind=kind,
+                table=name,
+                value=value,
+                code=code,
+                records=used.get((kind, name, code), 0),
+            )
             for (kind, name), table in sorted(tables.items())
             for value, code in sorted(table.rows.items())
             if kind in told and (kind, _folded(code)) not in there
@@ -166,12 +180,21 @@ def _folded(said: str) -> str:
     return said.strip().casefold()
 
 
-async def _missing(
+class _Said(NamedTuple):
+    """What a table makes of a value of the CRM: its code, or the value itself where it has none."""
+
+    kind: str
+    table: str
+    text: str
+    mapped: bool
+
+
+async def _said(
     store: PostgresStore, crm: str, rules: Sequence[Sequence[FieldRule]]
-) -> Counter[tuple[str, str, str]]:
-    """Values that the tables lack, out of every customer and every open or won deal."""
+) -> Counter[_Said]:
+    """What the tables make of every customer and every open or won deal."""
     of_customers, of_heads, of_lines = rules
-    found: Counter[tuple[str, str, str]] = Counter()
+    found: Counter[_Said] = Counter()
     after = ""
     while of_customers:
         page = await store.do(_customers(crm, after))
@@ -180,7 +203,7 @@ async def _missing(
         after = page[-1][0]
         for _, customer in page:
             seen = customer_scope(customer)
-            found.update(_unmapped(of_customers, {"account": seen, "customer": seen}))
+            found.update(_looked_up(of_customers, {"account": seen, "customer": seen}))
     after = ""
     while of_heads or of_lines:
         deals = await store.do(_deals(crm, after))
@@ -211,28 +234,29 @@ def _of_deal(
     buyers: Mapping[str, Customer],
     of_heads: Sequence[FieldRule],
     of_lines: Sequence[FieldRule],
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[_Said]:
     buyer: ExternalRef | None = deal.customer
     scope = deal_scope(deal, buyers.get(buyer.id) if buyer is not None else None)
-    yield from _unmapped(of_heads, scope)
+    yield from _looked_up(of_heads, scope)
     for line in deal.lines:
-        yield from _unmapped(of_lines, {**scope, "line": line_scope(line)})
+        yield from _looked_up(of_lines, {**scope, "line": line_scope(line)})
 
 
-def _unmapped(
-    rules: Sequence[FieldRule], scope: Mapping[str, object]
-) -> Iterator[tuple[str, str, str]]:
+def _looked_up(rules: Sequence[FieldRule], scope: Mapping[str, object]) -> Iterator[_Said]:
     for rule in rules:
         kind = kind_of(rule.target)
         if not kind or not rule.table:
             continue
         try:
-            rule.value(scope)
+            code = rule.value(scope)
         except UnmappedValueError as error:
-            yield kind, error.table, error.value
+            yield _Said(kind, error.table, error.value, mapped=False)
         except MappingError:
             # What is wrong with the rule itself is said where it is used.
             continue
+        else:
+            if code not in (None, ""):
+                yield _Said(kind, rule.table, str(code), mapped=True)
 
 
 def facts_text(facts: Mapping[str, Any]) -> str:

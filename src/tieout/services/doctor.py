@@ -346,10 +346,13 @@ def _currencies(engine: Engine, found: Diagnosis) -> None:
 async def _leading_nowhere(
     opened: Opened, engine: Engine, configuration: Configuration, found: Diagnosis
 ) -> None:
-    """Rows of tables with a code that no books have: whoever has that value would be refused."""
+    """
+    Rows of tables with a code that no books have, and records of the CRM that would get it: they
+    would be refused. A row that nobody needs stops nothing; `tieout codes` tells it.
+    """
     found.fine("tables")
     told = await codes.codes(opened.store, configuration, list(engine.books))
-    for row in told.nowhere:
+    for row in (one for one in told.nowhere if one.records):
         finding = Finding(
             code="terms_unmapped" if row.kind == "terms" else "value_unmapped",
             message=f'table {row.table} gives "{row.value}" the code "{row.code}", '
