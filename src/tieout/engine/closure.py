@@ -174,7 +174,9 @@ async def _standing_again(
         and isinstance(seen.record, Document)
     }
     named = {note.id for record in shown.values() for note in record.credited_by}
-    notes = await engine.store.mirror(book.connection, Entity.DOCUMENT, sorted(named))
+    notes: Mapping[str, Seen] = {}
+    if named:
+        notes = await engine.store.mirror(book.connection, Entity.DOCUMENT, sorted(named))
 
     def of(record: Document, ref: str) -> list[Document]:
         theirs = [notes[note.id].record for note in record.credited_by if note.id in notes]
