@@ -154,6 +154,10 @@ def test_a_deleted_draft_is_made_new_only_on_request(database_url: str) -> None:
 def test_a_deal_is_left_out_for_good(database_url: str) -> None:
     async def work(world: World, engine: Engine) -> None:
         case = await case_of(world, "item_no_code")
+        with pytest.raises(UsedWronglyError, match="no answer"):
+            await exceptions.answer(
+                engine, world.store, case, exceptions.Answer(make_new=True), who="anna.lind"
+            )
         await exceptions.answer(
             engine, world.store, case, exceptions.Answer(leave_out=True), who="anna.lind"
         )

@@ -336,7 +336,8 @@ async def answer(
         if given.which or given.new:
             return await _customer(engine, store, case, given, who)
     elif lanes.flow_of(case.lane) == lanes.DOCUMENTS:
-        if given.make_new or given.leave_out:
+        # On any other, the word would stay with the place and make a document unasked later.
+        if given.leave_out or (given.make_new and case.code in ("draft_deleted", ALIKE)):
             return await _whether(engine, store, case, given, who)
         if case.code == ALIKE and given.which:
             return await _which(engine, store, case, given, who)
