@@ -55,20 +55,27 @@ class Applied:
     def states(self) -> dict[str, int]:
         """Changes by what became of them: applied, unknown, refused, waiting, later."""
         found: dict[str, int] = {}
-        for _, written in self.done:
-            word = self.word(written)
+        for word in self.words():
             found[word] = found.get(word, 0) + 1
         return found
 
-    def word(self, written: planned.Written | None) -> str:
+    def words(self) -> list[str]:
         """
-        What became of one change; `waiting` of a document whose customer was refused: it is not
-        sent later by itself, but when a person has seen to the customer.
+        What became of each change, as ``done``; `waiting` of a document whose customer was
+        refused: it is not sent later by itself, but when a person has seen to the customer.
         """
-        refused = {line.key13 for line, one in self.done if state_word(one) == "refused"}
-        word = state_word(written)
-        behind = written is not None and written.depends_on in refused
-        return "waiting" if word == "later" and behind else word
+        words = [state_word(written) for _, written in self.done]
+        refused = {
+            line.key13
+            for (line, _), word in zip(self.done, words, strict=True)
+            if word == "refused"
+        }
+        return [
+            "waiting"
+            if word == "later" and written is not None and written.depends_on in refused
+            else word
+            for (_, written), word in zip(self.done, words, strict=True)
+        ]
 
 
 _WORDS = {

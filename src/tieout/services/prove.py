@@ -213,8 +213,10 @@ def _orphans(
     for books, listed in documents.items():
         for document in listed:
             keys = [key[:13] for key in keys_in(document.carrier_text) if key[13] == "D"]
-            live = is_live(document) and not returned(document, listed)
-            if keys and live and not any(key in claimed for key in keys):
+            if not keys or any(key in claimed for key in keys):
+                continue
+            # Last, since it looks at every document there is.
+            if is_live(document) and not returned(document, listed):
                 ours = any(
                     document.ref is not None and document.ref.id in known.get(key, set())
                     for key in keys

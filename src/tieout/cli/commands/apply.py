@@ -181,15 +181,14 @@ def done_lines(engine: Engine, applied: Applied) -> list[str]:
     """What became of each change, a row for each; of very many the applied ones are counted."""
     from tieout.cells import cells, left
     from tieout.cli.formats import amount
-    from tieout.services.applying import state_word
 
     shown: list[tuple[str, str, str, str, str]] = []
     several = len({line.currency for line, _ in applied.done if line.net is not None}) > 1
-    for line, written in applied.done:
-        if len(applied.done) > MANY and state_word(written) == "applied" and len(shown) >= MANY:
+    for (line, written), state in zip(applied.done, applied.words(), strict=True):
+        if len(applied.done) > MANY and state == "applied" and len(shown) >= MANY:
             continue
         word, name = _words(line, written)
-        word = applied.word(written) if word == "later" else word
+        word = state if word == "later" else word
         net = "" if line.net is None or line.entity == "standing" else amount(line.net)
         if several and net:
             net = f"{net} {line.currency}"
@@ -305,12 +304,12 @@ def _data(applied: Applied) -> dict[str, Any]:
     items = [
         {
             **line_data(line),
-            "state": applied.word(written),
+            "state": state,
             "record": (written.number or written.ref or None) if written else None,
             "shown": money(written.shown_gross, line.currency) if written else None,
             "as_predicted": None if written is None else not written.differs,
         }
-        for line, written in applied.done
+        for (line, written), state in zip(applied.done, applied.words(), strict=True)
     ]
     return {
         "plan": applied.plan.name,
