@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from persons import check
 from scenes import Scene, history
 from tieout.core.mapping.fields import Owner
 from tieout.core.policy import ContactPolicy, FlowMode, Rule
@@ -556,4 +557,23 @@ async def q22_what_is_held_in_one_direction_outlasts_a_write_in_the_other(s: Sce
     await runs(s, 3)
     for name, value in (("email", "ann.ek@kund.example"), ("mobile", "070-1")):
         assert here(s)[0][name] == there(s)[0][name] == value
+    s.none_open()
+
+
+@history(options=options(BOTH))
+async def q23_moved_to_a_company_that_is_not_linked(s: Scene) -> None:
+    """The half in the books stays where it is, and moves once that company has a customer."""
+    await linked(s)
+    home = customer(s)
+    ann = in_crm(s, "Ek", "ann@kund.example")
+    await runs(s)
+    s.company = s.world.make_company(2)
+    s.world.in_crm("edit_contact", contact=ann, company=s.company, title="CFO")
+    await runs(s)
+    assert [(one["customer"], one["title"]) for one in there(s)] == [(home, "")]
+    assert outcomes(s)[ann] == ("wait", "customer_not_linked")
+    check(s.world, set())
+    await linked(s)
+    await runs(s)
+    assert [(one["customer"], one["title"]) for one in there(s)] == [(customer(s), "CFO")]
     s.none_open()

@@ -102,7 +102,9 @@ def check(world: World, held: set[str]) -> None:
     held = held | _partners(world, held)
     halves = _halves(world)
     waiting = _of_second_customers(world)
-    for companies, customers in _families(world):
+    families = _families(world)
+    held = held | _moved_where_no_customer_is(world, halves, families)
+    for companies, customers in families:
         here = _by_address(world.crm.rows.live("contacts"), "company", companies)
         there = _by_address(world.book.ledger.live("contacts"), "customer", customers)
         for address in sorted({*here, *there}):
@@ -123,6 +125,19 @@ def check(world: World, held: set[str]) -> None:
                 ids = [row["id"] for row in rows]
                 raise Violation(f"27: {address} of {sorted(companies)} is {ids}")
             _same(mine[0], theirs[0])
+
+
+def _moved_where_no_customer_is(
+    world: World, halves: dict[str, set[str]], families: Sequence[tuple[set[str], set[str]]]
+) -> set[str]:
+    """
+    Persons of the books whose half in the CRM was moved to a company that has no customer there:
+    they stay with the former one until it has.
+    """
+    linked = {company for companies, _ in families for company in companies}
+    moved = {row["id"] for row in world.crm.rows.live("contacts") if row["company"] not in linked}
+    there = {row["id"] for row in world.book.ledger.live("contacts")}
+    return {half for one in moved for half in halves[one]} & there
 
 
 def _of_second_customers(world: World) -> set[str]:

@@ -162,6 +162,20 @@ def test_who_is_not_linked_ends_in_one_of_these(
     assert told(given) == expected
 
 
+def test_who_moved_to_a_customer_that_is_not_linked_waits_where_the_half_is() -> None:
+    decision = decide_contact(paired(wanted=None, waits_for="account:a2"), TO_BOOKS, "lane", ALL)
+
+    assert (str(decision.verdict), decision.reason) == ("wait", "customer_not_linked")
+    assert decision.waits_for == "account:a2"
+    assert "stays as before" in decision.message
+    assert (
+        "stays as before"
+        not in decide_contact(
+            case(wanted=None, waits_for="account:a2"), TO_BOOKS, "lane", ALL
+        ).message
+    )
+
+
 def test_an_address_of_several_customers_is_said_or_held() -> None:
     decision = decide_contact(case(others=1), TO_BOOKS, "lane", ALL)
     assert "1 person of other customers" in decision.message

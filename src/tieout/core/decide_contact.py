@@ -53,12 +53,20 @@ def decide_contact(
             lane,
             Verdict.WAIT,
             "customer_not_linked",
-            f"{called(case.source)} waits until the customer is linked.",
+            _waiting(case),
             waits_for=case.waits_for,
         )
     if case.pair is not None:
         return _paired(case, case.wanted, policy, lane, fields)
     return _alone(case, case.wanted, policy, lane, fields)
+
+
+def _waiting(case: ContactCase) -> str:
+    """Who has a half on the other side and moved to a customer without one keeps that half."""
+    name = called(case.source)
+    if case.pair is None:
+        return f"{name} waits until the customer is linked."
+    return f"{name} has moved, and stays as before over there until the new customer is linked."
 
 
 # --- not linked --------------------
