@@ -470,6 +470,8 @@ class Store(ContactStore, Protocol):
         self, bridge: str, connection: str, limit: int, now: datetime, furthest: datetime
     ) -> list[OpenDoubt]: ...
 
+    async def places_of(self, refs: Sequence[ExternalRef]) -> dict[ExternalRef, str]: ...
+
     async def apply_judgement(
         self,
         bridge: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from quiet import document_slot
@@ -9,7 +10,8 @@ from scenes import Scene, history
 from tieout.core.case import RefRole
 from tieout.core.model import ExternalRef
 from tieout.services.usage import UsedWronglyError
-from tieout.store import slots
+from tieout.store import resolving, slots
+from tieout.storing import OpenDoubt
 from world import BOOK
 
 
@@ -119,6 +121,7 @@ async def h114_two_deals_in_doubt_over_the_same_documents(s: Scene) -> None:
     deals = [s.deal("1000.00"), s.deal("1500.00")]
     s.world.fault("drop_after_commit", path="/drafts", times=2)
     await s.run()
+    assert [one.state.roles for one in await _unclear(s)] == [{}, {}]
     await s.settle()
     drafts = {row["net"]: s.ref(row["id"]) for row in s.world.live()}
     for deal, net in zip(deals, (1000, 1500), strict=True):
@@ -128,6 +131,17 @@ async def h114_two_deals_in_doubt_over_the_same_documents(s: Scene) -> None:
     assert sorted(s.world.current()) == sorted(drafts.values())
     assert s.sent() == 3
     s.none_open()
+
+
+async def _unclear(s: Scene) -> list[OpenDoubt]:
+    """
+    What looks would start from. It holds nothing of other deals' documents, of which there may be
+    a hundred thousand: their places are asked for where a look comes upon them.
+    """
+    ever = s.world.clock.now() + timedelta(days=9)
+    return list(
+        await s.world.do(lambda tx: resolving.doubts_due(tx, "nordic", BOOK, 10, ever, ever))
+    )
 
 
 @history(guard="e2")

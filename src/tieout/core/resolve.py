@@ -37,7 +37,7 @@ class DoubtState:
     ``refused``: so was its last request, while an earlier one is still open.
     ``horizons`` are those of the open attempts (after one of them that attempt can no longer take
     effect); ``sends`` how many attempts may have taken effect; ``roles`` what is known of other
-    records of the slot ('copy', 'not_ours', 'former').
+    records of the slot ('copy', 'not_ours', 'former'), those that another slot has ('taken').
     """
 
     key: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -67,6 +67,27 @@ async def _looked(engine: Engine, connection: str, doubts: Sequence[Doubt]) -> l
     return await by_halves(engine.connectors[connection].find_by_key, doubts, incomplete)
 
 
+async def _without_those_of_others(
+    engine: Engine, due: Sequence[OpenDoubt], sights: Sequence[Sight]
+) -> list[OpenDoubt]:
+    """
+    With the role of what a look came upon and another place has: that cannot be the one that was
+    looked for. Two deals of one customer that are unclear at once would else have each other's
+    document for a candidate for ever.
+    """
+    near = {ref for sight in sights for record in sight.near if (ref := record.ref) is not None}
+    if not near:
+        return list(due)
+    places = await engine.store.places_of(sorted(near))
+    return [_knowing(one, places) for one in due]
+
+
+def _knowing(one: OpenDoubt, places: Mapping[ExternalRef, str]) -> OpenDoubt:
+    """What its own place has, or what a person said of it, counts before what another has."""
+    taken = {ref: "taken" for ref, key in places.items() if key != one.operation.key13}
+    return replace(one, state=replace(one.state, roles={**taken, **one.state.roles}))
+
+
 async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> None:
     """Every look that is due on one connection, in batches; nothing is sent here."""
     connector = engine.connectors[connection]
@@ -79,6 +100,7 @@ async def resolve(engine: Engine, connection: str, counts: ResolveCounts) -> Non
             return
         sights = await _looked(engine, connection, [_doubt(open_doubt) for open_doubt in due])
         gone: dict[Entity, list[ExternalRef]] = {}
+        due = await _without_those_of_others(engine, due, sights)
         for open_doubt, sight in zip(due, sights, strict=True):
             engine.heard(connection, sight.vendor_time)
             counts.looked += 1

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
-from tieout.core.case import RefRole
 from tieout.core.model import Document, ExternalRef, Record
 from tieout.store import codec
 from tieout.store import slots as slot_store
@@ -29,34 +27,31 @@ def lineage(tx: Tx, customer: ExternalRef) -> tuple[ExternalRef, ...]:
     return tuple(sorted(found))
 
 
-def not_this_ones(
-    tx: Tx, connection: str, keys: Sequence[str], first: datetime
-) -> dict[str, list[tuple[ExternalRef, str]]]:
-    """
-    Documents that cannot be the one that a look is after, by place: what another place got since
-    these were sent, and what a person said is not theirs. Two deals of one customer that are
-    unclear at once would else have each other's document for a candidate for ever.
-    """
-    found: dict[str, list[tuple[ExternalRef, str]]] = {key: [] for key in keys}
-    # The day before: the refs' times are those of our clock.
-    for key, row_id in tx.rows(
-        "SELECT key13, id FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
-        " AND entity = 'document' AND role <> 'not_ours' AND since >= %(first)s ORDER BY id",
-        connection=connection,
-        first=first - timedelta(days=1),
-    ):
-        for place in found:
-            if place != key:
-                found[place].append((ExternalRef(connection, "document", row_id), "taken"))
+def places_of(tx: Tx, refs: Sequence[ExternalRef]) -> dict[ExternalRef, str]:
+    """The place that each of these records was linked with, whatever became of it; else none."""
+    rows = tx.rows(
+        "SELECT r.connection, r.entity, r.id, r.key13 FROM ref r JOIN unnest("
+        " %(connections)s::text[], %(entities)s::text[], %(ids)s::text[]) AS a (c, e, i)"
+        " ON r.connection = a.c AND r.entity = a.e AND r.id = a.i"
+        " WHERE r.workspace = %(ws)s AND r.role <> 'not_ours'",
+        connections=[ref.connection for ref in refs],
+        entities=[ref.entity for ref in refs],
+        ids=[ref.id for ref in refs],
+    )
+    return {ExternalRef(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+def said_not_ours(tx: Tx, connection: str, keys: Sequence[str]) -> dict[str, list[ExternalRef]]:
+    """Documents of which a person said that they are not those of these places, by place."""
+    found: dict[str, list[ExternalRef]] = {}
     for subject, refs in tx.rows(
         "SELECT subject, refs::text FROM verdict WHERE workspace = %(ws)s"
         " AND verdict = 'not_ours' AND subject = ANY(%(subjects)s) ORDER BY seq",
         subjects=[f"slot:{key}" for key in keys],
     ):
-        found[subject.removeprefix("slot:")] += [
-            (ExternalRef(connection, "document", str(one)), RefRole.NOT_OURS)
-            for one in codec.decode_loose(refs)
-        ]
+        found.setdefault(subject.removeprefix("slot:"), []).extend(
+            ExternalRef(connection, "document", str(one)) for one in codec.decode_loose(refs)
+        )
     return found
 
 

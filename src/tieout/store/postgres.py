@@ -22,6 +22,7 @@ from tieout.store import (
     deciding,
     freeing,
     growing,
+    lineage,
     operations,
     pages,
     published,
@@ -414,6 +415,9 @@ class PostgresStore:
         return await self.do(
             lambda tx: resolving.doubts_due(tx, bridge, connection, limit, now, furthest)
         )
+
+    async def places_of(self, refs: Sequence[ExternalRef]) -> dict[ExternalRef, str]:
+        return await self.do(lambda tx: lineage.places_of(tx, refs))
 
     async def apply_judgement(
         self,

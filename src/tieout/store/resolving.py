@@ -18,7 +18,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import close_one, open_exception
 from tieout.store.database import Tx
-from tieout.store.lineage import lineage, not_this_ones
+from tieout.store.lineage import lineage, said_not_ours
 from tieout.store.linking import link_applied, named_otherwise, second_carrier
 from tieout.store.operations import COLUMNS, FROM, operation_of, set_state
 from tieout.storing import FanOut, MirrorRow, OpenDoubt, ReadyOperation
@@ -100,13 +100,15 @@ def doubts_due(
     attempts = _attempts(tx, ids)
     keys = [row[3] for row in rows]
     refs = _refs(tx, keys)
-    first = min(row[21] or row[26] for row in rows)
-    others = not_this_ones(tx, connection, keys, first)
+    denied = said_not_ours(tx, connection, keys)
     known = {}
     for key in keys:
         # What the place has by now counts, whatever was said of it before.
         own = dict(refs.get(key, []))
-        known[key] = [*(one for one in others[key] if one[0] not in own), *own.items()]
+        known[key] = [
+            *((ref, str(RefRole.NOT_OURS)) for ref in denied.get(key, []) if ref not in own),
+            *own.items(),
+        ]
     return [_open_doubt(tx, row, attempts.get(row[0], []), known[row[3]]) for row in rows]
 
 
