@@ -89,3 +89,38 @@ async def h102_credit_note_taken_back_where_no_key_is_shown(s: Scene) -> None:
     await s.settle()
     assert len(s.world.live()) == 2
     s.none_open()
+
+
+@history()
+async def h116_credit_note_of_a_paid_invoice_taken_back(s: Scene) -> None:
+    """Its credit note took nothing off an invoice that was paid: it is dead by the note alone."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.settle()
+    invoice = s.one("booked")
+    s.world.in_book("pay", invoice=invoice)
+    note = s.world.in_book("credit", invoice=invoice)["id"]
+    _stays_paid(s, invoice)
+    s.world.in_crm("reopen", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.current() == []
+    s.none_open()
+    await s.world.wait(130)
+    await s.settle()
+    s.none_open()
+    _take_back(s, note)
+    s.world.in_crm("win", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert [row["id"] for row in s.world.live()] == [invoice]
+    assert s.world.exceptions(deal) == ["old_generation_alive", "former_document_stands"]
+
+
+def _stays_paid(s: Scene, invoice: str) -> None:
+    """Books that leave a credit note open beside an invoice that nothing is open on."""
+    ledger = s.world.book.ledger
+    row = ledger.find("documents", invoice)
+    row["credited"] = Decimal(0)
+    ledger.settle(row)
+    ledger.touch(row)

@@ -53,7 +53,17 @@ from tieout.core.change import Action
 from tieout.core.compose import Composed, compose, sold_amount
 from tieout.core.decide_document import ADOPTED, decide_document
 from tieout.core.keys import operation_key
-from tieout.core.model import Deal, DealState, Document, Instalment, Line, LineKind
+from tieout.core.model import (
+    Deal,
+    DealState,
+    Document,
+    DocumentKind,
+    ExternalRef,
+    Instalment,
+    Line,
+    LineKind,
+    Totals,
+)
 from tieout.core.policy import DocumentPolicy, FlowMode
 from tieout.core.predict import fits, predict
 from tieout.core.safeguards import ALL_ON, Safeguards
@@ -481,6 +491,43 @@ def test_credited_or_voided_while_won_is_left_until_a_person_asks(
     assert decision.net == Decimal("1000.00")
     asked = live(WON, shown=shown, state=slot_state(slot(), verdict="make_new"))
     assert decide(asked).verdict is Verdict.END
+
+
+INVOICE = books_ref("document", "2217")
+PAID = shown_as(wanted_for(WON), booked=True, credited=Decimal(0))
+
+
+def note(gross: str, *credits: ExternalRef, **more: Any) -> Document:
+    """A booked credit note over that gross, which names these invoices."""
+    total = Totals(currency="SEK", net=Decimal(gross), tax=Decimal(0), gross=-Decimal(gross))
+    return Document(
+        kind=DocumentKind.CREDIT_NOTE,
+        totals=total,
+        credits=credits,
+        **{"booked": True, **more},
+    )
+
+
+@pytest.mark.parametrize(
+    ("notes", "reason"),
+    [
+        ((), "in_step"),
+        ((note("1250.00", INVOICE),), "credited"),
+        ((note("1000.00", INVOICE), note("250.00", INVOICE)), "credited"),
+        ((note("1249.99", INVOICE),), "in_step"),
+        ((note("1250.00", INVOICE, booked=False),), "in_step"),
+        ((note("1250.00"),), "credited"),
+        ((note("1250.00", books_ref("document", "9")),), "in_step"),
+    ],
+)
+def test_what_was_paid_is_dead_by_credit_notes_of_its_own_over_the_whole(
+    notes: tuple[Document, ...], reason: str
+) -> None:
+    case = replace(live(WON, shown=PAID, booked=True), credit_notes=notes)
+    assert decide(case).reason == reason
+    lost = decide(replace(live(LOST, was=WON, shown=PAID, booked=True), credit_notes=notes))
+    dead = reason == "credited"
+    assert lost.reason == ("generation_ended" if dead else "reopened_after_booking")
 
 
 def test_credited_in_part_is_alive() -> None:

@@ -24,7 +24,7 @@ from tieout.core.keys import operation_key
 from tieout.core.mapping.errors import MappingError
 from tieout.core.model import DealState, Document, Entity, OrderState
 from tieout.core.order_answers import made_anew, order_changed
-from tieout.core.orders import all_credited, called, is_order, returned, still_stands, under_way
+from tieout.core.orders import all_credited, called, is_order, still_stands, taken_back, under_way
 from tieout.core.policy import INVOICE, BridgePolicy
 from tieout.core.predict import fits
 from tieout.core.releasing import Context, released
@@ -127,12 +127,11 @@ def _not_wanted(context: Context, reason: str) -> Decision:
     shown = document.record
     assert isinstance(shown, Document)
     if document.gone or _dead(case, shown):
-        if still_stands(case.grown) and context.rules.booked_never_voided:
+        standing = still_stands(case.grown, case.credit_notes)
+        if standing and context.rules.booked_never_voided:
             # Won again it would be sold a second time: the order went, its invoice did not.
             return context.hold(_reopened(context, reason, shown))
         return context.decision(Verdict.END, "generation_ended", words)
-    if returned(shown, case.credit_notes):
-        return context.decision(Verdict.SKIP, reason, words)
     fixed = shown.booked or under_way(shown, case.grown)
     if fixed and context.rules.booked_never_voided:
         return context.hold(_reopened(context, reason, shown))
@@ -209,13 +208,9 @@ def _void(context: Context, shown: Document, words: str, reason: str) -> Decisio
 
 def _dead(case: DocumentCase, record: Any) -> bool:
     """Voided, or fully credited: of an order, all that was invoiced of it."""
-    if not isinstance(record, Document):
-        return False
-    if record.voided or all_credited(record, case.grown):
-        return True
-    gross = record.totals.gross if record.totals else None
-    credited = abs(record.credited or Decimal(0))
-    return bool(record.booked and gross and credited >= abs(gross))
+    return isinstance(record, Document) and (
+        taken_back(record, case.credit_notes) or all_credited(record, case.grown, case.credit_notes)
+    )
 
 
 # --- the trigger is true --------------------

@@ -19,9 +19,9 @@ def made_anew(context: Context, old: Any) -> Decision:
     of the order that went still stands.
     """
     case = context.case
-    if not still_stands(case.grown):
+    if not still_stands(case.grown, case.credit_notes):
         return context.decision(Verdict.END, "generation_ended", "A new one was asked for.")
-    named = ", ".join(called(one) for one in case.grown if still_stands((one,)))
+    named = ", ".join(called(one) for one in case.grown if still_stands((one,), case.credit_notes))
     order = called(old) if isinstance(old, Document) else "order"
     return context.hold(
         Finding(

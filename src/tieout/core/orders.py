@@ -26,44 +26,57 @@ def under_way(shown: Document, grown: Iterable[Document]) -> bool:
     )
 
 
-def all_credited(shown: Document, grown: Sequence[Document]) -> bool:
+def taken_back(shown: Document, notes: Iterable[Document] = ()) -> bool:
+    """
+    Voided, or credited in full: by the books' own figure, or by credit notes of its own, which take
+    nothing off what was paid before (they are paid back, or stay open themselves).
+    """
+    return shown.voided or _credited(shown) or credited_by(shown, notes)
+
+
+def credited_by(shown: Document, notes: Iterable[Document]) -> bool:
+    """
+    Whether the booked ones among these credit notes come to the whole of it. Those count that name
+    it, and those that name none: what another sale's credit note settled was paid with it.
+    """
+    own = (note for note in notes if not note.credits or shown.ref in note.credits)
+    taken = sum((abs(note.totals.gross) for note in own if note.booked and note.totals), ZERO)
+    gross = shown.totals.gross if shown.totals else ZERO
+    return bool(shown.booked and gross) and taken >= abs(gross)
+
+
+def all_credited(
+    shown: Document, grown: Sequence[Document], notes: Sequence[Document] = ()
+) -> bool:
     """Whether all that was invoiced of a finished order was credited, so that nothing stands."""
     live = [one for one in grown if not one.voided]
     return (
         is_order(shown)
         and shown.order_state is OrderState.INVOICED
         and bool(live)
-        and all(_credited(one) for one in live)
+        and all(taken_back(one, naming(one, notes)) for one in live)
     )
 
 
-def still_stands(grown: Iterable[Document]) -> bool:
+def still_stands(grown: Iterable[Document], notes: Sequence[Document] = ()) -> bool:
     """Whether something that was invoiced of an order is neither voided nor credited in full."""
-    return any(not one.voided and not _credited(one) for one in grown)
+    return any(not taken_back(one, naming(one, notes)) for one in grown)
 
 
-def stands(shown: Document, grown: Sequence[Document], notes: Iterable[Document]) -> bool:
+def stands(shown: Document, grown: Sequence[Document], notes: Sequence[Document]) -> bool:
     """
-    Whether a document, or what was made of it, is neither voided nor credited in full. Of ``notes``
-    count those that name it, and those that name none: what the credit note of another sale
-    settled was paid with it, and stands.
+    Whether a document that a place had before, or what was made of it, stands again. By its own
+    credit notes alone: the books' figure may be the credit note of another sale.
     """
-    own = (note for note in notes if not note.credits or shown.ref in note.credits)
-    taken = sum((abs(note.totals.gross) for note in own if note.booked and note.totals), ZERO)
-    credited = _credited(shown) and shown.totals is not None and taken >= abs(shown.totals.gross)
-    dead = shown.voided or credited or all_credited(shown, grown)
-    return not dead or still_stands(grown)
+    dead = shown.voided or credited_by(shown, notes) or all_credited(shown, grown, notes)
+    return not dead or still_stands(grown, notes)
 
 
-def returned(invoice: Document, documents: Iterable[Document]) -> bool:
-    """
-    Whether credit notes among these documents that name an invoice come to the whole of it. Of one
-    that was paid before they take nothing off: they are paid back, and nothing is left to credit.
-    """
-    gross = invoice.totals.gross if invoice.totals else ZERO
-    notes = [d for d in documents if d.kind is DocumentKind.CREDIT_NOTE and d.booked]
-    sizes = (abs(n.totals.gross) for n in notes if n.totals and invoice.ref in n.credits)
-    return bool(invoice.booked and gross) and sum(sizes, ZERO) >= abs(gross)
+def naming(invoice: Document, notes: Iterable[Document]) -> list[Document]:
+    """The credit notes among these documents that name that invoice."""
+    return [
+        one for one in notes if one.kind is DocumentKind.CREDIT_NOTE and invoice.ref in one.credits
+    ]
 
 
 def _credited(invoice: Document) -> bool:

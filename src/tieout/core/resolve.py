@@ -18,7 +18,7 @@ from tieout.core.change import Action, Hit, Sight, Wanted
 from tieout.core.compare import DOCUMENT_FIELDS, differing
 from tieout.core.keys import generation_of
 from tieout.core.model import Document, ExternalRef, Record
-from tieout.core.orders import is_order
+from tieout.core.orders import is_order, taken_back
 from tieout.core.safeguards import ALL_ON, Safeguards
 
 # Pauses before the looks that come before the horizon; then the horizon, then one lag after it.
@@ -176,14 +176,11 @@ def _later_generation(later: Sequence[Hit], same: Sequence[Hit]) -> Judgement:
 
 
 def _live(record: Record) -> bool:
-    """Not voided and not fully credited."""
-    if not isinstance(record, Document):
-        return True
-    if record.voided:
-        return False
-    gross = record.totals.gross if record.totals else None
-    credited = record.credited or Decimal(0)
-    return not (record.booked and gross and abs(credited) >= abs(gross))
+    """
+    Not voided and not fully credited. A look shows no credit notes: an invoice that was paid before
+    it was credited counts as live, and a person is asked.
+    """
+    return not isinstance(record, Document) or not taken_back(record)
 
 
 def _ours(state: DoubtState, sight: Sight, rules: Safeguards) -> list[Hit]:

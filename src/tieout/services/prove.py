@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tieout.core.case import Seen
 from tieout.core.compose import steps
-from tieout.core.keys import keys_in
+from tieout.core.keys import KeyKind, keys_in
 from tieout.core.ledger_list import Period
-from tieout.core.model import Customer, Deal, DealState, Document, DocumentKind, Entity
-from tieout.core.orders import returned
+from tieout.core.model import Customer, Deal, DealState, Document, DocumentKind, Entity, ExternalRef
+from tieout.core.orders import credited_by, taken_back
 from tieout.engine.context import Engine
 from tieout.engine.places import document_slot
 from tieout.engine.run import connect
@@ -92,13 +93,14 @@ async def prove(
     """
     async with holding(engine):
         await connect(engine)
-        documents = {name: await _documents(engine, name) for name in engine.books}
+        alive = {name: _live(await _documents(engine, name)) for name in engine.books}
         deals = await _deals(engine)
     inside = [deal for deal in deals if _in(deal, period)]
     proof = Proof(deals=len(inside), queries=queries)
     known = await store.do(lambda tx: proving.current_refs(tx, engine.bridge))
     reasons = await store.do(lambda tx: proving.reasons(tx, engine.bridge))
     kept = await store.do(lambda tx: proving.current_parts(tx, engine.bridge))
+    places = {name: _by_key(live) for name, live in alive.items()}
     claimed: set[str] = set()
     for deal in sorted(inside, key=lambda one: one.number or one.title):
         planned = {step.part for step in steps(deal)}
@@ -111,7 +113,7 @@ async def prove(
             carriers = tuple(
                 carrier
                 for name, key13 in keys.items()
-                for carrier in _carriers(documents[name], name, key13, known)
+                for carrier in _carriers(places[name].get(key13, ()), name, [key13], known)
             )
             if not carriers and part not in planned:
                 continue
@@ -125,7 +127,7 @@ async def prove(
                 )
             )
     if period is None:
-        proof.orphans = _orphans(documents, claimed, known)
+        proof.orphans = _orphans(alive, claimed, known)
     return proof
 
 
@@ -176,26 +178,46 @@ def _in(deal: Deal, period: Period | None) -> bool:
     return deal.close_date is not None and period.start <= deal.close_date <= period.end
 
 
-def is_live(document: Document) -> bool:
-    """Neither voided nor credited in full; a credit note is no document of a step."""
-    if document.voided or document.kind is DocumentKind.CREDIT_NOTE:
-        return False
-    gross = document.totals.gross if document.totals else None
-    credited = document.credited
-    return not (document.booked and gross and credited and abs(credited) >= abs(gross))
+def _live(documents: Sequence[Document]) -> list[tuple[Document, list[str]]]:
+    """
+    Documents that carry keys of deals, with their places, which are neither voided nor credited in
+    full; a credit note is no document of a step.
+    """
+    notes: dict[ExternalRef, list[Document]] = defaultdict(list)
+    for document in documents:
+        if document.kind is DocumentKind.CREDIT_NOTE:
+            for invoice in document.credits:
+                notes[invoice].append(document)
+    found = []
+    for document in documents:
+        keys = [key[:13] for key in keys_in(document.carrier_text) if key[13] == KeyKind.DOCUMENT]
+        if not keys or document.kind is DocumentKind.CREDIT_NOTE or taken_back(document):
+            continue
+        own = notes.get(document.ref, []) if document.ref is not None else []
+        if not credited_by(document, own):
+            found.append((document, keys))
+    return found
+
+
+def _by_key(live: Iterable[tuple[Document, Sequence[str]]]) -> dict[str, list[Document]]:
+    found: dict[str, list[Document]] = defaultdict(list)
+    for document, keys in live:
+        for key13 in sorted(set(keys)):
+            found[key13].append(document)
+    return found
 
 
 def _carriers(
-    documents: Sequence[Document], books: str, key13: str, known: Mapping[str, set[str]]
+    documents: Iterable[Document], books: str, keys: Sequence[str], known: Mapping[str, set[str]]
 ) -> list[Carrier]:
+    """``ours``: linked with one of these places."""
     return [
         Carrier(
-            document=document,
+            document=one,
             books=books,
-            ours=document.ref is not None and document.ref.id in known.get(key13, set()),
+            ours=one.ref is not None and any(one.ref.id in known.get(key, ()) for key in keys),
         )
-        for document in documents
-        if is_live(document) and any(key[:13] == key13 for key in keys_in(document.carrier_text))
+        for one in documents
     ]
 
 
@@ -204,25 +226,18 @@ def _reason(source_id: str, part: int, reasons: Mapping[tuple[str, int], str]) -
 
 
 def _orphans(
-    documents: Mapping[str, Sequence[Document]],
+    alive: Mapping[str, Sequence[tuple[Document, Sequence[str]]]],
     claimed: set[str],
     known: Mapping[str, set[str]],
 ) -> list[Carrier]:
     """Live documents with a document key that no won deal claims, of places that we know."""
-    found = []
-    for books, listed in documents.items():
-        for document in listed:
-            keys = [key[:13] for key in keys_in(document.carrier_text) if key[13] == "D"]
-            if not keys or any(key in claimed for key in keys):
-                continue
-            # Last, since it looks at every document there is.
-            if is_live(document) and not returned(document, listed):
-                ours = any(
-                    document.ref is not None and document.ref.id in known.get(key, set())
-                    for key in keys
-                )
-                found.append(Carrier(document=document, books=books, ours=ours))
-    return found
+    return [
+        carrier
+        for books, live in alive.items()
+        for document, keys in live
+        if not claimed & set(keys)
+        for carrier in _carriers((document,), books, keys, known)
+    ]
 
 
 def carrier_data(carrier: Carrier) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from tieout.store import codec, growing
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
+from tieout.store.credits import PAID_BACK
 from tieout.store.database import Tx
 from tieout.store.lineage import another_sale
 from tieout.store.said import end_of_chain
@@ -30,6 +31,8 @@ _FLOWS = {  # By kind of slot.
     **{KeyKind.CONTACT: "contacts", KeyKind.PERSON: "persons"},
 }
 _DEAD = ["cancelled", "credited"]
+# Of a mirror row ``m``.
+_IS_DEAD = f"(m.status = ANY(%(dead)s) OR coalesce({PAID_BACK}, false))"
 
 
 def loose_carriers(tx: Tx, connection: str) -> list[LooseCarrier]:
@@ -46,7 +49,7 @@ def loose_carriers(tx: Tx, connection: str) -> list[LooseCarrier]:
             " AND r.entity = m.entity AND r.id = m.id WHERE m.workspace = %(ws)s"
             " AND m.connection = %(connection)s AND m.carried_key13 IS NOT NULL"
             " AND m.gone_at IS NULL AND (r.id IS NULL OR (r.role = 'former'"
-            " AND m.entity = 'document' AND NOT (m.status = ANY(%(dead)s))))"
+            f" AND m.entity = 'document' AND NOT {_IS_DEAD}))"
             f" AND {growing.OF_NO_ORDER}"
             " ORDER BY m.carried_key DESC, m.entity, (m.kind = 'order') IS NOT TRUE, m.id",
             connection=connection,
@@ -336,7 +339,7 @@ def close_settled(tx: Tx, bridge: str, now: datetime) -> int:
         " AND NOT EXISTS (SELECT 1 FROM ref r JOIN mirror m ON m.workspace = r.workspace"
         " AND m.connection = r.connection AND m.entity = r.entity AND m.id = r.id"
         " WHERE r.workspace = e.workspace AND r.key13 = e.key13 AND r.role = 'copy'"
-        " AND m.gone_at IS NULL AND NOT (m.status = ANY(%(dead)s))) RETURNING e.number, e.code",
+        f" AND m.gone_at IS NULL AND NOT {_IS_DEAD}) RETURNING e.number, e.code",
         bridge=bridge,
         now=now,
         dead=_DEAD,
@@ -423,9 +426,8 @@ def parse_ref(text: str) -> ExternalRef:
 
 def _is_gone(tx: Tx, ref: ExternalRef) -> bool:
     row = tx.row(
-        "SELECT 1 FROM mirror WHERE workspace = %(ws)s AND connection = %(connection)s"
-        " AND entity = %(entity)s AND id = %(id)s AND (gone_at IS NOT NULL"
-        " OR status = ANY(%(dead)s))",
+        "SELECT 1 FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
+        f" AND m.entity = %(entity)s AND m.id = %(id)s AND (m.gone_at IS NOT NULL OR {_IS_DEAD})",
         connection=ref.connection,
         entity=ref.entity,
         id=ref.id,

@@ -38,6 +38,15 @@ _FITTING = (
     " GROUP BY c.id HAVING count(DISTINCT i.id) = 1 ORDER BY c.id"
 )
 
+PAID_BACK = (
+    "(m.gross <> 0 AND abs(m.gross) <= (SELECT sum(abs(n.gross)) FROM mirror n"
+    " WHERE n.workspace = m.workspace AND n.connection = m.connection AND n.entity = m.entity"
+    " AND n.parent_id = m.id AND n.kind = 'credit_note' AND n.gone_at IS NULL"
+    " AND n.status NOT IN ('draft', 'cancelled')))"
+)
+"""Of a mirror row ``m``: credit notes of its own come to the whole of it. One that was paid before
+they take nothing off, so that its status stays *paid*. No row of that kind: NULL."""
+
 
 def match_by_number(
     tx: Tx, books: str, lanes: Sequence[str], now: datetime
