@@ -177,10 +177,53 @@ def test_a_month_is_filed_once_and_shown_as_it_was(afternoon: Morning, tmp_path:
     assert f"SHA-256 {''.join(grouped[:2])}. Check:" in filed.err
 
 
+def test_another_document_for_a_deal_whose_invoice_was_credited(afternoon: Morning) -> None:
+    tieout, story = afternoon.tieout.inside, afternoon.story
+    before = {row["Id"] for row in _drafts(story)}
+    story.deal("D-091", "Tallmo Skog AB", "SRV-1", "800")
+    assert tieout("run", "--once").code == 0
+    (draft,) = (row for row in _drafts(story) if row["Id"] not in before)
+    refused = tieout("exceptions", "answer", "D-091", "--make-new")
+    assert refused.code == 2
+    assert "D-091 has no document that was credited in full or voided" in refused.err
+
+    invoice = story.books.act("book_draft", draft=draft["Id"])
+    assert tieout("run", "--once").code == 0
+    story.books.act("credit", invoice=invoice["InvoiceNumber"])
+    assert tieout("run", "--once").code == 0
+    asked = tieout("why", "D-091")
+    assert "tieout exceptions answer D-091 --make-new" in asked.out
+
+    said = tieout("exceptions", "answer", "D-091", "--make-new", "--as", "Maria Ek")
+    assert (said.code, said.out) == (
+        0,
+        "Noted for Maria Ek: 1 new document for D-091 by the next run.\n",
+    )
+    twice = tieout("exceptions", "answer", "D-091", "--make-new", "--json")
+    assert (twice.code, twice.json()["error"]["code"]) == (2, "answer_unfit")
+    assert tieout("run", "--once").code == 0
+    (again,) = (row for row in _drafts(story) if row["Id"] not in before)
+    assert again["Id"] != draft["Id"]
+    assert tieout("run", "--once").code == 0
+    assert len(_drafts(story)) == len(before) + 1
+    story.crm.act("reopen", id=story.deals["D-091"])
+    assert tieout("run", "--once").code == 0
+    assert tieout("log", "verify").code == 0
+
+
+def _drafts(story: Story) -> list[dict[str, object]]:
+    rows = story.books.records("customerinvoicedrafts")  # type: ignore[attr-defined]
+    return [row for row in rows if not row.get("_deleted")]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "error"),
     [
         (("plan", "P-999"), 2, "no_plan"),
+        (("exceptions", "answer", "D-999", "--make-new"), 2, "no_such_record"),
+        (("exceptions", "answer", "EX-99", "--make-new"), 2, "no_exception"),
+        (("exceptions", "answer", "99", "--make-new"), 2, "no_such_record"),
+        (("exceptions", "answer", "1", "--make-new"), 2, "answer_unfit"),
         (("plan", "--only", "D-106", "--only", "D-160", "--no-read"), 2, "not_due"),
         (("plan", "P-1", "--only", "D-106", "--only", "D-160"), 2, "not_in_plan"),
         (("apply", "--only", "D-160", "--yes"), 2, "not_due"),

@@ -242,7 +242,8 @@ CODES: dict[str, Help] = {
     # After a document was made
     "changed_after_booking": Help(
         "The deal was changed after its invoice was booked; booked documents are not changed.",
-        "Release the proposal, or dismiss it with a reason: tieout exceptions show EX-…",
+        "Finance does as proposed, or dismiss it with a reason: tieout exceptions show EX-…. After "
+        "a full credit: tieout exceptions answer DEAL --make-new.",
     ),
     "former_plan_invoiced": Help(
         "The deal has another billing plan now, and a document of the former one stands: nothing "

@@ -22,7 +22,7 @@ from tieout.core.compose import Composed, compose, kind_made, label, step_of
 from tieout.core.finding import Finding, Severity
 from tieout.core.keys import operation_key
 from tieout.core.mapping.errors import MappingError
-from tieout.core.model import DealState, Document, Entity, OrderState
+from tieout.core.model import Deal, DealState, Document, Entity, OrderState
 from tieout.core.order_answers import made_anew, order_changed
 from tieout.core.orders import all_credited, called, is_order, still_stands, taken_back, under_way
 from tieout.core.policy import INVOICE, BridgePolicy
@@ -237,11 +237,17 @@ def _wanted(context: Context) -> Decision:
         return context.decision(
             Verdict.NOTHING,
             reason,
-            f"Its {'order' if is_order(shown) else 'document'} was {word}; a new one is made on "
-            "request.",
+            f"Its {'order' if is_order(shown) else 'document'} was {word}. A new one is made on "
+            f"request: tieout exceptions answer {_word(case.deal)} --make-new",
             net=composed.sold,
         )
     return _compare(context, composed, found, stops, shown)
+
+
+def _word(deal: Deal) -> str:
+    """What a person types for a deal: its name where that is one word, else its id."""
+    name = label(deal)
+    return name if name.split() == [name] else deal.source_id
 
 
 def _not_yet(context: Context) -> Decision | None:

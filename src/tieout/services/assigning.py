@@ -12,6 +12,7 @@ from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.engine.places import document_slot
 from tieout.services.exceptions import Answer, books_of, candidate_ids, one_record
+from tieout.services.naming import one_deal
 from tieout.services.usage import UsedWronglyError
 from tieout.store import pages, people
 from tieout.store import slots as slot_store
@@ -65,15 +66,7 @@ async def _deal(engine: Engine, store: PostgresStore, case: Case, word: str) -> 
                 code="answer_unfit",
             )
         found = mine
-    if not found:
-        raise UsedWronglyError(f'{crm} has no deal "{word}".', code="no_such_record")
-    if len(found) > 1:
-        ids = ", ".join(deal.id for deal in found)
-        raise UsedWronglyError(
-            f'"{word}" is more than one deal: {ids}. Give its id.', code="ambiguous"
-        )
-    one: NamedDeal = found[0]
-    return one
+    return one_deal(found, word, crm)
 
 
 async def _link(

@@ -79,6 +79,14 @@ async def find(store: PostgresStore, bridge: str, crm: str, number: int) -> Case
     return found
 
 
+async def is_named(store: PostgresStore, bridge: str, crm: str, word: str) -> bool:
+    """Whether a word means an exception: `EX-41`, or `41` where that one is open, and no deal."""
+    if not word.isdecimal():
+        return word.upper().startswith("EX-")
+    found: Case | None = await store.do(lambda tx: people.case(tx, bridge, crm, int(word)))
+    return found is not None and found.closed_at is None
+
+
 def books_of(case: Case) -> str:
     """The books that an exception is about; '' for one of the whole bridge."""
     return case.lane.rsplit("/", 1)[-1]

@@ -355,6 +355,20 @@ def deals_named(tx: Tx, crm: str, word: str) -> list[NamedDeal]:
     ]
 
 
+def dead_steps(tx: Tx, lanes: Sequence[str], source_id: str) -> list[tuple[str, int]]:
+    """Billing steps of a won deal whose document was credited in full or voided: (lane, part)."""
+    return [
+        (row[0], row[1])
+        for row in tx.rows(
+            "SELECT lane, part FROM outcome WHERE workspace = %(ws)s AND lane = ANY(%(lanes)s)"
+            " AND source_id = %(source)s AND verdict = 'nothing'"
+            " AND reason IN ('credited', 'cancelled') ORDER BY lane, part",
+            lanes=list(lanes),
+            source=source_id,
+        )
+    ]
+
+
 def in_books(tx: Tx, books: str, entity: str, word: str) -> list[tuple[str, str, str, str]]:
     """Records that this word names, by id or number: (id, number, name, kind)."""
     return [

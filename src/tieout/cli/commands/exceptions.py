@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tieout.bootstrap import Opened
+    from tieout.engine.context import Engine
     from tieout.services.exceptions import Detail
     from tieout.store.people import Case
     from tieout.store.planned import Written
@@ -512,12 +513,19 @@ async def dismiss(
     examples=(
         "tieout exceptions answer EX-40 --is 112",
         "tieout exceptions answer EX-41 --make-new",
+        "tieout exceptions answer D-105 --make-new",
         "tieout exceptions answer EX-42 --side crm --side emails=books",
     ),
 )
 async def answer(
     session: Session,
-    which: Number,
+    which: Annotated[
+        str,
+        Argument(
+            metavar="EX-31",
+            help="Which one (EX-31); or, with --make-new, a won deal whose document was credited.",
+        ),
+    ],
     is_: Annotated[
         str, Option("--is", metavar="REF", help="It is this customer or document.")
     ] = "",
@@ -546,7 +554,6 @@ async def answer(
     who = who_acts(as_)
     engine = await open_bridge(session, opened, who)
     crm = engine.policy.crm
-    case = await exceptions.find(opened.store, engine.bridge, crm, number_of(which, "EX"))
     given = exceptions.Answer(
         which=is_,
         deal=deal,
@@ -557,10 +564,31 @@ async def answer(
         not_ours=tuple(not_ours or ()),
         sides=tuple(side or ()),
     )
+    if given == exceptions.Answer(make_new=True, step=step) and not await exceptions.is_named(
+        opened.store, engine.bridge, crm, which
+    ):
+        return await _made_anew(session, engine, which, step, who)
+    case = await exceptions.find(opened.store, engine.bridge, crm, number_of(which, "EX"))
     said = await exceptions.answer(engine, opened.store, case, given, who=who)
     case = await exceptions.find(opened.store, engine.bridge, crm, case.number)
     return Result(
         data={**case_data(case), "answer": said},
+        lines=[f"Noted for {who}: {said}"],
+        next=("tieout run --once",),
+        bridge=engine.bridge,
+    )
+
+
+async def _made_anew(session: Session, engine: Engine, word: str, step: int, who: str) -> Result:
+    """The answer to what no exception asks: a deal is won, and its document was credited."""
+    from tieout.cli.formats import count
+    from tieout.services.making_anew import make_anew
+
+    opened = await session.opened()
+    deal, places = await make_anew(engine, opened.store, word, step, who=who)
+    said = f"{count(places, 'new document')} for {deal.name} by the next run."
+    return Result(
+        data={"deal": deal.name, "deal_id": deal.id, "documents": places, "answer": said},
         lines=[f"Noted for {who}: {said}"],
         next=("tieout run --once",),
         bridge=engine.bridge,

@@ -160,6 +160,10 @@ def number_lines(made: Why, here: tzinfo, *, full: bool) -> list[str]:
     return lines
 
 
+# Of a won deal: its document had effect, and has none any more.
+_ENDED = ("credited", "cancelled")
+
+
 def _then(made: Why) -> list[str]:
     """The chain of records: draft, invoice, credit notes, money."""
     by_part: dict[int, list[Step]] = {}
@@ -171,7 +175,9 @@ def _then(made: Why) -> list[str]:
         for part, steps in sorted(by_part.items())
     ]
     if not _taken_back(made.chain):
-        return lines
+        return lines + [
+            f"now      {one['message']}" for one in made.outcomes if one["reason"] in _ENDED
+        ]
     # Nothing stands over there: what was decided last says why.
     told = [one for one in made.outcomes if one["message"] or one["reason"]]
     return lines + [
