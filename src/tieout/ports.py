@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 
 from tieout.core.abilities import Abilities
@@ -287,11 +288,33 @@ class HttpResponse:
     body: bytes = field(repr=False)
 
 
-class NotSentError(Exception):
+class Silence(StrEnum):
+    """Why no answer came."""
+
+    REFUSED = "refused"
+    NO_ADDRESS = "no_address"
+    NO_WAY = "no_way"
+    TIMED_OUT = "timed_out"
+    CUT = "cut"
+    TLS = "tls"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_OF_ANOTHER = "certificate_of_another"
+    CERTIFICATE_UNKNOWN = "certificate_unknown"
+    PROXY = "proxy"
+    UNKNOWN = "unknown"
+
+
+class _NoAnswerError(Exception):
+    def __init__(self, *told: object, silence: Silence = Silence.UNKNOWN) -> None:
+        super().__init__(*told)
+        self.silence = silence
+
+
+class NotSentError(_NoAnswerError):
     """No byte left this machine: certainly not done."""
 
 
-class LostError(Exception):
+class LostError(_NoAnswerError):
     """A byte may have arrived and no whole answer came back. When unsure, this one."""
 
 

@@ -296,7 +296,7 @@ def test_a_lost_answer_of_the_sign_in_passes() -> None:
 
     clock = ManualClock()
     tokens, _ = keeper(clock, vault(clock), lose)
-    with pytest.raises(TransientError, match=r"^[a-z.]+, where we sign in to .* is silent") as told:
+    with pytest.raises(TransientError, match=r"^\S+ \(.+\), signing in: [a-z.]+ is silent") as told:
         asyncio.run(tokens.access())
     assert told.value.hint
 

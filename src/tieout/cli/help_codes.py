@@ -396,8 +396,9 @@ CODES: dict[str, Help] = {
     "connection_missing": Help("There is no connection of that name.", "tieout connection add"),
     "connection_exists": Help("There is a connection of that name.", "tieout connection list"),
     "host_unreachable": Help(
-        "The system is silent. Nothing was sent that is not recorded.",
-        "Check network and proxy; the next run goes on.",
+        "A host gives no answer that can be used. Nothing was sent that is not recorded.",
+        "The message names connection, host and cause (refused, no address, no way, no answer in "
+        "time, certificate, proxy), and what to check; a later run goes on.",
     ),
     "host_moved": Help("The vendor moved the company to another address.", TEST),
     "answer_garbled": Help("What answered is not the system that was asked.", "Check the proxy."),

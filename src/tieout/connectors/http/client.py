@@ -15,6 +15,7 @@ from random import Random
 
 from tieout.connectors.http.addresses import require_callable, with_query
 from tieout.connectors.http.budget import CallBudget
+from tieout.connectors.http.silence import silent
 from tieout.connectors.http.tokens import TokenKeeper, retry_after_s
 from tieout.connectors.http.traffic import Observer, exchange_of
 from tieout.connectors.http.waits import seconds_in
@@ -73,14 +74,16 @@ class ApiClient:
     """
     Speaks to one base address with one sign-in.
 
-    ``throttled`` reads the vendor's way of saying "too many calls"; ``base_from`` names a kept
-    value of the token answer that replaces the base address (a system that tells it at sign-in).
+    ``connection`` is its name in messages. ``throttled`` reads the vendor's way of saying "too many
+    calls"; ``base_from`` names a kept value of the token answer that replaces the base address (a
+    system that tells it at sign-in).
     """
 
     def __init__(
         self,
         *,
         system: str,
+        connection: str = "",
         base_url: str,
         transport: Transport,
         clock: Clock,
@@ -96,6 +99,7 @@ class ApiClient:
     ) -> None:
         require_callable(base_url)
         self._system = system
+        self._connection = connection
         self._base_url = base_url.rstrip("/")
         self._transport = transport
         self._clock = clock
@@ -119,6 +123,7 @@ class ApiClient:
         """
         started = self._clock.steady()
         wait_s: float = 0
+        silence: NotSentError | LostError | None = None
         for attempt in range(_ATTEMPTS):
             if attempt:
                 await self._clock.sleep(wait_s)
@@ -132,8 +137,10 @@ class ApiClient:
                     "the answer was dropped.",
                     hint="Check the address of the connection; the next run asks again.",
                 ) from None
-            except (NotSentError, LostError):
+            except (NotSentError, LostError) as error:
+                silence = error
                 continue
+            silence = None
             throttled_s = self._note_throttled(call, response)
             if throttled_s is not None:
                 if throttled_s > _LONGEST_WAIT_S:
@@ -146,10 +153,7 @@ class ApiClient:
                 continue
             return response
         took_s = (self._clock.steady() - started) // 1000
-        raise TransientError(
-            f"{self._system} is silent or not working ({_ATTEMPTS} tries, {took_s} s).",
-            hint="Check network and proxy; the next run goes on.",
-        )
+        raise await self.no_answer(silence, after=f"{_ATTEMPTS} tries, {took_s} s")
 
     async def write(self, call: Call) -> HttpResponse:
         """
@@ -168,6 +172,25 @@ class ApiClient:
         response = await self._signed_in(call)
         self._note_throttled(call, response)
         return response
+
+    async def no_answer(
+        self,
+        error: NotSentError | LostError | None,
+        *,
+        after: str = "",
+        doing: str = "",
+        retry_after_s: int | None = None,
+    ) -> TransientError:
+        """The error that names connection, host and cause; None: it answers that it cannot now."""
+        return silent(
+            system=self._system,
+            connection=self._connection,
+            url=await self._base(),
+            error=error,
+            after=after,
+            doing=doing,
+            retry_after_s=retry_after_s,
+        )
 
     # Inside.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from tieout.connectors.http.client import Call
+from tieout.connectors.http.silence import words_of_silence
 from tieout.core.change import Deferred, Outcome, Unknown, Wire
 from tieout.core.errors import TransientError
 from tieout.ports import HttpResponse, LostError, NotSentError
@@ -33,8 +34,8 @@ async def answer_to(
     )
     try:
         return await write(call)
-    except NotSentError:
-        return _deferred(wire, UNSENT_WAIT_S, "connection refused")
+    except NotSentError as error:
+        return _deferred(wire, UNSENT_WAIT_S, words_of_silence(error))
     except LostError:
         return [Unknown(key=key, reason="the answer was lost") for key in wire.items]
     except TransientError as error:

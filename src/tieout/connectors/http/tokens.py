@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote_plus, urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode
 
 import jwt
 
 from tieout.connectors.http.json import loads
+from tieout.connectors.http.silence import host_of, silent
 from tieout.connectors.http.traffic import Observer, exchange_of
 from tieout.connectors.http.waits import LONGEST_WAIT_S, seconds_in
 from tieout.core.errors import ConnectionBrokenError, SyncError, TransientError
@@ -260,13 +261,20 @@ class TokenKeeper:
             response = await self._transport.send(request)
         except (NotSentError, LostError) as error:
             self._tell(request, None, type(error).__name__, started)
-            raise TransientError(
-                f"{urlsplit(request.url).hostname}, where we sign in to {self._system}, is silent.",
-                hint="Check network, proxy and address; the same command works later",
+            raise silent(
+                system=self._system,
+                connection=self._connection,
+                url=request.url,
+                error=error,
+                doing=", signing in",
                 retry_after_s=30,
             ) from None
         self._tell(request, response, "", started)
         return self._read(response)
+
+    def _where(self) -> str:
+        who = f"{self._connection} ({self._system})" if self._connection else self._system
+        return f"{who}: {host_of(self._sign_in.token_url)}"
 
     def _read(self, response: HttpResponse) -> _Answer:
         try:
@@ -285,12 +293,13 @@ class TokenKeeper:
             return _Answer({}, refusal or "invalid_client")
         if response.status in (404, 405, 410):
             raise ConnectionBrokenError(
-                f"The sign-in address of {self._system} does not exist.",
+                f"{self._where()} has no such address to sign in at.",
                 code="sign_in_refused",
                 hint="Check the token address in the settings of the connection.",
             )
         raise TransientError(
-            f"The sign-in address of {self._system} gives no usable answer now.",
+            f"{self._where()}, where it signs in, gives no usable answer now.",
+            hint="The fault is on the other side or between (a proxy); a later run goes on.",
             retry_after_s=retry_after_s(response.headers, self._clock.now()) or 30,
         )
 

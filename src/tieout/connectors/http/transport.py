@@ -8,6 +8,7 @@ import aiohttp
 from yarl import URL
 
 from tieout.connectors.http.addresses import require_callable
+from tieout.connectors.http.silence import silence_of
 from tieout.ports import HttpRequest, HttpResponse, LostError, NotSentError, OverlongError
 
 # No page of a vendor's comes near it; half a megabyte of gzip may otherwise fill the memory.
@@ -66,9 +67,9 @@ class AiohttpTransport:
                 return HttpResponse(status=answer.status, headers=headers, body=body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # Raised only while a connection is being made; TLS is part of that.
-            raise NotSentError(_told(error)) from None
+            raise NotSentError(_told(error), silence=silence_of(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise LostError(_told(error)) from None
+            raise LostError(_told(error), silence=silence_of(error)) from None
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

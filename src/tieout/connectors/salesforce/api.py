@@ -101,6 +101,7 @@ class SalesforceApi:
         )
         self.client = ApiClient(
             system="Salesforce",
+            connection=name,
             base_url=settings.api_url or settings.token_host,
             transport=transport,
             clock=clock,

@@ -195,11 +195,8 @@ class Deployments:
     async def _write(self, call: Call, what: str = _DEPLOYMENT) -> HttpResponse:
         try:
             response = await self._api.write(call)
-        except NotSentError:
-            raise TransientError(
-                "Salesforce cannot be reached. Nothing was sent.",
-                hint="Check network and proxy; the same command works later.",
-            ) from None
+        except NotSentError as error:
+            raise await self._api.client.no_answer(error) from None
         except LostError:
             raise _unknown(what) from None
         if response.status >= 500:

@@ -70,6 +70,7 @@ class TrytonConnector:
         self._transport = transport
         self.client = ApiClient(
             system=SYSTEM,
+            connection=name,
             base_url=settings.host,
             transport=transport,
             clock=clock,

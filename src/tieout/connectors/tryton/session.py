@@ -102,8 +102,10 @@ class Session:
         try:
             # As a write: it leaves once, since a second try could be one too many.
             return await self._client.write(call)
-        except (NotSentError, LostError):
-            raise TransientError("Tryton cannot be reached to sign in.", retry_after_s=30) from None
+        except (NotSentError, LostError) as error:
+            raise await self._client.no_answer(
+                error, doing=", signing in", retry_after_s=30
+            ) from None
 
     def _granted(self, response: HttpResponse) -> tuple[int, str]:
         if response.status == 429:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
+from tieout.connectors.http.silence import words_of_silence
 from tieout.connectors.tryton import confirming, documents, order_writing, packing, translate
 from tieout.connectors.tryton.api import TrytonApi
 from tieout.connectors.tryton.books import Books, BooksKeeper
@@ -462,8 +463,9 @@ class Writer:
         sent = Sent.of(wire.body)
         try:
             response = await self._api.write(wire.body)
-        except NotSentError:
-            return packing.put_off(wire, "Tryton could not be reached.", 60)
+        except NotSentError as error:
+            why = f"Tryton was not reached: {words_of_silence(error)}."
+            return packing.put_off(wire, why, 60)
         except TransientError as error:
             return packing.put_off(wire, error.message, error.retry_after_s or 60)
         except LostError:

@@ -75,6 +75,7 @@ class VismaConnector:
         )
         self.client = ApiClient(
             system=SYSTEM,
+            connection=name,
             base_url=settings.host,
             transport=transport,
             clock=clock,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from tieout.connectors.http.client import Call
 from tieout.connectors.http.json import dumps
+from tieout.connectors.http.silence import words_of_silence
 from tieout.connectors.http.together import in_order
 from tieout.connectors.visma_eaccounting import documents, shown, translate
 from tieout.connectors.visma_eaccounting.api import FilterNotSupportedError, VismaApi
@@ -411,8 +412,9 @@ class Writer:
                     timeout_s=_TIMEOUT_S,
                 )
             )
-        except NotSentError:
-            return [Deferred(key=key, retry_after_s=60, reason="Visma could not be reached.")]
+        except NotSentError as error:
+            why = f"Visma was not reached: {words_of_silence(error)}."
+            return [Deferred(key=key, retry_after_s=60, reason=why)]
         except TransientError as error:
             return [
                 Deferred(key=key, retry_after_s=error.retry_after_s or 60, reason=error.message)

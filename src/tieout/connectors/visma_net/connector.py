@@ -82,6 +82,7 @@ class VismaNetConnector:
         def client(url: str) -> ApiClient:
             return ApiClient(
                 system=SYSTEM,
+                connection=name,
                 base_url=url,
                 transport=transport,
                 clock=clock,

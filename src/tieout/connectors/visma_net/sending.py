@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tieout.connectors.http.client import ApiClient, Call
+from tieout.connectors.http.silence import words_of_silence
 from tieout.connectors.visma_net.api import (
     CONTACTS,
     CUSTOMERS,
@@ -83,8 +84,9 @@ class Sender:
                     timeout_s=_TIMEOUT_S,
                 )
             )
-        except NotSentError:
-            return [_deferred(key, 60, "Visma.net could not be reached.")]
+        except NotSentError as error:
+            why = f"Visma.net was not reached: {words_of_silence(error)}."
+            return [_deferred(key, 60, why)]
         except TransientError as error:
             return [_deferred(key, error.retry_after_s or 60, error.message)]
         except LostError:

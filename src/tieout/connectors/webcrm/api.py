@@ -75,6 +75,7 @@ class WebcrmApi:
         )
         self.client = ApiClient(
             system=SYSTEM,
+            connection=name,
             base_url=settings.api_url,
             transport=transport,
             clock=clock,
