@@ -94,6 +94,23 @@ def test_first_line_says_where(capsys: pytest.CaptureFixture[str]) -> None:
         assert (status, settings["CompanyIdentifier"]) == (200, known["company_id"])
 
 
+def test_a_name_that_a_page_leads_here_reaches_nothing() -> None:
+    with served() as sim:
+        here = [f"127.0.0.1:{sim.port}", "127.0.0.1", f"localhost:{sim.port}", "LOCALHOST", "[::1]"]
+        here += [f"[::1]:{sim.port}", "localhost:1", "127.0.0.2", "eaccountingapi.vismaonline.com"]
+        for host in here:
+            assert sim.send("GET", "/_sandbox/health", headers={"Host": host})[0] == 200, host
+        away = ["evil.example", f"evil.example:{sim.port}", "localhost.evil.example", "10.0.0.1"]
+        away += ["127.0.0.1.nip.io", "visma.net.evil.example", "evilvisma.net", "[::1", "0.0.0.0"]
+        for host in away:
+            for path in ("/_sandbox/health", "/v2/companysettings"):
+                status, told = sim.send("GET", path, headers={"Host": host})
+                assert status == 421, (host, path)
+                assert "127.0.0.1" in told["error"]
+        assert sim.send("POST", "/_sandbox/reset", headers={"Host": "evil.example"})[0] == 421
+        assert sim.send("GET", "/_sandbox/calls")[1] == {}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it_cleanly(number: signal.Signals) -> None:
     with served() as sim:
@@ -255,7 +272,7 @@ def test_every_answer_says_what_time_it_is_there() -> None:
 
 def test_who_asks_before_sending_a_body_is_told_to_go_on() -> None:
     head = (
-        b"POST /connect/token HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+        b"POST /connect/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
         b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
     )
     with served() as sim, socket.create_connection(("127.0.0.1", sim.port), timeout=20) as wire:

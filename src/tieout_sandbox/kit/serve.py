@@ -8,8 +8,9 @@ import signal
 import sys
 from datetime import UTC
 from email.utils import format_datetime
+from ipaddress import ip_address
 from time import perf_counter
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
@@ -21,6 +22,8 @@ HOST = "127.0.0.1"
 # Vendors take longer addresses than the server's own 8190 bytes; a simulator refuses what is too
 # long for its vendor by itself.
 LONGEST_LINE = 65_536
+
+_OF_VENDORS = (".salesforce.com", ".visma.net", ".visma.com", ".vismaonline.com", ".webcrm.com")
 
 
 class PortTakenError(OSError):
@@ -79,6 +82,8 @@ def _end_signal() -> asyncio.Event:
 def _handler(sim: Simulator):  # type: ignore[no-untyped-def]
     async def handle(incoming: web.BaseRequest) -> web.StreamResponse:
         began = perf_counter()
+        if not is_meant(incoming.headers.get("Host", "")):
+            return _not_ours()
         if incoming.headers.get("Expect", "").lower() == "100-continue":
             # A caller that asks so waits a second or more before it sends its body.
             await incoming.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -104,6 +109,33 @@ def _handler(sim: Simulator):  # type: ignore[no-untyped-def]
                 return _hang_up(incoming)
 
     return handle
+
+
+def is_meant(host: str) -> bool:
+    """
+    Whether a Host header names this machine, at any port, or a vendor's host, in whose place a
+    client was led here. A request without one passes.
+
+    A page in a browser can lead a name of its own to 127.0.0.1 and so reach what listens there; its
+    requests then carry that name. A vendor's name is none that somebody else can lead anywhere.
+    """
+    if not host.strip():
+        return True
+    try:
+        name = urlsplit(f"//{host.strip()}").hostname or ""
+    except ValueError:
+        return False
+    if name == "localhost" or name.endswith(_OF_VENDORS):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _not_ours() -> web.Response:
+    told = {"error": "This simulator answers to 127.0.0.1, localhost and [::1] only."}
+    return web.Response(status=421, headers={"Content-Type": "application/json"}, body=dumps(told))
 
 
 def _headers(sim: Simulator, answer: Response) -> dict[str, str]:
