@@ -100,7 +100,7 @@ async def h116_credit_note_of_a_paid_invoice_taken_back(s: Scene) -> None:
     invoice = s.one("booked")
     s.world.in_book("pay", invoice=invoice)
     note = s.world.in_book("credit", invoice=invoice)["id"]
-    _stays_paid(s, invoice)
+    stays_paid(s, invoice)
     s.world.in_crm("reopen", deal=deal)
     await s.world.wait(130)
     await s.settle()
@@ -117,10 +117,63 @@ async def h116_credit_note_of_a_paid_invoice_taken_back(s: Scene) -> None:
     assert s.world.exceptions(deal) == ["old_generation_alive", "former_document_stands"]
 
 
-def _stays_paid(s: Scene, invoice: str) -> None:
+def stays_paid(s: Scene, invoice: str) -> None:
     """Books that leave a credit note open beside an invoice that nothing is open on."""
     ledger = s.world.book.ledger
     row = ledger.find("documents", invoice)
     row["credited"] = Decimal(0)
     ledger.settle(row)
     ledger.touch(row)
+
+
+@history()
+async def h117_credit_note_voided(s: Scene) -> None:
+    """A credit note that was voided takes nothing off, and stays in the books."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.settle()
+    invoice = s.one("booked")
+    note = s.world.in_book("credit", invoice=invoice)["id"]
+    await s.world.wait(130)
+    await s.settle()
+    _void(s, note)
+    await s.world.wait(130)
+    await s.settle()
+    s.world.in_crm("reopen", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["reopened_after_booking"]
+    s.world.in_crm("win", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.one("booked") == invoice
+    s.none_open()
+
+
+@history()
+async def h118_credit_note_over_the_difference_voided(s: Scene) -> None:
+    """What it took off is owed again, and the deal says less than that."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.settle()
+    note = s.world.in_book("credit", invoice=s.one("booked"), amount=400)["id"]
+    s.world.in_crm("edit", deal=deal, price="600.00")
+    await s.world.wait(130)
+    await s.settle()
+    s.none_open()
+    _void(s, note)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["changed_after_booking"]
+
+
+def _void(s: Scene, note: str) -> None:
+    """A person voids a credit note: what it credited is owed again."""
+    ledger = s.world.book.ledger
+    row = ledger.find("documents", note)
+    row["status"] = "void"
+    (invoice,) = (ledger.find("documents", one) for one in row["credits"])
+    invoice["credited"] = Decimal(0)
+    for one in (row, invoice):
+        ledger.settle(one)
+        ledger.touch(one)

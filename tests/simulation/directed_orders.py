@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from directed_back import stays_paid
 from scenes import Scene, history
 from tieout.core.policy import INVOICE, SALES_ORDER
 
@@ -70,3 +71,62 @@ async def h92_booking_lost_and_restored(s: Scene) -> None:
     await s.settle()
     assert s.one("booked") == invoice
     assert len(s.world.posts()) == 1
+
+
+async def _invoiced(s: Scene) -> tuple[str, str]:
+    """A deal whose order was invoiced as a whole: (deal, invoice)."""
+    deal = s.deal("1000.00")
+    await s.settle()
+    (order,) = [row["id"] for row in s.world.documents() if row["type"] == "order"]
+    s.world.in_book("invoice_order", order=order)
+    await s.settle()
+    (invoice,) = [row["id"] for row in s.world.documents() if row["status"] == "booked"]
+    return deal, invoice
+
+
+@history(orders=True, options=ORDERS, lenient=True)
+async def h119_invoice_of_an_order_credited(s: Scene) -> None:
+    """The order of a lost deal is over with it, and is nothing that was thought to be gone."""
+    await _credited(s, paid=False)
+
+
+@history(orders=True, options=ORDERS, lenient=True)
+async def h120_invoice_of_an_order_paid_and_credited(s: Scene) -> None:
+    """The same where the credit note takes nothing off, since the invoice was paid."""
+    await _credited(s, paid=True)
+
+
+async def _credited(s: Scene, *, paid: bool) -> None:
+    deal, invoice = await _invoiced(s)
+    if paid:
+        s.world.in_book("pay", invoice=invoice)
+    s.world.in_crm("reopen", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions() == ["reopened_after_booking"]
+    s.world.in_book("credit", invoice=invoice)
+    if paid:
+        stays_paid(s, invoice)
+    await s.world.wait(130)
+    await s.settle()
+    s.none_open()
+    assert s.world.current() == []
+    s.world.in_crm("win", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    s.none_open()
+    assert s.sent(path="/orders") == 2
+
+
+@history(orders=True, options=ORDERS)
+async def h121_invoice_of_an_order_credited_in_part(s: Scene) -> None:
+    """The deal was changed after that: once it is credited by the difference, nothing is asked."""
+    deal, invoice = await _invoiced(s)
+    s.world.in_crm("edit", deal=deal, price="600.00")
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions() == ["changed_after_booking"]
+    s.world.in_book("credit", invoice=invoice, amount=400)
+    await s.world.wait(130)
+    await s.settle()
+    s.none_open()

@@ -516,6 +516,7 @@ def note(gross: str, *credits: ExternalRef, **more: Any) -> Document:
         ((note("1000.00", INVOICE), note("250.00", INVOICE)), "credited"),
         ((note("1249.99", INVOICE),), "in_step"),
         ((note("1250.00", INVOICE, booked=False),), "in_step"),
+        ((note("1250.00", INVOICE, voided=True),), "in_step"),
         ((note("1250.00"),), "credited"),
         ((note("1250.00", books_ref("document", "9")),), "in_step"),
     ],

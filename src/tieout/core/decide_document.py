@@ -24,7 +24,15 @@ from tieout.core.keys import operation_key
 from tieout.core.mapping.errors import MappingError
 from tieout.core.model import Deal, DealState, Document, Entity, OrderState
 from tieout.core.order_answers import made_anew, order_changed
-from tieout.core.orders import all_credited, called, is_order, still_stands, taken_back, under_way
+from tieout.core.orders import (
+    all_credited,
+    called,
+    counts,
+    is_order,
+    still_stands,
+    taken_back,
+    under_way,
+)
 from tieout.core.policy import INVOICE, BridgePolicy
 from tieout.core.predict import fits
 from tieout.core.releasing import Context, released
@@ -491,8 +499,8 @@ def _booked(
 
 
 def _credited(case: DocumentCase) -> Decimal:
-    """The net of the booked credit notes that name the document."""
-    notes = [note.totals for note in case.credit_notes if note.booked and note.totals]
+    """The net of the credit notes that name the document and count."""
+    notes = [note.totals for note in case.credit_notes if counts(note) and note.totals]
     return sum((abs(totals.net) for totals in notes), Decimal(0))
 
 

@@ -36,11 +36,11 @@ def taken_back(shown: Document, notes: Iterable[Document] = ()) -> bool:
 
 def credited_by(shown: Document, notes: Iterable[Document]) -> bool:
     """
-    Whether the booked ones among these credit notes come to the whole of it. Those count that name
-    it, and those that name none: what another sale's credit note settled was paid with it.
+    Whether these credit notes come to the whole of it. Those count that name it, and those that
+    name none: what another sale's credit note settled was paid with it.
     """
     own = (note for note in notes if not note.credits or shown.ref in note.credits)
-    taken = sum((abs(note.totals.gross) for note in own if note.booked and note.totals), ZERO)
+    taken = sum((abs(note.totals.gross) for note in own if counts(note) and note.totals), ZERO)
     gross = shown.totals.gross if shown.totals else ZERO
     return bool(shown.booked and gross) and taken >= abs(gross)
 
@@ -70,6 +70,11 @@ def stands(shown: Document, grown: Sequence[Document], notes: Sequence[Document]
     """
     dead = shown.voided or credited_by(shown, notes) or all_credited(shown, grown, notes)
     return not dead or still_stands(grown, notes)
+
+
+def counts(note: Document) -> bool:
+    """Whether a credit note takes something off: it was booked, and not voided since."""
+    return note.booked and not note.voided
 
 
 def naming(invoice: Document, notes: Iterable[Document]) -> list[Document]:

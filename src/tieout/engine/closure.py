@@ -173,22 +173,25 @@ async def _standing_again(
         and not seen.gone
         and isinstance(seen.record, Document)
     }
-    named = {note.id for record in shown.values() for note in record.credited_by}
+    naming = {note.id for record in shown.values() for note in record.credited_by}
     notes: Mapping[str, Seen] = {}
-    if named:
-        notes = await engine.store.mirror(book.connection, Entity.DOCUMENT, sorted(named))
+    if naming:
+        notes = await engine.store.mirror(book.connection, Entity.DOCUMENT, sorted(naming))
 
-    def of(record: Document, ref: str) -> list[Document]:
-        theirs = [notes[note.id].record for note in record.credited_by if note.id in notes]
-        found = {n.ref: n for n in (*credits.get(ref, ()), *theirs) if isinstance(n, Document)}
+    def of(record: Document, made: Sequence[Document]) -> list[Document]:
+        named = (notes.get(note.id) for note in record.credited_by)
+        theirs = [seen.record for seen in named if seen is not None and not seen.gone]
+        own = [note for one in (record, *made) if one.ref for note in credits.get(one.ref.id, ())]
+        found = {n.ref: n for n in (*own, *theirs) if isinstance(n, Document)}
         return list(found.values())
 
-    def stood(ref: str, record: Document) -> bool:
+    def stood(record: Document) -> bool:
+        ref = record.ref.id if record.ref is not None else ""
         made = [one for one in grown.get(ref, ()) if isinstance(one, Document)]
-        return stands(record, made, of(record, ref))
+        return stands(record, made, of(record, made))
 
     return {
-        key: [shown[ref] for ref in refs if ref in shown and stood(ref, shown[ref])]
+        key: [shown[ref] for ref in refs if ref in shown and stood(shown[ref])]
         for key, refs in before.items()
     }
 

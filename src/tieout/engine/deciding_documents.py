@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -311,7 +311,7 @@ def _document_case(
         state=state,
         target=engine.target(book.connection),
         document=closure.documents.get(current.ref.id) if current else None,
-        credit_notes=tuple(closure.credits.get(current.ref.id, ())) if current else (),
+        credit_notes=tuple(_credit_notes(current.ref.id, closure)) if current else (),
         grown=tuple(closure.grown.get(current.ref.id, ())) if current else (),
         items=closure.items,
         taxes=_taxes(engine, book, deal, buyer, closure, day) if wanted else {},
@@ -325,6 +325,13 @@ def _document_case(
         deal_gone=seen.gone,
         found=(closure.wrong[deal.source_id],) if deal.source_id in closure.wrong else (),
     )
+
+
+def _credit_notes(document: str, closure: Closure) -> Iterator[Document]:
+    """Those of a document, and those of what the books made of it where it is an order."""
+    grown = (one.ref.id for one in closure.grown.get(document, ()) if one.ref is not None)
+    for one in (document, *grown):
+        yield from closure.credits.get(one, ())
 
 
 def _alike(closure: Closure, deal: Deal, part: int, state: SlotState) -> tuple[Document, ...]:

@@ -19,7 +19,7 @@ from tieout.store import codec, growing
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
-from tieout.store.credits import PAID_BACK
+from tieout.store.credits import ALL_CREDITED, PAID_BACK
 from tieout.store.database import Tx
 from tieout.store.lineage import another_sale
 from tieout.store.said import end_of_chain
@@ -32,7 +32,7 @@ _FLOWS = {  # By kind of slot.
 }
 _DEAD = ["cancelled", "credited"]
 # Of a mirror row ``m``.
-_IS_DEAD = f"(m.status = ANY(%(dead)s) OR coalesce({PAID_BACK}, false))"
+_IS_DEAD = f"(m.status = ANY(%(dead)s) OR coalesce({PAID_BACK}, false) OR {ALL_CREDITED})"
 
 
 def loose_carriers(tx: Tx, connection: str) -> list[LooseCarrier]:

@@ -38,14 +38,32 @@ _FITTING = (
     " GROUP BY c.id HAVING count(DISTINCT i.id) = 1 ORDER BY c.id"
 )
 
-PAID_BACK = (
-    "(m.gross <> 0 AND abs(m.gross) <= (SELECT sum(abs(n.gross)) FROM mirror n"
-    " WHERE n.workspace = m.workspace AND n.connection = m.connection AND n.entity = m.entity"
-    " AND n.parent_id = m.id AND n.kind = 'credit_note' AND n.gone_at IS NULL"
-    " AND n.status NOT IN ('draft', 'cancelled')))"
-)
+
+def _paid_back(row: str) -> str:
+    return (
+        f"({row}.gross <> 0 AND abs({row}.gross) <= (SELECT sum(abs(n.gross)) FROM mirror n"
+        f" WHERE n.workspace = {row}.workspace AND n.connection = {row}.connection"
+        f" AND n.entity = {row}.entity AND n.parent_id = {row}.id AND n.kind = 'credit_note'"
+        " AND n.gone_at IS NULL AND n.status NOT IN ('draft', 'cancelled')))"
+    )
+
+
+PAID_BACK = _paid_back("m")
 """Of a mirror row ``m``: credit notes of its own come to the whole of it. One that was paid before
 they take nothing off, so that its status stays *paid*. No row of that kind: NULL."""
+
+_OF_ORDER = (
+    "SELECT 1 FROM mirror i WHERE i.workspace = m.workspace AND i.connection = m.connection"
+    " AND i.entity = m.entity AND i.parent_id = m.id AND i.kind <> 'credit_note'"
+    " AND i.gone_at IS NULL AND i.status <> 'cancelled'"
+)
+ALL_CREDITED = (
+    "(m.kind = 'order' AND m.record->>'order_state' = 'invoiced'"
+    f" AND EXISTS ({_OF_ORDER}) AND NOT EXISTS ({_OF_ORDER} AND i.status <> 'credited'"
+    f" AND NOT coalesce({_paid_back('i')}, false)))"
+)
+"""Of a mirror row ``m``: an order, and all that was invoiced of it was credited. Its own status
+says nothing of that."""
 
 
 def match_by_number(

@@ -556,14 +556,15 @@ def codes(tx: Tx, connection: str, kind: str) -> list[Record]:
 
 
 def credit_notes(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, list[Record]]:
-    """Credit notes by the document that they correct (kept as its parent)."""
+    """Credit notes by the document that they correct (kept as its parent); not those voided."""
     found: dict[str, list[Record]] = {}
     if not ids:
         return found
     for row in tx.rows(
         "SELECT parent_id, record::text FROM mirror WHERE workspace = %(ws)s"
         " AND connection = %(connection)s AND entity = 'document' AND kind = 'credit_note'"
-        " AND parent_id = ANY(%(ids)s) AND gone_at IS NULL ORDER BY parent_id, id",
+        " AND parent_id = ANY(%(ids)s) AND gone_at IS NULL AND status <> 'cancelled'"
+        " ORDER BY parent_id, id",
         connection=connection,
         ids=list(ids),
     ):
