@@ -353,6 +353,31 @@ def test_help_opens_with_two_examples(name: str, capsys: Capture) -> None:
     assert len(examples) >= 2
 
 
+_GROUPS = sorted({name.partition(" ")[0] for name in _COMMANDS if " " in name})
+
+
+@pytest.mark.parametrize("name", [*_GROUPS, *_COMMANDS])
+def test_help_says_in_one_sentence_what_it_is_for(name: str, capsys: Capture) -> None:
+    with suppress(SystemExit):
+        assert main.run([*name.split(), "--help"]) == 0
+    out = capsys.readouterr().out
+    words = re.split(r"\n *\n", out)
+    assert "tieout " + name in words[1], "examples come first"
+    assert re.match(r" *[A-Z].*\.$", words[2], re.DOTALL), words[2]
+
+
+def test_no_group_goes_without_examples(capsys: Capture) -> None:
+    assert {"sandbox", "config", "connection", "exceptions", "log", "match"} <= set(_GROUPS)
+    for name in _GROUPS:
+        with suppress(SystemExit):
+            assert main.run([name, "--help"]) == 0
+        shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
+        examples = [line for line in shown if line.startswith(f"tieout {name} ")]
+        assert len(examples) >= 2, name
+        for example in examples:
+            assert any(example.startswith(f"tieout {command}") for command in _COMMANDS), example
+
+
 def test_the_version(capsys: Capture) -> None:
     assert main.run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("tieout ")

@@ -181,22 +181,50 @@ _EVERYWHERE: Sequence[tuple[str, Any, Any]] = (
 def group(name: str) -> typer.Typer:
     """The group of commands of that name (`connection`, `config`), made at first use."""
     if name not in _groups:
-        made = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=_GROUP_HELP.get(name))
+        sentence, examples = _GROUP_HELP[name]
+        made = typer.Typer(
+            no_args_is_help=True, rich_markup_mode=None, help=_with_examples(sentence, examples)
+        )
         made.callback()(_outer)
-        app.add_typer(made, name=name)
+        app.add_typer(made, name=name, short_help=sentence)
         _groups[name] = made
     return _groups[name]
 
 
+# What each is for, and how it is begun with.
 _GROUP_HELP = {
-    "connection": "Connect systems, test them, renew their sign-ins.",
-    "salesforce": "The package for a Salesforce org: build it, deploy it.",
-    "config": "Check, publish and take back the configuration.",
-    "exceptions": "What waits for a person.",
-    "report": "Figures beside the tie-out: per customer, per item.",
-    "match": "Who on one side is who on the other, before the first run.",
-    "log": "The activity log, which shows any change from outside.",
-    "sandbox": "Simulators, to try everything without a real company.",
+    "connection": (
+        "Connect systems, test them, renew their sign-ins.",
+        ("tieout connection add salesforce", "tieout connection list"),
+    ),
+    "salesforce": (
+        "The package for a Salesforce org: build it, deploy it.",
+        ("tieout salesforce package", "tieout salesforce deploy"),
+    ),
+    "config": (
+        "Check, publish and take back the configuration.",
+        ("tieout config validate", 'tieout config publish -m "Montage plus"'),
+    ),
+    "exceptions": (
+        "What waits for a person.",
+        ("tieout exceptions list", "tieout exceptions show EX-31"),
+    ),
+    "report": (
+        "Figures beside the tie-out: per customer, per item.",
+        ("tieout report sales", "tieout report items"),
+    ),
+    "match": (
+        "Who on one side is who on the other, before the first run.",
+        ("tieout match report", "tieout match export pairs.csv"),
+    ),
+    "log": (
+        "The activity log, which shows any change from outside.",
+        ("tieout log verify", "tieout log verify --report 2026-10"),
+    ),
+    "sandbox": (
+        "Simulators, to try everything without a real company.",
+        ("tieout sandbox systems", "tieout sandbox serve salesforce --port 8701"),
+    ),
 }
 
 
@@ -212,14 +240,17 @@ def command(name: str, *, examples: Sequence[str] = (), **settings: Any) -> Call
         owner = app if len(words) == 1 else group(words[0])
         entry = _entry(name, work)
         help_text = inspect.cleandoc(work.__doc__ or "")
-        if examples:
-            shown = "\n".join(f"  {example}" for example in examples)
-            help_text = f"\b\n{shown}\n\n{help_text}"
+        help_text = _with_examples(help_text, examples)
         settings.setdefault("short_help", inspect.cleandoc(work.__doc__ or "").partition("\n")[0])
         owner.command(words[-1], help=help_text, **settings)(entry)
         return work
 
     return make
+
+
+def _with_examples(text: str, examples: Sequence[str]) -> str:
+    shown = "\n".join(f"  {example}" for example in examples)
+    return f"\b\n{shown}\n\n{text}" if examples else text
 
 
 def _entry(name: str, work: Callable[..., Any]) -> Callable[..., int]:

@@ -61,10 +61,11 @@ def _plainly(message: str) -> str:
     return message[:1].upper() + message[1:]
 
 
-def _examples(*shown: str) -> dict[str, Any]:
-    """What a command's help opens with."""
+def _opening(sentence: str, *examples: str) -> dict[str, Any]:
+    """What a command's help opens with: examples, and what it is for."""
+    shown = "\n".join(f"  {example}" for example in examples)
     return {
-        "description": "\n".join(f"  {one}" for one in shown),
+        "description": f"{shown}\n\n{sentence}",
         "formatter_class": argparse.RawDescriptionHelpFormatter,
     }
 
@@ -73,18 +74,24 @@ def _parser(as_json: bool = False) -> argparse.ArgumentParser:
     # A class of its own, since argparse makes the parsers of the commands by itself.
     kind = type("_Parser", (_Parser,), {"as_json": as_json})
     parser: argparse.ArgumentParser = kind(
-        prog="tieout sandbox", description="Simulators of the systems that Tieout connects."
+        prog="tieout sandbox",
+        **_opening(
+            "Simulators, to try everything without a real company.",
+            "tieout sandbox systems",
+            "tieout sandbox serve salesforce --port 8701",
+        ),
     )
     commands = parser.add_subparsers(dest="command", required=True)
     served = commands.add_parser(
         "serve",
         help="run one on 127.0.0.1",
-        **_examples(
+        **_opening(
+            "Run a simulator on this machine, on 127.0.0.1; Ctrl-C ends it.",
             "tieout sandbox serve salesforce --port 8701 --size 600",
             "tieout sandbox serve visma_eaccounting --state books.json --json",
         ),
     )
-    served.add_argument("system", choices=sorted(SYSTEMS))
+    served.add_argument("system", choices=sorted(SYSTEMS), help="which system")
     served.add_argument("--port", type=_port, default=0, help="0 takes a free port (the default)")
     served.add_argument("--data", type=_folder, help="a folder to take seeded data from")
     served.add_argument(
@@ -111,18 +118,21 @@ def _parser(as_json: bool = False) -> argparse.ArgumentParser:
     shown = commands.add_parser(
         "credentials",
         help="how to sign in to one",
-        **_examples(
+        **_opening(
+            "Show how to sign in to a simulator; it opens nothing else.",
             "tieout sandbox credentials salesforce",
             "tieout sandbox credentials visma_eaccounting --json",
         ),
     )
-    shown.add_argument("system", choices=sorted(SYSTEMS))
-    shown.add_argument("--json", action="store_true")
+    shown.add_argument("system", choices=sorted(SYSTEMS), help="which system")
+    shown.add_argument("--json", action="store_true", help="one JSON object instead")
     commands.add_parser(
         "systems",
         help="which there are",
-        **_examples("tieout sandbox systems", "tieout sandbox systems --json"),
-    ).add_argument("--json", action="store_true")
+        **_opening(
+            "List the simulators.", "tieout sandbox systems", "tieout sandbox systems --json"
+        ),
+    ).add_argument("--json", action="store_true", help="one JSON object instead")
     return parser
 
 
