@@ -201,17 +201,18 @@ class Scene:
 
     async def answer(self, deal: str, code: str, **given: Any) -> str:
         """What the command line does with a person's answer to that exception of a deal."""
-        engine, store, case = await self._asked(deal, code)
+        engine, store, case = await self.asked(deal, code)
         answer = exceptions.Answer(**given)
         return await exceptions.answer(engine, store, case, answer, who="Maria")
 
     async def dismisses(self, deal: str, code: str) -> None:
         """What the command line does with a person's dismissal of that exception of a deal."""
-        engine, store, case = await self._asked(deal, code)
+        engine, store, case = await self.asked(deal, code)
         now = engine.clock.now()
         await exceptions.dismiss(store, case, who="Maria", reason="as agreed", now=now)
 
-    async def _asked(self, deal: str, code: str) -> tuple[Engine, PostgresStore, Case]:
+    async def asked(self, deal: str, code: str) -> tuple[Engine, PostgresStore, Case]:
+        """The open exception of a deal, a customer or a person, with what answers it."""
         engine, names = self.world.engine(), self.world.names
         store = PostgresStore(
             BlockingRunner(self.world.database),

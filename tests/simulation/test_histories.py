@@ -14,6 +14,7 @@ import directed_create
 import directed_guards
 import directed_lists
 import directed_matching
+import directed_naming
 import directed_orders
 import directed_plans
 import directed_prices
@@ -34,6 +35,7 @@ assert directed_create
 assert directed_guards
 assert directed_lists
 assert directed_matching
+assert directed_naming
 assert directed_orders
 assert directed_plans
 assert directed_prices

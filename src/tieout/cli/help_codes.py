@@ -317,8 +317,9 @@ CODES: dict[str, Help] = {
     "found_differs": Help("A document with our key was found that says something else.", SHOW),
     "found_after_deletion": Help("A document that was believed deleted is there.", SHOW),
     "two_carriers": Help(
-        "Two documents carry the key of one billing step; probably one is a copy.",
-        "Delete or credit the copy in the books; nothing is changed by itself.",
+        "Two documents, customers, items or persons could be the one of a place; probably one is a "
+        "copy, or a write came to what is another's. Nothing is changed by itself.",
+        "tieout exceptions answer EX-… --is REF, or --not-ours REF; or delete the copy over there.",
     ),
     "look_incomplete": Help(
         "A write got no answer, and the lists in which it would be came back in part.",
@@ -731,7 +732,8 @@ CODES: dict[str, Help] = {
     ),
     "ref_taken": Help(
         "The record belongs to another deal or account already; nothing is made twice.",
-        "tieout why NUMBER says to which.",
+        "Say that it is not ours here: tieout exceptions answer EX-… --not-ours REF. tieout why "
+        "NUMBER says whose it is.",
     ),
     "not_one_deal": Help(
         "The exception is about the whole bridge, so there is no single deal to try again.",

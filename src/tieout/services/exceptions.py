@@ -35,6 +35,11 @@ ASKS_FOR_DOCUMENT = DOUBTS | {
 CLOSE_ENOUGH = 60
 # Flows whose exceptions are about one record, which can be decided once more.
 _ONE_BY_ONE = frozenset({lanes.CUSTOMERS, lanes.DOCUMENTS, lanes.CONTACTS}) | lanes.TO_CRM
+# Records that carry keys of ours, or are found by what tells them, by flow.
+_RECORDS = {
+    **{lanes.DOCUMENTS: "document", lanes.INVOICES: "document", lanes.CUSTOMERS: "customer"},
+    **{lanes.CONTACTS: "contact", lanes.PERSONS: "contact", lanes.ITEMS: "item"},
+}
 # Plans have a handful of steps; a place is found by its key among so many.
 _MOST_STEPS = 500
 
@@ -92,6 +97,27 @@ def books_of(case: Case) -> str:
     return case.lane.rsplit("/", 1)[-1]
 
 
+def kept_in(case: Case, crm: str) -> tuple[str, str]:
+    """The connection, and the kind of record, that an exception asks about."""
+    flow = lanes.flow_of(case.lane)
+    if case.code in CUSTOMER_CODES:
+        return books_of(case), "customer"
+    entity = _RECORDS.get(flow, "document")
+    return (crm if flow in lanes.TO_CRM else books_of(case)), entity
+
+
+def one_by_one(case: Case) -> bool:
+    """Whether it is about one record, which can be decided once more alone."""
+    return lanes.flow_of(case.lane) in _ONE_BY_ONE
+
+
+def asks_which(case: Case) -> bool:
+    """Whether a person names the record that counts, or those that are not ours."""
+    if lanes.flow_of(case.lane) == lanes.DOCUMENTS:
+        return case.code in ASKS_FOR_DOCUMENT
+    return case.code in DOUBTS and lanes.flow_of(case.lane) in _RECORDS
+
+
 def values_of(case: Case) -> list[dict[str, str]]:
     """What the exception's sentences were made of."""
     return [dict(found) for found in case.details.get("values", []) if isinstance(found, dict)]
@@ -124,9 +150,9 @@ async def detail(store: PostgresStore, bridge: str, crm: str, case: Case) -> Det
         known = await store.do(lambda tx: people.items_of_books(tx, books))
     elif case.code == "terms_unmapped":
         known = await store.do(lambda tx: people.codes_of_books(tx, books, "terms"))
-    entity = "customer" if case.code in CUSTOMER_CODES else "document"
+    place, entity = kept_in(case, crm)
     ids = candidate_ids(case)
-    names = await store.do(lambda tx: people.names_in_books(tx, books, entity, ids)) if ids else []
+    names = await store.do(lambda tx: people.names_in_books(tx, place, entity, ids)) if ids else []
     return Detail(
         case=case,
         value=value,
@@ -188,11 +214,11 @@ async def retry(
 
     Raises `BusyError`, and what the connectors raise.
     """
-    if lanes.flow_of(case.lane) not in _ONE_BY_ONE:
+    if not one_by_one(case):
         raise UsedWronglyError(
             f"{case.name} is about the whole bridge, not one deal.",
             code="not_one_deal",
-            hint="tieout reconcile" if case.code == "figures_disagree" else "tieout plan",
+            hint="tieout reconcile" if case.code == "figures_disagree" else "tieout run",
         )
     now = engine.clock.now()
     lane, source = case.lane, case.source_id
@@ -330,6 +356,8 @@ async def answer(
         )
     if case.closed_at is not None:
         raise UsedWronglyError(f"{case.name} is closed already.", code="exception_closed")
+    from tieout.services.which_record import which
+
     if case.code == ASSIGN:
         if given.which or given.not_ours:
             from tieout.services.assigning import assign
@@ -348,11 +376,13 @@ async def answer(
         if given.leave_out or (given.make_new and case.code in ("draft_deleted", ALIKE)):
             return await _whether(engine, store, case, given, who)
         if case.code == ALIKE and given.which:
-            return await _which(engine, store, case, given, who)
+            return await which(engine, store, case, given, who)
         if case.code == choosing.ORDER and given.sides in (("crm",), ("books",)):
             return await choosing.choose_order(engine, store, case, given.sides[0], who=who)
         if case.code in ASKS_FOR_DOCUMENT and (given.which or given.not_ours):
-            return await _which(engine, store, case, given, who)
+            return await which(engine, store, case, given, who)
+    elif asks_which(case) and (given.which or given.not_ours):
+        return await which(engine, store, case, given, who)
     raise UsedWronglyError(
         f"That is no answer to {case.name} ({case.code}).",
         code="answer_unfit",
@@ -427,7 +457,7 @@ async def _whether(
         states = slot_store.slots_of_sources(tx, engine.bridge, "D", [case.source_id])
         mine = [state for state in states.get(case.source_id, []) if state.key13 == case.key13]
         if not mine:
-            slot = _place(engine, case)
+            slot = place_of_step(engine, case)
             mine = [slot_store.slots(tx, [slot])[slot.key13]]
         for state in mine:
             slot_store.ensure_slot(tx, state, engine.bridge, book.connection)
@@ -462,7 +492,7 @@ def _still_gone(tx: Any, case: Case, state: SlotState) -> None:
         )
 
 
-def _place(engine: Engine, case: Case) -> Slot:
+def place_of_step(engine: Engine, case: Case) -> Slot:
     """The place of the billing step that an exception is about, used already or not."""
     book = engine.policy.book(books_of(case))
     for part in range(_MOST_STEPS):
@@ -470,86 +500,6 @@ def _place(engine: Engine, case: Case) -> Slot:
         if slot.key13 == case.key13:
             return slot
     return document_slot(engine, book, case.source_id, 0)
-
-
-async def _which(engine: Engine, store: PostgresStore, case: Case, given: Answer, who: str) -> str:
-    """Which document counts, or which are not ours; every later look honours it."""
-    books, now, key13 = books_of(case), engine.clock.now(), case.key13
-    if key13 is None:
-        raise UsedWronglyError(f"{case.name} names no place.", code="answer_unfit")
-    others = candidate_ids(case)
-    chosen = await one_record(store, books, "document", given.which) if given.which else None
-    refused = [await one_record(store, books, "document", word) for word in given.not_ours]
-
-    def work(tx: Any) -> None:
-        if case.code == ALIKE:
-            slot = _place(engine, case)
-            state = slot_store.slots(tx, [slot])[slot.key13]
-            slot_store.ensure_slot(tx, state, engine.bridge, books)
-        row = tx.row(
-            "SELECT generation FROM slot WHERE workspace = %(ws)s AND key13 = %(key13)s",
-            key13=key13,
-        )
-        generation = row[0] if row else 0
-        named = [chosen[0]] if chosen else [one[0] for one in refused]
-        people.add_verdict(
-            tx,
-            f"slot:{key13}",
-            "is" if chosen else "not_ours",
-            named,
-            who,
-            f"answer to {case.name}",
-            now,
-        )
-        if chosen:
-            # What carries no key of ours is no copy of this deal's: it may be another deal's.
-            copies = [] if case.code == "near_hit" else others
-            _choose(tx, books, key13, generation, chosen[0], copies, now)
-        else:
-            for ref in named:
-                place = ExternalRef(books, "document", ref)
-                slot_store.put_ref(tx, place, key13, generation, RefRole.NOT_OURS, "person", now)
-            people.settle_doubt(tx, key13, "unknown", "not_ours", now)
-        left = [ref for ref in others if ref not in named]
-        if chosen or not left:
-            people.close_case(tx, case.number, who, f"answered: {', '.join(named)}", now)
-        pages.make_due(tx, case.lane, [case.source_id], now)
-        if chosen:
-            status = lanes.lane(engine.bridge, lanes.STATUS, books)
-            pages.make_due(tx, status, [case.source_id], now)
-
-    await store.do(work)
-    name = case.deal or case.source_id
-    if chosen:
-        return f"{chosen[3] or 'document'} {chosen[1] or chosen[0]} is the one of {name}."
-    words = ", ".join(one[1] or one[0] for one in refused)
-    return f"Not ours: {words}. It is looked up once more before anything is sent."
-
-
-def _choose(
-    tx: Any,
-    books: str,
-    key13: str,
-    generation: int,
-    ref: str,
-    others: Sequence[str],
-    now: Any,
-) -> None:
-    present = tx.row(
-        "SELECT id FROM ref WHERE workspace = %(ws)s AND key13 = %(key13)s AND role = 'current'",
-        key13=key13,
-    )
-    place = ExternalRef(books, "document", ref)
-    other = slot_store.put_ref(tx, place, key13, generation, RefRole.CURRENT, "person", now)
-    if other is not None:
-        raise UsedWronglyError("That document belongs to another deal already.", code="ref_taken")
-    if present is None or present[0] != ref:
-        people.forget_base(tx, key13)
-    for one in others:
-        if one != ref:
-            copy = ExternalRef(books, "document", one)
-            slot_store.put_ref(tx, copy, key13, generation, RefRole.COPY, "person", now)
-    people.settle_doubt(tx, key13, "applied", "person", now)
 
 
 async def one_record(
@@ -570,4 +520,6 @@ async def one_record(
     return one
 
 
-_PREFIXES = frozenset({"customer", "draft", "invoice", "document", "credit_note"})
+_PREFIXES = frozenset(
+    {"customer", "contact", "item", "draft", "invoice", "document", "credit_note"}
+)

@@ -21,6 +21,7 @@ from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
 from tieout.store.credits import ALL_CREDITED, PAID_BACK
 from tieout.store.database import Tx
+from tieout.store.doubt_words import words_of
 from tieout.store.lineage import another_sale
 from tieout.store.said import end_of_chain
 from tieout.storing import FanOut, LooseCarrier, MirrorRow
@@ -187,12 +188,12 @@ def mark_copy(
     current = state.current
     old = generation < (state.generation if current is None else current.generation)
     code = "old_generation_alive" if old else "two_carriers"
-    words = (
-        "A document that was thought to be gone is there"
-        if old
-        else "More than one document carries the key of this deal"
-    )
+    told = words_of(state.slot.kind)
+    words = f"{told.one} that was thought to be gone is there" if old else told.carriers
     refs = [ref] if current is None or old else [current.ref, ref]
+    if not old:
+        before = slot_store.live_copies(tx, state.key13)
+        refs += [ExternalRef(ref.connection, ref.entity, one) for one in before if one != ref.id]
     open_exception(
         tx,
         bridge=bridge,

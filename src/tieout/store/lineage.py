@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tieout.core.model import Document, ExternalRef, Record
 from tieout.store import codec
@@ -41,16 +41,22 @@ def places_of(tx: Tx, refs: Sequence[ExternalRef]) -> dict[ExternalRef, str]:
     return {ExternalRef(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-def said_not_ours(tx: Tx, connection: str, keys: Sequence[str]) -> dict[str, list[ExternalRef]]:
-    """Documents of which a person said that they are not those of these places, by place."""
+def said_not_ours(
+    tx: Tx, connection: str, entities: Mapping[str, str]
+) -> dict[str, list[ExternalRef]]:
+    """
+    Records of which a person said that they are not those of these places, by place. ``entities``:
+    what each place holds.
+    """
     found: dict[str, list[ExternalRef]] = {}
     for subject, refs in tx.rows(
         "SELECT subject, refs::text FROM verdict WHERE workspace = %(ws)s"
         " AND verdict = 'not_ours' AND subject = ANY(%(subjects)s) ORDER BY seq",
-        subjects=[f"slot:{key}" for key in keys],
+        subjects=[f"slot:{key}" for key in entities],
     ):
-        found.setdefault(subject.removeprefix("slot:"), []).extend(
-            ExternalRef(connection, "document", str(one)) for one in codec.decode_loose(refs)
+        key = subject.removeprefix("slot:")
+        found.setdefault(key, []).extend(
+            ExternalRef(connection, entities[key], str(one)) for one in codec.decode_loose(refs)
         )
     return found
 

@@ -20,6 +20,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
 from tieout.store.database import Tx
+from tieout.store.doubt_words import words_of
 from tieout.store.freeing import free_source
 from tieout.store.operations import open_attempts, set_state
 from tieout.storing import ReadyOperation
@@ -30,6 +31,31 @@ def second_carrier(
 ) -> None:
     """Two records carry the key of one place: a person says which is which; nothing is changed."""
     named = ", ".join(ref.id for ref in refs)
+    message = f"{words_of(op.slot.kind).carriers}: {named}."
+    hint = "Name the one that counts, or delete the copy: tieout exceptions show."
+    _ask_which(tx, bridge, op, refs, message, hint, now)
+
+
+def _of_another_slot(
+    tx: Tx, bridge: str, op: ReadyOperation, ref: ExternalRef, now: datetime
+) -> None:
+    """What an answer or a look named for this place is another one's: a person says what it is."""
+    words = words_of(op.slot.kind)
+    message = f"A write came to {words.record} {ref.id}, which is that of another {words.source}."
+    hint = "Say that it is not this one: it is looked up once more before anything is sent."
+    _ask_which(tx, bridge, op, [ref], message, hint, now)
+    set_state(tx, op.id, "doubt", "ref_of_another_slot", now)
+
+
+def _ask_which(
+    tx: Tx,
+    bridge: str,
+    op: ReadyOperation,
+    refs: Sequence[ExternalRef],
+    message: str,
+    hint: str,
+    now: datetime,
+) -> None:
     open_exception(
         tx,
         bridge=bridge,
@@ -37,8 +63,8 @@ def second_carrier(
         source_id=op.source_id,
         key13=op.key13,
         code="two_carriers",
-        message=f"More than one document carries the key of this deal: {named}.",
-        hint="Name the one that counts, or delete the copy: tieout exceptions show.",
+        message=message,
+        hint=hint,
         details={"key": op.change.key},
         candidates=list(refs),
         amount=None,
@@ -84,8 +110,7 @@ def link_applied(
             )
         other = slot_store.put_ref(tx, ref, op.key13, number, RefRole.CURRENT, found_by, now)
         if other is not None and not _of_another_company(tx, op, ref, other):
-            second_carrier(tx, bridge, op, [ref], now)
-            set_state(tx, op.id, "doubt", "ref_of_another_slot", now)
+            _of_another_slot(tx, bridge, op, ref, now)
             return
         target = op.change.target
         if op.change.action is Action.CONVERT:

@@ -355,6 +355,29 @@ def deals_named(tx: Tx, crm: str, word: str) -> list[NamedDeal]:
     ]
 
 
+def waiting_behind(tx: Tx, key13: str) -> list[tuple[str, str]]:
+    """Whose writes wait for the record of a place: (lane, source)."""
+    return [
+        (row[0], row[1])
+        for row in tx.rows(
+            "SELECT DISTINCT lane, source_id FROM operation WHERE workspace = %(ws)s"
+            " AND depends_on = %(key)s AND state IN ('ready', 'awaiting_approval')"
+            " ORDER BY lane, source_id",
+            key=key13,
+        )
+    ]
+
+
+def called(tx: Tx, key13: str) -> str:
+    """What people call the deal, customer or person of a place, as it was decided last; or ''."""
+    row = tx.row(
+        "SELECT coalesce(nullif(number, ''), nullif(title, ''), source_id) FROM outcome"
+        " WHERE workspace = %(ws)s AND key13 = %(key)s ORDER BY lane, part LIMIT 1",
+        key=key13,
+    )
+    return str(row[0]) if row else ""
+
+
 def dead_steps(tx: Tx, lanes: Sequence[str], source_id: str) -> list[tuple[str, int]]:
     """Billing steps of a won deal whose document was credited in full or voided: (lane, part)."""
     return [

@@ -10,6 +10,7 @@ from typing import Any
 from tieout.core.case import RefRole
 from tieout.core.change import Action, Change
 from tieout.core.compare import as_sent
+from tieout.core.keys import KeyKind
 from tieout.core.model import Document, Entity, ExternalRef, Record
 from tieout.core.resolve import UNSET, DoubtState, Judgement, Step
 from tieout.core.safeguards import Safeguards
@@ -18,6 +19,7 @@ from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import close_one, open_exception
 from tieout.store.database import Tx
+from tieout.store.doubt_words import words_of
 from tieout.store.lineage import lineage, said_not_ours
 from tieout.store.linking import link_applied, named_otherwise, second_carrier
 from tieout.store.operations import COLUMNS, FROM, operation_of, set_state
@@ -100,7 +102,8 @@ def doubts_due(
     attempts = _attempts(tx, ids)
     keys = [row[3] for row in rows]
     refs = _refs(tx, keys)
-    denied = said_not_ours(tx, connection, keys)
+    holds = {row[3]: str(slot_store.ENTITY_OF[KeyKind(row[15])]) for row in rows}
+    denied = said_not_ours(tx, connection, holds)
     known = {}
     for key in keys:
         # What the place has by now counts, whatever was said of it before.
@@ -477,24 +480,25 @@ def _repeat(tx: Tx, op: ReadyOperation, now: datetime) -> None:
     )
 
 
-_DOUBT_WORDS = {
-    "two_carriers": (
-        "More than one document carries the key of this deal",
-        "Name the one that counts: tieout exceptions show.",
-    ),
-    "near_hit": (
-        "A document of this customer could be the one whose answer was lost",
-        "Say whether it is: tieout exceptions show.",
-    ),
-    "absent_three_times": (
-        "Three times a write was sent and never arrived",
-        "Look into the books, then: tieout exceptions retry.",
-    ),
+_DOUBT_HINTS = {
+    "two_carriers": "Name the one that counts: tieout exceptions show.",
+    "near_hit": "Say whether it is: tieout exceptions show.",
+    "absent_three_times": "Look into the books, then: tieout exceptions retry.",
 }
 
 
+def _doubt_words(op: ReadyOperation, reason: str) -> str:
+    words = words_of(op.slot.kind)
+    if reason == "two_carriers":
+        return words.carriers
+    if reason == "absent_three_times":
+        return "Three times a write was sent and never arrived"
+    of_whom = " of this customer" if op.slot.kind is KeyKind.DOCUMENT else ""
+    return f"{words.one}{of_whom} could be the one whose answer was lost"
+
+
 def _doubt(tx: Tx, bridge: str, op: ReadyOperation, judgement: Judgement, now: datetime) -> None:
-    words, hint = _DOUBT_WORDS[judgement.reason]
+    words, hint = _doubt_words(op, judgement.reason), _DOUBT_HINTS[judgement.reason]
     refs = [record.ref for record in judgement.candidates if record.ref is not None]
     named = f": {', '.join(ref.id for ref in refs)}" if refs else ""
     open_exception(

@@ -349,6 +349,68 @@ def put_ref(
     return None
 
 
+def current_of(tx: Tx, key13: str) -> ExternalRef | None:
+    """The record of a slot, where it has one."""
+    row = tx.row(
+        "SELECT connection, entity, id FROM ref WHERE workspace = %(ws)s AND key13 = %(key13)s"
+        " AND role = 'current'",
+        key13=key13,
+    )
+    return None if row is None else ExternalRef(row[0], row[1], row[2])
+
+
+def live_copies(tx: Tx, key13: str) -> list[str]:
+    """Ids of the records that carry a slot's key, are not its record, and are still there."""
+    return [
+        str(row[0])
+        for row in tx.rows(
+            "SELECT r.id FROM ref r LEFT JOIN mirror m ON m.workspace = r.workspace"
+            " AND m.connection = r.connection AND m.entity = r.entity AND m.id = r.id"
+            " WHERE r.workspace = %(ws)s AND r.key13 = %(key13)s AND r.role = 'copy'"
+            " AND m.gone_at IS NULL ORDER BY r.id",
+            key13=key13,
+        )
+    ]
+
+
+def generation_of(tx: Tx, key13: str) -> int:
+    """The generation of a slot; 0 of one that was never used."""
+    row = tx.row(
+        "SELECT generation FROM slot WHERE workspace = %(ws)s AND key13 = %(key13)s", key13=key13
+    )
+    return int(row[0]) if row else 0
+
+
+def place_of_other(tx: Tx, ref: ExternalRef, key13: str, source_id: str) -> str | None:
+    """
+    The slot that has this record already, other than this one of that source; None where none has.
+    A person is another's also where it is what somebody on this side was made from.
+    """
+    row = tx.row(
+        "SELECT key13, role FROM ref WHERE workspace = %(ws)s AND connection = %(connection)s"
+        " AND entity = %(entity)s AND id = %(id)s AND key13 <> %(key13)s AND role <> 'not_ours'",
+        connection=ref.connection,
+        entity=ref.entity,
+        id=ref.id,
+        key13=key13,
+    )
+    if row is not None and not _passes_on(tx, ref, *row):
+        return str(row[0])
+    if ref.entity != Entity.CONTACT:
+        return None
+    row = tx.row(
+        "SELECT s.key13 FROM slot s JOIN ref r ON r.workspace = s.workspace AND r.key13 = s.key13"
+        " AND r.role = 'current' AND r.connection <> %(connection)s AND r.id <> %(source)s"
+        " WHERE s.workspace = %(ws)s AND s.source_id = %(id)s AND s.kind = ANY(%(kinds)s)"
+        " ORDER BY s.key13",
+        connection=ref.connection,
+        source=source_id,
+        id=ref.id,
+        kinds=[KeyKind.CONTACT, KeyKind.PERSON],
+    )
+    return None if row is None else str(row[0])
+
+
 def _passes_on(tx: Tx, ref: ExternalRef, key13: str, role: str) -> bool:
     """Whether another slot gives this record up: a person whose own half is gone does."""
     if ref.entity != Entity.CONTACT or role == RefRole.FORMER:

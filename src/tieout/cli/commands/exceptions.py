@@ -412,13 +412,19 @@ def _answers(case: Case) -> tuple[str, ...]:
             "two_carriers" | "near_hit" | "copy" | "old_generation_alive" | "former_document_stands"
         ):
             return (f"{answer} --is REF", f"{answer} --not-ours REF")
+        case "customer_in_doubt":
+            return ("tieout exceptions list",)
+        case "unassigned_documents":
+            return ("tieout exceptions list --code assign_documents",)
         case "assign_documents":
             return (f"{answer} --is REF --deal DEAL", f"{answer} --not-ours REF")
         case "restored":
             return ("tieout plan", f'tieout exceptions dismiss {case.name} --reason "..."')
         case "figures_disagree":
             return ("tieout reconcile",)
-    return (f"tieout exceptions retry {case.name}",)
+    from tieout.services.exceptions import one_by_one
+
+    return (f"tieout exceptions retry {case.name}" if one_by_one(case) else "tieout run",)
 
 
 # --- acts --------------------
@@ -526,9 +532,7 @@ async def answer(
             help="Which one (EX-31); or, with --make-new, a won deal whose document was credited.",
         ),
     ],
-    is_: Annotated[
-        str, Option("--is", metavar="REF", help="It is this customer or document.")
-    ] = "",
+    is_: Annotated[str, Option("--is", metavar="REF", help="It is this record.")] = "",
     deal: Annotated[str, Option("--deal", help="Whose document --is names, after a restore.")] = "",
     step: Annotated[
         int, Option("--step", min=0, help="Which of that deal's instalments; 0: the whole.")
