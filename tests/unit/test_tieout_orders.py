@@ -136,3 +136,27 @@ def test_the_ledgers_list_holds_the_invoices_and_no_order() -> None:
     )
     assert result.explained
     assert (result.sold, result.invoiced, result.gap) == (D("1000.00"), D("600.00"), D("400.00"))
+
+
+def test_a_credit_note_that_names_the_order_alone_is_held_against_its_invoice() -> None:
+    closed = order(closed=True)
+    gone = replace(credit("9", "1000.00", of=""), credits="order:12")
+    again = order(number="13", generation=2)
+    chain = walked(closed, invoice("1", "1000.00"), gone, again)
+    assert parts(chain) == [("ordered", "1000.00")]
+
+
+def test_what_is_left_of_an_order_after_credit_notes_is_what_its_exception_holds() -> None:
+    held = OpenException(id="EX-1", code="changed_after_booking", shown=True, standing=True)
+    lowered = replace(credit("9", "200.00", of=""), credits="order:12")
+    for closed in (True, False):
+        chain = walked(order(closed=closed), invoice("1", "1000.00"), lowered, sold="900.00",
+                       exceptions=(held,))  # fmt: skip
+        assert parts(chain) == [
+            ("exception_open", "100.00"), ("credited", "-200.00"), ("credited", "200.00")
+        ]  # fmt: skip
+    # What is still to come of an open order is ordered, and no part of the exception.
+    chain = walked(order(), invoice("1", "600.00"), lowered, sold="900.00", exceptions=(held,))
+    assert parts(chain)[:3] == [
+        ("exception_open", "100.00"), ("credited", "-200.00"), ("ordered", "400.00")
+    ]  # fmt: skip

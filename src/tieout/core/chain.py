@@ -100,6 +100,30 @@ def _fully_credited(step: StepFigures, document: DocumentEvidence) -> bool:
     return bool(document.net) and (document.net + credited) * document.net <= 0
 
 
+def _credits_named(step: StepFigures) -> StepFigures:
+    """
+    The step with the credit notes that name an order alone held against what was invoiced of it:
+    each against the first that has room for it.
+    """
+    notes = [d for d in step.documents if d.is_credit and d.is_booked and not d.is_gone]
+    made: dict[str, list[DocumentEvidence]] = {}
+    for document in sorted(step.documents, key=_document_order):
+        if document.order and document.is_booked and not document.is_credit:
+            made.setdefault(document.order, []).append(document)
+    rest = {d.ref: d.net - sum((abs(n.net) for n in notes if n.credits == d.ref), ZERO)
+            for of_order in made.values() for d in of_order}  # fmt: skip
+    named: dict[str, DocumentEvidence] = {}
+    for note in sorted(notes, key=_document_order):
+        of_order = made.get(note.credits or "", [])
+        if of_order:
+            target = next((d for d in of_order if rest[d.ref] >= abs(note.net)), of_order[0])
+            rest[target.ref] -= abs(note.net)
+            named[note.ref] = replace(note, credits=target.ref)
+    if not named:
+        return step
+    return replace(step, documents=tuple(named.get(d.ref, d) for d in step.documents))
+
+
 @dataclass(slots=True)
 class _Walk:
     """The state of one walk: the figure reached so far, and the parts found on the way."""
@@ -111,6 +135,7 @@ class _Walk:
     parts: list[Part] = field(init=False, default_factory=list)
     stopped: bool = field(init=False, default=False)
     main: DocumentEvidence | None = field(init=False, default=None)
+    standing: Decimal | None = field(init=False, default=None)
     others: list[DocumentEvidence] = field(init=False, default_factory=list)
     grown: list[DocumentEvidence] = field(init=False, default_factory=list)
     foreign: list[DocumentEvidence] = field(init=False, default_factory=list)
@@ -119,7 +144,10 @@ class _Walk:
         self.figure = self.step.sold
         self._choose_documents()
         sold = self._base(self.figure)
+        if any(case.standing for case in self.step.exceptions):
+            self.standing = self._stands()
         self._stops()
+        self._dismissed()
         self._rounding()
         self._standing()
         self._earlier_documents()
@@ -175,7 +203,7 @@ class _Walk:
 
     def _choose_documents(self) -> None:
         """The newest document is the step's own; what came before or beside it is kept apart."""
-        step = self.step
+        step = self.step = _credits_named(self.step)
         own = [d for d in step.documents if not d.is_credit]
         if step.due_on is not None and step.due_on > self.cut_off:
             # At the cut-off nothing was due: what was made of it since belongs to later days.
@@ -221,6 +249,8 @@ class _Walk:
 
     def _written(self) -> Decimal:
         """What already stands in a live document of ours: no stop can hold that back."""
+        if self.standing is not None:
+            return self.standing
         main = self.main
         if main is None or _voided(self.step, main):
             return sum((d.net for d in self.grown if not _voided(self.step, d)), ZERO)
@@ -280,9 +310,52 @@ class _Walk:
             lost = step.unanswered
             self._stop(Cause.ON_ITS_WAY, lost.reason, amount=lost.amount, ref=lost.operation)
 
+    def _stands(self) -> Decimal | None:
+        """
+        What a booked document or an order comes to as it stands, with what is still to come of the
+        order and after all credit notes: from there a person invoices or credits the rest. Those
+        after the cut-off too: they say what is to be done now.
+        """
+        main = self.main
+        if main is None or _voided(self.step, main):
+            return None
+        if main.kind is DocumentKind.ORDER:
+            return self._order_comes_to(main) + self._credited()
+        return main.net + self._credited() if main.is_booked else None
+
+    def _order_comes_to(self, order: DocumentEvidence) -> Decimal:
+        reached = sum((d.net for d in self._made_of(order)), ZERO)
+        return reached if order.closed else max(order.net, reached)
+
+    def _made_of(self, order: DocumentEvidence) -> list[DocumentEvidence]:
+        """
+        What was made of an order and counts: what was invoiced, credited in full and invoiced
+        again, counts once.
+        """
+        live = [d for d in self.grown if not _voided(self.step, d)]
+        if sum((d.net for d in live), ZERO) <= order.net:
+            return live
+        return [d for d in live if not _fully_credited(self.step, d)]
+
+    def _credited(self) -> Decimal:
+        """What credit notes take off the step's own document, or off what grew out of it."""
+        main = self.main
+        if main is None:
+            return ZERO
+        own = [main, *(self._made_of(main) if main.kind is DocumentKind.ORDER else ())]
+        return sum((c.signed_net for d in own for c in _credits_of(self.step, d)), ZERO)
+
+    def _dismissed(self) -> None:
+        """A change after booking that a person let be, measured as its exception measured it."""
+        word, stands = self.step.acceptance, self._stands()
+        if self.stopped or word is None or stands is None or word.amount != self.figure - stands:
+            return
+        self.standing = stands
+        self._move(stands, Cause.UNEXPLAINED, "the deal changed after its document was booked")
+
     def _rounding(self) -> None:
         predicted = self.step.prediction
-        if predicted is None or self.stopped:
+        if predicted is None or self.stopped or self.standing is not None:
             return
         if abs(self.figure - predicted.net) <= predicted.unit * predicted.lines / 2:
             self._move(predicted.net, Cause.ROUNDING, "half a cent a line at most")
@@ -303,7 +376,11 @@ class _Walk:
         label = f"{kind_word(main.kind)} {main.number}".strip()
         # Of a deletion that was seen the whole is cancelled, also what the deal became since.
         ended = _voided(self.step, main) and main.cancellation is not None
-        if not ended or main.written_net == self.figure:
+        if self.standing is not None:
+            # From what stands to what was booked: the credit notes follow one by one.
+            text = f"{label} is above what stands by what was credited"
+            self._move(self.figure - self._credited(), Cause.CREDITED, text, ref=main.ref)
+        elif not ended or main.written_net == self.figure:
             self._edited(main, label)
         if main.kind is DocumentKind.ORDER:
             self._ordered(main, label)
@@ -323,11 +400,8 @@ class _Walk:
 
     def _ordered(self, order: DocumentEvidence, label: str) -> None:
         """From an order to what was invoiced of it; what is left of it is ordered, or lost."""
-        live = [d for d in self.grown if not _voided(self.step, d)]
-        if sum((d.net for d in live), ZERO) > order.net:
-            # Invoiced, credited in full and invoiced again: the first one counts nothing.
-            self.others += [d for d in live if _fully_credited(self.step, d)]
-            live = [d for d in live if d not in self.others]
+        live = self._made_of(order)
+        self.others += [d for d in self.grown if d not in live and not _voided(self.step, d)]
         reached = sum((d.net for d in live), ZERO)
         self._rest_of_order(order, label, reached)
         for document in live:
@@ -368,8 +442,8 @@ class _Walk:
         if main.net == self.figure:
             # It stands as sold: finance edited it, and the deal was corrected to the same.
             return
-        credits = _credits_of(self.step, main)
-        if credits and main.net + sum((c.signed_net for c in credits), ZERO) == self.figure:
+        credited = self._credited()
+        if credited and main.net + credited == self.figure:
             text = f"{label} is above the deal by what was credited"
             self._move(main.net, Cause.CREDITED, text, ref=main.ref)
             return

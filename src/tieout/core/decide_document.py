@@ -27,8 +27,9 @@ from tieout.core.order_answers import made_anew, order_changed
 from tieout.core.orders import (
     all_credited,
     called,
-    counts,
+    credited_net,
     is_order,
+    left_of,
     still_stands,
     taken_back,
     under_way,
@@ -489,24 +490,14 @@ def _booked(
     moved = [name for name in differing(wanted, before, _BOOKED_CONTENT) if name in apart]
     lines_moved = before is None or billed(wanted) != billed(before)
     if lines_moved and billed(wanted) != billed(shown):
+        grown, notes = context.case.grown, context.case.credit_notes
         # Credited by the difference, or edited and the deal followed: what stands is what it says.
-        moved_there = "lines" in edited or _credited(context.case)
-        done = moved_there and _left(context.case, shown) == composed.sold
+        moved_there = "lines" in edited or credited_net(notes)
+        done = moved_there and left_of(shown, grown, notes) == composed.sold
         moved += [] if done else ["lines"]
     if moved:
         return _changed_after_booking(context, composed, shown, before, moved)
     return _as_it_is(context, composed, edited, found)
-
-
-def _credited(case: DocumentCase) -> Decimal:
-    """The net of the credit notes that name the document and count."""
-    notes = [note.totals for note in case.credit_notes if counts(note) and note.totals]
-    return sum((abs(totals.net) for totals in notes), Decimal(0))
-
-
-def _left(case: DocumentCase, shown: Document) -> Decimal | None:
-    """What the document comes to as it stands, after its credit notes."""
-    return None if shown.totals is None else shown.totals.net - _credited(case)
 
 
 def _changed_after_booking(
@@ -517,11 +508,10 @@ def _changed_after_booking(
     moved: list[str],
 ) -> Decision:
     case = context.case
-    before = base.totals.net if base is not None and base.totals else None
     after = composed.predicted.totals.net
     order = is_order(shown)
     # Finance may have edited the draft before it was booked, or credited a part already.
-    stands = before if before is None or order else _left(case, shown)
+    stands = left_of(shown, case.grown, case.credit_notes)
     invoiced = not order or any(one.booked for one in case.grown)
     then = f"its order was {_stage(case, shown)}" if order else "its invoice was booked"
     if not invoiced:
@@ -542,7 +532,7 @@ def _changed_after_booking(
             hold_on="deal",
             values={
                 "proposal": proposal,
-                "difference": "" if before is None else str(after - before),
+                "difference": "" if stands is None else str(after - stands),
             },
         ),
         net=composed.sold,

@@ -141,6 +141,8 @@ class OpenException:
     """
     A stopped operation that waits for a person; `amount` None holds all that is unwritten.
     `shown` also where that is nothing: what stands in the books is itself in question.
+    `standing`: what is booked differs from the deal; the amount is measured from what stands of
+    it, after its credit notes.
     """
 
     id: str
@@ -149,6 +151,7 @@ class OpenException:
     amount: Decimal | None = None
     text: str = ""
     shown: bool = False
+    standing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

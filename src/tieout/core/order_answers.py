@@ -9,7 +9,7 @@ from tieout.core.compare import both_sides
 from tieout.core.compose import Composed, compose, label
 from tieout.core.finding import Finding
 from tieout.core.model import Document
-from tieout.core.orders import answer_mark, called, still_stands
+from tieout.core.orders import answer_mark, called, standing_of
 from tieout.core.releasing import Context
 
 
@@ -19,9 +19,10 @@ def made_anew(context: Context, old: Any) -> Decision:
     of the order that went still stands.
     """
     case = context.case
-    if not still_stands(case.grown, case.credit_notes):
+    standing = standing_of(case.grown, case.credit_notes)
+    if not standing:
         return context.decision(Verdict.END, "generation_ended", "A new one was asked for.")
-    named = ", ".join(called(one) for one in case.grown if still_stands((one,), case.credit_notes))
+    named = ", ".join(called(one) for one in standing)
     order = called(old) if isinstance(old, Document) else "order"
     return context.hold(
         Finding(

@@ -54,13 +54,25 @@ def all_credited(
         is_order(shown)
         and shown.order_state is OrderState.INVOICED
         and bool(live)
-        and all(taken_back(one, naming(one, notes)) for one in live)
+        and not standing_of(live, notes)
     )
+
+
+def standing_of(grown: Iterable[Document], notes: Sequence[Document]) -> list[Document]:
+    """
+    Which of the documents that were made of an order are neither voided nor credited in full. Some
+    books have a credit note name the order alone: such are held against all that is left together.
+    """
+    left = [one for one in grown if not taken_back(one, naming(one, notes))]
+    unnamed = [note for note in notes if counts(note) and note.totals and not note.credits]
+    taken = sum((abs(note.totals.gross) for note in unnamed if note.totals), ZERO)
+    whole = sum((abs(one.totals.gross) for one in left if one.totals), ZERO)
+    return [] if whole and taken >= whole and all(one.booked for one in left) else left
 
 
 def still_stands(grown: Iterable[Document], notes: Sequence[Document] = ()) -> bool:
     """Whether something that was invoiced of an order is neither voided nor credited in full."""
-    return any(not taken_back(one, naming(one, notes)) for one in grown)
+    return bool(standing_of(grown, notes))
 
 
 def stands(shown: Document, grown: Sequence[Document], notes: Sequence[Document]) -> bool:
@@ -97,6 +109,42 @@ def _credited(invoice: Document) -> bool:
 def invoiced_net(grown: Iterable[Document]) -> Decimal:
     """What the booked invoices of an order come to, net; credit notes left out."""
     return sum((one.totals.net for one in grown if one.booked and one.totals), ZERO)
+
+
+def left_of(
+    shown: Document, grown: Iterable[Document], notes: Sequence[Document]
+) -> Decimal | None:
+    """What a document comes to as it stands, net, after its credit notes; an order with its rest"""
+    if shown.totals is None:
+        return None
+    whole = _comes_to(shown, grown, notes) if is_order(shown) else shown.totals.net
+    return whole - credited_net(notes)
+
+
+def credited_net(notes: Iterable[Document]) -> Decimal:
+    """The net of those of these credit notes that count."""
+    return sum((abs(one.totals.net) for one in notes if counts(one) and one.totals), ZERO)
+
+
+def _comes_to(order: Document, grown: Iterable[Document], notes: Sequence[Document]) -> Decimal:
+    """
+    What an order comes to, net, before its credit notes: what was made of it and, while it is
+    open, what is still to come. What was credited in full and invoiced again counts twice, as its
+    credit notes take it off.
+    """
+    live = [one for one in grown if not one.voided and one.totals]
+    reached = _net(live)
+    ordered = order.totals.net if order.totals else ZERO
+    if order.order_state is OrderState.INVOICED:
+        return reached
+    if reached <= ordered:
+        return ordered
+    dead = [one for one in live if taken_back(one, naming(one, notes))]
+    return max(ordered, reached - _net(dead)) + _net(dead)
+
+
+def _net(documents: Iterable[Document]) -> Decimal:
+    return sum((one.totals.net for one in documents if one.totals), ZERO)
 
 
 def answer_mark(wanted: Document, shown: Document, names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from tieout.core.compose import steps
 from tieout.core.keys import KeyKind, keys_in
 from tieout.core.ledger_list import Period
 from tieout.core.model import Customer, Deal, DealState, Document, DocumentKind, Entity, ExternalRef
-from tieout.core.orders import credited_by, taken_back
+from tieout.core.orders import all_credited, credited_by, taken_back
 from tieout.engine.context import Engine
 from tieout.engine.places import document_slot
 from tieout.engine.run import connect
@@ -184,17 +184,24 @@ def _live(documents: Sequence[Document]) -> list[tuple[Document, list[str]]]:
     full; a credit note is no document of a step.
     """
     notes: dict[ExternalRef, list[Document]] = defaultdict(list)
+    made: dict[ExternalRef, list[Document]] = defaultdict(list)
     for document in documents:
         if document.kind is DocumentKind.CREDIT_NOTE:
-            for invoice in document.credits:
+            # Some books have a credit note name the order of its invoice alone.
+            for invoice in document.credits or document.came_from:
                 notes[invoice].append(document)
+        else:
+            for origin in document.came_from:
+                made[origin].append(document)
     found = []
     for document in documents:
         keys = [key[:13] for key in keys_in(document.carrier_text) if key[13] == KeyKind.DOCUMENT]
         if not keys or document.kind is DocumentKind.CREDIT_NOTE or taken_back(document):
             continue
         own = notes.get(document.ref, []) if document.ref is not None else []
-        if not credited_by(document, own):
+        grown = made.get(document.ref, []) if document.ref is not None else []
+        theirs = [note for one in grown if one.ref for note in notes.get(one.ref, [])]
+        if not (credited_by(document, own) or all_credited(document, grown, [*own, *theirs])):
             found.append((document, keys))
     return found
 

@@ -459,6 +459,7 @@ def _exceptions(row: StepRow, live: bool) -> tuple[OpenException, ...]:
                 owner=owner or ("Finance" if code in _OF_DOCUMENT else "Sales"),
                 text=message,
                 shown=code in _OF_DOCUMENT,
+                standing=code == "changed_after_booking",
             )
         )
     if found or live or row.documents or row.verdict != "hold" or row.acceptance is not None:
