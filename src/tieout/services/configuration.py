@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from tieout.core.errors import ConfigurationError
+from tieout.services.going_live import GoingLive, going_live
 from tieout.services.project import FILE, Project
 from tieout.services.usage import UsedWronglyError
 from tieout.settings.bridge import Configuration, load_bridge, summary
@@ -34,12 +35,14 @@ from tieout.settings.shown_anew import (
 from tieout.settings.text import decode
 from tieout.store import admin
 from tieout.store.admin import ConfigVersion, ConnectionRow
+from tieout.store.held_back import held_back
 
 if TYPE_CHECKING:
     from tieout.bootstrap import Opened
     from tieout.ports import Schema
     from tieout.settings.bridge_written import Written
     from tieout.store.database import Tx
+    from tieout.store.held_back import HeldBack
 
 
 class ConfigurationProblems(ConfigurationError):  # noqa: N818
@@ -284,6 +287,7 @@ class Effect:
     closes: tuple[str, ...] = ()
     opens: tuple[str, ...] = ()
     looked_at: int = 0
+    live: GoingLive = field(default_factory=GoingLive)
     amounts: tuple[tuple[Any, str], ...] = ()
 
     def text(self) -> str:
@@ -298,8 +302,11 @@ class Effect:
         if self.looked_at:
             waiting = f"{self.looked_at} waiting record{'s' * (self.looked_at != 1)}"
             parts.append(f"{waiting} {'is' if self.looked_at == 1 else 'are'} looked at again")
+        live = self.live.text()
         if not parts:
-            return "Nothing waits on it."
+            return live or "Nothing waits on it."
+        if live:
+            return f"{'. '.join(part[0].upper() + part[1:] for part in parts)}. {live}"
         return f"{'. '.join(part[0].upper() + part[1:] for part in parts)}. Nothing else."
 
     def _money(self) -> str:
@@ -337,9 +344,11 @@ async def effect(opened: Opened, old: Configuration, new: Configuration) -> Effe
                 sums = amounts.get(row["currency"])
                 amounts[row["currency"]] = row["amount"] + (sums or 0)
     parked = await opened.do(lambda tx: _parked(tx, new.name))
+    waiting: list[HeldBack] = await opened.do(lambda tx: held_back(tx, new.name))
     return Effect(
         closes=tuple(closes),
         looked_at=max(0, parked - len(closes)),
+        live=going_live(old, new, waiting),
         amounts=tuple((amount, currency) for currency, amount in sorted(amounts.items())),
     )
 
@@ -361,7 +370,7 @@ def _mapped(configuration: Configuration, table: str, value: str) -> bool:
 def _parked(tx: Tx, bridge: str) -> int:
     row = tx.row(
         "SELECT count(*) FROM due WHERE workspace = %(ws)s AND starts_with(lane, %(prefix)s)"
-        " AND parked IS NOT NULL",
+        " AND parked IS NOT NULL AND parked <> 'shadow'",
         prefix=f"{bridge}/",
     )
     assert row is not None

@@ -211,7 +211,7 @@ async def rollback(
             bridge=bridge,
         )
     line = f"v{made.version} = v{number}."
-    if effect.opens or effect.closes or effect.looked_at:
+    if effect.opens or effect.closes or effect.looked_at or effect.live.flows:
         line += f" {effect.text().removesuffix(' Nothing else.')}"
     return Result(
         data={"version": made.version, "content_of": number, "effect": effect},
