@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from support.daily_world import World, begin, daily_world
+from tieout.cli.commands.plan import following
+from tieout.cli.plan_screen import plan_data, plan_lines
 from tieout.core.errors import BusyError, StoppedError
 from tieout.engine.context import Engine
 from tieout.services import applying, planning, running
 from tieout.services import status as standing
 from tieout.services.usage import UsedWronglyError
+from tieout.store import plans
 
 pytestmark = pytest.mark.timeout(120)
 Work = Callable[[World, Engine], Coroutine[Any, Any, Any]]
@@ -281,6 +285,42 @@ def test_a_lost_answer_is_unknown_and_not_repeated(database_url: str) -> None:
         again = await applying.apply(world.engine(), world.store, made, who="anna.lind")
         assert again.states().get("unknown", 0) + again.states().get("applied", 0) == 2
         assert len(world.drafts()) == 1
+
+    play(database_url, work)
+
+
+def test_a_plan_names_what_is_being_looked_up(database_url: str) -> None:
+    """Its deal is not due, so that neither a change nor a word of it would be seen."""
+
+    async def work(world: World, engine: Engine) -> None:
+        made = await planning.plan(engine, world.store, only=["D-107"])
+        world.books.fault("drop_after_commit", method="POST", path="/v2/customerinvoicedrafts")
+        await applying.apply(world.engine(), world.store, made, who="anna.lind")
+        left = await planning.plan(world.engine(), world.store, read=False)
+        (line,) = [one for one in left.lines if one.number == "D-107"]
+        assert (line.verdict, line.reason, line.entity) == ("wait", "on_its_way", "document")
+        assert (line.net, line.digest) == (Decimal("18000.00"), "")
+        assert line.message.startswith("no answer at ")
+        assert line.message.endswith(", being looked up")
+        (row,) = [one for one in plan_lines(left, UTC, full=False) if "D-107" in one]
+        assert row.startswith(". on its way D-107 Lindvall Data AB")
+        assert row.endswith(f"18,000.00  {line.message}")
+        told = next(one for one in plan_data(left)["items"] if one["number"] == "D-107")
+        assert (told["kind"], told["message"]) == ("on_its_way", line.message)
+        # It is no part of what an apply writes, nor of what a plan is known by.
+        others = [one for one in left.lines if one is not line]
+        assert plans.plan_hash(others) == left.hash
+        assert "D-107" not in {one.number for one in left.writes}
+        alone = await planning.plan(world.engine(), world.store, read=False, only=["D-107"])
+        assert following(alone) == ("tieout run --once",)
+        done = await applying.apply(world.engine(), world.store, left, who="anna.lind")
+        assert set(done.states()) == {"applied"}
+        for _ in range(4):
+            world.clock.advance(300)
+            await running.run_once(world.engine(), world.store)
+        after = await planning.plan(world.engine(), world.store)
+        assert not [one for one in after.lines if one.number == "D-107"]
+        assert len([one for one in world.drafts() if one["Rows"][0]["UnitPrice"] == 18000]) < 2
 
     play(database_url, work)
 

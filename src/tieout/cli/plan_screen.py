@@ -93,9 +93,17 @@ def plan_lines(plan: Planned, zone: tzinfo, *, full: bool, estimate: str = "") -
         rows += _to_write(writes, estimate)
     for verdict in ("approval", "hold", "wait"):
         found = [line for line in plan.lines if line.verdict == verdict]
-        rows += _few([_row(line, several) for line in found], full, found)
+        shown = [line for line in found if full or not _only_shown(line)]
+        rows += _few([_row(line, several) for line in shown], full, shown)
+        if rest := len(found) - len(shown):
+            rows.append((". on its way", f"{count(rest, 'record')} in the CRM", "", "", ""))
     rows += _left_out([line for line in plan.lines if line.verdict == "skip"], full)
     return [*lines, *_aligned(rows, full)]
+
+
+def _only_shown(line: PlanLine) -> bool:
+    """Whether it is what the CRM shows of a deal or a customer, and on its way there."""
+    return line.verdict == "wait" and line.entity == "standing"
 
 
 # (kind, name, net, gross, remark); a remark that begins with a comma follows directly
@@ -125,7 +133,7 @@ def _row(line: PlanLine, several: bool) -> Row:
         remark = line.message
         if line.other_gross is not None and line.other_gross != line.gross:
             remark = f"or {amount(line.other_gross)}" + (f", {remark}" if remark else "")
-    elif line.verdict == "approval":
+    elif line.verdict in ("approval", "wait"):
         remark = line.message
     elif line.verdict == "hold":
         remark = line.reason

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import datetime, tzinfo
 from typing import Any
 
 from tieout.core.case import Verdict
@@ -12,7 +13,7 @@ from tieout.core.compare import document_content
 from tieout.core.conflict import value_text
 from tieout.core.model import Document, ListedPrice, ListedValue
 from tieout.core.pricing import amounts
-from tieout.store.plans import PlanLine
+from tieout.store.plans import ON_ITS_WAY, PlanLine
 
 _SHOWN = {Verdict.WRITE, Verdict.APPROVAL, Verdict.HOLD}
 
@@ -26,13 +27,36 @@ def shown_lines(lines: Iterable[PlanLine], won: Collection[str]) -> list[PlanLin
     taken = {(line.source_id, line.entity) for line in found if line.reason != "other_books"}
     shown = []
     for line in found:
-        if line.verdict in _SHOWN or (line.verdict == Verdict.WAIT and line.reason == "on_its_way"):
+        if line.verdict in _SHOWN or (line.verdict == Verdict.WAIT and line.reason == ON_ITS_WAY):
             shown.append(line)
         elif line.verdict == Verdict.SKIP and line.entity == "document" and line.source_id in won:
             if line.reason == "other_books" and (line.source_id, line.entity) in taken:
                 continue
             shown.append(line)
     return shown
+
+
+def with_unsettled(
+    lines: Iterable[PlanLine], sent: Iterable[tuple[PlanLine, str, datetime]], zone: tzinfo
+) -> list[PlanLine]:
+    """
+    The rows of a plan with all writes that were sent and not settled: their deals are not due, and
+    would not be seen.
+    """
+    found = {(line.lane, line.source_id, line.part): line for line in lines}
+    for line, state, since in sent:
+        key = (line.lane, line.source_id, line.part)
+        told = replace(found.get(key, line), message=_unsettled_words(state, since, zone))
+        if told.verdict == Verdict.WAIT:
+            found[key] = told
+    return list(found.values())
+
+
+def _unsettled_words(state: str, since: datetime, zone: tzinfo) -> str:
+    if state == "confirming":
+        return "found, being confirmed"
+    what = "a person decides" if state == "doubt" else "being looked up"
+    return f"no answer at {since.astimezone(zone):%H:%M}, {what}"
 
 
 def differing_words(change: Change) -> str:

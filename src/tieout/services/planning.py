@@ -26,7 +26,7 @@ from tieout.engine.reading import read_side
 from tieout.engine.recover import recovering
 from tieout.engine.run import connect
 from tieout.services import clocks
-from tieout.services.planned_words import differing_words, shown_lines
+from tieout.services.planned_words import differing_words, shown_lines, with_unsettled
 from tieout.services.watching import Say, silent
 from tieout.store import planned, plans
 from tieout.store.plans import PlanLine
@@ -178,6 +178,8 @@ async def plan_now(
 ) -> Planned:
     """A plan on what the mirror shows now."""
     lines = await decided_lines(engine, store, say)
+    sent = await store.do(lambda tx: plans.unsettled(tx, engine.bridge))
+    lines = sorted(with_unsettled(lines, sent, zone_of(engine)), key=plans.sort_key)
     chosen = tuple(chosen_lines(lines, only))
     held = await held_back(engine, chosen)
     sides = [*engine.books, engine.policy.crm]

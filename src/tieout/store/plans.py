@@ -16,6 +16,8 @@ from tieout.core.orders import is_order
 from tieout.store import codec
 from tieout.store.database import Tx
 
+# Why a row waits whose write was sent and is not settled.
+ON_ITS_WAY = "on_its_way"
 # Customers before documents before what is shown in the CRM; then by source.
 RANKS = {"item": 0, "account": 0, "customer": 1, "document": 2, "standing": 3, "invoice": 4}
 
@@ -51,10 +53,7 @@ class PlanLine:
 def line_of(decision: Decision) -> PlanLine:
     """A decision as a row of a plan."""
     change = decision.change
-    entity = _entity_of(decision.lane)
-    # What the CRM shows of an invoice is no document of a deal's.
-    if change and entity not in ("item", "invoice", "account"):
-        entity = str(change.entity)
+    entity = _named_entity(decision.lane, str(change.entity) if change else "")
     predicted = decision.predicted
     return PlanLine(
         rank=RANKS.get(entity, 9),
@@ -95,8 +94,11 @@ _ENTITIES = {
 }
 
 
-def _entity_of(lane: str) -> str:
-    return _ENTITIES.get(lane.split("/")[1], "standing")
+def _named_entity(lane: str, written: str) -> str:
+    """What a row is about: what is written, or what its lane is for."""
+    entity = _ENTITIES.get(lane.split("/")[1], "standing")
+    # What the CRM shows of an invoice is no document of a deal's.
+    return entity if not written or entity in ("item", "invoice", "account") else written
 
 
 def _gross(decision: Decision) -> Decimal | None:
@@ -243,6 +245,51 @@ def approve(tx: Tx, lines: Sequence[PlanLine], who: str, plan: int | None, now: 
         )
     tx.log("plan.approved", who=who, digests=[line.digest for line in lines], plan=plan)
     return released
+
+
+_UNSETTLED = (
+    "SELECT o.lane, o.source_id, s.part, o.entity, o.key13, o.action,"
+    " coalesce(nullif(c.number, ''), m.number, ''),"
+    " coalesce(nullif(c.title, ''), m.record->>'name', m.record->>'title', ''),"
+    " o.net, o.currency, o.state, coalesce(o.first_sent_at, o.updated_at)"
+    " FROM operation o JOIN slot s ON s.workspace = o.workspace AND s.key13 = o.key13"
+    " LEFT JOIN outcome c ON c.workspace = o.workspace AND c.lane = o.lane"
+    " AND c.source_id = o.source_id AND c.key13 = o.key13 LEFT JOIN LATERAL (SELECT"
+    " number, record FROM mirror m WHERE m.workspace = o.workspace AND m.id = o.source_id"
+    " AND m.entity IN ('deal', 'customer') ORDER BY m.connection LIMIT 1) m ON true"
+    " WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
+    " AND o.state IN ('started', 'unknown', 'confirming', 'doubt')"
+    " ORDER BY o.lane, o.source_id, s.part, o.id"
+)
+
+
+def unsettled(tx: Tx, bridge: str) -> list[tuple[PlanLine, str, datetime]]:
+    """Writes that were sent and not settled yet, as rows, with their state and since when."""
+    return [(_on_its_way(row), row[10], row[11]) for row in tx.rows(_UNSETTLED, bridge=bridge)]
+
+
+def _on_its_way(row: Sequence[Any]) -> PlanLine:
+    entity = _named_entity(row[0], row[3])
+    return PlanLine(
+        rank=RANKS.get(entity, 9),
+        entity=entity,
+        lane=row[0],
+        source_id=row[1],
+        part=row[2],
+        verdict=str(Verdict.WAIT),
+        reason=ON_ITS_WAY,
+        message="",
+        digest="",
+        key13=row[4],
+        action=row[5],
+        number=row[6],
+        title=row[7],
+        net=row[8],
+        gross=None,
+        other_gross=None,
+        currency=row[9],
+        differs=(),
+    )
 
 
 def waiting(tx: Tx, bridge: str) -> list[dict[str, Any]]:

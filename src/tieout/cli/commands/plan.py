@@ -133,6 +133,9 @@ def following(made: Planned) -> tuple[str, ...]:
     if any(line.verdict == "hold" for line in made.lines):
         # Not the list of exceptions: before a run it does not have them yet.
         return ("tieout doctor",)
+    if any(line.verdict == "wait" for line in made.lines):
+        # What is looked up is settled by a run, or asked about there.
+        return ("tieout run --once",)
     return ()
 
 
