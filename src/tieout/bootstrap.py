@@ -234,6 +234,7 @@ async def open_project(
                 workspace=WORKSPACE,
                 keys=keys,
                 clock=clock,
+                who=actor,
                 keys_now=lambda: read_keys(project),
             ),
             clock=clock,

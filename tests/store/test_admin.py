@@ -16,7 +16,7 @@ from support.database import database
 from support.fakes import START
 from tieout.core.model import Company
 from tieout.core.safeguards import ALL_ON
-from tieout.store import admin, pages, recovering
+from tieout.store import admin, codec, pages, recovering
 from tieout.store.admin import ConnectionRow
 from tieout.store.database import Tx, blocking_engine, in_workspace
 from tieout.store.workspaces import ensure_workspace
@@ -87,6 +87,24 @@ def test_a_connection_comes_back_as_it_was_stored(do: Do) -> None:
     assert str(found.settings["share"]) == "0.50"
     assert do(lambda tx: admin.get_connection(tx, "other")) is None
     assert _kinds(do) == ["connection_added"]
+
+
+def test_the_log_says_who_published_and_which_company_was_connected(do: Do) -> None:
+    do(lambda tx: admin.add_connection(tx, VISMA))
+    do(lambda tx: _publish(tx, "one"))
+    do(lambda tx: admin.roll_back(tx, bridge="nordic", version=1, who="m.ek", now=START))
+    told = do(_entries)
+    by_kind = {entry["kind"]: entry for entry in told}
+    assert by_kind["connection_added"]["settings"] == sorted(VISMA.settings)
+    assert str(VISMA.settings["share"]) not in str(by_kind["connection_added"])
+    published = [entry for entry in told if entry["kind"] == "configuration_published"]
+    assert [entry["who"] for entry in published] == ["anna.lind", "m.ek"]
+    assert published[1]["message"] == "back to v1"
+
+
+def _entries(tx: Tx) -> list[dict[str, Any]]:
+    rows = tx.rows("SELECT entries FROM activity WHERE workspace = %(ws)s ORDER BY seq")
+    return [entry for row in rows for entry in codec.decode_loose(bytes(row[0]))]
 
 
 def test_a_name_is_given_once(do: Do) -> None:

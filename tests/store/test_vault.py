@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from support.database import database
 from support.fakes import ManualClock
 from tieout.core.errors import ConfigurationError
+from tieout.store import codec
 from tieout.store.database import BlockingRunner, blocking_engine
 from tieout.store.vault import Vault
 from tieout.store.workspaces import ensure_workspace
@@ -189,6 +190,24 @@ def test_reseal_lets_the_old_key_go(
     old = Vault(BlockingRunner(engine), workspace=WORKSPACE, keys=[key], clock=clock)
     with pytest.raises(ConfigurationError):
         asyncio.run(old.get("visma", "b"))
+
+
+def test_a_new_key_is_in_the_activity_log_without_a_secret(
+    vault: Vault, engine: Engine, key: str
+) -> None:
+    fresh = Fernet.generate_key().decode()
+
+    async def run() -> None:
+        await vault.put("visma", {"client_secret": "s3cret", "refresh_token": "t0ken"})
+        await vault.reseal([fresh, key])
+
+    before = len(_run(engine, "SELECT seq FROM activity"))
+    asyncio.run(run())
+    entries = [bytes(row[0]) for row in _run(engine, "SELECT entries FROM activity ORDER BY seq")]  # type: ignore[call-overload]
+    (told,) = [text for text in entries[before:] if b"key_changed" in text]
+    assert codec.decode_loose(told) == [{"kind": "key_changed", "resealed": 2}]
+    for secret in ("s3cret", "t0ken", key, fresh):
+        assert not any(secret.encode() in text for text in entries)
 
 
 def test_who_works_while_the_key_is_changed_goes_on_with_the_new_one(

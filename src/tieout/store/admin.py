@@ -47,7 +47,14 @@ def add_connection(tx: Tx, row: ConnectionRow) -> bool:
         **_values(row),
     )
     if added:
-        tx.log("connection_added", connection=row.name, system=row.system)
+        company = row.company.id if row.company is not None else ""
+        tx.log(
+            "connection_added",
+            connection=row.name,
+            system=row.system,
+            company=company,
+            settings=sorted(row.settings),
+        )
     return bool(added)
 
 
@@ -242,6 +249,7 @@ def publish(
         version=version,
         digest=digest,
         message=message,
+        who=who,
         woken=woken,
     )
     return ConfigVersion(

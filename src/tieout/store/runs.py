@@ -112,6 +112,8 @@ def finish_run(tx: Tx, number: int, state: str, counts: Mapping[str, int], now: 
         counts=codec.encode_text(dict(counts)),
         now=now,
     )
+    if counts.get("forced"):
+        tx.log("run.forced", run=number)
 
 
 def counts(

@@ -205,6 +205,7 @@ class Vault:
                     for row in rows
                 ],
             )
+            tx.log("key_changed", resealed=len(rows))
             return len(rows)
 
         found = await self._do(work)
