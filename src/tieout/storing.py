@@ -375,6 +375,10 @@ class Store(ContactStore, Protocol):
         self, connection: str, numbers: Sequence[str]
     ) -> dict[str, list[str]]: ...
 
+    async def customers_of_merged_accounts(
+        self, connection: str, keys: Sequence[str]
+    ) -> dict[str, list[str]]: ...
+
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]
     ) -> dict[str, list[Record]]: ...

@@ -466,13 +466,25 @@ def test_two_accounts_that_became_one_are_shown_until_their_customers_are(make) 
     one, other = pair.account("Ett AB"), pair.account("Annat AB")
     deal(pair, "D-1", "1000.00", account="Ett AB")
     deal(pair, "D-2", "2000.00", account="Annat AB")
+    invoice, second = pair.book("D-1"), pair.book("D-2")
+    pair.run()
     pair.in_crm("merge_accounts", winner=one, losers=[other])
     pair.run()
     pair.run()
-    # What the account shows as open is that of one of the two: somebody has to know.
+    # The account owes what is open of both.
+    assert pair.balance("Ett AB") == (D("3750.00"), D("0.00"))
     (case,) = pair.cases("accounts_merged")
     assert case.hint == "Merge the two customers in the books as well."
+    pair.in_books("pay", invoice=second, amount="1000.00")
+    pair.run()
+    assert pair.balance("Ett AB") == (D("2750.00"), D("0.00"))
+    # Also once finance took one of them out of use: its invoice is open all the same.
     left = next(row for row in pair.records("customers") if row["Name"] == "Annat AB")
     pair.in_books("deactivate_customer", customer=left["Id"])
     pair.run()
     assert pair.cases("accounts_merged") == []
+    assert pair.balance("Ett AB") == (D("2750.00"), D("0.00"))
+    pair.in_books("credit", invoice=invoice)
+    pair.in_books("pay", invoice=second, amount="1500.00")
+    pair.run()
+    assert pair.balance("Ett AB") == (D("0.00"), D("0.00"))

@@ -160,7 +160,10 @@ async def decide_balances(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Account:
-    """A customer of the CRM in the books of one company, with its open documents."""
+    """
+    A customer of the CRM in the books of one company, with its open documents; and with those of
+    the customers that accounts had there which were merged into it.
+    """
 
     connection: str
     customer: Customer
@@ -177,7 +180,16 @@ async def _accounts(engine: Engine, book: BooksPolicy, ids: Sequence[str]) -> di
         if (state := linked[slots[key].key13]).current is not None
     }
     records = await engine.store.mirror(book.connection, Entity.CUSTOMER, list(in_books.values()))
-    documents = await engine.store.documents_of_customers(book.connection, list(in_books.values()))
+    merged = await engine.store.customers_of_merged_accounts(
+        book.connection, [slots[key].key13 for key in in_books]
+    )
+    owing = {
+        key: {own: None, **dict.fromkeys(merged.get(slots[key].key13, ()))}
+        for key, own in in_books.items()
+    }
+    documents = await engine.store.documents_of_customers(
+        book.connection, sorted({one for found in owing.values() for one in found})
+    )
     found = {}
     for key, own in in_books.items():
         target = records.get(own)
@@ -186,7 +198,12 @@ async def _accounts(engine: Engine, book: BooksPolicy, ids: Sequence[str]) -> di
         found[key] = _Account(
             connection=book.connection,
             customer=target.record,
-            documents=tuple(d for d in documents.get(own, []) if isinstance(d, Document)),
+            documents=tuple(
+                document
+                for one in owing[key]
+                for document in documents.get(one, ())
+                if isinstance(document, Document)
+            ),
         )
     return found
 

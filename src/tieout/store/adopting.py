@@ -608,7 +608,7 @@ def _alias_one(
         return 0
     own = [ref for ref in state.refs if ref.role is RefRole.CURRENT]
     if own:
-        return _both_linked(tx, bridge, row, winner, now)
+        return _both_linked(tx, bridge, row, winner, fan_out, now)
     taken = tx.rows(
         "UPDATE ref SET key13 = %(winner)s WHERE workspace = %(ws)s AND key13 = %(loser)s"
         " AND role = 'current' RETURNING connection, id",
@@ -629,7 +629,14 @@ def _alias_one(
     return 1
 
 
-def _both_linked(tx: Tx, bridge: str, row: Sequence[Any], winner: Slot, now: datetime) -> int:
+def _both_linked(
+    tx: Tx,
+    bridge: str,
+    row: Sequence[Any],
+    winner: Slot,
+    fan_out: Mapping[str, Sequence[FanOut]],
+    now: datetime,
+) -> int:
     """Two customers in the books for one account: a person merges them there or leaves them."""
     refs = [
         ExternalRef(found[0], found[1], found[2])
@@ -662,4 +669,8 @@ def _both_linked(tx: Tx, bridge: str, row: Sequence[Any], winner: Slot, now: dat
         severity="warning",
     )
     _plan_deals_again(tx, bridge, row[6], [row[2], winner.source_id], now)
+    # The account owes what is open of both from now on.
+    for ref in refs:
+        rules = fan_out.get(ref.connection, ())
+        page_store.fan_out(tx, ref.connection, Entity.CUSTOMER, [ref.id], rules, now)
     return 1

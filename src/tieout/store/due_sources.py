@@ -70,8 +70,12 @@ SOURCES: Mapping[str, str] = {
     f" FROM unnest(%(ids)s::text[]) own (id) JOIN {_REF} = own.id"
     " UNION SELECT carried_key13 FROM seen"
     f" UNION SELECT r.key13 FROM parents JOIN {_REF} = parents.id){_SLOTS}",
-    "customer_of_slot": f"{_SEEN}, keys AS MATERIALIZED (SELECT r.key13 FROM"
+    "customer_of_slot": f"{_SEEN}, buyers AS MATERIALIZED (SELECT r.key13, r.role FROM"
     " (SELECT DISTINCT customer_id AS id FROM seen WHERE customer_id IS NOT NULL) buyer"
     " JOIN ref r ON r.workspace = %(ws)s AND r.connection = %(connection)s"
-    f" AND r.entity = 'customer' AND r.role = 'current' AND r.id = buyer.id){_SLOTS}",
+    " AND r.entity = 'customer' AND r.id = buyer.id),"
+    # The customer of an account that was merged is a copy in its own place, an alias.
+    " keys AS MATERIALIZED (SELECT key13 FROM buyers WHERE role = 'current' UNION"
+    " SELECT a.alias_of FROM buyers JOIN slot a ON a.workspace = %(ws)s"
+    f" AND a.key13 = buyers.key13 WHERE a.alias_of IS NOT NULL){_SLOTS}",
 }

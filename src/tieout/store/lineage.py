@@ -41,6 +41,26 @@ def places_of(tx: Tx, refs: Sequence[ExternalRef]) -> dict[ExternalRef, str]:
     return {ExternalRef(row[0], row[1], row[2]): row[3] for row in rows}
 
 
+def of_merged_accounts(tx: Tx, connection: str, keys: Sequence[str]) -> dict[str, list[str]]:
+    """
+    Further customers of the books, by place: those of accounts that were merged into the place's.
+    What was booked on them is owed by the same account, whatever became of their record.
+    """
+    found: dict[str, list[str]] = {}
+    for row in tx.rows(
+        "SELECT s.alias_of, r.id FROM slot s JOIN ref r ON r.workspace = s.workspace"
+        " AND r.key13 = s.key13 AND r.connection = %(connection)s AND r.entity = 'customer'"
+        " AND r.role = 'copy' WHERE s.workspace = %(ws)s AND s.alias_of = ANY(%(keys)s)"
+        " AND NOT EXISTS (SELECT 1 FROM ref o WHERE o.workspace = r.workspace"
+        " AND o.connection = r.connection AND o.entity = r.entity AND o.id = r.id"
+        " AND o.role = 'current') ORDER BY s.alias_of, r.id",
+        connection=connection,
+        keys=list(keys),
+    ):
+        found.setdefault(row[0], []).append(row[1])
+    return found
+
+
 def said_not_ours(
     tx: Tx, connection: str, entities: Mapping[str, str]
 ) -> dict[str, list[ExternalRef]]:

@@ -269,6 +269,11 @@ class PostgresStore:
             lambda tx: contacts.by_address(tx, connection, crm_org, addresses, customers)
         )
 
+    async def customers_of_merged_accounts(
+        self, connection: str, keys: Sequence[str]
+    ) -> dict[str, list[str]]:
+        return await self.do(lambda tx: lineage.of_merged_accounts(tx, connection, keys))
+
     async def documents_of_customers(
         self, connection: str, customer_ids: Sequence[str]
     ) -> dict[str, list[Record]]:
