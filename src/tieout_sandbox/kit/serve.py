@@ -24,6 +24,8 @@ HOST = "127.0.0.1"
 LONGEST_LINE = 65_536
 
 _OF_VENDORS = (".salesforce.com", ".visma.net", ".visma.com", ".vismaonline.com", ".webcrm.com")
+# No public server gives an address to these (RFC 2606, 6761, 6762, 9476; .internal by ICANN).
+_OF_NOBODY = (".localhost", ".test", ".example", ".invalid", ".local", ".internal", ".alt")
 
 
 class PortTakenError(OSError):
@@ -113,28 +115,34 @@ def _handler(sim: Simulator):  # type: ignore[no-untyped-def]
 
 def is_meant(host: str) -> bool:
     """
-    Whether a Host header names this machine, at any port, or a vendor's host, in whose place a
-    client was led here. A request without one passes.
+    Whether a Host header is an address, a name that nobody can lead anywhere (without a dot, or
+    kept for one's own network), or a vendor's, in whose place a client was led here. A request
+    without one passes.
 
     A page in a browser can lead a name of its own to 127.0.0.1 and so reach what listens there; its
-    requests then carry that name. A vendor's name is none that somebody else can lead anywhere.
+    requests then carry that name.
     """
     if not host.strip():
         return True
     try:
-        name = urlsplit(f"//{host.strip()}").hostname or ""
+        name = (urlsplit(f"//{host.strip()}").hostname or "").rstrip(".")
     except ValueError:
         return False
-    if name == "localhost" or name.endswith(_OF_VENDORS):
-        return True
+    return "." not in name or name.endswith((*_OF_VENDORS, *_OF_NOBODY)) or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
     try:
-        return ip_address(name).is_loopback
+        ip_address(name)
     except ValueError:
         return False
+    return True
 
 
 def _not_ours() -> web.Response:
-    told = {"error": "This simulator answers to 127.0.0.1, localhost and [::1] only."}
+    told = {
+        "error": "A simulator answers to addresses, to names without a dot and to its vendor's."
+    }
     return web.Response(status=421, headers={"Content-Type": "application/json"}, body=dumps(told))
 
 
