@@ -581,6 +581,12 @@ CODES: dict[str, Help] = {
     ),
     "figures_disagree": Help("Figures that have to agree do not.", "tieout reconcile names them."),
     # Store and machine
+    "database_unverified": Help(
+        "TIEOUT_DATABASE_URL names a server on another host, and its certificate is not checked: "
+        "somebody in between could answer in its place, read everything and change it.",
+        "Write sslmode=verify-full (or verify-ca) and sslrootcert=FILE, the authority that signed "
+        "the server's certificate, into the address. Nothing stands still meanwhile.",
+    ),
     "store": Help("The database cannot be used.", "Check TIEOUT_DATABASE_URL, or the disk."),
     "database_address": Help(
         "TIEOUT_DATABASE_URL does not name a PostgreSQL server.",

@@ -7,6 +7,7 @@ Nothing is written to another system. Both sides are read into the mirror, as a 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -22,6 +23,7 @@ from tieout.engine.reading import read_side
 from tieout.engine.run import connect
 from tieout.services import codes, connections, orphans
 from tieout.services import configuration as configurations
+from tieout.services.database_line import NEXT, unverified_line
 from tieout.services.project import check_disk
 from tieout.settings.check import check_fields
 from tieout.store import admin
@@ -119,6 +121,7 @@ async def examine(opened: Opened, bridge: str, say: Callable[[str], None]) -> Di
     tested = await _connections(opened, found)
     configuration = await _configuration(opened, bridge, found)
     _machine(opened, found)
+    _database(found)
     await _orphans(found)
     if configuration is None:
         return found
@@ -160,7 +163,9 @@ async def _connections(opened: Opened, found: Diagnosis) -> dict[str, Tested]:
             if isinstance(error, StoreError):
                 raise
             found.errors.append(error)
-            told = Finding(code=error.code, message=f"{row.name}: {error.message}")
+            says_so = error.message.startswith(f"{row.name} (")
+            message = error.message if says_so else f"{row.name}: {error.message}"
+            told = Finding(code=error.code, message=message)
             area = "key" if error.code in ("key_wrong", "key_missing") else "sign-in"
             found.wrong(area, Trouble(finding=told, next=error.hint))
             continue
@@ -233,6 +238,15 @@ def _machine(opened: Opened, found: Diagnosis) -> None:
         found.errors.append(error)
         finding = Finding(code=error.code, message=error.message)
         found.wrong("disk", Trouble(finding=finding, next=error.hint))
+
+
+def _database(found: Diagnosis) -> None:
+    """Of a server of one's own: whether its certificate is checked."""
+    if not os.environ.get("TIEOUT_DATABASE_URL"):
+        return
+    found.fine("database")
+    if (finding := unverified_line(os.environ)) is not None:
+        found.wrong("database", Trouble(finding=finding, next=NEXT))
 
 
 async def _orphans(found: Diagnosis) -> None:
