@@ -488,3 +488,41 @@ def test_two_accounts_that_became_one_are_shown_until_their_customers_are(make) 
     pair.in_books("pay", invoice=second, amount="1500.00")
     pair.run()
     assert pair.balance("Ett AB") == (D("0.00"), D("0.00"))
+
+
+def test_what_is_let_be_in_another_currency_leaves_no_cent(make) -> None:
+    pair = make()
+    pair.in_books("set_exchange_rate", currency="EUR", rate="11.0437")
+    pair.account("Saimaan Telakka Oy", "FI")
+    more = {"currency": "EUR", "Sales_Rate__c": "11.2371"}
+    deal(pair, "D-1", "1000.13", account="Saimaan Telakka Oy", **more)
+    pair.book("D-1")
+    pair.run()
+    # 18.28 at 11.2371 is 205.41; from 1,018.41 to 1,000.13 it is 205.42, each rounded.
+    pair.price("D-1", "1018.41")
+    pair.run()
+    (case,) = pair.cases()
+    said = {"who": "Maria Ek", "reason": "next year", "now": pair.clock.now()}
+    assert pair.do(exceptions.dismiss(pair.store, case, **said)) == D("18.28")
+    assert parts(october(pair)) == [("currency_rate", "193.42"), ("accepted", "205.42")]
+
+
+def test_a_foreign_draft_moves_with_the_rate_and_its_gap_does_not(make) -> None:
+    pair = make()
+    pair.account("Saimaan Telakka Oy", "FI")
+    pair.in_books("set_exchange_rate", currency="EUR", rate="11.00")
+    deal(pair, "D-1", "1000.00", account="Saimaan Telakka Oy", currency="EUR")
+    assert parts(october(pair)) == [("in_draft", "11000.00")]
+    pair.at(moment(11, 2))
+    pair.in_books("set_exchange_rate", currency="EUR", rate="11.50")
+    pair.run()
+    assert parts(october(pair)) == [("in_draft", "11500.00")]
+    pair.in_books("set_exchange_rate", currency="EUR", rate="11.80")
+    pair.book("D-1")
+    pair.run()
+    assert parts(october(pair)) == [("booked_after_cut_off", "11800.00")]
+    november = pair.tie_out(Period.month(2026, 11), date(2026, 11, 30)).tie_out
+    assert november.explained
+    assert [(line.code, line.amount) for line in november.by_period if line.amount] == [
+        ("invoices", D("11800.00"))
+    ]

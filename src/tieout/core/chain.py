@@ -564,12 +564,14 @@ def _accept(step: StepFigures, parts: Iterable[Part], base_currency: str) -> lis
     if word is None:
         return list(parts)
     left = round_money(word.amount * step.rate, base_currency)
+    # A part is the difference of two levels that were each rounded; the word was rounded once.
+    slack = ZERO if step.currency == base_currency else CENT
     result: list[Part] = []
     for part in parts:
         if part.cause is not Cause.UNEXPLAINED or left * part.amount <= 0:
             result.append(part)
             continue
-        taken = part.amount if abs(part.amount) <= abs(left) else left
+        taken = part.amount if abs(part.amount) <= abs(left) + slack else left
         left -= taken
         text = f"{word.name}: {word.reason}"
         result.append(replace(part, cause=Cause.ACCEPTED, amount=taken, evidence=text, acts=""))
