@@ -541,6 +541,9 @@ class Store(ContactStore, Protocol):
     async def planned_before(self, bridge: str, version: int, now: datetime) -> int:
         """What another configuration planned and nobody sent is planned anew. How many."""
 
+    async def is_dead(self, ref: ExternalRef) -> bool:
+        """Whether a document was last seen to be voided, or credited in full."""
+
     async def close_settled(self, bridge: str, now: datetime) -> int:
         """Exceptions and doubts whose other record is gone. How many changed."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -164,3 +167,91 @@ async def h115_one_of_two_that_could_be_it_is_another_deals(s: Scene) -> None:
     assert sorted(row["net"] for row in s.world.live()) == [1000, 1500, 1700]
     assert len(s.world.current()) == 3
     s.none_open()
+
+
+@history(lenient=True)
+async def h124_one_of_two_candidates_is_credited(s: Scene) -> None:
+    """It counts as before: what is asked is asked once more, and not anew by each run."""
+    await s.linked("1700.00")
+    deal = s.deal()
+    s.world.fault("drop_after_commit", path="/drafts")
+    await s.run()
+    draft = next(row["id"] for row in s.world.live() if row["net"] == 1000)
+    copy = s.world.in_book("copy_draft", draft=draft)["id"]
+    await s.settle()
+    s.world.in_book("book", draft=copy)
+    await s.world.wait(130)
+    await s.settle()
+    invoice = next(row["id"] for row in s.world.live() if row["status"] == "booked")
+    s.world.in_book("credit", invoice=invoice)
+    await s.world.wait(130)
+    await s.settle()
+    asked = _asked(s)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["two_carriers"]
+    assert _asked(s) == asked
+    await s.answer(deal, "two_carriers", which=s.ref(draft))
+    await s.settle()
+    assert s.world.refs()[s.ref(draft)][0] == "current"
+
+
+def _asked(s: Scene) -> int:
+    return len(s.world.rows("SELECT 1 FROM exception_case WHERE workspace = %(ws)s"))
+
+
+@history()
+async def h125_another_one_is_asked_for_after_the_copy_was_named(s: Scene) -> None:
+    """What was decided is older than the other person's answer, and the copy stands."""
+    deal, draft = await s.linked()
+    copy = s.world.in_book("copy_draft", draft=draft)["id"]
+    await s.world.wait(130)
+    await s.settle()
+    s.world.in_book("book", draft=draft)
+    await s.world.wait(130)
+    await s.settle()
+    invoice = next(row["id"] for row in s.world.live() if row["status"] == "booked")
+    s.world.in_book("credit", invoice=invoice)
+    await s.world.wait(130)
+    await s.settle()
+    await s.answer(deal, "two_carriers", which=s.ref(copy))
+    try:
+        await s.makes_anew(deal)
+    except UsedWronglyError as error:
+        s.errors.append(error.code)
+    await s.settle()
+    assert s.errors == ["answer_unfit"]
+    assert s.world.current() == [s.ref(copy)]
+    s.none_open()
+
+
+@history()
+async def h127_two_persons_ask_for_another_one(s: Scene) -> None:
+    """The second sees what the first did, though both asked before either was done."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.settle()
+    s.world.in_book("credit", invoice=s.one("booked"))
+    await s.world.wait(130)
+    await s.settle()
+    key = document_slot(s.world, deal)
+
+    def second() -> None:
+        try:
+            asyncio.run(s.makes_anew(deal))
+        except UsedWronglyError as error:
+            s.errors.append(error.code)
+
+    other = threading.Thread(target=second)
+
+    def first(tx: Any) -> None:
+        slots.end_generation(tx, key, "asked for another document")
+        other.start()
+        time.sleep(0.3)
+
+    await s.world.do(first)
+    other.join()
+    assert s.errors == ["answer_unfit"]
+    assert s.world.rows(
+        "SELECT generation FROM slot WHERE workspace = %(ws)s AND key13 = %(key)s", key=key
+    ) == [(1,)]

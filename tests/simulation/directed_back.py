@@ -177,3 +177,49 @@ def _void(s: Scene, note: str) -> None:
     for one in (row, invoice):
         ledger.settle(one)
         ledger.touch(one)
+
+
+@history(guard="e2")
+async def h122_credit_note_of_a_lost_deal_taken_back_where_no_key_is_shown(s: Scene) -> None:
+    """The deal is lost and its invoice is owed again: nobody would know, since no key shows it."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.world.wait(130)
+    await s.settle()
+    invoice = s.one("booked")
+    note = s.world.in_book("credit", invoice=invoice)["id"]
+    s.world.in_crm("reopen", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    s.none_open()
+    _take_back(s, note)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["reopened_after_booking"]
+    s.world.in_book("credit", invoice=invoice)
+    await s.world.wait(130)
+    await s.settle()
+    s.none_open()
+
+
+@history(guard="e2")
+async def h123_deleted_draft_of_a_lost_deal_comes_back_where_no_key_is_shown(s: Scene) -> None:
+    """The same of a draft that somebody got back from the bin."""
+    deal, draft = await s.linked()
+    s.world.in_book("delete_draft", draft=draft)
+    await s.world.wait(130)
+    await s.settle()
+    s.world.in_crm("reopen", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    s.none_open()
+    row = s.row(draft)
+    row["_deleted"] = False
+    s.world.book.ledger.touch(row)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["reopened_draft_kept"]
+    s.world.in_book("delete_draft", draft=draft)
+    await s.world.wait(130)
+    await s.settle()
+    s.none_open()

@@ -331,3 +331,24 @@ async def h95_backup_made_while_the_clock_was_ahead(s: Scene) -> None:
     await s.settle()
     assert s.sent() == 2
     assert s.world.exceptions(deal) == ["unassigned_documents"]
+
+
+@history()
+async def h126_restored_to_before_another_one_was_asked_for(s: Scene) -> None:
+    """The invoice that the backup has was credited: the later draft is followed, not shown."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.settle()
+    invoice = s.one("booked")
+    s.world.in_book("credit", invoice=invoice)
+    await s.world.wait(130)
+    await s.settle()
+    backup = s.world.snapshot()
+    assert await s.makes_anew(deal) == 1
+    await s.settle()
+    second = s.one("draft")
+    s.world.restore(backup)
+    await s.settle()
+    assert s.one("draft") == second
+    assert s.world.refs()[s.ref(invoice)][0] == "former"
+    s.none_open()

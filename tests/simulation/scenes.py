@@ -17,6 +17,7 @@ from tieout.core.model import ExternalRef
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.engine.context import Engine
 from tieout.services import exceptions
+from tieout.services.making_anew import make_anew
 from tieout.store import pages, people, slots
 from tieout.store.database import BlockingRunner
 from tieout.store.people import Case
@@ -214,14 +215,24 @@ class Scene:
     async def asked(self, deal: str, code: str) -> tuple[Engine, PostgresStore, Case]:
         """The open exception of a deal, a customer or a person, with what answers it."""
         engine, names = self.world.engine(), self.world.names
-        store = PostgresStore(
+        store = self.store(engine)
+        found = await exceptions.listing(store, names.bridge, names.crm, code=code)
+        return engine, store, next(one for one in found if one.source_id == deal)
+
+    def store(self, engine: Engine) -> PostgresStore:
+        """The store as the command line has it."""
+        return PostgresStore(
             BlockingRunner(self.world.database),
             workspace=self.world.workspace,
             ids=engine.ids,
             clock=engine.clock,
         )
-        found = await exceptions.listing(store, names.bridge, names.crm, code=code)
-        return engine, store, next(one for one in found if one.source_id == deal)
+
+    async def makes_anew(self, deal: str) -> int:
+        """What the command line does with a person's wish for another document."""
+        engine = self.world.engine()
+        _, places = await make_anew(engine, self.store(engine), deal, 0, who="Anna")
+        return places
 
     async def tries_again(self, deal: str) -> None:
         """A person, or the clock, asks for another try."""

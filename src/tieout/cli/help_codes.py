@@ -252,7 +252,9 @@ CODES: dict[str, Help] = {
     ),
     "reopened_after_booking": Help("The deal is no longer won, its invoice is booked.", SHOW),
     "reopened_draft_kept": Help(
-        "The deal is no longer won; its draft was edited in the books, so it is not deleted.", SHOW
+        "The deal is no longer won; its draft was edited in the books, or came back from the bin, "
+        "so it is not deleted.",
+        SHOW,
     ),
     "document_kind_not_possible": Help(
         "The books cannot make what flows.documents.create, or its kinds, wants of a deal.",

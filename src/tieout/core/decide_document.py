@@ -22,11 +22,10 @@ from tieout.core.compose import Composed, compose, kind_made, label, step_of
 from tieout.core.finding import Finding, Severity
 from tieout.core.keys import operation_key
 from tieout.core.mapping.errors import MappingError
-from tieout.core.model import Deal, DealState, Document, Entity, OrderState
+from tieout.core.model import Deal, DealState, Document, Entity
 from tieout.core.order_answers import made_anew, order_changed
 from tieout.core.orders import (
     all_credited,
-    called,
     credited_net,
     is_order,
     left_of,
@@ -37,6 +36,7 @@ from tieout.core.orders import (
 from tieout.core.policy import INVOICE, BridgePolicy
 from tieout.core.predict import fits
 from tieout.core.releasing import Context, released
+from tieout.core.reopened import SKIPPED, back, reopened, stage, why
 from tieout.core.safeguards import ALL_ON, Safeguards
 from tieout.core.scope import deal_scope
 
@@ -99,36 +99,14 @@ def decide_document(
 
 # --- the trigger is not true --------------------
 
-_SKIPPED = {
-    "deal_deleted": "The deal was deleted in the CRM.",
-    "excluded_by_rule": "A rule leaves it out.",
-    "step_removed": "Its billing plan has no such step any more.",
-    "other_company": "Another company's books take this deal now.",
-    "trigger_not_yet_true": "Its trigger is not true.",
-}
-
-
-def _why(context: Context, reason: str) -> str:
-    """The reason as the beginning of a sentence about a document that is there."""
-    named = label(context.case.deal)
-    rule = context.policy.trigger
-    return {
-        "deal_deleted": f"{named} was deleted in the CRM",
-        "excluded_by_rule": f"A rule leaves {named} out",
-        "other_company": f"Another company's books take {named} now",
-        "step_removed": f"The billing plan of {named} has no step {context.case.part} any more",
-        "trigger_not_yet_true": f"{named} is no longer won"
-        if rule is None
-        else f"{rule.text} of {named} is not true any more",
-        "zero_total": f"{named} adds up to nothing now",
-        "buyer_changed": f"{named} has another buyer, currency or VAT now",
-    }[reason]
-
 
 def _not_wanted(context: Context, reason: str) -> Decision:
     case = context.case
-    words = _SKIPPED[reason]
+    words = SKIPPED[reason]
     if case.state.current is None:
+        again = back(case)
+        if again is not None and context.rules.booked_never_voided:
+            return context.hold(reopened(context, reason, again))
         return context.decision(Verdict.SKIP, reason, words)
     document = case.document
     if document is None or (document.gone and not document.gone_certain):
@@ -139,30 +117,12 @@ def _not_wanted(context: Context, reason: str) -> Decision:
         standing = still_stands(case.grown, case.credit_notes)
         if standing and context.rules.booked_never_voided:
             # Won again it would be sold a second time: the order went, its invoice did not.
-            return context.hold(_reopened(context, reason, shown))
+            return context.hold(reopened(context, reason, shown))
         return context.decision(Verdict.END, "generation_ended", words)
     fixed = shown.booked or under_way(shown, case.grown)
     if fixed and context.rules.booked_never_voided:
-        return context.hold(_reopened(context, reason, shown))
+        return context.hold(reopened(context, reason, shown))
     return _void(context, shown, words, reason)
-
-
-def _reopened(context: Context, reason: str, shown: Document) -> Finding:
-    state = "is booked" if shown.booked else f"is {_stage(context.case, shown)} already"
-    undo = "credits the invoice" if shown.booked else f"cancels or credits the {called(shown)}"
-    return Finding(
-        code="reopened_after_booking",
-        message=f"{_why(context, reason)}, and its {called(shown)} {state}.",
-        hint=f"Finance {undo}, or sales wins the deal again."
-        if reason == "trigger_not_yet_true"
-        else f"Finance {undo}, or the change is taken back.",
-        hold_on="document",
-    )
-
-
-def _stage(case: DocumentCase, shown: Document) -> str:
-    """How far an order that is not changed any more has come."""
-    return "invoiced" if case.grown or shown.order_state is OrderState.INVOICED else "shipped"
 
 
 def _looked_for(context: Context) -> Decision:
@@ -183,7 +143,7 @@ def _void(context: Context, shown: Document, words: str, reason: str) -> Decisio
         else ()
     )
     if not known or edited or not context.policy.void_on_reopen:
-        why = (
+        kept = (
             f"finance edited its {word}"
             if edited
             else f"its {word} is not one that we wrote as it stands"
@@ -193,7 +153,7 @@ def _void(context: Context, shown: Document, words: str, reason: str) -> Decisio
         return context.hold(
             Finding(
                 code="reopened_draft_kept",
-                message=f"{_why(context, reason)}, and {why}; nothing was deleted.",
+                message=f"{why(context, reason)}, and {kept}; nothing was deleted.",
                 hint=f"Finance deletes the {word}, or sales wins the deal again."
                 if reason == "trigger_not_yet_true"
                 else f"Finance deletes the {word}, or the change is taken back.",
@@ -513,7 +473,7 @@ def _changed_after_booking(
     # Finance may have edited the draft before it was booked, or credited a part already.
     stands = left_of(shown, case.grown, case.credit_notes)
     invoiced = not order or any(one.booked for one in case.grown)
-    then = f"its order was {_stage(case, shown)}" if order else "its invoice was booked"
+    then = f"its order was {stage(case, shown)}" if order else "its invoice was booked"
     if not invoiced:
         proposal = "finance changes the order before it is invoiced"
     elif set(moved) & _BOOKED_CONTENT or tax_moved(composed.document, base):

@@ -173,7 +173,11 @@ async def _place(
                 engine.bridge, fresh, ref, generation, carrier.record, concerned, now
             )
         return 1
-    if not there.get(current.ref, True) and generation >= current.generation:
+    gone = not there.get(current.ref, True)
+    if generation > current.generation and live and not gone:
+        # Ours had its end, which is all that lets a later one be made: we forgot that.
+        gone = await store.is_dead(current.ref)
+    if gone and generation >= current.generation:
         if generation > current.generation:
             await store.link_found(
                 engine.bridge, fresh, ref, generation, carrier.record, concerned, now

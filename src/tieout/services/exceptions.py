@@ -454,6 +454,7 @@ async def _whether(
         verdict = "none_of_these" if case.code == ALIKE else "make_new"
 
     def work(tx: Any) -> None:
+        slot_store.lock(tx, engine.bridge, "D", case.source_id)
         states = slot_store.slots_of_sources(tx, engine.bridge, "D", [case.source_id])
         mine = [state for state in states.get(case.source_id, []) if state.key13 == case.key13]
         if not mine:

@@ -8,7 +8,7 @@ from tieout.engine import lanes
 from tieout.engine.context import Engine
 from tieout.services.naming import one_deal
 from tieout.services.usage import UsedWronglyError
-from tieout.store import pages, people
+from tieout.store import credits, pages, people
 from tieout.store import slots as slot_store
 from tieout.store.database import Tx
 from tieout.store.people import NamedDeal
@@ -38,6 +38,7 @@ async def make_anew(
             for lane, part in people.dead_steps(tx, sorted(companies), deal.id)
             if step in (0, part)
         }
+        slot_store.lock(tx, engine.bridge, "D", deal.id)
         places = slot_store.slots_of_sources(tx, engine.bridge, "D", [deal.id]).get(deal.id, [])
         mine = [
             place
@@ -45,6 +46,8 @@ async def make_anew(
             if place.current is not None
             and place.operation is None
             and (place.slot.company, place.slot.part) in dead
+            # What was decided may be older than what was read, or than another person's answer.
+            and credits.is_dead(tx, place.current.ref)
         ]
         for place in mine:
             _end(tx, place.key13, who, now)

@@ -19,7 +19,7 @@ from tieout.store import codec, growing
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import open_exception
-from tieout.store.credits import ALL_CREDITED, PAID_BACK
+from tieout.store.credits import IS_DEAD, is_dead
 from tieout.store.database import Tx
 from tieout.store.doubt_words import words_of
 from tieout.store.lineage import another_sale
@@ -32,8 +32,6 @@ _FLOWS = {  # By kind of slot.
     **{KeyKind.CONTACT: "contacts", KeyKind.PERSON: "persons"},
 }
 _DEAD = ["cancelled", "credited"]
-# Of a mirror row ``m``.
-_IS_DEAD = f"(m.status = ANY(%(dead)s) OR coalesce({PAID_BACK}, false) OR {ALL_CREDITED})"
 
 
 def loose_carriers(tx: Tx, connection: str) -> list[LooseCarrier]:
@@ -50,11 +48,10 @@ def loose_carriers(tx: Tx, connection: str) -> list[LooseCarrier]:
             " AND r.entity = m.entity AND r.id = m.id WHERE m.workspace = %(ws)s"
             " AND m.connection = %(connection)s AND m.carried_key13 IS NOT NULL"
             " AND m.gone_at IS NULL AND (r.id IS NULL OR (r.role = 'former'"
-            f" AND m.entity = 'document' AND NOT {_IS_DEAD}))"
+            f" AND m.entity = 'document' AND NOT {IS_DEAD}))"
             f" AND {growing.OF_NO_ORDER}"
             " ORDER BY m.carried_key DESC, m.entity, (m.kind = 'order') IS NOT TRUE, m.id",
             connection=connection,
-            dead=_DEAD,
         )
     ]
 
@@ -340,10 +337,9 @@ def close_settled(tx: Tx, bridge: str, now: datetime) -> int:
         " AND NOT EXISTS (SELECT 1 FROM ref r JOIN mirror m ON m.workspace = r.workspace"
         " AND m.connection = r.connection AND m.entity = r.entity AND m.id = r.id"
         " WHERE r.workspace = e.workspace AND r.key13 = e.key13 AND r.role = 'copy'"
-        f" AND m.gone_at IS NULL AND NOT {_IS_DEAD}) RETURNING e.number, e.code",
+        f" AND m.gone_at IS NULL AND NOT {IS_DEAD}) RETURNING e.number, e.code",
         bridge=bridge,
         now=now,
-        dead=_DEAD,
     )
     rows = [*rows, *_close_kept(tx, bridge, now), *_close_merged(tx, bridge, now)]
     for row in rows:
@@ -388,16 +384,24 @@ def _close_merged(tx: Tx, bridge: str, now: datetime) -> Sequence[Any]:
 
 
 def _reopen_doubts(tx: Tx, bridge: str, now: datetime) -> int:
+    """
+    Of which a candidate is gone, or died since it was asked about. What was dead by then is a
+    candidate all the same: a look would find it again, for ever.
+    """
     changed = 0
     for row in tx.rows(
-        "SELECT e.number, e.candidates::text, o.id FROM exception_case e JOIN operation o"
+        "SELECT e.number, e.candidates::text, o.id, coalesce(e.details->'dead', '[]')::text"
+        " FROM exception_case e JOIN operation o"
         " ON o.workspace = e.workspace AND o.key13 = e.key13 AND o.state = 'doubt'"
         " WHERE e.workspace = %(ws)s AND e.bridge = %(bridge)s AND e.closed_at IS NULL"
         " AND e.code IN ('two_carriers', 'near_hit') ORDER BY e.number",
         bridge=bridge,
     ):
         refs = [parse_ref(text) for text in codec.decode_loose(row[1])]
-        if not any(_is_gone(tx, ref) for ref in refs):
+        dead = codec.decode_loose(row[3])
+        if not any(
+            _is_gone(tx, ref) or (is_dead(tx, ref) and str(ref) not in dead) for ref in refs
+        ):
             continue
         changed += 1
         tx.run(
@@ -428,11 +432,10 @@ def parse_ref(text: str) -> ExternalRef:
 def _is_gone(tx: Tx, ref: ExternalRef) -> bool:
     row = tx.row(
         "SELECT 1 FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
-        f" AND m.entity = %(entity)s AND m.id = %(id)s AND (m.gone_at IS NOT NULL OR {_IS_DEAD})",
+        " AND m.entity = %(entity)s AND m.id = %(id)s AND m.gone_at IS NOT NULL",
         connection=ref.connection,
         entity=ref.entity,
         id=ref.id,
-        dead=_DEAD,
     )
     return row is not None
 

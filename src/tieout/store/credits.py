@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from tieout.core.model import ExternalRef
 from tieout.store import pages
 from tieout.store.database import Tx
 
@@ -48,22 +49,35 @@ def _paid_back(row: str) -> str:
     )
 
 
-PAID_BACK = _paid_back("m")
-"""Of a mirror row ``m``: credit notes of its own come to the whole of it. One that was paid before
-they take nothing off, so that its status stays *paid*. No row of that kind: NULL."""
-
 _OF_ORDER = (
     "SELECT 1 FROM mirror i WHERE i.workspace = m.workspace AND i.connection = m.connection"
     " AND i.entity = m.entity AND i.parent_id = m.id AND i.kind <> 'credit_note'"
     " AND i.gone_at IS NULL AND i.status <> 'cancelled'"
 )
-ALL_CREDITED = (
+_ALL_CREDITED = (
     "(m.kind = 'order' AND m.record->>'order_state' = 'invoiced'"
     f" AND EXISTS ({_OF_ORDER}) AND NOT EXISTS ({_OF_ORDER} AND i.status <> 'credited'"
     f" AND NOT coalesce({_paid_back('i')}, false)))"
 )
-"""Of a mirror row ``m``: an order, and all that was invoiced of it was credited. Its own status
-says nothing of that."""
+
+IS_DEAD = (
+    "(m.status IN ('cancelled', 'credited')"
+    f" OR coalesce({_paid_back('m')}, false) OR {_ALL_CREDITED})"
+)
+"""Of a mirror row ``m``: voided, or credited in full. Credit notes take nothing off what was paid
+before, whose status stays *paid*, and an order's own status tells nothing of its invoices'."""
+
+
+def is_dead(tx: Tx, ref: ExternalRef) -> bool:
+    """Whether a document was last seen to be voided, or credited in full."""
+    row = tx.row(
+        "SELECT 1 FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
+        f" AND m.entity = %(entity)s AND m.id = %(id)s AND {IS_DEAD}",
+        connection=ref.connection,
+        entity=ref.entity,
+        id=ref.id,
+    )
+    return row is not None
 
 
 def match_by_number(

@@ -19,6 +19,7 @@ from tieout.ports import Clock, Gone, Ids
 from tieout.store import (
     adopting,
     contacts,
+    credits,
     deciding,
     freeing,
     growing,
@@ -508,6 +509,9 @@ class PostgresStore:
 
     async def planned_before(self, bridge: str, version: int, now: datetime) -> int:
         return await self.do(lambda tx: freeing.planned_before(tx, bridge, version, now))
+
+    async def is_dead(self, ref: ExternalRef) -> bool:
+        return await self.do(lambda tx: credits.is_dead(tx, ref))
 
     async def close_settled(self, bridge: str, now: datetime) -> int:
         return await self.do(lambda tx: adopting.close_settled(tx, bridge, now))

@@ -18,6 +18,7 @@ from tieout.store import codec, growing
 from tieout.store import pages as page_store
 from tieout.store import slots as slot_store
 from tieout.store.cases import close_one, open_exception
+from tieout.store.credits import is_dead
 from tieout.store.database import Tx
 from tieout.store.doubt_words import words_of
 from tieout.store.lineage import lineage, said_not_ours
@@ -510,7 +511,11 @@ def _doubt(tx: Tx, bridge: str, op: ReadyOperation, judgement: Judgement, now: d
         code=judgement.reason,
         message=f"{words}{named}.",
         hint=hint,
-        details={"key": op.change.key, "operation": op.id},
+        details={
+            "key": op.change.key,
+            "operation": op.id,
+            "dead": [str(ref) for ref in refs if is_dead(tx, ref)],
+        },
         candidates=refs,
         amount=None,
         currency="",

@@ -255,6 +255,20 @@ def ensure_slots(tx: Tx, states: Sequence[SlotState], bridge: str, connection: s
     )
 
 
+def lock(tx: Tx, bridge: str, kind: str, source_id: str) -> None:
+    """
+    The rows of these slots, until the end of the transaction: of two persons who give one answer,
+    or of a person and a run, the later one sees what the earlier one did.
+    """
+    tx.rows(
+        "SELECT key13 FROM slot WHERE workspace = %(ws)s AND bridge = %(bridge)s"
+        " AND kind = %(kind)s AND source_id = %(source)s ORDER BY key13 FOR UPDATE",
+        bridge=bridge,
+        kind=kind,
+        source=source_id,
+    )
+
+
 def put_link(
     tx: Tx,
     key13: str,
