@@ -526,3 +526,45 @@ def test_a_foreign_draft_moves_with_the_rate_and_its_gap_does_not(make) -> None:
     assert [(line.code, line.amount) for line in november.by_period if line.amount] == [
         ("invoices", D("11800.00"))
     ]
+
+
+@pytest.mark.parametrize("act", ["lose", "delete_opportunity"])
+def test_a_draft_of_a_lost_deal_that_stays_is_shown_until_it_goes(make, act: str) -> None:
+    pair = make()
+    deal(pair, "D-2", "10.00")
+    deal(pair, "D-1", "3000.00")
+    draft = pair.draft_of("D-1")
+    pair.in_books("edit_draft", draft=draft, line=1, price="2900.00")
+    pair.run()
+    pair.in_crm(act, id=pair.deals["D-1"])
+    pair.run()
+    (case,) = pair.cases()
+    assert case.code == "reopened_draft_kept"
+    waiting = [("exception_open", "-3000.00"), ("edited_in_the_books", "100.00")]
+    result = october(pair)
+    assert parts(result) == [*waiting, ("in_draft", "2900.00")]
+    row = next(row for row in result.deals if row.number == "D-1")
+    assert (row.sold, row.invoiced, row.agrees) == (D("0.00"), D("0.00"), False)
+    said = {"who": "Maria Ek", "reason": "kept for now", "now": pair.clock.now()}
+    assert pair.do(exceptions.dismiss(pair.store, case, **said)) == D("-3000.00")
+    assert ("accepted", "-3000.00") in parts(october(pair))
+    pair.in_books("delete_draft", draft=draft)
+    pair.run()
+    pair.run()
+    assert [row.number for row in october(pair).deals] == ["D-2"]
+
+
+def test_a_draft_of_a_lost_deal_whose_deletion_waits_for_a_person_is_shown(make) -> None:
+    pair = make(CONFIGURED.replace("    approve_above: 1000000\n", ""))
+    pair.deal("D-1", BUYER, "3000.00", Order_Confirmed__c=True)
+    pair.run()
+    pair.approve("D-1")
+    pair.run()
+    assert parts(october(pair)) == [("in_draft", "3000.00")]
+    pair.in_crm("lose", id=pair.deals["D-1"])
+    pair.run()
+    assert parts(october(pair)) == [("waiting_for_approval", "-3000.00"), ("in_draft", "3000.00")]
+    pair.approve("D-1")
+    pair.run()
+    pair.run()
+    assert october(pair).deals == ()

@@ -242,12 +242,19 @@ _ENDED = ("step_removed", "other_company", "generation_ended")
 
 
 def _counts(row: StepRow) -> bool:
-    """A deal that is no longer won counts as long as something of it is booked."""
+    """
+    A deal that is no longer won counts as long as something of it is booked, or a draft of it
+    stands that waits for a person: whoever books it would invoice what nobody bought.
+    """
     if row.reason in ("other_books", "held_by_other_books"):
         return False
     # A step that the plan lost, whose draft went, is none any more.
     live = row.won and row.reason not in _ENDED
-    return live or any(d.kind not in ("draft", "order") for d in row.documents)
+    kept = row.reason == "reopened_draft_kept" or _approval(row) is not None
+    return live or any(
+        d.kind not in ("draft", "order") or (kept and d.role == "current" and d.gone_at is None)
+        for d in row.documents
+    )
 
 
 def _from_deals(
