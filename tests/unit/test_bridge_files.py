@@ -266,7 +266,9 @@ def test_every_key_is_described() -> None:
         (
             "alert: finance}",
             'alert: finance}\nalerts: {finance: "mailto://finance@example.com"}',
-            'tieout.yaml:18:1 unknown_key "alerts": did you mean tables?',
+            'tieout.yaml:18:1 unknown_key there is no key "alerts" here. Nobody is told by mail or '
+            "chat: exit codes and tieout status say what is wrong, and flows.reconcile.alert names "
+            "whose exception it is.",
         ),
         (
             'payment_terms: {"Net 30"',
@@ -277,6 +279,22 @@ def test_every_key_is_described() -> None:
             "match: [external_id, tax_number]",
             "match: [external_id, external_id]",
             'tieout.yaml:10:56 value_wrong "external_id" stands here twice.',
+        ),
+        (
+            "approve_above: 100000",
+            "approve_above: 100.000,00",
+            'tieout.yaml:15:20 wrong_type a number belongs here, not "100.000,00". Write it as '
+            "50000.00.",
+        ),
+        (
+            "approve_above: 100000",
+            "approve_above: 100000000000000000000000",
+            "tieout.yaml:15:20 value_wrong at most 20 digits are allowed.",
+        ),
+        (
+            "approve_above: 100000",
+            "approve_above: nan",
+            "tieout.yaml:15:20 value_wrong a number with an end belongs here.",
         ),
         (
             "connection: visma-no",

@@ -83,8 +83,17 @@ def problem_at(
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The known word that is nearest to this one, or None if none is near."""
     by_folded = {name.casefold(): name for name in sorted(known, reverse=True)}
-    near = difflib.get_close_matches(word.casefold(), sorted(by_folded), n=1, cutoff=0.6)
+    folded = word.casefold()
+    # Of a long word more has to agree: alerts is no tables. A short form of a word is always meant.
+    least = 0.6 if len(folded) < 5 else 0.7
+    near = difflib.get_close_matches(folded, sorted(by_folded), n=1, cutoff=least)
+    near = near or [name for name in sorted(by_folded) if _begins(folded, name)]
     return by_folded[near[0]] if near else None
+
+
+def _begins(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    return len(short) > 2 and long.startswith(short)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

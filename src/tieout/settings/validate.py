@@ -95,13 +95,26 @@ def _missing_place(tree: Located, path: Loc) -> Place:
 
 def _unknown_key(model_class: type[BaseModel], tree: Located, path: Loc) -> Problem:
     name = str(path[-1]) if path else ""
+    place, key = tree.key_place(*path), tuple(map(str, path))
+    said = _SAID_OF.get(name) if len(path) == 1 else None
+    if said is None and name.isdecimal():
+        said = "A comma parts two entries here; write a number as 50000.00."
     known = _known_keys(model_class, path[:-1])
     near = did_you_mean(name, known)
     message = f'"{name}": did you mean {near}?' if near else f'there is no key "{name}" here.'
     hint = "" if near or not known else f"There are: {', '.join(sorted(known))}."
-    place = tree.key_place(*path)
-    key = tuple(map(str, path))
+    if said is not None:
+        message, hint = f'there is no key "{name}" here.', said
     return problem_at(place, "unknown_key", message, hint=hint, key=key, value=name)
+
+
+# What people look for in the file and find elsewhere.
+_SAID_OF: Final = {
+    "alerts": "Nobody is told by mail or chat: exit codes and tieout status say what is wrong, and "
+    "flows.reconcile.alert names whose exception it is.",
+    "connections": "Connections are not in this file: tieout connection add.",
+    "schedule": "How often is said by flows.NAME.every, and by tieout run --every 1m.",
+}
 
 
 def _known_keys(model_class: type[BaseModel], path: Loc) -> set[str]:
@@ -160,6 +173,11 @@ _LIMITS: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "string_too_long": lambda ctx: f"at most {ctx['max_length']} characters are allowed.",
     "too_short": lambda ctx: f"at least {ctx['min_length']} are needed.",
     "too_long": lambda ctx: f"at most {ctx['max_length']} are allowed.",
+    "decimal_max_digits": lambda ctx: f"at most {ctx['max_digits']} digits are allowed.",
+    "decimal_whole_digits": lambda ctx: (
+        f"at most {ctx['whole_digits']} digits are allowed before the point."
+    ),
+    "finite_number": lambda _ctx: "a number with an end belongs here.",
     "decimal_max_places": lambda ctx: f"at most {ctx['decimal_places']} decimals are allowed.",
     "string_pattern_mismatch": lambda _ctx: "this is not written as it has to be.",
 }
@@ -169,7 +187,10 @@ def _words(kind: str, context: Mapping[str, Any], shown: str, message: str) -> W
     if kind in _TYPES:
         now = f', not "{shown}"' if shown else ""
         belongs = "belong" if _TYPES[kind] == _KEYS else "belongs"
-        return "wrong_type", f"{_TYPES[kind]} {belongs} here{now}.", ""
+        hint = 'Begin each of its entries with "- ".' if _TYPES[kind] == "a list" else ""
+        if kind == "decimal_parsing" and re.search(r"\d[ ,'.]\d", shown):
+            hint = "Write it as 50000.00."
+        return "wrong_type", f"{_TYPES[kind]} {belongs} here{now}.", hint
     if kind in ("literal_error", "enum"):
         allowed = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         near = suggestion(shown, allowed)
