@@ -223,3 +223,52 @@ async def h123_deleted_draft_of_a_lost_deal_comes_back_where_no_key_is_shown(s: 
     await s.world.wait(130)
     await s.settle()
     s.none_open()
+
+
+@history()
+async def h128_credit_note_that_names_its_invoice_in_words_is_read_again(s: Scene) -> None:
+    """What was held against an invoice by its number is again, before anything is told of it."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.settle()
+    invoice = s.one("booked")
+    s.world.in_book("pay", invoice=invoice)
+    note = s.row(s.world.in_book("credit", invoice=invoice)["id"])
+    note.update(credits=[], your_reference=s.row(invoice)["number"])
+    s.world.book.ledger.touch(note)
+    stays_paid(s, invoice)
+    s.world.in_crm("reopen", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.current() == []
+    note["delivered_on"] = "2026-01-02"
+    s.world.book.ledger.touch(note)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.rows("SELECT 1 FROM exception_case WHERE workspace = %(ws)s") == []
+
+
+@history()
+async def h129_credit_note_that_names_two_invoices(s: Scene) -> None:
+    """It takes a part off each, and together as much as the smaller one comes to."""
+    deal, draft = await s.linked()
+    s.world.in_book("book", draft=draft)
+    await s.settle()
+    invoice = s.row(s.one("booked"))
+    line = {"item": "LIC", "quantity": 1, "unit_price": 3000}
+    other = s.world.in_book("create_invoice", customer=invoice["customer"], lines=[line])["id"]
+    note = s.row(s.world.in_book("credit", invoice=invoice["id"])["id"])
+    note["credits"] = [invoice["id"], other]
+    invoice["credited"] = Decimal(250)
+    for row in (note, invoice):
+        s.world.book.ledger.settle(row)
+        s.world.book.ledger.touch(row)
+    s.world.in_crm("reopen", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["reopened_after_booking"]
+    s.world.in_crm("win", deal=deal)
+    await s.world.wait(130)
+    await s.settle()
+    assert s.world.current() == [s.ref(invoice["id"])]
+    s.none_open()

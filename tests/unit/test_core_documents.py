@@ -497,9 +497,9 @@ INVOICE = books_ref("document", "2217")
 PAID = shown_as(wanted_for(WON), booked=True, credited=Decimal(0))
 
 
-def note(gross: str, *credits: ExternalRef, **more: Any) -> Document:
+def note(gross: str, *credits: ExternalRef, currency: str = "SEK", **more: Any) -> Document:
     """A booked credit note over that gross, which names these invoices."""
-    total = Totals(currency="SEK", net=Decimal(gross), tax=Decimal(0), gross=-Decimal(gross))
+    total = Totals(currency=currency, net=Decimal(gross), tax=Decimal(0), gross=-Decimal(gross))
     return Document(
         kind=DocumentKind.CREDIT_NOTE,
         totals=total,
@@ -519,6 +519,8 @@ def note(gross: str, *credits: ExternalRef, **more: Any) -> Document:
         ((note("1250.00", INVOICE, voided=True),), "in_step"),
         ((note("1250.00"),), "credited"),
         ((note("1250.00", books_ref("document", "9")),), "in_step"),
+        ((note("1250.00", INVOICE, books_ref("document", "9")),), "in_step"),
+        ((note("1250.00", currency="NOK"),), "in_step"),
     ],
 )
 def test_what_was_paid_is_dead_by_credit_notes_of_its_own_over_the_whole(

@@ -37,12 +37,15 @@ def taken_back(shown: Document, notes: Iterable[Document] = ()) -> bool:
 def credited_by(shown: Document, notes: Iterable[Document]) -> bool:
     """
     Whether these credit notes come to the whole of it. Those count that name it, and those that
-    name none: what another sale's credit note settled was paid with it.
+    name none: what another sale's credit note settled was paid with it. One that names several
+    takes nobody knows how much off each; one in another currency takes off no amount of this one.
     """
-    own = (note for note in notes if not note.credits or shown.ref in note.credits)
-    taken = sum((abs(note.totals.gross) for note in own if counts(note) and note.totals), ZERO)
-    gross = shown.totals.gross if shown.totals else ZERO
-    return bool(shown.booked and gross) and taken >= abs(gross)
+    if shown.totals is None or not shown.totals.gross or not shown.booked:
+        return False
+    own = (note for note in notes if counts(note) and note.credits in ((), (shown.ref,)))
+    amounts = (note.totals for note in own if note.totals is not None)
+    fitting = (one.gross for one in amounts if one.currency == shown.totals.currency)
+    return sum(map(abs, fitting), ZERO) >= abs(shown.totals.gross)
 
 
 def all_credited(

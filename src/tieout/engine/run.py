@@ -122,10 +122,11 @@ async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
         result.read.pages += read.pages
         await _keep(engine, lease)
     moved = result.read.changed + result.read.gone + _progress(result)
+    if result.read.changed:
+        # First: what a credit note takes off is no document that came back.
+        await _loose_credits(engine)
     if moved or not engine.looked_for_carriers:
         await adopt_carriers(engine)
-    if result.read.changed:
-        await _loose_credits(engine)
     if waiting:
         await read_through(engine)
         return

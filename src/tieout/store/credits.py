@@ -45,6 +45,7 @@ def _paid_back(row: str) -> str:
         f"({row}.gross <> 0 AND abs({row}.gross) <= (SELECT sum(abs(n.gross)) FROM mirror n"
         f" WHERE n.workspace = {row}.workspace AND n.connection = {row}.connection"
         f" AND n.entity = {row}.entity AND n.parent_id = {row}.id AND n.kind = 'credit_note'"
+        f" AND n.currency = {row}.currency AND (n.record->'credits'->1) IS NULL"
         " AND n.gone_at IS NULL AND n.status NOT IN ('draft', 'cancelled')))"
     )
 
