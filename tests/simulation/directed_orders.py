@@ -7,6 +7,7 @@ from decimal import Decimal
 from directed_back import stays_paid
 from scenes import Scene, history
 from tieout.core.policy import INVOICE, SALES_ORDER
+from tieout.services.prove import prove
 
 ORDERS = {"policy_changes": {"kind": SALES_ORDER}}
 INVOICES = {"policy_changes": {"kind": INVOICE}}
@@ -130,3 +131,25 @@ async def h121_invoice_of_an_order_credited_in_part(s: Scene) -> None:
     await s.world.wait(130)
     await s.settle()
     s.none_open()
+
+
+@history(orders=True, options=ORDERS, lenient=True)
+async def h130_invoice_of_an_order_is_proved_once(s: Scene) -> None:
+    """It took its order's key along, and is no second document of the step."""
+    deal = s.deal("1000.00")
+    await s.settle()
+    (order,) = [row["id"] for row in s.world.documents() if row["type"] == "order"]
+    s.world.in_book("invoice_order", order=order, amount=Decimal(400))
+    assert await _proved(s) == {deal: ["order"]}
+    s.world.in_book("cancel_order", order=order)
+    assert await _proved(s) == {deal: ["invoice"]}
+
+
+async def _proved(s: Scene) -> dict[str, list[str]]:
+    """What stands for each deal."""
+    engine = s.world.engine()
+    proof = await prove(engine, s.store(engine), None, [])
+    assert proof.holds
+    return {
+        step.source_id: [str(one.document.kind) for one in step.carriers] for step in proof.steps
+    }

@@ -12,7 +12,7 @@ from tieout.core.compose import steps
 from tieout.core.keys import KeyKind, keys_in
 from tieout.core.ledger_list import Period
 from tieout.core.model import Customer, Deal, DealState, Document, DocumentKind, Entity, ExternalRef
-from tieout.core.orders import all_credited, credited_by, taken_back
+from tieout.core.orders import all_credited, credited_by, is_order, taken_back
 from tieout.engine.context import Engine
 from tieout.engine.places import document_slot
 from tieout.engine.run import connect
@@ -193,7 +193,7 @@ def _live(documents: Sequence[Document]) -> list[tuple[Document, list[str]]]:
         else:
             for origin in document.came_from:
                 made[origin].append(document)
-    found = []
+    found: list[tuple[Document, list[str]]] = []
     for document in documents:
         keys = [key[:13] for key in keys_in(document.carrier_text) if key[13] == KeyKind.DOCUMENT]
         if not keys or document.kind is DocumentKind.CREDIT_NOTE or taken_back(document):
@@ -203,7 +203,9 @@ def _live(documents: Sequence[Document]) -> list[tuple[Document, list[str]]]:
         theirs = [note for one in grown if one.ref for note in notes.get(one.ref, [])]
         if not (credited_by(document, own) or all_credited(document, grown, [*own, *theirs])):
             found.append((document, keys))
-    return found
+    # What was made of an order takes its key along: it is no second document of the step.
+    orders = {one.ref for one, _ in found if is_order(one)}
+    return [(one, keys) for one, keys in found if not orders.intersection(one.came_from)]
 
 
 def _by_key(live: Iterable[tuple[Document, Sequence[str]]]) -> dict[str, list[Document]]:
