@@ -274,7 +274,7 @@ def test_why_goes_back_to_fields_and_forward_to_the_invoice(database_url: str) -
         assert values["net"].value == "37,500.00"
         terms = values["terms"]
         assert (terms.value, terms.source) == ("30 dagar netto", 'account.terms "Net 30"')
-        assert terms.rule == "customer.terms, v1, tables/payment_terms.csv"
+        assert terms.rule == "customer.terms, v1, tables.payment_terms of tieout.yaml"
         assert [(one.method, one.path) for one in made.calls] == [
             ("POST", "/v2/customerinvoicedrafts")
         ]
@@ -320,7 +320,7 @@ def test_why_says_what_the_rules_said_when_it_was_written(database_url: str) -> 
         terms = {one.name: one for one in made.values}["terms"]
         assert (terms.value, terms.rule) == (
             "30 dagar netto",
-            "customer.terms, v1, tables/payment_terms.csv",
+            "customer.terms, v1, tables.payment_terms of tieout.yaml",
         )
 
     play(database_url, work)

@@ -277,17 +277,17 @@ def _unmapped(
 ) -> Finding:
     if rule.target == "item" and line is not None:
         name = (line.item.name if line.item else "") or error.value
-        return _no_code(case, line, name, error.value, error.table)
+        return _no_code(case, line, name, error.value, error.where)
     buyer = case.crm_customer
     whose = buyer.name if buyer is not None and rule.target == "terms" else label(case.deal)
     where = "" if line is None else f" (line {line.position})"
     return Finding(
         code="terms_unmapped" if rule.target == "terms" else "value_unmapped",
-        message=f'"{error.value}" of {whose}{where} is not in tables/{error.table}.csv.',
+        message=f'"{error.value}" of {whose}{where} is not in {error.where}.',
         hint="Add it.",
         place=place,
         hold_on="configuration",
-        values={"value": error.value, "table": error.table},
+        values={"value": error.value, "table": error.table, "kept_in": error.where},
     )
 
 
@@ -329,7 +329,9 @@ def _line(
     item = case.items.get(number) if number else None
     if not unmapped and item is None:
         name = (line.item.name if line.item else "") or number or line.text
-        findings.append(_no_code(case, line, name or "A line without an item", number))
+        by = next((rule for rule in policy.line_fields if rule.target == "item"), None)
+        where = by.kept_in if by is not None else ""
+        findings.append(_no_code(case, line, name or "A line without an item", number, where))
     elif item is not None and not item.active:
         findings.append(_not_sold(case, line, item))
     rate, code = (None, "")
@@ -378,12 +380,16 @@ def _number(
     return ZERO
 
 
-def _no_code(case: DocumentCase, line: Line, name: str, code: str, table: str = "items") -> Finding:
-    """``code``: what the table goes by; a product that has none in the CRM goes by its name."""
+def _no_code(case: DocumentCase, line: Line, name: str, code: str, where: str = "") -> Finding:
+    """
+    ``code``: what the table goes by; a product that has none in the CRM goes by its name.
+    ``where`` is the table, '' for the usual one.
+    """
+    where = where or "tables/items.csv"
     books = case.target.connection
-    hint = f"Add it to tables/{table}.csv."
+    hint = f"Add it to {where}."
     if code and code != name:
-        hint = f"Add {code} to tables/{table}.csv, or make item {code} in {books}."
+        hint = f"Add {code} to {where}, or make item {code} in {books}."
     return Finding(
         code="item_no_code",
         message=f'"{name}" in {label(case.deal)} has no code in {books}.',

@@ -48,7 +48,7 @@ def _value(
         return rule.value(scope)
     except UnmappedValueError as error:
         code, hint = "value_unmapped", "Add it."
-        message = f'"{error.value}" of {name} is not in tables/{error.table}.csv.'
+        message = f'"{error.value}" of {name} is not in {error.where}.'
     except MissingFieldError as error:
         code, hint = "unknown_field", "Correct the mapping in the configuration."
         message = f"{rule.target} of {name} needs {error.path}, which was not read."

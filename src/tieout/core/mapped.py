@@ -24,11 +24,11 @@ def mapped_value(
         findings.append(
             Finding(
                 code="terms_unmapped" if rule.target == "terms" else "value_unmapped",
-                message=f'"{error.value}" of {who} is not in tables/{error.table}.csv.',
+                message=f'"{error.value}" of {who} is not in {error.where}.',
                 hint="Add it.",
                 place=rule.target,
                 hold_on="configuration",
-                values={"value": error.value, "table": error.table},
+                values={"value": error.value, "table": error.table, "kept_in": error.where},
             )
         )
     except MissingFieldError as error:

@@ -43,12 +43,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRule:
-    """Where one field of ours comes from. ``table`` names the value table that was used, or ''."""
+    """
+    Where one field of ours comes from. ``table`` names the value table that was used, or '', and
+    ``kept_in`` is where a person finds that.
+    """
 
     target: str
     text: str
     value: Callable[[Scope], object]
     table: str = ""
+    kept_in: str = ""
     owner: Owner = Owner.CRM
     mode: WriteMode = WriteMode.OVERWRITE
 

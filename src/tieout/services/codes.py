@@ -57,6 +57,7 @@ class Unmapped:
     table: str
     value: str
     records: int
+    kept_in: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class NoSuchCode:
     value: str
     code: str
     records: int = 0
+    kept_in: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,13 @@ def report(
     return CodesReport(
         rows=rows,
         unmapped=tuple(
-            Unmapped(kind=kind, table=table, value=value, records=records)
+            Unmapped(
+                kind=kind,
+                table=table,
+                value=value,
+                records=records,
+                kept_in=tables[kind, table].where if (kind, table) in tables else "",
+            )
             for (kind, table, value), records in sorted(missing.items())
         ),
         nowhere=tuple(
@@ -157,6 +165,7 @@ def report(
                 value=value,
                 code=code,
                 records=used.get((kind, name, code), 0),
+                kept_in=table.where,
             )
             for (kind, name), table in sorted(tables.items())
             for value, code in sorted(table.rows.items())

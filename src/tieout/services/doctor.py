@@ -451,12 +451,13 @@ def _trouble(
     if finding.code == "item_no_code" and item:
         code = written.get(item, "")
         named = f" ({code} in the CRM)" if code and code != item else ""
+        inline = "tables.items of tieout.yaml" in finding.hint
         finding = Finding(
             code=finding.code,
             message=f'item "{item}"{named} has no code.',
             values={**finding.values, "code": code},
         )
-        place = _next_line(opened, "items.csv")
+        place = "tieout.yaml, tables.items" if inline else _next_line(opened, "items.csv")
     elif finding.code == "currency_not_allowed" and len(deals) > 1:
         currency, books = found[0][1].currency, found[0][1].lane.rpartition("/")[2]
         finding = Finding(
@@ -465,9 +466,12 @@ def _trouble(
         place = "tieout.yaml, books.currency"
     elif finding.values.get("table") and len(deals) > 1:
         table = f"{finding.values['table']}.csv"
-        said = f'"{finding.values.get("value", "")}" is not in tables/{table}.'
+        kept_in = finding.values.get("kept_in") or f"tables/{table}"
+        said = f'"{finding.values.get("value", "")}" is not in {kept_in}.'
         finding = Finding(code=finding.code, message=said, values=finding.values)
         place = _next_line(opened, table)
+        if not kept_in.startswith("tables/"):
+            place = f"tieout.yaml, tables.{finding.values['table']}"
     elif len(deals) > 1:
         said = f"{len(deals)} deals: each {_of_each(*found[0])}"
         finding, place = replace(finding, message=said), finding.hint

@@ -221,7 +221,7 @@ def _value(
         name=short if not name.startswith("line ") else name,
         value=told or _now(rule, scope),
         source=_inputs(rule, scope),
-        rule=label + (f", tables/{rule.table}.csv" if rule.table else ""),
+        rule=label + (f", {rule.kept_in}" if rule.kept_in else ""),
     )
 
 

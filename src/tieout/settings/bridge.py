@@ -252,7 +252,14 @@ def _with_inline(
                 )
             # As it was written: 007 and 1.50 are codes, not numbers.
             into[source] = cell.value.text
-    return {name: ValueTable(name=name, rows=found) for name, found in sorted(rows.items())}
+    return {
+        name: ValueTable(
+            name=name,
+            rows=found,
+            kept_in="" if name in from_files else f"tables.{name} of tieout.yaml",
+        )
+        for name, found in sorted(rows.items())
+    }
 
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -277,6 +277,7 @@ class _Compiler:
                 text=f"account.terms | lookup('{table.name}')",
                 value=looked_up(lambda scope: _get(scope, "account", "terms"), table, keep=False),
                 table=table.name,
+                kept_in=table.where,
                 owner=Owner(default_owner("terms")),
             )
 
@@ -311,6 +312,7 @@ class _Compiler:
                     lambda scope: _get(scope, "line", "item"), self.tables["items"], keep=True
                 ),
                 table="items",
+                kept_in=self.tables["items"].where,
             )
         for kind, row in self.mapping.dimensions.items():
             key = ("mapping", "dimensions", kind)
@@ -335,6 +337,7 @@ class _Compiler:
             text=self.written[key].text,
             value=value,
             table=row.values or "",
+            kept_in=self._kept_in(row),
             owner=Owner(row.owner or default_owner(target)),
             mode=Mode(row.mode),
         )
@@ -343,8 +346,15 @@ class _Compiler:
         self, target: str, key: tuple[str, ...], row: FieldRow, value: Evaluate
     ) -> FieldRule:
         return FieldRule(
-            target=target, text=self.written[key].text, value=value, table=row.values or ""
+            target=target,
+            text=self.written[key].text,
+            value=value,
+            table=row.values or "",
+            kept_in=self._kept_in(row),
         )
+
+    def _kept_in(self, row: FieldRow) -> str:
+        return self.tables[row.values].where if row.values else ""
 
     def _value(
         self, row: FieldRow, key: tuple[str, ...], kind: str, *, keep: bool = False

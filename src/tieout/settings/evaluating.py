@@ -41,7 +41,7 @@ def looked_up(value: Evaluate, table: ValueTable, *, keep: bool) -> Evaluate:
         text = _as_text(found)
         word = table.get(text)
         if word is None and not keep:
-            raise UnmappedValueError(table.name, text)
+            raise UnmappedValueError(table.name, text, where=table.where)
         return text if word is None else word
 
     return run

@@ -121,10 +121,11 @@ def _lines(found: CodesReport, shown: list[CodeRow], width: int | None) -> list[
     lines = table(columns, rows, width)
     for one in found.unmapped:
         records = count(one.records, "record")
-        lines.append(f'{one.kind}: "{one.value}" of {records} is not in tables/{one.table}.csv.')
+        kept_in = one.kept_in or f"tables/{one.table}.csv"
+        lines.append(f'{one.kind}: "{one.value}" of {records} is not in {kept_in}.')
     for lost in found.nowhere:
         lines.append(
-            f'{lost.kind}: tables/{lost.table}.csv gives "{lost.value}" the code {lost.code},'
+            f'{lost.kind}: {lost.kept_in} gives "{lost.value}" the code {lost.code},'
             " which no books have."
         )
     return lines

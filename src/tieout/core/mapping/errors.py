@@ -26,11 +26,14 @@ class MissingFieldError(MappingError):
 
 
 class UnmappedValueError(MappingError):
-    """A table has no row for this value."""
+    """A table has no row for this value. ``where`` is where a person adds one."""
 
     code = "mapping_value_unmapped"
 
-    def __init__(self, table: str, value: str, paths: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, table: str, value: str, paths: tuple[str, ...] = (), *, where: str = ""
+    ) -> None:
         super().__init__(f'"{value}" has no row in table {table}', paths)
+        self.where = where or f"tables/{table}.csv"
         self.table = table
         self.value = value

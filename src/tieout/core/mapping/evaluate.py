@@ -328,7 +328,8 @@ class _Compiler:
             text = value if type(value) is str else to_text(value)
             found = table.get(text)
             if found is None:
-                raise UnmappedValueError(table.name, text, tuple(sorted(paths(expr))))
+                known = tuple(sorted(paths(expr)))
+                raise UnmappedValueError(table.name, text, known, where=table.where)
             return found
 
         return run

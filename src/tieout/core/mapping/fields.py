@@ -35,12 +35,14 @@ class ValueTable:
     Code to code: what a value of one side is called on the other.
 
     With `loose`, upper and lower case and blanks around and inside a value make no difference.
-    Raises MappingError if two rows would then answer the same value in two ways.
+    Raises MappingError if two rows would then answer the same value in two ways. ``kept_in`` is
+    where a person finds it, '' in a file of its own.
     """
 
     name: str
     rows: Mapping[str, str] = field(hash=False)
     loose: bool = False
+    kept_in: str = field(default="", compare=False)
     _index: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -55,9 +57,19 @@ class ValueTable:
         object.__setattr__(self, "rows", MappingProxyType(dict(self.rows)))
         object.__setattr__(self, "_index", index)
 
+    @property
+    def where(self) -> str:
+        """Where a person finds it and adds to it: `tables/terms.csv`."""
+        return self.kept_in or file_of_table(self.name)
+
     def get(self, value: str) -> str | None:
         """The other side's word for this value, or None if no row has it."""
         return self._index.get(fold(value) if self.loose else value)
+
+
+def file_of_table(name: str) -> str:
+    """The file of a table that has one: `tables/terms.csv`."""
+    return f"tables/{name}.csv"
 
 
 def fold(value: str) -> str:
