@@ -21,6 +21,7 @@ from tieout.core.model import Entity
 from tieout.core.policy import BooksPolicy, BridgePolicy, FlowMode, Rule
 from tieout.engine.context import Engine
 from tieout.ports import Selection
+from tieout.store import admin
 from tieout_sandbox.plain import PlainBook
 from virtual_loop import Simulation
 from world import World
@@ -38,6 +39,8 @@ def _titled(title: str) -> Rule:
 class TwoBooks(World):
     """The world with a second company, to whose books the deals of that title go."""
 
+    turned = False
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.other = PlainBook(clock=self.vendor_clock, variant=self.variant, company_id="books-2")
@@ -51,9 +54,24 @@ class TwoBooks(World):
             seller="SE",
             base_currency="SEK",
             time_zone="Europe/Stockholm",
-            when=_titled("Second"),
         )
-        return replace(policy, books=(replace(first, when=_titled("A deal")), second))
+        rules = [_titled("A deal"), _titled("Second")]
+        if self.turned:
+            rules.reverse()
+        books = (replace(first, when=rules[0]), replace(second, when=rules[1]))
+        return replace(policy, books=books)
+
+    def rules_changed(self) -> None:
+        """The rule of each company is the other's from now on; published, with nothing touched."""
+        self.turned = True
+
+    async def published(self) -> None:
+        """What a publish of other rules makes due."""
+        now = self.clock.now()
+        for books in ("book", SECOND):
+            lane = f"nordic/documents/{books}"
+            await self.do(lambda tx, at=lane: admin.skipped_again(tx, at, now))
+            await self.do(lambda tx, at=lane, of=books: admin.drafted_again(tx, at, of, now))
 
     def engine(self, *given: Any, **more: Any) -> Engine:
         engine = super().engine(*given, **more)
@@ -228,3 +246,41 @@ def test_the_other_company_waits_while_an_answer_is_missing(
         assert (_nets(world.book), _nets(world.other)) == ([], [Decimal(1000)])
 
     _play(app_engine, owner_engine, "waits", tell)
+
+
+@pytest.mark.parametrize("fault", ["", "drop_after_commit", "drop_before", "commit_late", "edited"])
+def test_other_rules_move_a_draft(
+    app_engine: SqlEngine, owner_engine: SqlEngine, fault: str
+) -> None:
+    """Nothing is made in the new company while the former one's document stands, or may stand."""
+
+    async def tell(world: TwoBooks) -> None:
+        company = world.make_company()
+        deal = world.make_deal(company, "1000.00")
+        await world.settle()
+        await world.wait(600)
+        await world.settle()
+        (draft,) = world.book.ledger.live("documents")
+        if fault == "edited":
+            world.in_book("edit_draft", draft=draft["id"], price="900.00")
+        elif fault:
+            more = {"seconds": 150} if fault == "commit_late" else {}
+            world.fault(fault, method="DELETE", path="*", **more)
+        world.rules_changed()
+        await world.published()
+        for _ in range(8):
+            await world.run_once()
+            stands = list(world.book.ledger.live("documents"))
+            assert not (stands and _nets(world.other)), "it stands in both companies"
+            await world.wait(40)
+        await world.settle()
+        if fault == "edited":
+            assert (_nets(world.book), _nets(world.other)) == ([Decimal(900)], [])
+            assert "reopened_draft_kept" in world.exceptions(deal)
+            world.in_book("delete_draft", draft=draft["id"])
+            await world.wait(130)
+            await world.settle()
+        assert (_nets(world.book), _nets(world.other)) == ([], [Decimal(1000)])
+        assert world.exceptions(deal) == []
+
+    _play(app_engine, owner_engine, f"turned-{fault}", tell)

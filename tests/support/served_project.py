@@ -208,6 +208,45 @@ def connect_project(
     return Program(root, {"TIEOUT_ACTOR": "anna.lind", **more})
 
 
+def add_books(program: Program, name: str, books: Served) -> None:
+    """One more company's books beside those that are connected."""
+    from tieout.services.project import find_project
+
+    with patch.dict(os.environ, program.environment):
+        asyncio.run(_add_books(find_project(str(program.root)), name, books))
+
+
+async def _add_books(project: Any, name: str, books: Served) -> None:
+    from tieout.bootstrap import SystemClock, connector_of, open_project
+    from tieout.store import admin
+    from tieout_sandbox.kit.registry import credentials
+
+    seen, clock = credentials("visma_eaccounting"), SystemClock()
+    async with open_project(project, clock, durable=False) as opened:
+        row = _books_row(name, books)
+        await opened.do(lambda tx: admin.add_connection(tx, row))
+        await opened.vault.put(
+            name, {key: seen[key] for key in ("client_id", "client_secret", "refresh_token")}
+        )
+        company = await (await connector_of(opened, name)).company()
+        await opened.do(lambda tx: admin.set_company(tx, name, company, clock.now()))
+
+
+def _books_row(name: str, books: Served) -> Any:
+    from tieout.store.admin import ConnectionRow
+
+    return ConnectionRow(
+        name=name,
+        system="visma_eaccounting",
+        side="books",
+        settings={
+            "api_url": books.base_url,
+            "token_url": books.token_url,
+            "authorize_url": f"{books.base_url}/connect/authorize",
+        },
+    )
+
+
 async def _set_up(project: Any, crm: Served, books: Served) -> None:
     from tieout.bootstrap import SystemClock, connector_of, open_project
     from tieout.services.configuration import publish, read_configuration
@@ -231,16 +270,7 @@ async def _set_up(project: Any, crm: Served, books: Served) -> None:
                     "currency": "SEK",
                 },
             ),
-            ConnectionRow(
-                name="visma-se",
-                system="visma_eaccounting",
-                side="books",
-                settings={
-                    "api_url": books.base_url,
-                    "token_url": books.token_url,
-                    "authorize_url": f"{books.base_url}/connect/authorize",
-                },
-            ),
+            _books_row("visma-se", books),
         )
         for row in rows:
             await opened.do(lambda tx, row=row: admin.add_connection(tx, row))

@@ -15,6 +15,7 @@ from tieout.settings.compile import books_selections, crm_selections
 from tieout.settings.shown_anew import (
     deals_first_judged,
     deals_judged_anew,
+    deals_moved,
     judged_anew,
     shown_anew,
 )
@@ -149,6 +150,17 @@ def test_deals_of_new_books_are_judged_although_they_were_read_long_ago() -> Non
     assert deals_first_judged(off, before) == lanes
     assert deals_first_judged(configured(RULES.replace("crm: sf", "crm: old")), before) == lanes
     assert deals_first_judged(None, before) == lanes
+
+
+def test_drafts_are_judged_by_new_rules_of_the_books_only() -> None:
+    """What a narrower rule of deals leaves out stays until its deal moves; books take over."""
+    before = configured(RULES)
+    lanes = tuple((f"nordic/documents/{books}", books) for books in ("se", "no"))
+    assert deals_moved(before, configured(RULES.replace("'SE'", "'FI'"))) == lanes
+    assert deals_moved(before, configured(RULES.replace("Own group", "Group"))) == ()
+    assert deals_moved(before, before) == deals_moved(None, before) == ()
+    moved = RULES.replace("'SE'", "'FI'").replace("when: deal.won}", "when: deal.won, mode: off}")
+    assert deals_moved(before, configured(moved)) == ()
 
 
 def test_who_was_left_out_by_an_old_rule_is_judged_by_the_new_one() -> None:

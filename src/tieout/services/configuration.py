@@ -29,6 +29,7 @@ from tieout.settings.project import project_files
 from tieout.settings.shown_anew import (
     deals_first_judged,
     deals_judged_anew,
+    deals_moved,
     judged_anew,
     shown_anew,
 )
@@ -282,11 +283,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """On today's data: exceptions that the change answers, with the amounts that wait on them."""
+    """
+    On today's data: exceptions that the change answers, with the amounts that wait on them.
+    ``drafted``: deals with a draft that may belong to other books now.
+    """
 
     closes: tuple[str, ...] = ()
     opens: tuple[str, ...] = ()
     looked_at: int = 0
+    drafted: int = 0
     live: GoingLive = field(default_factory=GoingLive)
     amounts: tuple[tuple[Any, str], ...] = ()
 
@@ -302,6 +307,9 @@ class Effect:
         if self.looked_at:
             waiting = f"{self.looked_at} waiting record{'s' * (self.looked_at != 1)}"
             parts.append(f"{waiting} {'is' if self.looked_at == 1 else 'are'} looked at again")
+        if self.drafted:
+            deals = f"{self.drafted} deal{'s' * (self.drafted != 1)} with a draft"
+            parts.append(f"{deals} {'is' if self.drafted == 1 else 'are'} judged again")
         live = self.live.text()
         if not parts:
             return live or "Nothing waits on it."
@@ -344,10 +352,13 @@ async def effect(opened: Opened, old: Configuration, new: Configuration) -> Effe
                 sums = amounts.get(row["currency"])
                 amounts[row["currency"]] = row["amount"] + (sums or 0)
     parked = await opened.do(lambda tx: _parked(tx, new.name))
+    books = [connection for _, connection in deals_moved(old, new)]
+    drafted: int = await opened.do(lambda tx: sum(admin.drafted(tx, new.name, at) for at in books))
     waiting: list[HeldBack] = await opened.do(lambda tx: held_back(tx, new.name))
     return Effect(
         closes=tuple(closes),
         looked_at=max(0, parked - len(closes)),
+        drafted=drafted,
         live=going_live(old, new, waiting),
         amounts=tuple((amount, currency) for currency, amount in sorted(amounts.items())),
     )
@@ -425,6 +436,8 @@ def _fill(tx: Tx, old: Configuration | None, new: Configuration, now: datetime) 
         admin.fill_lane(tx, lane, connection, entity, now)
     for lane in deals_judged_anew(old, new):
         admin.skipped_again(tx, lane, now)
+    for lane, connection in deals_moved(old, new):
+        admin.drafted_again(tx, lane, connection, now)
 
 
 async def roll_back(

@@ -99,10 +99,27 @@ def deals_judged_anew(before: Configuration | None, after: Configuration) -> tup
     return tuple(f"{after.name}/documents/{books}" for books in after.books)
 
 
+def deals_moved(before: Configuration | None, after: Configuration) -> tuple[tuple[str, str], ...]:
+    """
+    Lanes of documents, with their books, where other rules than before say to whose books a deal
+    belongs: a draft that stands in the former ones is taken back first, and nothing is made in the
+    new ones until then.
+    """
+    if before is None or _routes(before) == _routes(after):
+        return ()
+    if after.model.flows.documents.mode is FlowMode.OFF:
+        return ()
+    return tuple((f"{after.name}/documents/{books}", books) for books in after.books)
+
+
 def _invoiced(configuration: Configuration) -> Any:
     flow = configuration.model.flows.documents
-    books = [(one.connection, one.when) for one in configuration.model.books]
-    return flow.mode is not FlowMode.OFF, flow.include, flow.when, books
+    return flow.mode is not FlowMode.OFF, flow.include, flow.when, _routes(configuration)
+
+
+def _routes(configuration: Configuration) -> list[tuple[str, str | None]]:
+    """The rules of the books in their order: the first that holds for a deal takes it."""
+    return [(one.connection, one.when) for one in configuration.model.books]
 
 
 def _says(configuration: Configuration, flow: str) -> Any:

@@ -328,6 +328,42 @@ def skipped_again(tx: Tx, lane: str, now: datetime) -> int:
     )
 
 
+# Deals that have a draft or an order in these books; one that was just made may not be read yet.
+_DRAFTED = (
+    " FROM slot s JOIN ref r ON r.workspace = s.workspace AND r.key13 = s.key13"
+    " AND r.role = 'current' AND r.connection = %(connection)s LEFT JOIN mirror m"
+    " ON m.workspace = r.workspace AND m.connection = r.connection AND m.entity = r.entity"
+    " AND m.id = r.id WHERE s.workspace = %(ws)s AND s.bridge = %(bridge)s AND s.kind = 'D'"
+    " AND (m.id IS NULL OR (m.kind IN ('draft', 'order') AND m.gone_at IS NULL))"
+)
+
+
+def drafted_again(tx: Tx, lane: str, connection: str, now: datetime) -> int:
+    """
+    Every deal that has a draft or an order in these books is due in the lane again; how many. What
+    is booked stays where it is, whatever the rules say.
+    """
+    return tx.run(
+        "INSERT INTO due (workspace, lane, source_id, revision, since)"
+        f" SELECT DISTINCT %(ws)s, %(lane)s, s.source_id, {FIRST_REVISION}, %(now)s::timestamptz"
+        f"{_DRAFTED} ON CONFLICT (workspace, lane, source_id) DO UPDATE"
+        " SET revision = due.revision + 1, parked = NULL, parked_on = NULL, not_before = NULL",
+        lane=lane,
+        connection=connection,
+        bridge=lane.split("/")[0],
+        now=now,
+    )
+
+
+def drafted(tx: Tx, bridge: str, connection: str) -> int:
+    """How many deals have a draft or an order in these books."""
+    row = tx.row(
+        f"SELECT count(DISTINCT s.source_id){_DRAFTED}", bridge=bridge, connection=connection
+    )
+    assert row is not None
+    return int(row[0])
+
+
 def in_force(tx: Tx, bridge: str) -> ConfigVersion | None:
     """The version that counts, or None where nothing was published."""
     row = tx.row(

@@ -211,11 +211,13 @@ async def rollback(
             bridge=bridge,
         )
     line = f"v{made.version} = v{number}."
-    if effect.opens or effect.closes or effect.looked_at or effect.live.flows:
+    if effect.opens or effect.closes or effect.looked_at or effect.drafted or effect.live.flows:
         line += f" {effect.text().removesuffix(' Nothing else.')}"
+    if not effect.drafted:
+        line += " No document is touched."
     return Result(
         data={"version": made.version, "content_of": number, "effect": effect},
-        lines=[f"{line} No document is touched."],
+        lines=[line],
         bridge=bridge,
     )
 
