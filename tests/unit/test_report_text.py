@@ -18,6 +18,7 @@ from tieout.core.tieout import Approval, CauseTotal
 from tieout.report.csv import plain_text, tie_out_csv, tie_out_csv_bytes
 from tieout.report.data import digest, report_data
 from tieout.report.text import (
+    _deals,
     deal_lines,
     note_lines,
     period_lines,
@@ -249,3 +250,17 @@ def test_a_formula_does_not_begin_inside_a_cell_for_who_separates_by_semicolons(
         assert line[:1] not in set("=+-@")
     assert "'=1;'=2" in file
     assert plain_text("12 st; á 5, -10 %") == "12 st; á 5, -10 %"
+
+
+def test_a_long_deal_leaves_room_for_the_others_and_for_the_table() -> None:
+    result = october()
+    longest = "Renewal of all that stands in the north " * 4
+    rows = tuple(
+        replace(row, number=longest) if row.number == "D-106" else row for row in result.rows
+    )
+    for text in deal_lines(replace(result, rows=rows)):
+        assert len(text) <= 100, text
+    total = next(each for each in result.causes if len(each.deals) > 1)
+    shown = _deals(replace(total, deals=(longest, *total.deals[1:])))
+    assert shown.endswith(f"… and {len(total.deals) - 1} more")
+    assert len(shown) <= 61

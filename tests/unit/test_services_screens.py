@@ -694,6 +694,22 @@ def test_a_long_name_leaves_what_a_plan_comes_to_whole() -> None:
     assert all(len(text) <= 100 for text in shown)
 
 
+@pytest.mark.parametrize("width", [70, 80, 90, 100])
+def test_a_plan_fits_the_terminal_and_keeps_its_amounts(width: int) -> None:
+    lines = (
+        line("write", "", "Kust AB", None, entity="customer", message="for D-1 and 12 more"),
+        line("write", "D-1", "A" * 200, "1237500.55", gross=D("1546875.69")),
+        line("hold", "D-2", "B" * 200, "1237500.55", reason="customer_maybe_known"),
+    )
+    made = Planned(number=1, bridge="b", hash="", config_version=1, read_at=NOW, lines=lines)
+    shown = plan_lines(made, STOCKHOLM, full=False, estimate=", 2 calls, about 1 s", width=width)
+    assert all(len(text) <= width for text in shown), shown
+    assert all(text.count("1,237,500.55") == 1 for text in shown[3:])
+    assert shown[-1].endswith("customer_maybe_known")
+    if width >= 80:
+        assert shown[-2].endswith("1,546,875.69, 2 calls, about 1 s")
+
+
 def test_changes_without_an_amount_are_followed_by_their_calls() -> None:
     lines = (line("write", "D-1", "A AB", None, entity="standing"),)
     made = Planned(number=1, bridge="b", hash="", config_version=1, read_at=NOW, lines=lines)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tieout.store.plans import PlanLine
 
 WIDTH = 100
+NARROW_EDGE = 40
 HEAD = 13  # where the name begins
 NET_EDGE = 50
 GROSS_ROOM = 11
@@ -78,8 +79,10 @@ def title_line(plan: Planned, zone: tzinfo) -> str:
     )
 
 
-def plan_lines(plan: Planned, zone: tzinfo, *, full: bool, estimate: str = "") -> list[str]:
-    """The whole screen: title, rows by kind, and what it comes to."""
+def plan_lines(
+    plan: Planned, zone: tzinfo, *, full: bool, estimate: str = "", width: int = WIDTH
+) -> list[str]:
+    """The whole screen: title, rows by kind, and what it comes to; names give way to ``width``."""
     lines = [title_line(plan, zone)]
     if not plan.lines:
         return lines
@@ -98,7 +101,7 @@ def plan_lines(plan: Planned, zone: tzinfo, *, full: bool, estimate: str = "") -
         if rest := len(found) - len(shown):
             rows.append((". on its way", f"{count(rest, 'record')} in the CRM", "", "", ""))
     rows += _left_out([line for line in plan.lines if line.verdict == "skip"], full)
-    return [*lines, *_aligned(rows, full)]
+    return [*lines, *_aligned(rows, full, width)]
 
 
 def _only_shown(line: PlanLine) -> bool:
@@ -201,16 +204,22 @@ def _left_out(lines: Sequence[PlanLine], full: bool) -> list[Row]:
     return [(". left out", shown, net, "", "; ".join(reasons))]
 
 
-def _aligned(rows: Sequence[Row], full: bool) -> list[str]:
+def _aligned(rows: Sequence[Row], full: bool, width: int) -> list[str]:
     longest = max((cells(row[1]) + 2 + len(row[2]) for row in rows if row[2]), default=0)
     gross_room = max(GROSS_ROOM, *(len(row[3]) + 1 for row in rows))
     # However long a name is, what the plan comes to stays whole.
     told = max((cells(row[4]) for row in rows if row[4].startswith(",")), default=0)
-    edge = max(NET_EDGE, min(HEAD + longest, 70, WIDTH - gross_room - told))
-    return [_text(row, edge, gross_room, full) for row in rows]
+    least = NET_EDGE if width >= WIDTH or full else NARROW_EDGE
+    wanted = max(NET_EDGE, HEAD + longest)
+    if width < WIDTH:
+        # What stands behind an amount has to have room.
+        behind = max((cells(row[4]) + 2 for row in rows if row[2] and not row[3]), default=0)
+        wanted = min(wanted, width - max(behind, gross_room + told))
+    edge = max(least, min(wanted, 70, WIDTH - gross_room - told))
+    return [_text(row, edge, gross_room, full, width) for row in rows]
 
 
-def _text(row: Row, edge: int, gross_room: int, full: bool) -> str:
+def _text(row: Row, edge: int, gross_room: int, full: bool, width: int) -> str:
     kind, name, net, gross, remark = row
     room = edge - HEAD - (len(net) + 2 if net else 0)
     head = f"{kind:<{HEAD}}{name if full else cut(name, room)}"
@@ -220,12 +229,12 @@ def _text(row: Row, edge: int, gross_room: int, full: bool) -> str:
         text = f"{left(text, edge)}{gross:>{gross_room}}"
     if remark:
         text = f"{text}{remark}" if remark.startswith(",") else f"{text}  {remark}"
-        if cells(text) > WIDTH and not gross and not net:
+        if cells(text) > width and not gross and not net:
             # Where no amounts stand, the remark begins as far left as it has to.
-            at = max(cells(head) + 2, min(edge + gross_room + 2, WIDTH - cells(remark)))
+            at = max(cells(head) + 2, min(edge + gross_room + 2, width - cells(remark)))
             text = f"{left(head, at)}{remark}"
     text = text.rstrip()
-    return text if full else cut(text, WIDTH)
+    return text if full else cut(text, WIDTH if width < 60 else width)
 
 
 def line_data(line: PlanLine) -> dict[str, Any]:

@@ -75,17 +75,20 @@ def verdict_lines(report: Report) -> list[str]:
 def deal_lines(result: TieOut) -> list[str]:
     """A line for each deal and each document without one, with its causes."""
     numbers = [row.number or "no deal" for row in result.rows]
-    first = max((columns_of(number) for number in numbers), default=4)
+    longest = max((columns_of(number) for number in numbers), default=4)
     amounts = [(amount(r.sold), amount(r.invoiced), amount(r.gap)) for r in result.rows]
     total = (amount(result.sold), amount(result.invoiced), amount(result.gap))
     widths = [max(len(a[n]) for a in (*amounts, total, ("", "Invoiced", ""))) for n in range(3)]
     head = ("Sold", "Invoiced", "Gap")
-    room = max(WIDTH - first - sum(widths) - 10 - 24, 12)
+    free = WIDTH - sum(widths) - 10 - 24
+    # A deal that goes by a long name leaves room for its customer and its cause.
+    first = min(longest, max(free - 12, 14))
+    room = max(free - first, 12)
 
     def line(number: str, customer: str, cells: Sequence[str], cause: str) -> str:
         figures = "  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
         name = left(cut(customer, room), room)
-        return f"{left(number, first)}  {name}  {figures}  {cause}".rstrip()
+        return f"{left(cut(number, first), first)}  {name}  {figures}  {cause}".rstrip()
 
     lines = [line("Deal", "Customer", head, "Cause")]
     for number, row, cells in zip(numbers, result.rows, amounts, strict=True):
@@ -175,9 +178,12 @@ def _deals(total: CauseTotal, room: int = WIDTH - _EDGE - 2) -> str:
         return documents[0] if len(documents) == 1 else count(len(documents), "document")
     shown = ", ".join(total.deals)
     kept = len(total.deals)
-    while len(shown) > room and kept > 1:
+    while columns_of(shown) > room and kept > 1:
         kept -= 1
-        shown = f"{', '.join(total.deals[:kept])} and {len(total.deals) - kept} more"
+        more = f" and {len(total.deals) - kept} more"
+        # However long the only name is, how many more there are stays whole.
+        named = ", ".join(total.deals[:kept])
+        shown = (cut(named, room - len(more)) if kept == 1 else named) + more
     return shown
 
 

@@ -66,7 +66,9 @@ async def apply(
                 return stopped(session, engine, made.brakes, planned=True)
         refuse_unknown(made, only or (), which)
         if not which:
-            for line in plan_lines(made, zone(engine), full=False):
+            for line in plan_lines(
+                made, zone(engine), full=False, width=session.screen.width or 100
+            ):
                 session.screen.line(line)
         question = _question(engine, made, only or (), approve or ())
         if question is None:

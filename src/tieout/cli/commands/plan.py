@@ -110,7 +110,13 @@ def _shown(
     approvals = [line for line in made.lines if line.verdict == "approval"]
     result = Result(
         data=plan_data(made),
-        lines=plan_lines(made, zone(engine), full=full, estimate=estimate(engine, made)),
+        lines=plan_lines(
+            made,
+            zone(engine),
+            full=full,
+            estimate=estimate(engine, made),
+            width=session.screen.width or 100,
+        ),
         notes=["Nothing was written."],
         next=following(made),
         bridge=engine.bridge,
