@@ -17,8 +17,9 @@ from mortal import Death
 from support.inprocess import InProcessTransport
 from tieout.connectors.plain import PlainBookConnector
 from tieout.core.errors import SyncError
+from tieout.core.mapping.fields import Owner
 from tieout.core.model import Entity
-from tieout.core.policy import BooksPolicy, BridgePolicy, FlowMode, Rule
+from tieout.core.policy import BooksPolicy, BridgePolicy, CustomerPolicy, FlowMode, Rule
 from tieout.engine.context import Engine
 from tieout.ports import Selection
 from tieout.store import admin
@@ -40,6 +41,7 @@ class TwoBooks(World):
     """The world with a second company, to whose books the deals of that title go."""
 
     turned = False
+    swapped = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,7 +61,7 @@ class TwoBooks(World):
         if self.turned:
             rules.reverse()
         books = (replace(first, when=rules[0]), replace(second, when=rules[1]))
-        return replace(policy, books=books)
+        return replace(policy, books=books[::-1] if self.swapped else books)
 
     def rules_changed(self) -> None:
         """The rule of each company is the other's from now on; published, with nothing touched."""
@@ -284,3 +286,26 @@ def test_other_rules_move_a_draft(
         assert world.exceptions(deal) == []
 
     _play(app_engine, owner_engine, f"turned-{fault}", tell)
+
+
+def test_the_other_company_speaks_for_a_customer_from_now_on(
+    app_engine: SqlEngine, owner_engine: SqlEngine
+) -> None:
+    """What the CRM shows of a customer passes to the company that wrote it last."""
+
+    async def tell(world: TwoBooks) -> None:
+        company = world.make_company()
+        world.make_deal(company, "1000.00")
+        world.make_deal(company, "70.00", title="Second")
+        await world.settle()
+        for books, number in ((world.book, "08-1"), (world.other, "08-2"), (world.book, "08-3")):
+            world.swapped = books is world.other
+            (customer,) = books.ledger.live("customers")
+            books.act("edit_customer", {"customer": customer["id"], "phone": number})
+            await world.wait(130)
+            await world.settle()
+            assert world.crm.rows.row("companies", company)["phone"] == number
+            assert world.exceptions() == []
+
+    customers = CustomerPolicy(both=True, owners={"phones": Owner.BOOKS})
+    _play(app_engine, owner_engine, "speaks", tell, customers=customers)

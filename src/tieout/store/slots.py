@@ -426,7 +426,12 @@ def place_of_other(tx: Tx, ref: ExternalRef, key13: str, source_id: str) -> str 
 
 
 def _passes_on(tx: Tx, ref: ExternalRef, key13: str, role: str) -> bool:
-    """Whether another slot gives this record up: a person whose own half is gone does."""
+    """
+    Whether another slot gives this record up: a person whose own half is gone does, and a customer
+    of the CRM, which takes over what the books of one company say, then of another.
+    """
+    if ref.entity == Entity.CUSTOMER:
+        return _is_account(tx, key13)
     if ref.entity != Entity.CONTACT or role == RefRole.FORMER:
         return ref.entity in (Entity.STANDING, Entity.CONTACT)
     gone = tx.row(
@@ -437,6 +442,11 @@ def _passes_on(tx: Tx, ref: ExternalRef, key13: str, role: str) -> bool:
         key=key13,
     )
     return gone is not None
+
+
+def _is_account(tx: Tx, key13: str) -> bool:
+    row = tx.row("SELECT kind FROM slot WHERE workspace = %(ws)s AND key13 = %(key)s", key=key13)
+    return row is not None and row[0] == KeyKind.ACCOUNT
 
 
 def end_generation(tx: Tx, key13: str, reason: str) -> None:
