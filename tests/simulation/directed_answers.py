@@ -255,3 +255,21 @@ async def h127_two_persons_ask_for_another_one(s: Scene) -> None:
     assert s.world.rows(
         "SELECT generation FROM slot WHERE workspace = %(ws)s AND key13 = %(key)s", key=key
     ) == [(1,)]
+
+
+@history(tombstones=True)
+async def h131_deleted_before_it_was_seen_is_shown_in_the_crm(s: Scene) -> None:
+    """The deal shows that its draft is cancelled, as it does of one that was seen before."""
+    await s.linked("1700.00")
+    deal = s.deal()
+    s.world.fault("drop_after_commit", path="/drafts")
+    await s.run()
+    draft = next(row["id"] for row in s.world.live() if row["net"] == 1000)
+    s.world.in_book("delete_draft", draft=draft)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["draft_deleted"]
+    assert s.world.rows(
+        "SELECT 1 FROM operation WHERE workspace = %(ws)s AND lane = 'nordic/status/book'"
+        " AND source_id = %(deal)s AND state = 'applied'",
+        deal=deal,
+    )

@@ -283,6 +283,8 @@ def apply_judgement(
     if ref is None and judgement.step in (Step.ENDED, Step.APPLIED):
         # What was taken back concerns who shows it, too.
         ref = op.change.target if op.change.action is Action.VOID else None
+    if judgement.step is Step.WAS_DELETED and judgement.record is not None:
+        ref = judgement.record.ref
     if ref is not None:
         others = [rule for rule in fan_out if rule.lane != op.lane and rule.source != "parked"]
         page_store.fan_out(tx, ref.connection, Entity(ref.entity), [ref.id], others, now)
