@@ -538,7 +538,7 @@ class Store(ContactStore, Protocol):
     async def wake_orphans(self, bridge: str, now: datetime) -> int:
         """Writes whose customer nobody is making any more are due again. How many."""
 
-    async def planned_before(self, bridge: str, version: int, now: datetime) -> int:
+    async def made_by_another_version(self, bridge: str, version: int, now: datetime) -> int:
         """What another configuration planned and nobody sent is planned anew. How many."""
 
     async def is_dead(self, ref: ExternalRef) -> bool:

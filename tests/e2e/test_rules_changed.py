@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.daily_story import small_company
+from support.october import CONFIGURATION, moment
+from support.real_pair import RealPair
 from support.served_project import Program, connect_project, simulators
 
 
@@ -34,3 +37,35 @@ def test_a_deal_that_a_rule_left_out_is_invoiced_once_the_rule_is_gone(program: 
     told = program.inside("why", "D-108").out
     assert "A rule leaves it out" not in told
     assert "draft" in told
+
+
+OWN_GROUP = "include: account.Own_Group__c != true"
+
+
+def _without(buyer: str) -> str:
+    """The configuration with a rule that leaves one buyer's deals out."""
+    return CONFIGURATION.replace(OWN_GROUP, f"{OWN_GROUP} and account.Name != '{buyer}'")
+
+
+def test_what_a_run_decides_after_the_rule_was_changed_is_decided_again(database_url: str) -> None:
+    """It works with the old rule to its end; the next run knows which decisions were made then."""
+    new = _without("Nobody")
+    with RealPair(database_url, _without("Tallmo Skog AB"), start=moment(10, 5)) as pair:
+        pair.deal("D-1", "Tallmo Skog AB", "10000.00", Order_Confirmed__c=True)
+        begin, found = pair.store.start_run, []
+
+        async def meanwhile(*given: Any) -> int:
+            number = await begin(*given)
+            pair.clock.advance(1)
+            found.append(await pair.publish(new))
+            return number
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pair.store, "start_run", meanwhile)
+            pair.run()
+        assert pair.records("customerinvoicedrafts") == []
+        pair.work_with(new, found[0])
+        pair.run()
+        assert len(pair.records("customerinvoicedrafts")) == 1
+        pair.run()
+        assert not any(name.startswith("decided") for name in pair.run().counts())

@@ -53,9 +53,6 @@ async def h99_new_installation_knows_steps_of_the_configuration(s: Scene) -> Non
     s.world.workspace = f"{s.world.workspace}-new"
     s.world.make_workspace(s.world.workspace)
     await s.settle()
-    print(
-        [(row["id"], row["status"]) for row in s.world.live()], s.world.exceptions(), s.world.refs()
-    )
     assert not s.world.live() or s.world.exceptions(deal)
 
 

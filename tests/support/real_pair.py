@@ -193,23 +193,31 @@ class RealPair:
 
     def configure(self, text: str) -> Engine:
         """Another version of the configuration comes into force."""
-        found = bridge_of(text)
-        now = self.clock.now()
-        version = self.in_store(
+        return self.work_with(text, self.do(self.publish(text)))
+
+    async def publish(self, text: str) -> int:
+        """It comes into force, and whoever works with another one goes on; its version."""
+        digest, now = bridge_of(text).digest, self.clock.now()
+        made = await self.store.do(
             lambda tx: admin.publish(
                 tx,
                 bridge=BRIDGE,
                 body=text,
                 tables={},
-                digest=found.digest,
+                digest=digest,
                 message="",
                 who="Mats Ek",
                 now=now,
             )
         )
+        return int(made.version)
+
+    def work_with(self, text: str, version: int) -> Engine:
+        """An engine with that version."""
+        found = bridge_of(text)
         self.policy = compile_policy(
             found,
-            version=version.version,
+            version=version,
             crm_org=self.companies[CRM].id,
             companies={self.books_name: self.companies[self.books_name]},
         )

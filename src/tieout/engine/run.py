@@ -130,7 +130,8 @@ async def _pass(engine: Engine, lease: Lease, result: RunResult) -> None:
     if waiting:
         await read_through(engine)
         return
-    await engine.store.planned_before(engine.bridge, engine.policy.version, engine.clock.now())
+    now = engine.clock.now()
+    await engine.store.made_by_another_version(engine.bridge, engine.policy.version, now)
     first = True
     while True:
         for _ in range(ROUNDS):

@@ -72,6 +72,27 @@ def planned_before(tx: Tx, bridge: str, version: int, now: datetime) -> int:
     return len(rows)
 
 
+def decided_before(tx: Tx, bridge: str, version: int, now: datetime) -> int:
+    """
+    What the last run decided by another configuration after this one was published is decided once
+    more: that woke what waited, and did not know of these. How many.
+    """
+    rows = tx.rows(
+        "SELECT o.lane, o.source_id FROM outcome o JOIN config_version c"
+        " ON c.workspace = o.workspace AND c.bridge = %(bridge)s AND c.version = %(version)s"
+        " WHERE o.workspace = %(ws)s AND starts_with(o.lane, %(lanes)s)"
+        " AND o.decided_at >= c.published_at AND c.published_at > (SELECT r.started_at FROM run r"
+        " WHERE r.workspace = o.workspace AND r.bridge = %(bridge)s"
+        " ORDER BY r.number DESC OFFSET 1 LIMIT 1) ORDER BY 1, 2",
+        bridge=bridge,
+        version=version,
+        lanes=f"{bridge}/",
+    )
+    for lane in sorted({row[0] for row in rows}):
+        page_store.make_due(tx, lane, sorted({row[1] for row in rows if row[0] == lane}), now)
+    return len(rows)
+
+
 def free_source(tx: Tx, op: ReadyOperation, now: datetime) -> None:
     """What waited for this write is decided anew."""
     free_sources(tx, [op], now)

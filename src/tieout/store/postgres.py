@@ -507,8 +507,13 @@ class PostgresStore:
 
         return await self.do(work)
 
-    async def planned_before(self, bridge: str, version: int, now: datetime) -> int:
-        return await self.do(lambda tx: freeing.planned_before(tx, bridge, version, now))
+    async def made_by_another_version(self, bridge: str, version: int, now: datetime) -> int:
+        return await self.do(
+            lambda tx: (
+                freeing.planned_before(tx, bridge, version, now)
+                + freeing.decided_before(tx, bridge, version, now)
+            )
+        )
 
     async def is_dead(self, ref: ExternalRef) -> bool:
         return await self.do(lambda tx: credits.is_dead(tx, ref))
