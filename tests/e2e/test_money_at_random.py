@@ -40,6 +40,8 @@ class People:
         pair.account(FINNISH, "FI")
         # A draft that nobody touches: without one a brake would take the books for emptied.
         pair.deal("D-0", "Alvik Analys AB", "10.00", Order_Confirmed__c=True)
+        self.sell()
+        self.sell()
         pair.run()
         self.acts: dict[str, Callable[[], Any]] = {
             "sell": self.sell,
@@ -74,12 +76,14 @@ class People:
         }  # fmt: skip
 
     def act(self) -> None:
-        """One thing, where it can be done."""
+        """One thing that can be done; sooner or later something is sold."""
         often = ("book", "book", "pay", "credit", "credit in part", "make anew", "price")
-        name = self.one([*self.acts, *often])
-        with suppress(ActionError, UsedWronglyError, LookupError):
-            self.acts[name]()
-            self.done.append(name)
+        before = len(self.done)
+        while len(self.done) == before:
+            name = self.one([*self.acts, *often])
+            with suppress(ActionError, UsedWronglyError, LookupError):
+                self.acts[name]()
+                self.done.append(name)
 
     def one(self, among: list[Any]) -> Any:
         return self.chance.choice(among)
@@ -105,7 +109,7 @@ class People:
     def sell(self) -> None:
         count = len(self.pair.deals)
         if count > MOST_DEALS:
-            return
+            raise LookupError("enough was sold")
         abroad = self.chance.random() < 0.3
         more: dict[str, Any] = {"currency": "EUR"} if abroad else {}
         if abroad and self.chance.random() < 0.5:
