@@ -37,6 +37,8 @@ _VARIES = (
         re.compile(r"\b\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b(?: \d{4})?"),
         "DAY",
     ),
+    # Past midnight in one place and before it in another: a period of two days.
+    (re.compile(r"\b(?:\d{1,2}|DAY) to DAY\b"), "DAY"),
     (re.compile(r"\b\d{2}:\d{2}\b"), "TIME"),
     (re.compile(r"\b\d+(?:\.\d+)? (?:s|min|h|seconds?|minutes?)\b"), "SPAN"),
     (re.compile(r"\bHead [0-9a-f]{8}\b"), "HEAD"),
