@@ -77,16 +77,21 @@ def decided_before(tx: Tx, bridge: str, version: int, now: datetime) -> int:
     What the last run decided by another configuration after this one was published is decided once
     more: that woke what waited, and did not know of these. How many.
     """
-    rows = tx.rows(
-        "SELECT o.lane, o.source_id FROM outcome o JOIN config_version c"
-        " ON c.workspace = o.workspace AND c.bridge = %(bridge)s AND c.version = %(version)s"
-        " WHERE o.workspace = %(ws)s AND starts_with(o.lane, %(lanes)s)"
-        " AND o.decided_at >= c.published_at AND c.published_at > (SELECT r.started_at FROM run r"
-        " WHERE r.workspace = o.workspace AND r.bridge = %(bridge)s"
-        " ORDER BY r.number DESC OFFSET 1 LIMIT 1) ORDER BY 1, 2",
+    published = tx.row(
+        "SELECT c.published_at FROM config_version c WHERE c.workspace = %(ws)s"
+        " AND c.bridge = %(bridge)s AND c.version = %(version)s AND c.published_at >"
+        " (SELECT r.started_at FROM run r WHERE r.workspace = c.workspace AND r.bridge = c.bridge"
+        " ORDER BY r.number DESC OFFSET 1 LIMIT 1)",
         bridge=bridge,
         version=version,
+    )
+    if published is None:
+        return 0
+    rows = tx.rows(
+        "SELECT lane, source_id FROM outcome WHERE workspace = %(ws)s"
+        " AND starts_with(lane, %(lanes)s) AND decided_at >= %(since)s ORDER BY 1, 2",
         lanes=f"{bridge}/",
+        since=published[0],
     )
     for lane in sorted({row[0] for row in rows}):
         page_store.make_due(tx, lane, sorted({row[1] for row in rows if row[0] == lane}), now)
