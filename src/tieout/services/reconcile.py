@@ -396,12 +396,13 @@ def _paid(row: StepRow, view: _View) -> Decimal:
     credit notes of that day. Each payment counts on its day in the books.
     """
     total = ZERO
-    for document in row.documents:
+    counted = [d for d in row.documents if d.status != "cancelled"]
+    for document in counted:
         if document.kind != "invoice" or not document.gross or document.paid is None:
             continue
         if document.day is not None and document.day > view.cut_off:
             continue
-        notes = [d for d in row.documents if d.credits == document.ref and d.net is not None]
+        notes = [d for d in counted if d.credits == document.ref and d.net is not None]
         later = [d for d in notes if d.day is not None and d.day > view.cut_off]
         notes = [d for d in notes if d not in later]
         net = (document.net or ZERO) - sum((abs(d.net) for d in notes if d.net), ZERO)
