@@ -177,6 +177,14 @@ def test_a_month_is_filed_once_and_shown_as_it_was(afternoon: Morning, tmp_path:
     assert f"SHA-256 {''.join(grouped[:2])}. Check:" in filed.err
 
 
+def test_a_part_of_a_name_is_told_the_names_that_have_it(afternoon: Morning) -> None:
+    asked = afternoon.tieout.inside("why", "tallmo")
+    assert asked.code == 2
+    assert 'is called "tallmo". There is Tallmo Skog AB.' in asked.err
+    assert "tieout why 'Tallmo Skog AB'" in asked.err
+    assert "There is" not in afternoon.tieout.inside("why", "al").err
+
+
 def test_another_document_for_a_deal_whose_invoice_was_credited(afternoon: Morning) -> None:
     tieout, story = afternoon.tieout.inside, afternoon.story
     before = {row["Id"] for row in _drafts(story)}

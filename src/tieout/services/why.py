@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -90,14 +91,23 @@ async def find(engine: Engine, store: PostgresStore, word: str) -> Named:
             return replace(await find(engine, store, of_line[1]), line=int(of_line[2]))
         found = await store.do(lambda tx: tracing.with_line(tx, sides, plain))
     if not found:
-        raise UsedWronglyError(
-            f'Nothing that was read is called "{plain}".',
-            code="not_found",
-            hint=_elsewhere(plain) or "tieout run --once",
-        )
+        raise await _nothing_called(store, sides, plain)
     if len(found) > 1:
         raise UsedWronglyError(_which(plain, found), code="ambiguous")
     return found[0]
+
+
+async def _nothing_called(
+    store: PostgresStore, sides: Sequence[str], word: str
+) -> UsedWronglyError:
+    """With the names that come close: most words that find nothing are a part of one."""
+    message, hint = f'Nothing that was read is called "{word}".', _elsewhere(word)
+    if not hint and len(word) >= _SHORTEST_PART:
+        names = await store.do(lambda tx: tracing.called_like(tx, sides, word))
+        if names:
+            message += f" There is {', '.join(names[:3])}{', …' if len(names) > 3 else '.'}"
+            hint = f"tieout why {shlex.quote(names[0])}"
+    return UsedWronglyError(message, code="not_found", hint=hint or "tieout run --once")
 
 
 def _is_kind(one: Named, kind: str) -> bool:
@@ -134,6 +144,8 @@ def _where(one: Named) -> str:
     return one.ref.connection + (f", number {one.number}" if one.number else "")
 
 
+# Of a word.
+_SHORTEST_PART = 3
 _OTHER = {"EX": "tieout exceptions show EX-", "P": "tieout plan P-"}
 
 

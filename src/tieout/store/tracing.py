@@ -81,6 +81,21 @@ def with_line(tx: Tx, sides: Sequence[str], word: str) -> list[Named]:
     return found
 
 
+def called_like(tx: Tx, sides: Sequence[str], word: str) -> list[str]:
+    """Names of deals and customers in which this word stands: for when nothing is called so."""
+    return [
+        str(row[0])
+        for row in tx.rows(
+            "SELECT DISTINCT coalesce(m.record->>'title', m.record->>'name') FROM mirror m"
+            " WHERE m.workspace = %(ws)s AND m.connection = ANY(%(sides)s) AND m.gone_at IS NULL"
+            " AND m.entity IN ('deal', 'customer') AND strpos(lower(coalesce(m.record->>'title',"
+            " m.record->>'name')), lower(%(word)s)) > 0 ORDER BY 1 LIMIT 4",
+            sides=list(sides),
+            word=word,
+        )
+    ]
+
+
 def _named(row: Sequence[Any]) -> Named:
     kind = row[3] if row[1] == "document" else row[1]
     return Named(
