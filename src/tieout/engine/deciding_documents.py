@@ -108,7 +108,9 @@ def _decided(
         decision = _held_after_restore(decision, deal, held)
         decision = _after_lost_steps(decision, deal, decisions)
         limited = engine.policy.documents.approve_above is not None
-        if limited and decision.verdict is Verdict.WRITE and decision.net is not None:
+        change = decision.change
+        void = change is not None and change.action is Action.VOID
+        if limited and not void and decision.verdict is Verdict.WRITE and decision.net is not None:
             key13 = decision.state.key13 if decision.state else ""
             released.setdefault(decision.customer_id, []).append(
                 (key13, decision.currency, decision.net)
@@ -353,16 +355,16 @@ def _released_before(
 ) -> dict[str, Decimal]:
     """
     What was released for this customer today by currency, in base currency (0 where it has no
-    rate); the step itself left out.
+    rate); the step itself left out. A draft that is changed counts as what becomes of it.
     """
     found: dict[str, Decimal] = {}
     if deal.customer is None:
         return found
     known = (*closure.released.get(deal.customer.id, ()), *released.get(deal.customer.id, ()))
-    for key13, currency, net in known:
-        if key13 != own:
-            rate = closure.rates.get(currency, Decimal(0))
-            found[currency] = found.get(currency, Decimal(0)) + net * rate
+    latest = {key13: (currency, net) for key13, currency, net in known if key13 != own}
+    for currency, net in latest.values():
+        rate = closure.rates.get(currency, Decimal(0))
+        found[currency] = found.get(currency, Decimal(0)) + net * rate
     return found
 
 

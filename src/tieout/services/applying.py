@@ -183,7 +183,8 @@ async def _sign(
     engine: Engine, store: PostgresStore, lines: Sequence[PlanLine], who: str, plan: int | None
 ) -> None:
     now = engine.clock.now()
-    await store.do(lambda tx: plans.approve(tx, lines, who, plan, now))
+    days = {line.lane: engine.today(line.lane.rsplit("/", 1)[-1]) for line in lines}
+    await store.do(lambda tx: plans.approve(tx, lines, who, plan, now, days))
 
 
 async def _four_eyes(

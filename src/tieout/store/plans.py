@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -211,10 +211,18 @@ def plan_lines(tx: Tx, number: int) -> list[PlanLine]:
     ]
 
 
-def approve(tx: Tx, lines: Sequence[PlanLine], who: str, plan: int | None, now: datetime) -> int:
+def approve(
+    tx: Tx,
+    lines: Sequence[PlanLine],
+    who: str,
+    plan: int | None,
+    now: datetime,
+    days: Mapping[str, date],
+) -> int:
     """
     A person's name under these digests. An operation that waits for exactly this is ready now;
-    what changes later has another digest, and the approval says nothing about it.
+    what changes later has another digest, and the approval says nothing about it. ``days``: by
+    lane the day on which it counts, that of the books.
     """
     released = 0
     for line in lines:
@@ -231,7 +239,7 @@ def approve(tx: Tx, lines: Sequence[PlanLine], who: str, plan: int | None, now: 
             "UPDATE operation SET state = 'ready', released_on = %(day)s, updated_at = %(now)s"
             " WHERE workspace = %(ws)s AND key13 = %(key13)s AND want_digest = %(digest)s"
             " AND state = 'awaiting_approval'",
-            day=now.date(),
+            day=days[line.lane],
             now=now,
             key13=line.key13,
             digest=line.digest,

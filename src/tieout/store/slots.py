@@ -534,15 +534,19 @@ def _hits(query: CustomerQuery, rows: Sequence[Any]) -> list[tuple[Any, str]]:
 def released_on(
     tx: Tx, lane: str, customer_ids: Sequence[str], day: date
 ) -> dict[str, list[tuple[str, str, Decimal]]]:
-    """What was released on that day, by CRM customer: the slot, the currency, the net."""
+    """
+    What was released on that day, by CRM customer: the slot, the currency, the net. A draft that
+    was changed since counts as what the change makes of it, and once.
+    """
     found: dict[str, list[tuple[str, str, Decimal]]] = {}
     if not customer_ids:
         return found
     for row in tx.rows(
-        "SELECT customer_id, key13, currency, net FROM operation WHERE workspace = %(ws)s"
-        " AND lane = %(lane)s AND customer_id = ANY(%(ids)s) AND released_on = %(day)s"
-        " AND action = 'create' AND state NOT IN ('awaiting_approval', 'superseded', 'rejected')"
-        " AND net IS NOT NULL ORDER BY customer_id, key13",
+        "SELECT DISTINCT ON (customer_id, key13) customer_id, key13, currency, net FROM operation"
+        " WHERE workspace = %(ws)s AND lane = %(lane)s AND customer_id = ANY(%(ids)s)"
+        " AND released_on = %(day)s AND action <> 'void' AND net IS NOT NULL"
+        " AND state NOT IN ('awaiting_approval', 'superseded', 'rejected')"
+        " ORDER BY customer_id, key13, created_at DESC, id DESC",
         lane=lane,
         ids=list(customer_ids),
         day=day,
