@@ -326,10 +326,10 @@ class Store(ContactStore, Protocol):
 
     async def customer_verdicts(
         self, crm: str, connection: str, source_ids: Sequence[str]
-    ) -> dict[str, tuple[str, str]]:
+    ) -> dict[str, tuple[str, tuple[str, ...]]]:
         """
         What a person said of CRM customers last, or of those merged into them: ('is', id in the
-        books, as what it is now), or ('new', '').
+        books, as what it is now), or ('new', ids of those that it could have been then).
         """
 
     async def customer_sides(

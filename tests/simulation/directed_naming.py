@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from directed_contacts import TO_BOOKS, customer, in_book, in_crm, linked, options, runs, there
+from directed_matching import report, say
 from scenes import Scene, history
 from tieout.cli.commands.exceptions import show_lines
 from tieout.services import exceptions
 from tieout.services.usage import UsedWronglyError
+from tieout.store.match_words import NEW
+from tieout.store.matching import CUSTOMER
 
 
 async def _doubt_of_two_persons(s: Scene) -> tuple[str, str, str]:
@@ -238,4 +241,88 @@ async def n10_of_three_that_carry_the_key_the_linked_one_is_not_it(s: Scene) -> 
     await s.settle()
     assert s.world.current() == [s.ref(copies[1])]
     assert (s.sent(), len(s.world.live())) == (1, 3)
+    s.none_open()
+
+
+async def _by_hand(s: Scene) -> str:
+    """Somebody makes the customer in the books by hand; its id."""
+    address = s.world.crm.rows.row("companies", s.company)["address"]
+    return str(s.world.in_book("create_customer", name="Company 1 AB", address=address)["id"])
+
+
+@history()
+async def n11_made_by_hand_after_it_was_said_to_be_new(s: Scene) -> None:
+    """The word is about those that were there: of one that came since, a person says it again."""
+    first = await _by_hand(s)
+    deal = s.deal()
+    await s.settle()
+    await s.answer(deal, "customer_maybe_known", new=True)
+    second = await _by_hand(s)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["customer_maybe_known"]
+    assert s.sent(path="/customers") == 0
+    _, _, case = await s.asked(deal, "customer_maybe_known")
+    assert exceptions.candidate_ids(case) == [second]
+    await s.answer(deal, "customer_maybe_known", new=True)
+    await s.settle()
+    assert s.sent(path="/customers") == 1
+    assert customer(s) not in (first, second)
+    s.none_open()
+
+
+@history()
+async def n12_made_by_hand_after_the_match_was_decided(s: Scene) -> None:
+    """Said to be new when nobody needed it; made by hand since, and then a deal was won."""
+    first = await _by_hand(s)
+    await s.settle()
+    await report(s)
+    await say(s, NEW, s.company, first, CUSTOMER)
+    second = await _by_hand(s)
+    await s.world.wait(3600)
+    await s.settle()
+    deal = s.deal()
+    await s.settle()
+    assert s.world.exceptions(deal) == ["customer_maybe_known"]
+    await s.answer(deal, "customer_maybe_known", which=second)
+    await s.settle()
+    assert customer(s) == second
+    assert s.sent(path="/customers") == 0
+    s.none_open()
+
+
+@history()
+async def n13_back_before_the_new_customer_was_made(s: Scene) -> None:
+    """A deleted customer was said to become a new one, and is there again: none is made beside."""
+    await s.linked()
+    (ours,) = s.world.book.ledger.live("customers")
+    s.world.book.ledger.remove("customers", ours)
+    await s.world.wait(130)
+    s.deal("1500.00")
+    await s.settle()
+    await s.answer(s.company, "customer_gone", new=True)
+    ours["_deleted"] = False
+    s.world.book.ledger.touch(ours)
+    s.deal("1600.00")
+    await s.settle()
+    assert len(list(s.world.book.ledger.live("customers"))) == 1
+    assert customer(s) == ours["id"]
+    assert s.world.exceptions(s.company) == []
+
+
+@history()
+async def n14_two_accounts_that_were_said_to_be_new(s: Scene) -> None:
+    """What is made for one of them is no question about the other."""
+    first = await _by_hand(s)
+    address = s.world.crm.rows.row("companies", s.company)["address"]
+    given = {"name": "Company 1 AB", "address": address, "currency": "SEK"}
+    other = s.world.in_crm("create_company", **given)["id"]
+    await s.settle()
+    await report(s)
+    for one in (s.company, other):
+        await say(s, NEW, one, first, CUSTOMER)
+    s.deal()
+    await s.settle()
+    s.world.make_deal(other, "1500.00")
+    await s.settle()
+    assert s.sent(path="/customers") == 2
     s.none_open()

@@ -85,7 +85,7 @@ async def customer_cases(
     cases = {}
     for key, seen in sources.items():
         state = states[slots[key].key13]
-        word, chosen = verdicts.get(key, ("", ""))
+        word, said_of = verdicts.get(key, ("", ()))
         record = seen.record
         assert isinstance(record, Customer)
         current = state.current
@@ -94,8 +94,8 @@ async def customer_cases(
             state=state,
             target=targets.get(current.ref.id) if current else None,
             candidates=_not_refused(state, candidates.get(key, [])),
-            chosen=ExternalRef(book.connection, "customer", chosen) if word == "is" else None,
-            make_new=word == "new",
+            chosen=ExternalRef(book.connection, "customer", said_of[0]) if word == "is" else None,
+            make_new=word == "new" and not said_of,
             choices=choices.get(key, ()),
         )
     return cases
@@ -105,12 +105,13 @@ async def _told(
     engine: Engine,
     book: BooksPolicy,
     found: Mapping[str, Sequence[Candidate]],
-    verdicts: Mapping[str, tuple[str, str]],
+    verdicts: Mapping[str, tuple[str, tuple[str, ...]]],
 ) -> dict[str, list[Candidate]]:
     """
     Candidates without those of which a person said that they are not it, and with the one that a
     person named, by whatever it was found.
     """
+    found = {key: _come_since(hits, verdicts.get(key)) for key, hits in found.items()}
     pairs = [
         (key, hit.customer.ref.id)
         for key, hits in found.items()
@@ -122,7 +123,7 @@ async def _told(
         key: [hit for hit in hits if hit.customer.ref and (key, hit.customer.ref.id) not in apart]
         for key, hits in found.items()
     }
-    chosen = {key: ref for key, (word, ref) in verdicts.items() if word == "is"}
+    chosen = {key: refs[0] for key, (word, refs) in verdicts.items() if word == "is"}
     absent = sorted(
         ref
         for key, ref in chosen.items()
@@ -140,6 +141,22 @@ async def _told(
             hit = Candidate(customer=known.record, by="person", linked_to=linked)
             kept.setdefault(key, []).append(hit)
     return kept
+
+
+def _come_since(
+    found: Sequence[Candidate], said: tuple[str, tuple[str, ...]] | None
+) -> Sequence[Candidate]:
+    """
+    Of a customer that was said to be new, those in the books that came after that word: somebody
+    may have made it there by hand. What is another account's by now is not it.
+    """
+    if said is None or said[0] != "new":
+        return found
+    return [
+        hit
+        for hit in found
+        if not hit.linked_to and hit.customer.ref and hit.customer.ref.id not in said[1]
+    ]
 
 
 def _not_refused(state: SlotState, found: Sequence[Candidate]) -> tuple[Candidate, ...]:

@@ -18,7 +18,7 @@ from tieout.engine.places import customer_slot, document_slot
 from tieout.engine.sending import ExecuteCounts
 from tieout.services import choosing, planning
 from tieout.services.usage import UsedWronglyError
-from tieout.store import admin, pages, people, planned
+from tieout.store import admin, pages, people, planned, said
 from tieout.store import slots as slot_store
 from tieout.store.people import Case
 from tieout.store.planned import Written
@@ -409,7 +409,9 @@ async def _customer(
     documents = lanes.lane(engine.bridge, lanes.DOCUMENTS, books)
 
     def work(tx: Any) -> None:
-        refs = [chosen[0]] if chosen else []
+        refs = [chosen[0]] if chosen else said.could_be(tx, crm, books, customer)
+        if not chosen and case.code == "customer_maybe_known":
+            refs = list(dict.fromkeys([*refs, *candidate_ids(case)]))
         people.add_verdict(
             tx,
             f"customer:{books}:{customer}",

@@ -424,7 +424,8 @@ def _keep_customer(
 ) -> None:
     subject = f"customer:{place.books}:{word.source_id}"
     if word.word in (SAME, NEW):
-        refs = [word.target_id] if word.word == SAME else []
+        could_be = said.could_be(tx, place.crm, place.books, word.source_id)
+        refs = [word.target_id] if word.word == SAME else could_be
         verdict = "is" if word.word == SAME else "new"
         people.add_verdict(tx, subject, verdict, refs, who, reason, now)
         return

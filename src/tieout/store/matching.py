@@ -306,7 +306,7 @@ def _classify(tx: Tx, place: Place) -> None:
         f"WITH {SAID}, {LINKED},"
         " p AS (SELECT m.source_id, m.target_id, m.tier, m.score,"
         "   CASE WHEN lc.source_id IS NOT NULL OR lb.id IS NOT NULL THEN 'taken'"
-        "     WHEN c.chosen = m.target_id THEN 'decided'"
+        "     WHEN c.verdict = 'is' AND c.chosen = m.target_id THEN 'decided'"
         "     WHEN c.subject IS NOT NULL OR t.chosen IS NOT NULL THEN 'taken'"
         "     WHEN d.subject IS NOT NULL THEN 'refused' ELSE '' END AS out"
         "   FROM match_pair m"

@@ -186,7 +186,7 @@ class PostgresStore:
 
     async def customer_verdicts(
         self, crm: str, connection: str, source_ids: Sequence[str]
-    ) -> dict[str, tuple[str, str]]:
+    ) -> dict[str, tuple[str, tuple[str, ...]]]:
         return await self.do(lambda tx: said.customer_verdicts(tx, crm, connection, source_ids))
 
     async def customer_sides(

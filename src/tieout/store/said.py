@@ -9,12 +9,16 @@ from tieout.core.mapping.fields import Owner
 from tieout.store import codec
 from tieout.store.database import Tx
 
+Said = tuple[str, tuple[str, ...]]
+NOTHING: Said = ("", ())
+
 
 def customer_verdicts(
     tx: Tx, crm: str, connection: str, source_ids: Sequence[str]
-) -> dict[str, tuple[str, str]]:
+) -> dict[str, Said]:
     """
-    A person's newest word on a CRM customer: ('is', id in the books) or ('new', '').
+    A person's newest word on a CRM customer: ('is', its id in the books), or ('new', ids of those
+    that it could have been when that was said).
 
     Where nobody spoke of it, what was said of one that was merged into it counts; and a customer
     of the books that was merged since is the one that it became.
@@ -25,23 +29,48 @@ def customer_verdicts(
     words = _words(tx, connection, [*source_ids, *became])
     found = {source: words[source] for source in source_ids if source in words}
     for loser, winner in became.items():
-        said = words.get(loser, ("", ""))
+        said = words.get(loser, NOTHING)
         if said[0] == "is" and winner not in found:
             found[winner] = said
-    ends = _ends(tx, connection, sorted({ref for _, ref in found.values() if ref}))
-    return {source: (word, ends.get(ref, ref)) for source, (word, ref) in found.items()}
+    named = {ref for word, refs in found.values() if word == "is" for ref in refs}
+    ends = _ends(tx, connection, sorted(named))
+    return {
+        source: (word, tuple(ends.get(ref, ref) for ref in refs) if word == "is" else refs)
+        for source, (word, refs) in found.items()
+    }
 
 
-def _words(tx: Tx, connection: str, sources: Iterable[str]) -> dict[str, tuple[str, str]]:
+def could_be(tx: Tx, crm: str, connection: str, source_id: str) -> list[str]:
+    """
+    Who in the books this customer of the CRM could be now: a word that it is new is about these,
+    and about nobody who comes later. One id that is none where there is nobody, since a word that
+    was kept without any is about all.
+    """
+    rows = tx.rows(
+        "SELECT b.id FROM mirror c JOIN mirror b ON b.workspace = c.workspace"
+        " AND b.connection = %(connection)s AND b.entity = 'customer' AND b.gone_at IS NULL"
+        " AND ((c.org_number <> '' AND b.org_number = c.org_number)"
+        " OR (c.vat_number <> '' AND b.vat_number = c.vat_number)"
+        " OR (c.name_folded <> '' AND c.postcode <> '' AND b.name_folded = c.name_folded"
+        " AND b.postcode = c.postcode)) WHERE c.workspace = %(ws)s AND c.connection = %(crm)s"
+        " AND c.entity = 'customer' AND c.id = %(source)s ORDER BY b.id",
+        crm=crm,
+        connection=connection,
+        source=source_id,
+    )
+    return [str(row[0]) for row in rows] or [""]
+
+
+def _words(tx: Tx, connection: str, sources: Iterable[str]) -> dict[str, Said]:
     subjects = {f"customer:{connection}:{source}": source for source in sources}
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, Said] = {}
     for row in tx.rows(
         "SELECT DISTINCT ON (subject) subject, verdict, refs::text FROM verdict"
         " WHERE workspace = %(ws)s AND subject = ANY(%(subjects)s) ORDER BY subject, seq DESC",
         subjects=sorted(subjects),
     ):
         refs = codec.decode_loose(row[2])
-        found[subjects[row[0]]] = (row[1], str(refs[0]) if refs else "")
+        found[subjects[row[0]]] = (row[1], tuple(str(ref) for ref in refs))
     return found
 
 
