@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from scenes import Scene, history
+from tieout.services import exceptions
 from tieout.store import people
 
 
@@ -352,3 +353,26 @@ async def h126_restored_to_before_another_one_was_asked_for(s: Scene) -> None:
     assert s.one("draft") == second
     assert s.world.refs()[s.ref(invoice)][0] == "former"
     s.none_open()
+
+
+@history(guard="e1", tombstones=True)
+async def h132_restored_to_before_anything_was_done(s: Scene) -> None:
+    """A backup that remembers nothing is as old as its workspace: what came since may be ours."""
+    backup = s.world.snapshot()
+    await s.world.wait(60)
+    deal = s.deal()
+    await s.run()
+    (draft,) = s.world.drafts()
+    s.world.in_book("overwrite_carrier", id=draft["id"], text="see the order")
+    s.world.in_book("edit_draft", draft=draft["id"], price="900.00")
+    await s.world.wait(60)
+    s.world.restore(backup)
+    await s.settle()
+    assert s.world.exceptions(deal) == ["unassigned_documents"]
+    assert len(s.world.live()) == 1
+    engine, store, case = await s.asked(s.company, "assign_documents")
+    given = exceptions.Answer(which=s.ref(draft["id"]), deal=deal)
+    await exceptions.answer(engine, store, case, given, who="Maria")
+    await s.settle()
+    assert s.one() == draft["id"]
+    assert s.sent() == 1

@@ -221,6 +221,8 @@ def ask_for_unlinked(
     """
     backed_up = backed_up_at(tx)
     since = None if backed_up is None else backed_up - off
+    made = tx.row("SELECT created_at FROM workspace WHERE id = %(ws)s")
+    assert made is not None
     by_customer: dict[str, list[ExternalRef]] = {}
     for row in tx.rows(
         "SELECT m.id, s.source_id, m.carried_key13, m.customer_id FROM mirror m"
@@ -239,7 +241,8 @@ def ask_for_unlinked(
         " WHEN m.carried_key13 IS NULL THEN %(since)s ELSE %(first)s END)"
         " ORDER BY m.id",
         connection=connection,
-        since=since or now,
+        # One that remembers nothing is as old as its workspace.
+        since=since or made[0] - off,
         # A database that remembers nothing knows none of its keys.
         first=since or EVER,
     ):
