@@ -399,7 +399,14 @@ class Store(ContactStore, Protocol):
         """Decisions replace their due rows, if unchanged since. Counts by verdict."""
 
     async def counts(
-        self, bridge: str, connection: str, entity: Entity, shape: str, run: int, now: datetime
+        self,
+        bridge: str,
+        connection: str,
+        entity: Entity,
+        shape: str,
+        run: int,
+        now: datetime,
+        planned: int = 0,
     ) -> Counts: ...
 
     async def open_brakes(

@@ -284,7 +284,9 @@ async def _write(
             result.done.append((line, sent_before[(line.key13, line.digest)]))
         else:
             result.moved.append(Moved(then=line, now=now))
-    result.brakes = await planning.held_back(engine, chosen)
+    # What a person has just released by name is no surprise.
+    unasked = [line for line in chosen if line not in released]
+    result.brakes = await planning.held_back(engine, unasked)
     if any(not brake.creates_only for brake in result.brakes):
         return
     if result.brakes:

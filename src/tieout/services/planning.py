@@ -339,7 +339,7 @@ async def held_back(engine: Engine, lines: Iterable[PlanLine]) -> tuple[Brake, .
                 if is_books and line.entity == entity and line.lane.endswith(f"/{connection}")
             ]
             counts = await engine.store.counts(
-                engine.bridge, connection, entity, selection.shape, 0, engine.clock.now()
+                engine.bridge, connection, entity, selection.shape, 0, engine.clock.now(), len(mine)
             )
             offset = engine.offsets.get(connection)
             counts = replace(

@@ -310,10 +310,17 @@ class PostgresStore:
         )
 
     async def counts(
-        self, bridge: str, connection: str, entity: Entity, shape: str, run: int, now: datetime
+        self,
+        bridge: str,
+        connection: str,
+        entity: Entity,
+        shape: str,
+        run: int,
+        now: datetime,
+        planned: int = 0,
     ) -> Counts:
         return await self.do(
-            lambda tx: runs.counts(tx, bridge, connection, entity, shape, run, now)
+            lambda tx: runs.counts(tx, bridge, connection, entity, shape, run, now, planned)
         )
 
     async def open_brakes(

@@ -117,21 +117,20 @@ def finish_run(tx: Tx, number: int, state: str, counts: Mapping[str, int], now: 
 
 
 def counts(
-    tx: Tx, bridge: str, connection: str, entity: Entity, shape: str, run: int, now: datetime
+    tx: Tx,
+    bridge: str,
+    connection: str,
+    entity: Entity,
+    shape: str,
+    run: int,
+    now: datetime,
+    planned: int = 0,
 ) -> Counts:
-    """What the brakes look at, for one connection of a bridge."""
-    waiting = {
-        row[0]: row[1]
-        for row in tx.rows(
-            "SELECT action, count(*) FROM operation WHERE workspace = %(ws)s"
-            " AND bridge = %(bridge)s AND connection = %(connection)s AND state = 'ready'"
-            " AND entity = %(entity)s AND run = %(run)s GROUP BY action",
-            bridge=bridge,
-            connection=connection,
-            entity=str(entity),
-            run=run,
-        )
-    }
+    """
+    What the brakes look at, for one connection of a bridge. ``planned``: writes that are counted
+    elsewhere, for which so many linked records are counted as they are judged by.
+    """
+    waiting = _about_to_go(tx, bridge, connection, entity, run)
     before, there = _seen(tx, bridge, connection, entity)
     gone = tx.row(
         "SELECT count(*) FROM mirror m JOIN ref r ON r.workspace = m.workspace"
@@ -158,7 +157,7 @@ def counts(
     )
     assert gone is not None
     assert doubles is not None
-    most = max(gone[0], sum(waiting.values()))
+    most = max(gone[0], planned, sum(waiting.values()))
     return Counts(
         connection=connection,
         linked=_linked(tx, connection, entity, most * LINKED_FOR_EACH),
@@ -174,6 +173,33 @@ def counts(
         double_hits_today=doubles[0],
         clock_offset_s=0,
     )
+
+
+def _about_to_go(tx: Tx, bridge: str, connection: str, entity: Entity, run: int) -> dict[str, int]:
+    """
+    Writes by action that this run would begin with: its own, and those of former runs that sent
+    none of their kind, since a brake held them or they died before it. What a person released by
+    name is nobody's surprise. Of a load that was interrupted some were sent: it goes on.
+    """
+    return {
+        row[0]: row[1]
+        for row in tx.rows(
+            "WITH ready AS (SELECT o.run, o.action, count(*) AS number FROM operation o"
+            " WHERE o.workspace = %(ws)s AND o.bridge = %(bridge)s"
+            " AND o.connection = %(connection)s AND o.state = 'ready' AND o.entity = %(entity)s"
+            " AND o.run <= %(run)s AND (o.run = %(run)s OR NOT EXISTS (SELECT 1 FROM approval a"
+            " WHERE a.workspace = o.workspace AND a.key13 = o.key13"
+            " AND a.digest = o.want_digest)) GROUP BY o.run, o.action)"
+            " SELECT r.action, sum(r.number)::bigint FROM ready r WHERE r.run = %(run)s"
+            " OR NOT EXISTS (SELECT 1 FROM operation s WHERE s.workspace = %(ws)s"
+            " AND s.connection = %(connection)s AND s.entity = %(entity)s AND s.run = r.run"
+            " AND s.action = r.action AND s.first_sent_at IS NOT NULL) GROUP BY r.action",
+            bridge=bridge,
+            connection=connection,
+            entity=str(entity),
+            run=run,
+        )
+    }
 
 
 # A run must not grow with what is linked: so much is counted as a share can be judged by, and
