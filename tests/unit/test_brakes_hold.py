@@ -114,3 +114,40 @@ def test_many_changed_drafts_wait_in_every_run(database_url: str) -> None:
         assert world.written() == before + MANY
 
     play(database_url, work)
+
+
+def test_a_crm_that_shows_nothing_takes_no_draft_back(database_url: str) -> None:
+    """A right was taken away over there: nobody deleted all deals."""
+
+    async def work(world: World) -> None:
+        for deal in world.story.deals.values():
+            world.crm.act("delete_opportunity", id=deal)
+        for _ in range(3):
+            assert await run(world) == ["side_looks_empty"]
+            assert len(world.drafts()) == 3
+        await run(world, force=True)
+        assert world.drafts() == []
+        assert await run(world) == []
+
+    play(database_url, work)
+
+
+def test_many_vanished_drafts_hold_until_a_person_says_so(database_url: str) -> None:
+    async def work(world: World) -> None:
+        for number in range(MANY):
+            world.story.deal(f"D-2{number:02}", "Tallmo Skog AB", "SRV-1", f"{900 + number}")
+        await run(world, force=True)
+        for draft in world.drafts()[:5]:
+            world.books.act("delete_draft", draft=draft["Id"])
+        world.clock.advance(90_000)
+        assert await run(world) == ["many_gone"]
+        before = len(world.drafts())
+        world.story.deal("D-300", "Tallmo Skog AB", "SRV-1", "4711")
+        for _ in range(3):
+            assert await run(world) == ["many_gone"]
+            assert len(world.drafts()) == before
+        assert await run(world, force=True) == []
+        assert len(world.drafts()) == before + 1
+        assert await run(world) == []
+
+    play(database_url, work)

@@ -208,18 +208,21 @@ async def _round(engine: Engine, lease: Lease, result: RunResult, *, first: bool
             continue
         await decide_lane(engine, lane, result.number, result.decided)
         await _keep(engine, lease)
-    found: list[Brake] = []
-    for connection in [*engine.books, engine.policy.crm]:
+    crm = engine.policy.crm
+    sides = [*engine.books, crm]
+    if first:
         # Shares of what was linked are counted once, before the first send of the run.
-        held = await _brakes(engine, connection, result.number) if first else ()
-        found += held or [b for b in result.brakes if b.connection == connection]
+        counted = [await _brakes(engine, connection, result.number) for connection in sides]
+        result.brakes = tuple(brake for of_side in counted for brake in of_side)
+    found = result.brakes
+    for connection in sides:
         held = [brake for brake in found if brake.connection == connection]
-        if any(not brake.creates_only for brake in held):
+        # What is written to the books follows from the CRM: where that cannot be right, nothing is.
+        if any(not brake.creates_only for brake in found if brake.connection in (connection, crm)):
             continue
         await execute(engine, connection, result.executed, creates=not held)
         await _keep(engine, lease)
         await resolve(engine, connection, result.resolved)
-    result.brakes = tuple(found)
     await engine.store.open_brakes(
         engine.bridge,
         [(brake.code, brake.message, brake.hint) for brake in found],

@@ -139,7 +139,7 @@ def counts(
         " AND m.entity = %(entity)s AND m.gone_at > %(since)s AND m.merged_into IS NULL",
         connection=connection,
         entity=str(entity),
-        since=now - timedelta(minutes=5),
+        since=_gone_since(tx, bridge, now),
     )
     through = tx.row(
         "SELECT through_at FROM cursor WHERE workspace = %(ws)s AND connection = %(connection)s"
@@ -173,6 +173,25 @@ def counts(
         double_hits_today=doubles[0],
         clock_offset_s=0,
     )
+
+
+def _gone_since(tx: Tx, bridge: str, now: datetime) -> datetime:
+    """
+    Since when what vanished is new: in this read; while the brake holds also in the one that it
+    began with; never what a person let a run go over.
+    """
+    row = tx.row(
+        "SELECT greatest(least(%(now)s, (SELECT min(opened_at) FROM exception_case WHERE"
+        " workspace = %(ws)s AND lane = %(lane)s AND code = 'many_gone' AND closed_at IS NULL))"
+        " - interval '5 minutes', (SELECT max(finished_at) FROM run WHERE workspace = %(ws)s"
+        " AND bridge = %(bridge)s AND counts->>'forced' = '1'))",
+        now=now,
+        lane=f"{bridge}/brakes/",
+        bridge=bridge,
+    )
+    assert row is not None
+    since: datetime = row[0]
+    return since
 
 
 def _about_to_go(tx: Tx, bridge: str, connection: str, entity: Entity, run: int) -> dict[str, int]:
