@@ -230,6 +230,34 @@ def test_a_released_deal_brings_its_customer(database_url: str) -> None:
     play(database_url, work, mode="approve", more=", approve_above: 20000, four_eyes: false")
 
 
+def test_a_release_brings_no_other_customer_of_that_name(database_url: str) -> None:
+    async def work(world: World, engine: Engine) -> None:
+        story = world.story
+        for number, price in (("D-301", "30000"), ("D-302", "900")):
+            story.accounts.pop("Anna Svensson", None)
+            account = story.account("Anna Svensson", BillingCity=f"Stad {number}")
+            fields = {"Name": "Anna Svensson", "BillingStreet": f"Torget {number}"}
+            world.crm.act("edit_account", id=account, fields=fields)
+            story.deal(number, "Anna Svensson", "SRV-1", price)
+        made = await planning.plan(engine, world.store)
+        buyers = [line for line in made.lines if line.title == "Anna Svensson"]
+        assert sorted((one.entity, one.verdict, one.message) for one in buyers) == [
+            ("customer", "approval", "for D-302"),
+            ("document", "approval", "above 20,000.00"),
+            ("document", "write", ""),
+        ]
+        await applying.apply(world.engine(), world.store, made, approve=["D-301"], who="anna.lind")
+        signed = await world.store.do(
+            lambda tx: tx.rows(
+                "SELECT o.entity FROM approval a JOIN operation o"
+                " ON o.workspace = a.workspace AND o.key13 = a.key13 WHERE a.workspace = %(ws)s"
+            )
+        )
+        assert sorted(row[0] for row in signed) == ["customer", "document"]
+
+    play(database_url, work, mode="approve", more=", approve_above: 20000, four_eyes: false")
+
+
 def test_four_eyes_refuses_who_published_and_who_won(database_url: str) -> None:
     async def work(world: World, engine: Engine) -> None:
         made = await planning.plan(engine, world.store)
@@ -344,6 +372,8 @@ def test_who_edited_a_deal_is_found_in_what_was_read() -> None:
     assert applying.is_own("jo", deal)
     assert applying.is_own("s.berg", deal)
     assert not applying.is_own("anna.lind", deal)
+    for path in ("modified_by", "UpdatedBy", "OpportunityUpdatedBy", "LastModifiedById"):
+        assert applying.is_own("jo", {"extra": {path: "Jo"}})
 
 
 def test_what_the_crm_shows_waits_for_a_person_where_the_mode_says_so(database_url: str) -> None:

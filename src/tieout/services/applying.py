@@ -163,14 +163,15 @@ async def _release(
         # An approval releases an operation, so it is there first, as a run would leave it.
         await record(engine, store, same, rest=False)
         await _sign(engine, store, same, who, result.plan.number)
-    buyers = {line.title for line in same if line.entity == "document"}
+    pairs = _pairs([line for line in same if line.entity == "document"])
+    buyers = await store.do(lambda tx: planned.buyers(tx, pairs))
     fresh = by_key(await planning.decided_lines(engine, store))
     with_them = [
         line
         for line in fresh.values()
         if line.entity == "customer"
         and line.verdict == Verdict.APPROVAL
-        and line.title in buyers
+        and line.source_id in buyers
         and _key(line) not in {_key(one) for one in same}
     ]
     if with_them:
@@ -219,14 +220,15 @@ async def _four_eyes(
         )
 
 
-_EDITORS = ("lastmodifiedby", "lastmodifiedbyid", "createdby", "modified_by", "updated_by", "owner")
+_EDITORS = ("lastmodifiedby", "createdby", "modifiedby", "updatedby", "owner")
 
 
 def is_own(who: str, deal: Mapping[str, Any]) -> bool:
     """Whether a deal (owner, email, extra) was won or edited by this person."""
     told = [str(deal.get("owner") or ""), str(deal.get("email") or "")]
     for path, value in dict(deal.get("extra") or {}).items():
-        if path.replace(".", "_").casefold().split("_")[0] in _EDITORS and value:
+        name = path.casefold().replace("_", "").replace(".", "")
+        if name.removeprefix("opportunity").startswith(_EDITORS) and value:
             told.append(str(value))
     return any(same_person(who, name) for name in told)
 

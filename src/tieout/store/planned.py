@@ -167,6 +167,17 @@ def written(tx: Tx, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], W
     return {pair: found[pair] for pair in pairs if pair in found}
 
 
+def buyers(tx: Tx, pairs: Sequence[tuple[str, str]]) -> set[str]:
+    """The CRM's customers of the deals that have these (key13, digest); a name may be another's."""
+    rows = tx.rows(
+        "SELECT key13, want_digest, customer_id FROM operation WHERE workspace = %(ws)s"
+        " AND key13 = ANY(%(keys)s) AND want_digest = ANY(%(digests)s)",
+        keys=sorted({key for key, _ in pairs}),
+        digests=sorted({digest for _, digest in pairs}),
+    )
+    return {row[2] for row in rows if (row[0], row[1]) in set(pairs)}
+
+
 def moved_since(tx: Tx, bridge: str, since: datetime) -> list[Written]:
     """
     Operations of customers and documents that were settled since, and all whose answer is
