@@ -326,3 +326,56 @@ async def n14_two_accounts_that_were_said_to_be_new(s: Scene) -> None:
     await s.settle()
     assert s.sent(path="/customers") == 2
     s.none_open()
+
+
+async def _template(s: Scene) -> tuple[str, str, str, str]:
+    """
+    Somebody made the customer of a second account from a copy of the first one's, with its key:
+    (the first one's, the copy, the second account, its deal).
+    """
+    await s.linked()
+    (ours,) = s.world.book.ledger.live("customers")
+    given = {"name": "Company 2 AB", "address": ours["address"]}
+    copy = s.world.in_book("create_customer", **given)["id"]
+    s.world.in_book("overwrite_carrier", id=copy, text=ours["_carrier"])
+    other = s.world.make_company(2)
+    deal = s.world.make_deal(other, "1500.00")
+    await s.settle()
+    assert s.world.exceptions(s.company) == ["two_carriers"]
+    assert s.world.exceptions(deal) == ["customer_maybe_known"]
+    return ours["id"], copy, other, deal
+
+
+def _linked(s: Scene) -> list[tuple[str, str]]:
+    """Accounts with their customers in the books."""
+    rows = s.world.rows(
+        "SELECT s.source_id, r.id FROM ref r JOIN slot s ON s.workspace = r.workspace"
+        " AND s.key13 = r.key13 AND s.kind = 'C' WHERE r.workspace = %(ws)s"
+        " AND r.role = 'current' ORDER BY 1"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+@history()
+async def n15_a_copied_customer_is_another_accounts(s: Scene) -> None:
+    """It is linked to the account that it was said to be; the other one asks about it no more."""
+    ours, copy, other, deal = await _template(s)
+    await s.answer(deal, "customer_maybe_known", which=copy)
+    await s.settle()
+    await s.world.wait(130)
+    await s.settle()
+    assert _linked(s) == [(s.company, ours), (other, copy)]
+    assert sorted(row["customer"] for row in s.world.live()) == sorted([ours, copy])
+    s.none_open()
+
+
+@history()
+async def n16_a_copied_customer_is_another_accounts_after_the_first_was_named(s: Scene) -> None:
+    """Which of two is the first one's says nothing against the other account."""
+    ours, copy, other, deal = await _template(s)
+    await s.answer(s.company, "two_carriers", which=ours)
+    await s.settle()
+    await s.answer(deal, "customer_maybe_known", which=copy)
+    await s.settle()
+    assert _linked(s) == [(s.company, ours), (other, copy)]
+    s.none_open()

@@ -431,7 +431,8 @@ def _passes_on(tx: Tx, ref: ExternalRef, key13: str, role: str) -> bool:
     of the CRM, which takes over what the books of one company say, then of another.
     """
     if ref.entity == Entity.CUSTOMER:
-        return _is_account(tx, key13)
+        # People copy a customer as the template of another account's, and the key comes along.
+        return role == RefRole.COPY or _is_account(tx, key13)
     if ref.entity != Entity.CONTACT or role == RefRole.FORMER:
         return ref.entity in (Entity.STANDING, Entity.CONTACT)
     gone = tx.row(
