@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from support.cases import (
     LANE,
     SE12,
+    TODAY,
     abilities,
     address,
     books_customer,
@@ -503,6 +504,18 @@ BAD = [
         case=document_case(alike=(by_hand("2231", date(2026, 10, 3)),)),
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("closes", "dated", "asked"),
+    [(-3, -9, True), (-3, -11, False), (60, -6, True), (60, -8, False)],
+)
+def test_what_could_be_the_deals_is_dated_by_then(closes: int, dated: int, asked: bool) -> None:
+    """In days from today, of a deal that closes then; one that closes later is won today."""
+    won = replace(deal(), close_date=TODAY + timedelta(days=closes))
+    case = document_case(won, alike=(by_hand("2231", TODAY + timedelta(days=dated)),))
+    held = [one.code for one in decide(case).findings]
+    assert held == (["possible_duplicate"] if asked else [])
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.code)

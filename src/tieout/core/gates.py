@@ -429,7 +429,8 @@ def _duplicates(case: DocumentCase, composed: Composed) -> Iterator[Finding]:
     """Before a first document: one that somebody made by hand, or another program."""
     if case.state.current is not None or case.state.verdict == "none_of_these":
         return
-    closed = case.deal.close_date
+    # A close date that is still to come says nothing: the deal is won, and was invoiced by now.
+    closed = min(case.deal.close_date, case.today) if case.deal.close_date else None
     since = closed - timedelta(days=_EARLIER_DAYS) if closed else None
     found = [
         document
