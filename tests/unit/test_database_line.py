@@ -73,4 +73,7 @@ def test_doctor_warns_and_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("TIEOUT_DATABASE_URL", "postgresql://tieout@localhost/tieout")
     fine = doctor.Diagnosis()
     doctor._database(fine)
+    assert (fine.areas, fine.warnings) == ([], [])
+    monkeypatch.setenv("TIEOUT_DATABASE_URL", "postgresql://db.example/x?sslmode=verify-full")
+    doctor._database(fine)
     assert (fine.areas, fine.warnings) == (["database"], [])

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from tieout.core.errors import BusyError, ConfigurationError
 from tieout.report.words import day_long
@@ -34,6 +35,8 @@ REPORT, ROWS = "tie-out.html", "tie-out.csv"
 MARK: Final = "demo"
 """The file in `.tieout/` that says whose folder this is; held while a demo runs in it."""
 
+# That of the shown company, in Sundsvall.
+ZONE: Final = ZoneInfo("Europe/Stockholm")
 PERIOD_DAYS: Final = 16
 
 _OF_THE_ENVIRONMENT = ("TIEOUT_DATABASE_URL", "TIEOUT_KEY", "TIEOUT_KEYS", "TIEOUT_PROJECT")

@@ -23,7 +23,7 @@ from tieout.engine.reading import read_side
 from tieout.engine.run import connect
 from tieout.services import codes, connections, orphans
 from tieout.services import configuration as configurations
-from tieout.services.database_line import NEXT, unverified_line
+from tieout.services.database_line import NEXT, hosts_away, unverified_line
 from tieout.services.project import check_disk
 from tieout.settings.check import check_fields
 from tieout.store import admin
@@ -241,8 +241,8 @@ def _machine(opened: Opened, found: Diagnosis) -> None:
 
 
 def _database(found: Diagnosis) -> None:
-    """Of a server of one's own: whether its certificate is checked."""
-    if not os.environ.get("TIEOUT_DATABASE_URL"):
+    """Of a server on another host: whether its certificate is checked."""
+    if not hosts_away(os.environ):
         return
     found.fine("database")
     if (finding := unverified_line(os.environ)) is not None:

@@ -76,7 +76,8 @@ async def demo(
     making.on_its_own()
     chosen.check()
     root = making.folder(session.options.project or FOLDER)
-    today = session.clock.now().astimezone().date()
+    # The day of the company's books, wherever the demo is shown.
+    today = session.clock.now().astimezone(making.ZONE).date()
     making.check_folder(root)
     texts = chosen.texts(today)
     if pair:
