@@ -41,8 +41,8 @@ class Afternoon:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Whoever runs the tests in the background has them ignore Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            # Whoever runs the tests in the background, or by nohup, has them ignore these.
+            preexec_fn=_heard,
         )
 
     def drafts(self) -> list[dict[str, Any]]:
@@ -56,6 +56,11 @@ class Afternoon:
         while not self.books.struck():
             assert time.monotonic() < ends, "no such call"
             time.sleep(0.05)
+
+
+def _heard() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
