@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,9 +140,10 @@ def test_without_tryton_it_says_so_and_what_to_type(here: Path) -> None:
     nowhere = here.parent / "nothing"
     done = run(here, "demo", "--books", "tryton", timeout=60, TIEOUT_TRYTON_VENV=str(nowhere))
     assert done.returncode == 3
+    sources = shlex.quote(str(Path(__file__).resolve().parents[2]))
     assert done.stderr.strip() == (
         f"Tryton with the module tieout is not installed in {nowhere}. Nothing was started.\n"
-        f"Type make -C {Path(__file__).resolve().parents[2]} demo BOOKS=tryton: it installs one."
+        f"Type make -C {sources} demo BOOKS=tryton: it installs one."
     )
     assert done.stdout == ""
     assert list(here.iterdir()) == []
