@@ -577,3 +577,20 @@ async def q23_moved_to_a_company_that_is_not_linked(s: Scene) -> None:
     await runs(s)
     assert [(one["customer"], one["title"]) for one in there(s)] == [(customer(s), "CFO")]
     s.none_open()
+
+
+@history(options=options(BOTH))
+async def q24_what_the_books_changed_while_the_address_was_none(s: Scene) -> None:
+    """Once the address is one again, the rest of what was edited meanwhile goes over, too."""
+    await linked(s)
+    ann = in_crm(s, "Ek", "ann@kund.example")
+    await runs(s)
+    (row,) = there(s)
+    s.world.in_book("edit_contact", contact=row["id"], email="p at kund")
+    s.world.in_book("edit_contact", contact=row["id"], mobile="070-84")
+    await runs(s)
+    s.world.in_crm("edit_contact", contact=ann, email="p0@kund.example")
+    await runs(s, 3)
+    assert [one["email"] for one in there(s)] == ["p0@kund.example"]
+    assert [one["mobile"] for one in here(s)] == ["070-84"]
+    s.none_open()

@@ -177,9 +177,28 @@ def _paired(
         return _update(case, wanted, shown, policy, lane, moves.go)
     if case.chosen is False and moves.go:
         return _decision(case, lane, Verdict.SKIP, "left_out_by_rule")
-    if case.back or _as_agreed(case, wanted, shown, fields):
+    agreed = _agreed(case, wanted, shown, policy, moves.come)
+    if case.back or _as_agreed(case, *agreed, fields):
         return _decision(case, lane, Verdict.NOTHING, "in_step")
-    return _decision(case, lane, Verdict.AGREED, "agreed", agreed=(wanted, shown))
+    return _decision(case, lane, Verdict.AGREED, "agreed", agreed=agreed)
+
+
+def _agreed(
+    case: ContactCase,
+    wanted: Contact,
+    shown: Contact,
+    policy: ContactPolicy,
+    come: tuple[str, ...],
+) -> tuple[Contact, Contact]:
+    """
+    Both as they are. What comes from a person whose address is none is not settled: the other
+    direction waits for the address, and brings the rest once it is one again.
+    """
+    if not policy.both or case.base is None or is_address(normal_address(shown.email)):
+        return wanted, shown
+    names = [name for name in come if name != "email"]
+    kept = [{name: getattr(base, name) for name in names} for base in case.base]
+    return replace(wanted, **kept[0]), replace(shown, **kept[1])
 
 
 def _as_agreed(case: ContactCase, wanted: Contact, shown: Contact, fields: Set[str]) -> bool:
