@@ -23,6 +23,7 @@ from tieout.store.credits import IS_DEAD, is_dead
 from tieout.store.database import Tx
 from tieout.store.doubt_words import words_of
 from tieout.store.lineage import another_sale
+from tieout.store.people import is_gone
 from tieout.store.said import end_of_chain
 from tieout.storing import FanOut, LooseCarrier, MirrorRow
 
@@ -314,8 +315,7 @@ def wake_orphans(tx: Tx, bridge: str, now: datetime) -> int:
             bridge=bridge,
         ),
     ]
-    for lane in sorted({row[0] for row in rows}):
-        page_store.make_due(tx, lane, [row[1] for row in rows if row[0] == lane], now)
+    page_store.make_all_due(tx, [(row[0], row[1]) for row in rows], now)
     return len(rows)
 
 
@@ -399,9 +399,7 @@ def _reopen_doubts(tx: Tx, bridge: str, now: datetime) -> int:
     ):
         refs = [parse_ref(text) for text in codec.decode_loose(row[1])]
         dead = codec.decode_loose(row[3])
-        if not any(
-            _is_gone(tx, ref) or (is_dead(tx, ref) and str(ref) not in dead) for ref in refs
-        ):
+        if not any(is_gone(tx, ref) or (is_dead(tx, ref) and str(ref) not in dead) for ref in refs):
             continue
         changed += 1
         tx.run(
@@ -427,17 +425,6 @@ def parse_ref(text: str) -> ExternalRef:
     """The ref that str() made this text of."""
     connection, entity, row_id = text.split(":", 2)
     return ExternalRef(connection, entity, row_id)
-
-
-def _is_gone(tx: Tx, ref: ExternalRef) -> bool:
-    row = tx.row(
-        "SELECT 1 FROM mirror m WHERE m.workspace = %(ws)s AND m.connection = %(connection)s"
-        " AND m.entity = %(entity)s AND m.id = %(id)s AND m.gone_at IS NOT NULL",
-        connection=ref.connection,
-        entity=ref.entity,
-        id=ref.id,
-    )
-    return row is not None
 
 
 # --- merges --------------------

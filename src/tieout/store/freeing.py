@@ -67,8 +67,7 @@ def planned_before(tx: Tx, bridge: str, version: int, now: datetime) -> int:
     )
     if rows:
         tx.log("operations.superseded", operations=sorted(row[0] for row in rows))
-    for lane in sorted({row[1] for row in rows}):
-        page_store.make_due(tx, lane, sorted({row[2] for row in rows if row[1] == lane}), now)
+    page_store.make_all_due(tx, [(row[1], row[2]) for row in rows], now)
     return len(rows)
 
 
@@ -93,8 +92,7 @@ def decided_before(tx: Tx, bridge: str, version: int, now: datetime) -> int:
         lanes=f"{bridge}/",
         since=published[0],
     )
-    for lane in sorted({row[0] for row in rows}):
-        page_store.make_due(tx, lane, sorted({row[1] for row in rows if row[0] == lane}), now)
+    page_store.make_all_due(tx, [(row[0], row[1]) for row in rows], now)
     return len(rows)
 
 

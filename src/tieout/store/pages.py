@@ -376,6 +376,12 @@ def make_due(tx: Tx, lane: str, source_ids: Sequence[str], now: datetime) -> Non
     )
 
 
+def make_all_due(tx: Tx, pairs: Sequence[tuple[str, str]], now: datetime) -> None:
+    """The same of sources in several lanes: pairs of a lane and a source, in any order."""
+    for lane in sorted({lane for lane, _ in pairs}):
+        make_due(tx, lane, [source for of, source in pairs if of == lane], now)
+
+
 def wake(tx: Tx, lane: str, parked_on: Sequence[str], now: datetime) -> int:
     """Parked rows that wait on one of these are due again. Empty: all parked rows."""
     condition = "" if not parked_on else " AND string_to_array(parked_on, ',') && %(on)s::text[]"
